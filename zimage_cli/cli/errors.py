@@ -1,0 +1,132 @@
+"""One table: cause, exit status, what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.api import errors
+from zimage_cli.core.text import visible
+
+if TYPE_CHECKING:
+    import typer
+
+    from zimage_cli.cli.output import Output
+
+BUG_STATUS = 1
+USAGE_STATUS = 2
+INTERRUPTED_STATUS = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one cause means to a shell and to a person."""
+
+    exit_status: int
+    hint: str | None
+
+
+TABLE: dict[type[errors.ZimageError], Row] = {
+    errors.UsageError: Row(USAGE_STATUS, None),
+    errors.ConfigurationError: Row(USAGE_STATUS, "See what is set where: zimage config show"),
+    errors.AuthenticationError: Row(
+        3, "Set a key (zimage config set-key), or try without one: --sandbox"
+    ),
+    errors.RefusedError: Row(4, "Word the prompt differently, or try another --seed."),
+    errors.QuotaError: Row(5, "See quota and billing in the Model Studio console."),
+    errors.BillingError: Row(5, "Settle the account in the Alibaba Cloud console."),
+    errors.ThrottledError: Row(
+        5, "Wait a minute and try again; the limit counts the whole account, 2 requests a second."
+    ),
+    errors.ConnectionFailed: Row(
+        6, "Check the network and proxy settings, then: zimage validate --online"
+    ),
+    errors.AnswerLost: Row(
+        6,
+        "It is in zimage history as lost. Run the command again to pay for another try, "
+        "or use --retry-lost to have that automatic.",
+    ),
+    errors.ServiceError: Row(7, "Try again in a minute."),
+    errors.NotSavedError: Row(8, "Within 24 hours of making it: zimage history recover"),
+}
+
+
+def row_for(error: errors.ZimageError) -> Row:
+    """Return the table's row for an error, by its nearest class."""
+    for cls in type(error).__mro__:
+        if cls in TABLE:
+            return TABLE[cls]
+    raise LookupError(type(error).__name__)
+
+
+def exit_status(error: errors.ZimageError) -> int:
+    """Return the exit status of PRODUCT's section 6 for an error."""
+    return row_for(error).exit_status
+
+
+def hint_for(error: errors.ZimageError) -> str | None:
+    """Return what to do next: the raiser's own hint, else the table's."""
+    return error.hint if error.hint is not None else row_for(error).hint
+
+
+def as_json(error: errors.ZimageError, *, prompt: str | None = None) -> dict[str, Any]:
+    """Return the error object of `--json`."""
+    message = error.message
+    if error.service_message:
+        message = f"{message} The service said: {error.service_message}"
+    return {
+        "type": error.kind,
+        "code": error.code,
+        "message": message,
+        "hint": hint_for(error),
+        "http_status": error.http_status,
+        "request_id": error.request_id,
+        "prompt": prompt,
+    }
+
+
+def print_error(output: Output, error: errors.ZimageError) -> None:
+    """Print what happened, the service's own words with code and request id, and what to do next."""
+    output.say(f"{output.style('error:', '1;31')} {visible(error.message, newlines=True)}")
+    facts = [
+        fact
+        for fact in (
+            error.code,
+            f"HTTP {error.http_status}" if error.http_status else None,
+            f"request id {error.request_id}" if error.request_id else None,
+        )
+        if fact
+    ]
+    said = visible(error.service_message or "")
+    about = visible(", ".join(facts))
+    if said or about:
+        line = f"{said} ({about})" if said and about else said or about
+        output.say(f"  {output.style('service:', '1')} {line}")
+    hint = hint_for(error)
+    if hint:
+        output.say(f"  {output.style('next:', '1')} {visible(hint, newlines=True)}")
+
+
+def from_typer(error: typer.TyperException) -> errors.UsageError:
+    """Return a usage error for what typer found wrong with the command line."""
+    context = getattr(error, "ctx", None)
+    hint = f"{context.command_path} --help" if context is not None else "zimage --help"
+    return errors.UsageError(error.format_message(), hint=hint)
+
+
+def print_bug(output: Output, error: BaseException) -> None:
+    """Say that an unknown exception is a bug in zimage; the traceback only with ZIMAGE_DEBUG=1.
+
+    Local variables are never shown: they hold keys.
+    """
+    if output.environ.get("ZIMAGE_DEBUG") == "1":
+        import traceback
+
+        output.say(visible("".join(traceback.format_exception(error)).rstrip(), newlines=True))
+    output.say(
+        f"{output.style('error:', '1;31')} this is a bug in zimage: "
+        f"{type(error).__name__}: {visible(str(error))}"
+    )
+    output.say(
+        "  next: run it again with ZIMAGE_DEBUG=1 and report what it prints, without your key"
+    )

@@ -1,0 +1,105 @@
+"""The command tree, and the one place where an error becomes an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
+
+COMMANDS = {
+    "generate": "zimage_cli.cli.generate",
+    "validate": "zimage_cli.cli.validate",
+    "config": "zimage_cli.cli.config",
+    "regions": "zimage_cli.cli.regions",
+    "sizes": "zimage_cli.cli.sizes",
+    "history": "zimage_cli.cli.history",
+    "sandbox": "zimage_cli.cli.sandbox",
+    "completions": "zimage_cli.cli.completions",
+}
+"""Command name → the module that holds its `app`. Only the module of the command that runs is
+imported."""
+
+
+class LazyGroup(TyperGroup):
+    """A command group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command by name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            command = typer.main.get_command(import_module(COMMANDS[cmd_name]).app)
+            command.name = cmd_name
+            self.commands[cmd_name] = command
+        return self.commands[cmd_name]
+
+
+app = typer.Typer(
+    name="zimage",
+    cls=LazyGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback shape
+    if value:
+        from zimage_cli import __version__
+
+        Output().result(f"zimage {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Try it without a key: zimage generate 'A calm lake at dawn' --sandbox")
+def root(
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Make pictures with Z-Image Turbo from the terminal."""
+
+
+def main(args: list[str]) -> int:
+    """Run one command line and return its exit status."""
+    set_up_streams()
+    status = _run(args)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # The reader is gone: without this, the interpreter would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = status or SIGPIPE_STATUS
+    return status
+
+
+def _run(args: list[str]) -> int:
+    from zimage_cli.api.errors import ZimageError
+    from zimage_cli.cli import errors
+
+    output = Output()
+    try:
+        return typer.main.get_command(app)(args, prog_name="zimage", standalone_mode=False) or 0
+    except ZimageError as error:
+        errors.print_error(output, error)
+        return errors.exit_status(error)
+    except typer.TyperException as error:
+        errors.print_error(output, errors.from_typer(error))
+        return errors.USAGE_STATUS
+    except (KeyboardInterrupt, typer.Abort):
+        output.say("interrupted")
+        return errors.INTERRUPTED_STATUS
+    except Exception as error:  # noqa: BLE001 - an unknown exception is a bug, and said to be one
+        errors.print_bug(output, error)
+        return errors.BUG_STATUS

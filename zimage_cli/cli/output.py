@@ -1,0 +1,197 @@
+"""The only place that prints.
+
+stdout is the result: paths, a table that was asked for, or one JSON document. Everything else goes
+to stderr. `isatty` decides colour, progress and width, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, TextIO
+
+import typer
+
+from zimage_cli.core.text import escape, is_safe, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+SIGPIPE_STATUS = 141
+"""What a shell reports for a program whose reader went away: 128 + SIGPIPE."""
+
+_PIPE_WIDTH = 100_000
+"""Columns of a table in a pipe: nothing there may wrap or be cut."""
+
+
+def set_up_streams() -> None:
+    """Make stdout and stderr UTF-8 whatever the locale says.
+
+    A terminal that speaks another encoding keeps it and gets escapes for what it cannot show.
+    stdout keeps undecodable bytes of file names as they were.
+    """
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if not hasattr(stream, "reconfigure"):
+            continue
+        if stream.isatty() and not (stream.encoding or "").lower().startswith("utf"):
+            stream.reconfigure(errors="backslashreplace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors=errors)
+
+
+def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Tell whether a stream gets colour: NO_COLOR, then FORCE_COLOR, then whether it is a terminal."""
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def json_text(value: object) -> str:
+    """Return JSON on one line with Han and other letters as they are and nothing invisible raw."""
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isascii():
+        return text
+    return "".join(char if is_safe(char) else _json_escape(char) for char in text)
+
+
+def _json_escape(char: str) -> str:
+    return json.dumps(char)[1:-1] if ord(char) > 0x1F else escape(char)
+
+
+@dataclass
+class Output:
+    """Where a command's words go.
+
+    `quiet` leaves only results and errors. Consoles are made when first needed: rich costs more to
+    import than most commands take.
+    """
+
+    quiet: bool = False
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    # -- results, on stdout -------------------------------------------------------------------
+
+    def result(self, text: str) -> None:
+        """Print one line of the result: exact in a pipe, control characters shown on a terminal."""
+        self._write(self.stdout, (visible(text) if self.stdout.isatty() else text) + "\n")
+
+    def json(self, value: object) -> None:
+        """Print one JSON document on a line."""
+        self._write(self.stdout, json_text(value) + "\n")
+
+    def data(self, chunks: Iterable[bytes]) -> None:
+        """Write bytes to stdout and nothing else. Raises OSError where they cannot be written."""
+        binary: IO[bytes] = self.stdout.buffer
+        for chunk in chunks:
+            binary.write(chunk)
+        binary.flush()
+
+    def result_table(self, table: Table) -> None:
+        """Print a table that is the result."""
+        self._print(self.stdout_console, table)
+
+    # -- everything else, on stderr -----------------------------------------------------------
+
+    def note(self, text: str) -> None:
+        """Print a line for the person who waits; nothing under `quiet`. Text is ours or visible."""
+        if not self.quiet:
+            self._write(self.stderr, text + "\n")
+
+    def warn(self, text: str) -> None:
+        """Print a warning; nothing under `quiet`."""
+        if not self.quiet:
+            self._write(self.stderr, f"{self.style('warning:', '33')} {text}\n")
+
+    def say(self, text: str) -> None:
+        """Print a line on stderr even under `quiet`: errors and what must not be missed."""
+        self._write(self.stderr, text + "\n")
+
+    def show(self, renderable: Any) -> None:
+        """Print something rich on stderr; nothing under `quiet`."""
+        if not self.quiet:
+            self._print(self.stderr_console, renderable)
+
+    def style(self, text: str, sgr: str) -> str:
+        """Return text in an SGR style (`1;31`) where stderr gets colour."""
+        return f"\x1b[{sgr}m{text}\x1b[0m" if wants_colour(self.stderr, self.environ) else text
+
+    # -- consoles -----------------------------------------------------------------------------
+
+    @cached_property
+    def stderr_console(self) -> Console:
+        """The rich console on stderr."""
+        return self._console(self.stderr)
+
+    @cached_property
+    def stdout_console(self) -> Console:
+        """The rich console on stdout, for results that are tables."""
+        return self._console(self.stdout)
+
+    def _console(self, stream: TextIO) -> Console:
+        from rich.console import Console
+
+        colour = wants_colour(stream, self.environ)
+        columns = self.environ.get("COLUMNS", "")
+        wide = not stream.isatty() and not columns.isdecimal()
+        return Console(
+            file=stream,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            no_color=not colour,
+            force_terminal=True if colour else None,
+            width=_PIPE_WIDTH if wide else None,
+            _environ=self.environ,
+        )
+
+    def _print(self, console: Console, renderable: Any) -> None:
+        try:
+            console.print(renderable)
+        except BrokenPipeError:
+            raise typer.Exit(SIGPIPE_STATUS) from None
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except BrokenPipeError:
+            raise typer.Exit(SIGPIPE_STATUS) from None
+
+
+def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:
+    """Return an empty table in the house style; columns named in `right` are right-aligned."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    aligned = set(right)
+    for header in headers:
+        table.add_column(header, justify="right" if header in aligned else "left")
+    return table
+
+
+def cell(text: str, style: str = "") -> Any:
+    """Return text from outside as a table cell: shown as data, never as markup."""
+    from rich.text import Text
+
+    return Text(visible(text), style=style)
+
+
+__all__ = [
+    "SIGPIPE_STATUS",
+    "Output",
+    "cell",
+    "json_text",
+    "make_table",
+    "set_up_streams",
+    "wants_colour",
+]
