@@ -1,0 +1,182 @@
+"""What every test stands on: a home of its own, no settings from outside, and the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zimage_cli
+
+SOURCE = Path(zimage_cli.__file__).resolve().parent.parent
+
+# Names that change what zimage does, or where, and that a developer's shell may hold.
+ISOLATED_PREFIXES = ("ZIMAGE_", "DASHSCOPE_", "ALIBABA_", "ALICLOUD_", "XDG_", "LC_")
+ISOLATED_NAMES = frozenset(
+    {
+        "OUTPUT_DIR", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "LANG", "LANGUAGE", "TERM",
+        "VISUAL", "EDITOR", "SSL_CERT_FILE", "SSL_CERT_DIR", "APPDATA", "LOCALAPPDATA",
+        "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONPATH",
+    }
+)  # fmt: skip
+PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+
+
+def is_isolated(name: str) -> bool:
+    upper = name.upper()
+    return upper.startswith(ISOLATED_PREFIXES) or upper in ISOLATED_NAMES or upper in PROXIES
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of the command left behind."""
+
+    args: tuple[str, ...]
+    status: int
+    stdout_bytes: bytes
+    stderr_bytes: bytes
+
+    @property
+    def stdout(self) -> str:
+        return self.stdout_bytes.decode("utf-8")
+
+    @property
+    def stderr(self) -> str:
+        return self.stderr_bytes.decode("utf-8")
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on stdout; fails on anything beside it."""
+        return json.loads(self.stdout)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stdout.splitlines()
+
+
+@dataclass(frozen=True)
+class Zimage:
+    """Run `python -m zimage_cli` in a subprocess with an environment of its own.
+
+    `env` adds to (or with None removes from) that environment. A status that was not asked for
+    raises AssertionError with both streams: pass a number, or several where any of them will do.
+    """
+
+    env: Mapping[str, str]
+    cwd: Path
+
+    @property
+    def command(self) -> list[str]:
+        """The command line without arguments, for tests that start it in a terminal."""
+        return [sys.executable, "-m", "zimage_cli"]
+
+    def environment(self, env: Mapping[str, str | None] | None = None) -> dict[str, str]:
+        merged: dict[str, str | None] = {**self.env, **(env or {})}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def popen(
+        self, *args: str, env: Mapping[str, str | None] | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start it and return at once: for servers, signals and kills."""
+        defaults: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "cwd": self.cwd,
+        }
+        return subprocess.Popen(
+            [*self.command, *args], env=self.environment(env), **{**defaults, **options}
+        )
+
+    def __call__(
+        self,
+        *args: str,
+        status: int | Collection[int] = 0,
+        env: Mapping[str, str | None] | None = None,
+        stdin: str | bytes | None = None,
+        cwd: Path | None = None,
+        timeout: float = 60,
+    ) -> Result:
+        given = stdin.encode("utf-8") if isinstance(stdin, str) else stdin
+        options: dict[str, Any] = (
+            {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
+        )
+        done = subprocess.run(
+            [*self.command, *args],
+            env=self.environment(env),
+            cwd=cwd or self.cwd,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            **options,
+        )
+        result = Result(args, done.returncode, done.stdout, done.stderr)
+        asked = {status} if isinstance(status, int) else set(status)
+        if result.status not in asked:
+            streams = "\n".join(
+                f"--- {name}\n{data.decode('utf-8', 'backslashreplace')}"
+                for name, data in (("stdout", done.stdout), ("stderr", done.stderr))
+            )
+            raise AssertionError(
+                f"zimage {' '.join(args)} ended with {result.status}, "
+                f"not {sorted(asked)}\n{streams}"
+            )
+        return result
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home folder with nothing in it."""
+    folder = tmp_path / "home"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """The folder that the command is run in."""
+    folder = tmp_path / "work"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def isolation(home: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the test's own process the isolated home too, and the work folder as its cwd."""
+    for name in list(os.environ):
+        if is_isolated(name):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.chdir(work)
+
+
+@pytest.fixture
+def zimage(home: Path, work: Path, isolation: None) -> Zimage:
+    """The real command: `zimage("sizes", "--json", status=0).json`."""
+    env = {name: value for name, value in os.environ.items() if not is_isolated(name)}
+    env |= {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "PYTHONPATH": str(SOURCE),
+    }
+    return Zimage(env, work)
+
+
+@pytest.fixture
+def config_file(home: Path) -> Path:
+    """Where the command keeps its settings in this test's home; not made yet."""
+    if sys.platform == "win32":
+        return home / "AppData" / "Local" / "zimage" / "config.toml"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "zimage" / "config.toml"
+    return home / ".config" / "zimage" / "config.toml"
