@@ -1,0 +1,275 @@
+"""The picture origin: signed URLs that live a while, storage's own errors, and broken pictures."""
+
+from __future__ import annotations
+
+import binascii
+import os
+import threading
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zimage_cli.sandbox.books import Books, PictureCall
+from zimage_cli.sandbox.wire import Answer
+
+if TYPE_CHECKING:
+    from zimage_cli.sandbox.faults import Fault
+    from zimage_cli.sandbox.wire import Request
+
+_CACHE_BYTES = 32 * 1024 * 1024
+_TOO_LARGE = 65 * 1024 * 1024
+_STALE_AFTER = 3600.0
+_HTML = b"<html><head><title>Sign in</title></head><body><h1>Network login</h1></body></html>\n"
+
+
+def new_id() -> str:
+    """Return a random UUID (version 4) without importing uuid."""
+    raw = bytearray(os.urandom(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _signature() -> str:
+    """Return a percent-escaped Base64 signature that a client spoils by escaping it again.
+
+    Real ones hold `+`, `/` and `=` by chance; these always do, and write their escapes in both
+    cases, so that a client that decodes, re-encodes or upper-cases the query is found out.
+    """
+    while True:
+        text = binascii.b2a_base64(os.urandom(20), newline=False).decode()
+        if "+" in text and "/" in text:
+            return text.replace("+", "%2B").replace("/", "%2f").replace("=", "%3D")
+
+
+@dataclass(slots=True)
+class Picture:
+    """A picture that was made: how to draw it again, and what goes wrong with it."""
+
+    prompt: str
+    seed: int
+    width: int
+    height: int
+    expires: float
+    target: str
+    fault: Fault | None = None
+    failures_left: int | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def next_fault(self) -> Fault | None:
+        """Take the fault of this request; None once it has happened often enough."""
+        with self.lock:
+            if self.fault is None or self.failures_left == 0:
+                return None
+            if self.failures_left is not None:
+                self.failures_left -= 1
+            return self.fault
+
+
+class PictureStore:
+    """Hold what is needed to draw each picture again, and the bytes of the latest only."""
+
+    def __init__(
+        self,
+        books: Books,
+        *,
+        expires: float,
+        picture_bytes: bytes | None,
+        delay: float,
+        bandwidth: float | None,
+    ) -> None:
+        self.origin = ""
+        self._books = books
+        self._expires = expires
+        self._fixed = picture_bytes
+        self._delay = delay
+        self._bandwidth = bandwidth
+        self._made: dict[str, Picture] = {}
+        self._order: deque[tuple[float, str]] = deque()
+        self._cache: OrderedDict[tuple[str, int, int, int], bytes] = OrderedDict()
+        self._cached = 0
+        self._lock = threading.Lock()
+        self._drawing = threading.Lock()
+
+    def add(self, prompt: str, seed: int, size: tuple[int, int], fault: Fault | None) -> str:
+        """Make a picture known and return its signed URL."""
+        now = time.time()
+        ident = new_id()
+        day = time.strftime("%Y%m%d", time.gmtime(now))
+        path = f"/dashscope-sandbox-result/7d/{ident[:2]}/{day}/{ident[9:13]}/{ident}.png"
+        # Storage signs with whole seconds; rounding up keeps every promise of `expires`.
+        query = (
+            f"Expires={int(now + self._expires) + 1}&OSSAccessKeyId=LTAI5tSandboxZimage"
+            f"&Signature={_signature()}"
+        )
+        picture = Picture(prompt, seed, *size, now + self._expires, f"{path}?{query}", fault)
+        if fault is not None:
+            picture.failures_left = fault.count
+        with self._lock:
+            self._made[path] = picture
+            self._order.append((picture.expires, path))
+            while self._order and self._order[0][0] + _STALE_AFTER < now:
+                self._made.pop(self._order.popleft()[1], None)
+        return self.origin + picture.target
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request at the picture origin and enter it in the books."""
+        call = PictureCall(request.at, request.clock, request.method, request.target, request.head)
+        answer = self._answer(request, call)
+        call.status = 0 if answer.silent else answer.status
+        self._books.picture(call)
+        return answer
+
+    def bytes_of(self, picture: Picture) -> bytes:
+        """Return the picture's bytes, from the cache or drawn again."""
+        if self._fixed is not None:
+            return self._fixed
+        key = (picture.prompt, picture.seed, picture.width, picture.height)
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        from zimage_cli.sandbox.drawing import draw
+
+        # Drawing is one core's work: side by side it would only be slower for everyone.
+        with self._drawing:
+            data = self._cache.get(key) or draw(*key)
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = data
+                self._cached += len(data)
+            while self._cached > _CACHE_BYTES and len(self._cache) > 1:
+                self._cached -= len(self._cache.popitem(last=False)[1])
+        return data
+
+    def _answer(self, request: Request, call: PictureCall) -> Answer:
+        if request.method not in {"GET", "HEAD"}:
+            return _storage_error(405, "MethodNotAllowed", "The method is not allowed.")
+        if request.path.startswith("/hop/"):
+            return self._hop(request)
+        picture = self._made.get(request.path)
+        if picture is None:
+            return _missing()
+        refusal = _check_access(request, picture)
+        if refusal is not None:
+            return refusal
+        # What is asked for with HEAD does not use up a fault that GET is to meet.
+        fault = picture.next_fault() if request.method == "GET" else None
+        if fault is None:
+            return self._plain(self.bytes_of(picture))
+        call.fault = fault.kind
+        return self._faulty(fault, picture)
+
+    def _plain(self, data: bytes) -> Answer:
+        return Answer(
+            200,
+            data,
+            "image/png",
+            headers=(("x-oss-request-id", new_id()[:24].upper()), ("Accept-Ranges", "bytes")),
+            delay=self._delay,
+            bandwidth=self._bandwidth,
+        )
+
+    def _faulty(self, fault: Fault, picture: Picture) -> Answer:
+        if fault.kind == "picture-redirect":
+            if fault.hops <= 0 or fault.url is not None:
+                return _redirect(fault.url or self.origin + picture.target)
+            return _redirect(f"{self.origin}/hop/{fault.hops - 1}{picture.target}")
+        if fault.kind == "picture-redirect-loop":
+            return _redirect(self.origin + picture.target)
+        answer = _instead(fault)
+        if answer is None:
+            return self._spoiled(fault, self.bytes_of(picture))
+        if fault.retry_after is not None:
+            answer.headers = (*answer.headers, ("Retry-After", fault.retry_after))
+        return answer
+
+    def _spoiled(self, fault: Fault, data: bytes) -> Answer:
+        from zimage_cli.sandbox import spoil
+
+        answer = self._plain(data)
+        kind = fault.kind
+        if kind in {"picture-cut", "picture-cut-chunked", "picture-reset", "picture-stall"}:
+            answer.cut = len(data) // 2
+            answer.chunked = kind == "picture-cut-chunked"
+            answer.reset = kind == "picture-reset"
+            answer.hang = kind == "picture-stall"
+        elif kind == "picture-slow":
+            answer.spread = fault.seconds
+        elif kind in {"picture-too-large", "picture-too-large-chunked"}:
+            answer.padding = _TOO_LARGE
+            answer.chunked = kind == "picture-too-large-chunked"
+        else:
+            answer.body = spoil.spoil(kind, data)
+        return answer
+
+    def _hop(self, request: Request) -> Answer:
+        _, _, rest = request.target.partition("/hop/")
+        hops, _, target = rest.partition("/")
+        picture = self._made.get("/" + target.partition("?")[0])
+        if picture is None or "/" + target != picture.target or not hops.isdigit():
+            return _missing()
+        if int(hops) > 0:
+            return _redirect(f"{self.origin}/hop/{int(hops) - 1}{picture.target}")
+        # The last hop serves the picture itself: its URL would meet the fault again.
+        return self._plain(self.bytes_of(picture))
+
+
+def _check_access(request: Request, picture: Picture) -> Answer | None:
+    """Return the refusal of storage, None where the URL is good and used as it was given."""
+    if "authorization" in request.headers:
+        return _storage_error(
+            400, "InvalidArgument", "Only one auth mechanism allowed; it is in the query."
+        )
+    if request.target != picture.target:
+        return _storage_error(
+            403,
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your key and signing method.",
+        )
+    return _expired() if time.time() >= picture.expires else None
+
+
+def _instead(fault: Fault) -> Answer | None:
+    """Return the answer that takes the place of the picture, None where it is only spoiled."""
+    match fault.kind:
+        case "picture-expired":
+            answer = _expired()
+        case "picture-404":
+            answer = _missing()
+        case "picture-500":
+            answer = _storage_error(500, "InternalError", "We encountered an internal error.")
+        case "picture-503":
+            answer = _storage_error(503, "SlowDown", "Please reduce your request rate.")
+        case "picture-html":
+            answer = Answer(200, _HTML, "text/html; charset=utf-8")
+        case "picture-empty":
+            answer = Answer(200, b"", "image/png")
+        case _:
+            return None
+    return answer
+
+
+def _missing() -> Answer:
+    return _storage_error(404, "NoSuchKey", "The specified key does not exist.")
+
+
+def _redirect(url: str) -> Answer:
+    return Answer(302, b"", None, headers=(("Location", url),))
+
+
+def _expired() -> Answer:
+    return _storage_error(403, "AccessDenied", "Request has expired.")
+
+
+def _storage_error(status: int, code: str, message: str) -> Answer:
+    ident = new_id()[:24].upper()
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Error>\n'
+        f"  <Code>{code}</Code>\n  <Message>{message}</Message>\n"
+        f"  <RequestId>{ident}</RequestId>\n  <HostId>127.0.0.1</HostId>\n</Error>\n"
+    )
+    return Answer(status, body.encode(), "application/xml", headers=(("x-oss-request-id", ident),))

@@ -1,0 +1,320 @@
+"""The stand-in as a server: two origins on loopback, one thread a connection.
+
+Only the standard library is loaded until the first picture is drawn, and no more of it than a
+one-picture run can afford.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from zimage_cli.api.errors import UsageError
+from zimage_cli.sandbox.books import ApiCall, Books, mask
+from zimage_cli.sandbox.pictures import PictureStore
+from zimage_cli.sandbox.service import Service
+from zimage_cli.sandbox.wire import Answer, Connection, Request, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zimage_cli.sandbox.faults import Fault, Step
+
+SANDBOX_KEY = "sk-sandbox"
+"""A key that every sandbox without `keys` accepts: nothing secret."""
+
+_BACKLOG = 1024
+_STOP_SECONDS = 0.1
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What a sandbox is like; `with Sandbox(rps=2) as server:` runs one.
+
+    `port`, `picture_port`: 0 takes a free one. `region`: a name for the log and the books of this
+    server. `keys`: the keys it accepts, so that a key of another region gets 401; None accepts any
+    of the right shape. `denied_keys`: accepted, but without right to the model (403; invisible in
+    the list of models). `accounts`: key → account, for the rate limit; all keys are one account
+    unless it says otherwise. `rps`: generation calls in any sliding second before 429, with
+    `retry_after` as that answer's header. `latency`: seconds a picture takes, or (least, most).
+    `extend_latency`: seconds more with prompt_extend; None: as long again. `picture_latency`
+    (seconds), `bandwidth` (bytes a second): of the picture origin. `expires`: seconds a picture's
+    URL lives. `picture_bytes`: served instead of every drawing. `faults`: kind or Fault → rate from
+    0 to 1, drawn from `fault_seed`. `log`: called with one dict a request, keys masked.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    picture_port: int = 0
+    region: str | None = None
+    keys: frozenset[str] | None = None
+    denied_keys: frozenset[str] = frozenset()
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    rps: float | None = None
+    retry_after: str | None = None
+    latency: float | tuple[float, float] = 0.0
+    extend_latency: float | None = None
+    picture_latency: float = 0.0
+    bandwidth: float | None = None
+    expires: float = 24 * 3600.0
+    picture_bytes: bytes | None = field(default=None, repr=False)
+    faults: Mapping[str | Fault, float] = field(default_factory=dict)
+    fault_seed: int = 0
+    log: Callable[[dict[str, Any]], None] | None = None
+    _running: list[SandboxServer] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what would make the stand-in reachable from elsewhere, or meaningless."""
+        if self.host not in _LOOPBACK and not self.host.startswith("127."):
+            raise UsageError(f"The sandbox listens on loopback only, not on {self.host!r}.")
+        if self.rps is not None and self.rps <= 0:
+            raise UsageError("The sandbox's rate limit must be over 0 calls a second.")
+
+    def start(self) -> SandboxServer:
+        """Start a server; the caller stops it. Raises UsageError where the port is taken."""
+        return SandboxServer(self)
+
+    def __enter__(self) -> SandboxServer:
+        self._running.append(self.start())
+        return self._running[-1]
+
+    def __exit__(self, *_exc: object) -> None:
+        self._running.pop().stop()
+
+
+class SandboxServer:
+    """A running sandbox: where it is, what it did, and what will go wrong next."""
+
+    def __init__(self, config: Sandbox) -> None:
+        self.config = config
+        self.books = Books()
+        self._stopping = threading.Event()
+        self._log_lock = threading.Lock()
+        self._pictures = PictureStore(
+            self.books,
+            expires=config.expires,
+            picture_bytes=config.picture_bytes,
+            delay=config.picture_latency,
+            bandwidth=config.bandwidth,
+        )
+        self._service = Service(config, self.books, self._pictures, self._stopping)
+        api = _listen(config.host, config.port)
+        try:
+            pictures = _listen(config.host, config.picture_port)
+        except UsageError:
+            api.close()
+            raise
+        self.origin = _origin(api)
+        self.picture_origin = _origin(pictures)
+        self._pictures.origin = self.picture_origin
+        self._doors = (
+            _Door(api, self._stopping, self._serve_api, "sandbox-api"),
+            _Door(pictures, self._stopping, self._serve_picture, "sandbox-pictures"),
+        )
+
+    @property
+    def api_root(self) -> str:
+        """Return the root to point clients at, `http://127.0.0.1:PORT/api/v1`."""
+        return f"{self.origin}/api/v1"
+
+    @property
+    def port(self) -> int:
+        """Return the API origin's port."""
+        return int(self.origin.rpartition(":")[2])
+
+    def script(self, *steps: Step) -> None:
+        """Say what happens to the next generation calls, one step a call; then all is well again.
+
+        A step is a kind, a Fault, "ok", or a tuple of a fault of the answer and one of the picture.
+        """
+        self._service.plan.script(steps)
+
+    def script_models(self, *steps: Step) -> None:
+        """Say what happens to the next calls for the list of models."""
+        self._service.models_plan.script(steps)
+
+    def clear_script(self) -> None:
+        """Forget what is left of both scripts."""
+        self._service.plan.clear()
+        self._service.models_plan.clear()
+
+    @property
+    def steps_left(self) -> int:
+        """Return how many steps of the generation script are not used yet."""
+        return self._service.plan.remaining()
+
+    def stop(self) -> None:
+        """Stop at once: hanging connections are cut. Safe to call twice."""
+        self._stopping.set()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for door in self._doors:
+            door.close()
+        for door in self._doors:
+            door.join(deadline)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    def _serve_api(self, request: Request, connection: Connection) -> Answer:
+        answer, call = self._service.answer(request, connection)
+        if call is not None:
+            self._log(_api_line(call, answer, self.config.region))
+        return answer
+
+    def _serve_picture(self, request: Request, connection: Connection) -> Answer:
+        connection.read_body(request)
+        answer = self._pictures.answer(request)
+        self._log(
+            {
+                "at": request.at,
+                "origin": "pictures",
+                "method": request.method,
+                "path": request.path,
+                "status": 0 if answer.silent else answer.status,
+                "bytes": len(answer.body),
+                "seconds": round(time.monotonic() - request.clock, 3),
+            }
+        )
+        return answer
+
+    def _log(self, line: dict[str, Any]) -> None:
+        if self.config.log is not None:
+            # One at a time, or the lines of several threads would run into each other.
+            with self._log_lock, contextlib.suppress(OSError, ValueError):
+                self.config.log(line)
+
+
+def _api_line(call: ApiCall, answer: Answer, region: str | None) -> dict[str, Any]:
+    return {
+        "at": call.at,
+        "origin": "api",
+        "region": region,
+        "method": call.method,
+        "path": call.target.partition("?")[0],
+        "status": 0 if answer.silent else answer.status,
+        "code": call.code,
+        "request_id": call.request_id,
+        "key": mask(call.key),
+        "billed": call.billed,
+        "faults": list(call.faults),
+        "seconds": round(time.monotonic() - call.clock, 3),
+    }
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OverflowError:
+        raise UsageError(f"{port} is no port: give one from 0 to 65535.") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message, hint = f"Port {port} on {host} is already in use.", "Take another, or 0."
+        else:
+            message, hint = f"Cannot listen on {host}:{port}: {error.strerror}.", None
+        raise UsageError(message, hint=hint) from error
+
+
+def _origin(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Door:
+    """A listening socket and the threads of its connections."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        stopping: threading.Event,
+        serve: Callable[[Request, Connection], Answer],
+        name: str,
+    ) -> None:
+        self._listener = listener
+        self._address = listener.getsockname()
+        self._stopping = stopping
+        self._serve = serve
+        self._name = name
+        self._open: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._accept, name=name, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let nobody in any more, and cut who is in."""
+        # Closing does not wake a thread that waits in accept() everywhere; a visitor does.
+        with contextlib.suppress(OSError):
+            socket.create_connection(self._address[:2], timeout=_STOP_SECONDS).close()
+        with self._lock:
+            for sock in self._open.values():
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def join(self, deadline: float) -> None:
+        """Wait for the threads, not beyond `deadline`: they are daemons and hold nothing."""
+        with self._lock:
+            threads = [self._thread, *self._open]
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                # The table of open files may be full for a moment; anything else ends with `stop`.
+                if self._stopping.wait(0.01):
+                    return
+                continue
+            thread = threading.Thread(
+                target=self._connection, args=(sock,), name=self._name, daemon=True
+            )
+            with self._lock:
+                self._open[thread] = sock
+            thread.start()
+
+    def _connection(self, sock: socket.socket) -> None:
+        connection = Connection(sock, self._stopping)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            reset = self._requests(connection)
+        except OSError:
+            reset = False
+        finally:
+            with self._lock:
+                self._open.pop(threading.current_thread(), None)
+        connection.close(reset=reset)
+
+    def _requests(self, connection: Connection) -> bool:
+        """Serve the requests of one connection; say whether it is to end with a reset."""
+        while not self._stopping.is_set():
+            try:
+                request = connection.read_head()
+                if request is None:
+                    return False
+                answer = self._serve(request, connection)
+            except WireError as error:
+                if error.status:
+                    refused = Answer(error.status, b"", None)
+                    connection.send(refused, keep_alive=False)
+                return False
+            keep_alive = request.keep_alive and request.body_read
+            if self._stopping.is_set():
+                return False
+            connection.send(answer, keep_alive=keep_alive, head_only=request.method == "HEAD")
+            if answer.breaks or not keep_alive:
+                return answer.reset
+        return False
