@@ -6,6 +6,11 @@ has stand in one table, `zimage_cli.cli.errors`.
 
 from __future__ import annotations
 
+from typing import Literal
+
+Pace = Literal["normal", "burst", "quota"]
+"""How to wait before the same call is sent again."""
+
 
 class ZimageError(Exception):
     """Say what happened, and carry what a script or a person needs to act on it.
@@ -15,6 +20,10 @@ class ZimageError(Exception):
     """
 
     kind = "error"
+    pace: Pace | None = None
+    """How another try may be paced; None: the same call is not sent again."""
+    retry_after: float | None = None
+    """Seconds that the service asked to wait."""
 
     def __init__(
         self,

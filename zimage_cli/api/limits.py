@@ -6,7 +6,7 @@ CONNECT_TIMEOUT = 10.0
 """Seconds. A host that does not accept within this is as good as refused; trying again is free."""
 
 READ_TIMEOUT = 330.0
-"""Seconds. The service gives up after 300 s; we wait longer, so that we never abandon a paid answer."""
+"""Seconds. The service gives up after 300 s; we wait longer, and never abandon a paid answer."""
 
 WRITE_TIMEOUT = 30.0
 """Seconds. A request is a few kilobytes; a line that cannot take that in half a minute is dead."""
@@ -47,8 +47,11 @@ QUOTA_WAIT_BASE = 20.0
 RETRY_AFTER_MAX = 120.0
 """Seconds. A longer Retry-After is not waited out: it is the user's call."""
 
-PICTURE_RETRIES = 5
+PICTURE_RETRIES = 4
 """A download costs nothing and its URL lives 24 hours."""
+
+PICTURE_WAIT_BASE = 0.5
+"""Seconds. A file host has no rate limit of ours to respect."""
 
 PICTURE_MAX_BYTES = 64 * 1024 * 1024
 """2048*2048 pixels of 4 bytes are 16 MiB before compression; more than 64 MiB is no picture."""

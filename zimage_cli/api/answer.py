@@ -1,0 +1,107 @@
+"""The service's answer, read without trusting it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from zimage_cli.api.errors import ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a successful generation says. Sizes in pixels, from `usage`, None where it is silent."""
+
+    image_url: str
+    text: str | None
+    """The prompt as sent, or the rewritten one when prompt_extend was on."""
+    reasoning: str | None
+    width: int | None
+    height: int | None
+    request_id: str | None
+    usage: dict[str, Any]
+
+    def rewritten_prompt(self, *, prompt_extend: bool) -> str | None:
+        """Return the rewritten prompt: `text` is one only when prompt_extend was on."""
+        return self.text if prompt_extend else None
+
+
+def parse_answer(body: bytes) -> Answer:
+    """Read the body of an HTTP 200.
+
+    Raises ServiceError (`maybe_billed`) where it holds no picture: success was said, so the picture
+    may exist and may be on the bill.
+    """
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        what = "nothing" if not body.strip() else "something that is not JSON"
+        raise _unusable(f"The service answered {what}.", None) from None
+    top = _dict(parsed)
+    request_id = _str(top.get("request_id"))
+    choices = _list(_dict(top.get("output")).get("choices"))
+    if not choices:
+        raise _unusable("The service's answer has no choices.", request_id)
+    message = _dict(_dict(choices[0]).get("message"))
+    content = [_dict(item) for item in _list(message.get("content"))]
+    image_url = _first(content, "image")
+    if image_url is None:
+        raise _unusable("The service's answer has no picture.", request_id)
+    usage = _dict(top.get("usage"))
+    return Answer(
+        image_url=image_url,
+        text=_first(content, "text"),
+        # Beside `content` today; inside one of its items in older notes.
+        reasoning=_str(message.get("reasoning_content")) or _first(content, "reasoning_content"),
+        width=_pixels(usage.get("width")),
+        height=_pixels(usage.get("height")),
+        request_id=request_id,
+        usage=usage,
+    )
+
+
+def models_visible(body: bytes) -> bool:
+    """Tell whether a models answer lists z-image-turbo. Raises ServiceError for anything else."""
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ServiceError("The service's list of models is not JSON.") from None
+    models = _dict(_dict(parsed).get("output")).get("models")
+    if not isinstance(models, list):
+        raise ServiceError("The service's answer has no list of models.")
+    return any(_dict(model).get("model") == "z-image-turbo" for model in models)
+
+
+def whole_text(text: str) -> str:
+    """Return text that any file can hold: JSON may smuggle in half a surrogate pair."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _unusable(message: str, request_id: str | None) -> ServiceError:
+    return ServiceError(
+        f"{message} The picture may have been made and billed.",
+        request_id=request_id,
+        http_status=200,
+        maybe_billed=True,
+    )
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _str(value: object) -> str | None:
+    return whole_text(value) if isinstance(value, str) and value else None
+
+
+def _first(items: list[dict[str, Any]], key: str) -> str | None:
+    return next((text for item in items if (text := _str(item.get(key)))), None)
+
+
+def _pixels(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

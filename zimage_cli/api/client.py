@@ -1,0 +1,258 @@
+"""The wire: one place that opens connections.
+
+httpx is loaded here and when first needed. The key is a header of the calls to the API origin and
+of nothing else: it is no default of the client, redirects are not followed, and pictures are
+fetched by requests that never had it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.api import limits
+from zimage_cli.api.answer import Answer, models_visible, parse_answer
+from zimage_cli.api.codes import error_fields, error_for
+from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origin_of
+from zimage_cli.api.errors import (
+    AnswerLost,
+    ConfigurationError,
+    ConnectionFailed,
+    ServiceError,
+    ZimageError,
+)
+from zimage_cli.api.payload import USER_AGENT, WireRequest
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+_PROXY_HINT = "See HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in the environment."
+
+
+def load_httpx() -> Any:
+    """Import httpx without its command line.
+
+    httpx imports click, pygments and rich for a program of its own where click is installed: 45 ms
+    that no picture needs.
+    """
+    if "httpx" not in sys.modules and "click" not in sys.modules:
+        sys.modules["click"] = None  # type: ignore[assignment]
+        try:
+            import httpx
+        finally:
+            del sys.modules["click"]
+    import httpx
+
+    return httpx
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return a TLS context that trusts what the system trusts."""
+    import ssl
+
+    import truststore
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsAnswer:
+    """What the read-only call proved. Times in milliseconds; connecting includes TLS."""
+
+    visible: bool
+    connect_ms: float
+    answer_ms: float
+    request_id: str | None
+
+
+class Client:
+    """Calls to the service and its picture host; safe to share between threads.
+
+    `timeout` is how long, in seconds, an answer may take once the request is sent.
+    """
+
+    def __init__(self, *, timeout: float = limits.READ_TIMEOUT, connections: int = 10) -> None:
+        self._timeout = timeout
+        self._connections = connections
+        self._clients: dict[tuple[str, bool], httpx.Client] = {}
+        self._opening = threading.Lock()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def generate(
+        self, request: WireRequest, key: str, *, on_sent: Callable[[], None] = lambda: None
+    ) -> Answer:
+        """Send one generation once.
+
+        `on_sent` is called when the last byte of the request has left. Raises ConnectionFailed when
+        the service cannot have the request, AnswerLost when it may, and the typed error of every
+        answer that is no picture.
+        """
+        clock = _Clock(on_sent)
+        with _typed_errors(request.url, clock, self._timeout):
+            status, headers, body = self._exchange(request, key, clock, self._timeout)
+        if status == 200 and not error_fields(body).get("code"):
+            return parse_answer(body)
+        raise error_for(status, body, headers)
+
+    def models(self, api_root: str, key: str) -> ModelsAnswer:
+        """Ask the service, read-only and free, whether the key sees the model.
+
+        Raises as `generate` does; a lost answer is a ConnectionFailed here, as nothing was bought.
+        """
+        url = models_url(api_root)
+        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        request = WireRequest("GET", url, headers, b"")
+        clock = _Clock(lambda: None)
+        timeout = min(limits.MODELS_TIMEOUT, self._timeout)
+        try:
+            with _typed_errors(url, clock, timeout):
+                status, answer_headers, body = self._exchange(request, key, clock, timeout)
+        except AnswerLost as error:
+            raise ConnectionFailed(f"{host_of(url)} did not answer the check.") from error
+        done = time.monotonic()
+        if status != 200 or error_fields(body).get("code"):
+            raise error_for(status, body, answer_headers)
+        connected = clock.connected or clock.started
+        return ModelsAnswer(
+            visible=models_visible(body),
+            connect_ms=(connected - clock.started) * 1000,
+            answer_ms=(done - connected) * 1000,
+            request_id=answer_headers.get("x-request-id"),
+        )
+
+    def picture_client(self, url: str) -> httpx.Client:
+        """Return the client that fetches a picture: it has no key and no cookies."""
+        return self._client(url)
+
+    def _exchange(
+        self, request: WireRequest, key: str, clock: _Clock, timeout: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        httpx = load_httpx()
+        client = self._client(request.url)
+        connect = min(limits.CONNECT_TIMEOUT, timeout)
+        with client.stream(
+            request.method,
+            request.url,
+            content=request.body,
+            headers={**request.headers, "Authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(timeout, connect=connect, write=limits.WRITE_TIMEOUT, pool=None),
+            extensions={"trace": clock.trace},
+        ) as response:
+            body = bytearray()
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > limits.ANSWER_MAX_BYTES:
+                    raise ServiceError(
+                        "The service's answer is larger than any answer can be.",
+                        http_status=response.status_code,
+                        maybe_billed=request.method == "POST",
+                    )
+                if time.monotonic() > clock.started + timeout + connect:
+                    raise httpx.ReadTimeout("the answer dripped in too slowly")
+            return response.status_code, response.headers, bytes(body)
+
+    def _client(self, url: str) -> httpx.Client:
+        """Return the client for a URL: loopback is asked directly, all else by the proxy settings.
+
+        A proxy between us and this machine would see the key in plain http.
+        """
+        kind = (url.partition(":")[0], is_loopback_host(host_of(url)))
+        with self._opening:
+            if kind not in self._clients:
+                self._clients[kind] = self._open(tls=kind[0] == "https", direct=kind[1])
+            client = self._clients[kind]
+        return client
+
+    def _open(self, *, tls: bool, direct: bool) -> httpx.Client:
+        module = load_httpx()
+        from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+        pool = module.Limits(
+            max_connections=self._connections, max_keepalive_connections=self._connections
+        )
+        try:
+            client: httpx.Client = module.Client(
+                # A client for plain http never speaks TLS; reading the certificates takes 20 ms.
+                verify=tls_context() if tls else False,
+                trust_env=not direct,
+                follow_redirects=False,
+                limits=pool,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
+            )
+        except (ValueError, ImportError, module.InvalidURL) as error:
+            raise ConfigurationError(
+                f"The proxy settings cannot be used: {error}", hint=_PROXY_HINT
+            ) from None
+        return client
+
+
+class _Clock:
+    """Learns from httpcore's trace when the connection stood and when the request had left."""
+
+    def __init__(self, on_sent: Callable[[], None]) -> None:
+        self.started = time.monotonic()
+        self.connected: float | None = None
+        self.sent = False
+        self._on_sent = on_sent
+
+    def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+        if event == "http11.send_request_headers.started":
+            self.connected = time.monotonic()
+        elif event == "http11.send_request_body.complete":
+            self.sent = True
+            self._on_sent()
+
+
+@contextmanager
+def _typed_errors(url: str, clock: _Clock, timeout: float) -> Iterator[None]:
+    """Turn httpx's errors into ours: what decides is whether the whole request had left."""
+    httpx = load_httpx()
+    host = origin_of(url)
+    try:
+        yield
+    except ZimageError:
+        raise
+    except httpx.ProxyError as error:
+        raise _failed(f"The proxy on the way to {host} refused: {error}", _PROXY_HINT) from None
+    except (httpx.TransportError, httpx.StreamError, httpx.DecodingError, OSError) as error:
+        why = _reason(error, timeout)
+        if clock.sent:
+            raise AnswerLost(
+                f"The request was sent to {host} and the answer was lost: {why}. "
+                "The picture may have been made and billed."
+            ) from None
+        raise _failed(f"{host} could not be reached: {why}.") from None
+
+
+def _failed(message: str, hint: str | None = None) -> ConnectionFailed:
+    error = ConnectionFailed(message, hint=hint)
+    error.pace = "normal"
+    return error
+
+
+def _reason(error: Exception, timeout: float) -> str:
+    httpx = load_httpx()
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"no connection within {min(timeout, limits.CONNECT_TIMEOUT):g} s"
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {timeout:g} s"
+    return str(error).rstrip(".") or type(error).__name__

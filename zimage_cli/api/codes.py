@@ -1,0 +1,218 @@
+"""The service's error codes: which cause each is, and whether the same call may be sent again.
+
+By code first, then by HTTP status: several codes share a status and mean different things (403
+`AllocationQuota.FreeTierOnly` is a quota, 403 `AccessDenied` a permission). Source: the error code
+page of Alibaba Cloud Model Studio, October 2026. Failed calls are not billed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from zimage_cli.api import errors
+from zimage_cli.api.answer import whole_text
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code stands for. `pace` says how to wait before another try; None: never again."""
+
+    error: type[errors.ZimageError]
+    summary: str
+    pace: errors.Pace | None = None
+    hint: str | None = None
+
+
+_INVALID = Meaning(errors.UsageError, "The service found the request wrong.", None, "")
+_MODERATION = Meaning(errors.RefusedError, "Content moderation refused the prompt or the picture.")
+_INFRINGEMENT = Meaning(
+    errors.RefusedError, "The service suspects an infringement of intellectual property."
+)
+_BAD_KEY = Meaning(errors.AuthenticationError, "The service refused the key.")
+_DENIED = Meaning(
+    errors.AuthenticationError,
+    "The key has no right to this model or workspace.",
+    None,
+    "Activate Model Studio, or give the workspace the right to z-image-turbo, in the console.",
+)
+_NOT_FOUND = Meaning(
+    errors.AuthenticationError,
+    "The service does not know this model or workspace, or the key may not see it.",
+    None,
+    "Check region and workspace: zimage config show",
+)
+_FREE_TIER = Meaning(
+    errors.QuotaError,
+    "The free quota is used up, and the account stops there.",
+    None,
+    "Turn off 'stop when free quota is used up' in the Model Studio console.",
+)
+_RATE = Meaning(errors.ThrottledError, "Too many requests a second for the account.", "normal")
+_BURST = Meaning(errors.ThrottledError, "The request rate rose too quickly.", "burst")
+_QUOTA = Meaning(errors.QuotaError, "A token or call quota is used up.", "quota")
+_BILLING = Meaning(errors.BillingError, "The account has no valid purchase or an overdue bill.")
+_ARREARS = Meaning(errors.BillingError, "The account is in arrears.")
+_INTERNAL = Meaning(errors.ServiceError, "The service failed.", "normal")
+_CAPACITY = Meaning(errors.ServiceError, "The service has no capacity at the moment.", "normal")
+
+CODES: dict[str, Meaning] = {
+    "invalidparameter": _INVALID,
+    "badrequest": _INVALID,
+    "datainspectionfailed": _MODERATION,
+    "data_inspection_failed": _MODERATION,
+    "ipinfringementsuspect": _INFRINGEMENT,
+    "arrearage": _ARREARS,
+    "invalidapikey": _BAD_KEY,
+    "invalid_api_key": _BAD_KEY,
+    "accessdenied": _DENIED,
+    "model.accessdenied": _DENIED,
+    "workspace.accessdenied": _DENIED,
+    "allocationquota.freetieronly": _FREE_TIER,
+    "modelnotfound": _NOT_FOUND,
+    "model_not_found": _NOT_FOUND,
+    "workspacenotfound": _NOT_FOUND,
+    "throttling": _RATE,
+    "throttling.ratequota": _RATE,
+    "limitrequests": _RATE,
+    "limit_requests": _RATE,
+    "throttling.burstrate": _BURST,
+    "limit_burst_rate": _BURST,
+    "throttling.allocationquota": _QUOTA,
+    "insufficient_quota": _QUOTA,
+    "commoditynotpurchased": _BILLING,
+    "prepaidbilloverdue": _BILLING,
+    "postpaidbilloverdue": _BILLING,
+    "internalerror": _INTERNAL,
+    "internal_error": _INTERNAL,
+    "systemerror": _INTERNAL,
+    "modelservicefailed": _INTERNAL,
+    "requesttimeout": _INTERNAL,
+    "modelservingerror": _CAPACITY,
+    "modelunavailable": _CAPACITY,
+}
+"""Keyed by the code in lower case: the service spells some codes in two ways."""
+
+
+def _by_code(code: str) -> Meaning | None:
+    """Return the meaning of a code or of its longest dotted beginning (`InternalError.Algo`)."""
+    key = code.strip().lower()
+    while key:
+        if key in CODES:
+            return CODES[key]
+        key = key.rpartition(".")[0]
+    return None
+
+
+_BY_STATUS = {
+    401: _BAD_KEY,
+    403: _DENIED,
+    404: Meaning(
+        errors.ServiceError,
+        "The service knows no such address.",
+        None,
+        "Check the base URL and workspace: zimage config show",
+    ),
+    429: _RATE,
+}
+_REDIRECT = Meaning(
+    errors.ServiceError,
+    "The service answered with a redirect; it is not followed, as it would take the key along.",
+    None,
+    "Check the base URL: zimage config show",
+)
+_GATEWAY = Meaning(errors.ServiceError, "The service's gateway failed.", "normal")
+_GATEWAY_STATUSES = frozenset({502, 503, 504})
+
+
+def _by_status(status: int, *, error_body: bool) -> Meaning:
+    """Return the meaning of an answer whose code is missing or unknown."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status in _GATEWAY_STATUSES:
+        return _GATEWAY
+    if status >= 500:
+        return _INTERNAL if error_body else replace(_INTERNAL, pace=None)
+    if status >= 400:
+        return _INVALID
+    if status >= 300:
+        return _REDIRECT
+    return Meaning(
+        errors.ServiceError, "The service answered what its reference does not describe."
+    )
+
+
+def _text(value: object) -> str | None:
+    return whole_text(value) if isinstance(value, str) and value else None
+
+
+def error_fields(body: bytes) -> dict[str, Any]:
+    """Return `code`, `message` and `request_id` of an error body; an empty dict for anything else.
+
+    Reads DashScope's own shape and the OpenAI-compatible one (`{"error": {…}}`) that its gateways
+    sometimes answer with.
+    """
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(parsed, dict):
+        return {}
+    inner = parsed.get("error")
+    source = {**parsed, **inner} if isinstance(inner, dict) else parsed
+    fields = {
+        "code": _text(source.get("code")),
+        "message": _text(source.get("message")),
+        "request_id": _text(source.get("request_id")) or _text(source.get("requestId")),
+    }
+    return fields if fields["code"] or fields["message"] else {}
+
+
+def error_for(status: int, body: bytes, headers: Mapping[str, str]) -> errors.ZimageError:
+    """Return the error that an answer other than a success means, with how to pace another try.
+
+    `headers` has lower-case names. An HTTP 200 whose body is an error comes here too. A 5xx is
+    sent again only with an error body, or as a gateway's 502, 503 or 504: then no picture was made.
+    """
+    fields = error_fields(body)
+    code = fields.get("code")
+    meaning = _by_code(code) if code else None
+    if meaning is None:
+        meaning = _by_status(status, error_body=bool(fields))
+        if status == 200 and code:
+            meaning = Meaning(errors.ServiceError, "The service answered with an error.")
+    error = meaning.error(
+        meaning.summary if fields or status in {401, 403, 429} else _bare(meaning, status),
+        hint=meaning.hint,
+        code=code,
+        request_id=fields.get("request_id") or headers.get("x-request-id"),
+        http_status=status,
+        service_message=fields.get("message"),
+    )
+    error.pace = meaning.pace
+    error.retry_after = _retry_after(headers.get("retry-after"))
+    if isinstance(error, errors.ServiceError) and status >= 500 and not fields:
+        error.maybe_billed = status not in _GATEWAY_STATUSES
+    return error
+
+
+def _bare(meaning: Meaning, status: int) -> str:
+    return f"{meaning.summary} It sent HTTP {status} without an error body."
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Return a Retry-After in seconds, from seconds or an HTTP date; None for anything else."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.replace(".", "", 1).isdigit():
+        return float(value)
+    from email.utils import parsedate_to_datetime
+    from time import time
+
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,183 @@
+"""Fetch a picture once: streamed, checked on the way, bounded."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+from urllib.parse import quote, urljoin, urlsplit
+
+from zimage_cli.api import limits
+from zimage_cli.api.client import Client, load_httpx
+from zimage_cli.api.endpoint import is_loopback_host
+from zimage_cli.api.errors import NotSavedError
+from zimage_cli.api.png import PngCheck, PngError, PngInfo
+
+if TYPE_CHECKING:
+    import httpx
+
+_FINAL = frozenset({400, 401, 403, 410})
+"""Statuses that another try does not change: a signed URL that is refused stays refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole, sound picture: dimensions in pixels, length in bytes, SHA-256 in hex."""
+
+    info: PngInfo
+    bytes: int
+    sha256: str
+
+
+def check_picture_url(url: str, *, loopback: bool) -> None:
+    """Refuse a picture address that is not https, or http to loopback from a loopback endpoint.
+
+    Raises NotSavedError.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    allowed = parts.scheme == "https" or (
+        parts.scheme == "http" and loopback and is_loopback_host(host)
+    )
+    bad = any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url) or "\\" in url
+    if not allowed or not host or "@" in parts.netloc or bad:
+        raise NotSavedError(
+            f"The picture's address is none that zimage fetches (https only): {without_query(url)}"
+        )
+
+
+def without_query(url: str) -> str:
+    """Return a URL without its signed part."""
+    return url.partition("?")[0].partition("#")[0]
+
+
+def fetch(
+    client: Client,
+    url: str,
+    file: IO[bytes],
+    *,
+    loopback: bool,
+    on_progress: Callable[[int, int | None], None] = lambda _received, _total: None,
+) -> Fetched:
+    """Stream the picture at `url` into `file`, which is emptied first.
+
+    Redirects are followed at most five times, each address checked. `on_progress` gets bytes
+    received and expected (None where the host does not say). Raises NotSavedError, its `pace` set
+    where another try may succeed; OSError where `file` cannot be written.
+    """
+    httpx = load_httpx()
+    file.seek(0)
+    file.truncate()
+    try:
+        return _follow(client, url, file, loopback, on_progress)
+    except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
+        why = str(error).rstrip(".") or type(error).__name__
+        raise _again(f"The download broke off: {why}.") from None
+    except PngError as error:
+        raise _again(f"What the picture's host sent is no sound PNG: {error}.") from None
+    except (httpx.InvalidURL, UnicodeError):
+        raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
+
+
+def _follow(
+    client: Client,
+    url: str,
+    file: IO[bytes],
+    loopback: bool,
+    on_progress: Callable[[int, int | None], None],
+) -> Fetched:
+    for _ in range(limits.MAX_REDIRECTS + 1):
+        check_picture_url(url, loopback=loopback)
+        with _get(client, url) as response:
+            if response.is_redirect:
+                url = urljoin(url, response.headers["location"])
+                continue
+            if response.status_code != 200:
+                raise _refused(response)
+            return _receive(response, file, on_progress)
+    raise NotSavedError(f"The picture's host redirected more than {limits.MAX_REDIRECTS} times.")
+
+
+def _get(client: Client, url: str) -> _Stream:
+    httpx = load_httpx()
+    parts = urlsplit(url)
+    # The signature covers the query as it was given: httpx must not re-encode it.
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
+        "?" + quote(parts.query, safe="%/?:@!$&'()*+,;=~-._[]|^`{}\"<>") if parts.query else ""
+    )
+    picture_client = client.picture_client(url)
+    request = picture_client.build_request(
+        "GET",
+        httpx.URL(f"{parts.scheme}://{parts.netloc}/"),
+        headers={"Accept": "image/png"},
+        timeout=httpx.Timeout(
+            limits.PICTURE_READ_TIMEOUT, connect=limits.CONNECT_TIMEOUT, pool=None
+        ),
+        extensions={"target": target.encode("ascii")},
+    )
+    return _Stream(picture_client, request)
+
+
+class _Stream:
+    """A response that is open for the length of a `with`."""
+
+    def __init__(self, client: httpx.Client, request: httpx.Request) -> None:
+        self._client = client
+        self._request = request
+
+    def __enter__(self) -> httpx.Response:
+        self._response = self._client.send(self._request, stream=True)
+        return self._response
+
+    def __exit__(self, *_: object) -> None:
+        self._response.close()
+
+
+def _receive(
+    response: httpx.Response, file: IO[bytes], on_progress: Callable[[int, int | None], None]
+) -> Fetched:
+    declared = response.headers.get("content-length", "")
+    total = int(declared) if declared.isdecimal() and len(declared) < 20 else None
+    if total is not None and total > limits.PICTURE_MAX_BYTES:
+        raise _too_large()
+    check, digest, received = PngCheck(), hashlib.sha256(), 0
+    give_up = time.monotonic() + limits.PICTURE_TOTAL_TIMEOUT
+    on_progress(0, total)
+    for chunk in response.iter_bytes():
+        received += len(chunk)
+        if received > limits.PICTURE_MAX_BYTES:
+            raise _too_large()
+        if time.monotonic() > give_up:
+            raise _again(f"The download took longer than {limits.PICTURE_TOTAL_TIMEOUT:g} s.")
+        check.feed(chunk)
+        digest.update(chunk)
+        file.write(chunk)
+        on_progress(received, total)
+    return Fetched(check.finish(), received, digest.hexdigest())
+
+
+def _refused(response: httpx.Response) -> NotSavedError:
+    status = response.status_code
+    message = f"The picture's host answered HTTP {status}."
+    if status == 403:
+        message += " The address has expired or its signature was refused."
+    error = NotSavedError(message, http_status=status)
+    error.pace = None if status in _FINAL else "normal"
+    return error
+
+
+def _too_large() -> NotSavedError:
+    return NotSavedError(
+        f"The picture is larger than {limits.PICTURE_MAX_BYTES // (1024 * 1024)} MiB."
+    )
+
+
+def _again(message: str) -> NotSavedError:
+    error = NotSavedError(message)
+    error.pace = "normal"
+    return error

@@ -1,0 +1,34 @@
+"""Evidence: one JSON file a generation, that says what was asked, answered, paid and saved."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from zimage_cli.api.characters import json_text
+from zimage_cli.core.files import write_whole
+
+FOLDER = "aliyun-zimage-turbo"
+
+
+def write(folder: Path, facts: dict[str, Any], *, started: datetime, number: int | None) -> Path:
+    """Write one evidence file and return its path; `number` is the ledger's id. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = started.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+    tail = secrets.token_hex(3) if number is None else f"{number}-{secrets.token_hex(2)}"
+    path = folder / f"{stamp}Z-{tail}.json"
+    write_whole(path, _document(facts))
+    return path
+
+
+def update(path: Path, **facts: Any) -> None:
+    """Change some facts of an evidence file, whole. Raises OSError, or ValueError for no JSON."""
+    document = json.loads(path.read_bytes())
+    write_whole(path, _document({**document, **facts}))
+
+
+def _document(facts: dict[str, Any]) -> bytes:
+    return json_text(facts, indent=2).encode() + b"\n"

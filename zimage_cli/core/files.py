@@ -1,0 +1,132 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from zimage_cli.api.errors import UsageError
+
+_LOW_SPACE = 16 * 1024 * 1024
+"""Bytes. A picture of the largest size, uncompressed: with less than that free, asking first is
+cheaper than losing it."""
+
+_NO_LINKS = frozenset(
+    {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES, errno.ENOSYS}
+)
+
+
+def make_temporary(folder: Path) -> tuple[int, Path]:
+    """Create an empty hidden file in a folder, to become something there under its name."""
+    handle, name = tempfile.mkstemp(prefix=".zimage-", suffix=".part", dir=folder)
+    return handle, Path(name)
+
+
+def default_mode() -> int:
+    """Return the mode a new file gets from the umask."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def write_whole(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Write a file so that it is there whole or not at all. Raises OSError."""
+    handle, temporary = make_temporary(path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(default_mode() if mode is None else mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def publish(
+    temporary: Path, wanted: Path, *, overwrite: bool, numbered: Callable[[int], Path]
+) -> Path:
+    """Give a finished temporary file its name, and return the name it got.
+
+    Without `overwrite` an existing file is never replaced, also when another process takes the name
+    at the same moment: the next of `numbered(2)`, `numbered(3)` … is tried. Raises OSError.
+    """
+    if overwrite:
+        temporary.replace(wanted)
+        return wanted
+    path, number = wanted, 1
+    while not _take_name(temporary, path):
+        number += 1
+        path = numbered(number)
+    return path
+
+
+def _take_name(temporary: Path, path: Path) -> bool:
+    """Move a file to a name that must be free; False where it is taken."""
+    if os.name == "nt":
+        try:
+            temporary.rename(path)
+        except FileExistsError:
+            return False
+        return True
+    try:
+        # link() fails where the name exists; rename() would replace what is there.
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            return False
+        temporary.replace(path)
+        return True
+    temporary.unlink()
+    return True
+
+
+def make_writable_folder(folder: Path) -> None:
+    """Make a folder and prove that a picture can be written there, before one is paid for.
+
+    Raises UsageError that says what stands in the way.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, probe = make_temporary(folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(bytes(4096))
+        finally:
+            probe.unlink(missing_ok=True)
+        free = free_bytes(folder)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be written to: {reason(error)}. Nothing was sent.",
+            hint="Choose another place with --output-dir or --output.",
+        ) from None
+    if free is not None and free < _LOW_SPACE:
+        raise UsageError(
+            f"The disk of {folder} is full: {free // 1024} KiB are left. Nothing was sent.",
+            hint="Free some space, or choose another place with --output-dir.",
+        )
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Return the bytes that a user may still write to a folder's disk, None where nobody knows."""
+    if not hasattr(os, "statvfs"):
+        import shutil
+
+        return shutil.disk_usage(folder).free
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize if stat.f_blocks else None
+
+
+def reason(error: OSError) -> str:
+    """Return what an OSError says, in its own words and without the path that we say ourselves."""
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return "a file is in the way"
+    return (error.strerror or str(error)).lower()

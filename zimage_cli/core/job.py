@@ -1,0 +1,444 @@
+"""One request, one picture: the whole path, in the order that loses nothing.
+
+Row in the ledger, POST, answer in the ledger, picture into a draft, picture under its name, ledger
+and evidence. Everything that makes pictures goes through `Maker.make`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli import __version__
+from zimage_cli.api import limits, retry
+from zimage_cli.api.endpoint import host_of, is_loopback_host, origin_of
+from zimage_cli.api.errors import AnswerLost, NotSavedError, ServiceError, ZimageError
+from zimage_cli.api.payload import MODEL, WireRequest, generation_request
+from zimage_cli.core import ledger as ledgers
+from zimage_cli.core.files import reason
+from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.prices import Price, list_price
+
+if TYPE_CHECKING:
+    from zimage_cli.api.answer import Answer
+    from zimage_cli.api.client import Client
+    from zimage_cli.api.download import Fetched
+    from zimage_cli.core.ledger import SafeLedger
+    from zimage_cli.core.request import Request
+    from zimage_cli.core.save import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom pictures are asked of. `region` is `sandbox` or `custom` where it is none of the two."""
+
+    api_root: str
+    region: str
+    workspace: str | None
+    key: str = field(repr=False)
+
+    @property
+    def origin(self) -> str:
+        """The API root without path."""
+        return origin_of(self.api_root)
+
+    @property
+    def loopback(self) -> bool:
+        """Tell whether the service runs on this machine."""
+        return is_loopback_host(host_of(self.api_root))
+
+    def price(self, *, prompt_extend: bool) -> Price | None:
+        """Return the list price of a picture."""
+        return list_price(self.region, prompt_extend)
+
+    def wire(self, request: Request) -> WireRequest:
+        """Return the call for a request: what is sent, and what a dry run shows."""
+        return generation_request(
+            self.api_root,
+            prompt=request.prompt,
+            size=request.size,
+            seed=request.seed,
+            prompt_extend=request.prompt_extend,
+        )
+
+
+class Observer:
+    """Hears what happens while a picture is made. Every method may be left as it is."""
+
+    def sending(self, attempt: int) -> None:
+        """Note that a request is about to be sent."""
+
+    def sent(self) -> None:
+        """Note that the request has left: the service paints."""
+
+    def waiting(self, wait: retry.Wait) -> None:
+        """Note that a try failed and another follows after a pause."""
+
+    def answered(self, answer: Answer, request: Request) -> None:
+        """Note that the answer is here: the picture is fetched next."""
+
+    def receiving(self, received: int, total: int | None) -> None:
+        """Note that bytes of the picture have arrived."""
+
+    def saved(self, picture: Picture) -> None:
+        """Note that the picture is in its place."""
+
+    def warning(self, text: str) -> None:
+        """Say what is worth knowing and stops nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that was made and saved. Sizes in pixels and bytes; times in seconds."""
+
+    request: Request
+    target: Target
+    answer: Answer
+    fetched: Fetched
+    path: str
+    attempts: int
+    elapsed: float
+    entry: int | None
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """The response of `image.generate`."""
+        return {
+            "image_url": self.answer.image_url,
+            "width": self.answer.width or self.fetched.info.width,
+            "height": self.answer.height or self.fetched.info.height,
+            "prompt": self.request.prompt,
+            "rewritten_prompt": self.rewritten_prompt,
+            "reasoning": self.answer.reasoning,
+            "request_id": self.answer.request_id,
+        }
+
+    @property
+    def rewritten_prompt(self) -> str | None:
+        """The rewritten prompt, where one was asked for and given."""
+        return self.answer.rewritten_prompt(prompt_extend=self.request.prompt_extend)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The picture's object in `--json`."""
+        return {
+            **self.response,
+            "path": None if self.path == "-" else self.path,
+            "seed": self.request.seed,
+            "size": self.request.size,
+            "prompt_extend": self.request.prompt_extend,
+            "region": self.target.region,
+            "endpoint": self.target.origin,
+            "bytes": self.fetched.bytes,
+            "sha256": self.fetched.sha256,
+            "cost": cost(self.target.price(prompt_extend=self.request.prompt_extend)),
+            "elapsed_seconds": round(self.elapsed, 3),
+            "attempts": self.attempts,
+        }
+
+
+def cost(price: Price | None) -> dict[str, str | None]:
+    """Return a price as JSON has it: the amount a decimal string, both null where none is known."""
+    return {
+        "amount": str(price.amount) if price else None,
+        "currency": price.currency if price else None,
+    }
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known so far about one generation."""
+
+    request: Request
+    wire: WireRequest
+    wanted: str
+    started: datetime
+    began: float
+    entry: int | None = None
+    attempts: int = 0
+    in_flight: bool = False
+    answer: Answer | None = None
+    evidence: Path | None = None
+
+
+@dataclass(slots=True)
+class Maker:
+    """Makes pictures of requests, one call each; safe to share between threads.
+
+    `evidence` is the folder for evidence files, None for none. `sleep` is how waits are slept.
+    """
+
+    client: Client
+    target: Target
+    ledger: SafeLedger
+    place: Place
+    policy: retry.Policy = field(default_factory=retry.Policy)
+    template: NameTemplate = field(default_factory=NameTemplate.parse)
+    evidence: Path | None = None
+    sleep: Callable[[float], None] = time.sleep
+    _warned: threading.Event = field(default_factory=threading.Event)
+
+    def make(
+        self, request: Request, *, number: int = 1, observer: Observer | None = None
+    ) -> Picture:
+        """Make one picture; `number` counts within a run, for its name.
+
+        Raises the typed error of whatever failed, with the ledger and the evidence already written.
+        """
+        observer = observer or Observer()
+        run = self._begin(request, number)
+        try:
+            answer = self._ask(run, observer)
+        except BaseException as error:
+            self._ended_without_answer(run, error, observer)
+            raise
+        self._note(
+            run,
+            lambda book, row: book.made(
+                row,
+                answer,
+                rewritten=answer.rewritten_prompt(prompt_extend=request.prompt_extend),
+                attempts=run.attempts,
+            ),
+        )
+        observer.answered(answer, request)
+        try:
+            picture = self._save(run, answer, observer)
+        except BaseException as error:
+            self._ended_without_picture(run, error, observer)
+            raise
+        observer.saved(picture)
+        return picture
+
+    # -- the steps -----------------------------------------------------------------------------
+
+    def _begin(self, request: Request, number: int) -> _Run:
+        started = datetime.now(UTC)
+        name = self.template.render(
+            prompt=request.prompt,
+            seed=request.seed,
+            size=request.size,
+            region=self.target.region,
+            n=number,
+            when=started.astimezone(),
+        )
+        run = _Run(
+            request, self.target.wire(request), self.place.wanted(name), started, time.monotonic()
+        )
+        price = cost(self.target.price(prompt_extend=request.prompt_extend))
+        run.entry = self.ledger.begin(
+            prompt=request.prompt,
+            size=request.size,
+            seed=request.seed,
+            prompt_extend=request.prompt_extend,
+            region=self.target.region,
+            endpoint=self.target.origin,
+            workspace=self.target.workspace,
+            wanted_path=run.wanted if run.wanted == "-" else str(Path(run.wanted).absolute()),
+            cost_amount=price["amount"],
+            cost_currency=price["currency"],
+        )
+        return run
+
+    def _ask(self, run: _Run, observer: Observer) -> Answer:
+        def sent() -> None:
+            run.in_flight = True
+            observer.sent()
+
+        def attempt() -> Answer:
+            run.attempts += 1
+            run.in_flight = False
+            observer.sending(run.attempts)
+            try:
+                run.answer = self.client.generate(run.wire, self.target.key, on_sent=sent)
+            except ZimageError:
+                run.in_flight = False
+                raise
+            return run.answer
+
+        return retry.run(attempt, self.policy, on_wait=observer.waiting, sleep=self.sleep)
+
+    def _save(self, run: _Run, answer: Answer, observer: Observer) -> Picture:
+        from zimage_cli.api.download import fetch
+
+        with _not_saved(run.wanted), self.place.draft(run.wanted) as draft:
+            fetched = retry.run(
+                lambda: fetch(
+                    self.client,
+                    answer.image_url,
+                    draft.file,
+                    loopback=self.target.loopback,
+                    on_progress=observer.receiving,
+                ),
+                retry.Policy(
+                    min(self.policy.retries, limits.PICTURE_RETRIES),
+                    wait_base=limits.PICTURE_WAIT_BASE,
+                ),
+                on_wait=observer.waiting,
+                sleep=self.sleep,
+            )
+            path = draft.keep()
+        picture = Picture(
+            run.request,
+            self.target,
+            answer,
+            fetched,
+            path,
+            run.attempts,
+            time.monotonic() - run.began,
+            run.entry,
+        )
+        kept = path if path == "-" else str(Path(path).absolute())
+        self._note(
+            run, lambda book, row: book.saved(row, kept, fetched, answer.image_url, picture.elapsed)
+        )
+        for text in _mismatches(picture):
+            observer.warning(text)
+        self._write_evidence(run, "saved", observer, picture=picture)
+        return picture
+
+    def _ended_without_answer(self, run: _Run, error: BaseException, observer: Observer) -> None:
+        if run.answer is not None:
+            # Interrupted in the instant between the answer and its note.
+            answer = run.answer
+            self._note(
+                run, lambda book, row: book.made(row, answer, rewritten=None, attempts=run.attempts)
+            )
+            return self._ended_without_picture(run, error, observer)
+        lost = (
+            run.in_flight
+            or isinstance(error, AnswerLost)
+            or (isinstance(error, ServiceError) and error.maybe_billed)
+        )
+        status = ledgers.LOST if lost else ledgers.FAILED
+        self._note(run, lambda book, row: book.ended(row, status, error, attempts=run.attempts))
+        self._write_evidence(run, status, observer, error=error)
+        return None
+
+    def _ended_without_picture(self, run: _Run, error: BaseException, observer: Observer) -> None:
+        self._note(run, lambda book, row: book.ended(row, ledgers.MADE, error))
+        self._write_evidence(run, ledgers.MADE, observer, error=error)
+        if run.entry is None and run.answer is not None and isinstance(error, NotSavedError):
+            # Nothing else knows the address: without it the picture is gone.
+            error.hint = (
+                "history is not being kept, so fetch it yourself within 24 hours: "
+                f"curl -o picture.png '{run.answer.image_url}'"
+            )
+
+    # -- notes ---------------------------------------------------------------------------------
+
+    def _note(self, run: _Run, write: Callable[[ledgers.Ledger, int], None]) -> None:
+        self.ledger.note(run.entry, write)
+
+    def _write_evidence(
+        self,
+        run: _Run,
+        status: str,
+        observer: Observer,
+        *,
+        picture: Picture | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        if self.evidence is None:
+            return
+        from zimage_cli.core import evidence
+
+        facts = self._facts(run, status, picture, error)
+        try:
+            path = evidence.write(self.evidence, facts, started=run.started, number=run.entry)
+        except OSError as problem:
+            if not self._warned.is_set():
+                self._warned.set()
+                observer.warning(f"evidence could not be written: {reason(problem)}")
+            return
+        self._note(run, lambda book, row: book.note_evidence(row, str(path.absolute())))
+
+    def _facts(
+        self, run: _Run, status: str, picture: Picture | None, error: BaseException | None
+    ) -> dict[str, Any]:
+        from zimage_cli.api.download import without_query
+
+        answer = run.answer
+        price = self.target.price(prompt_extend=run.request.prompt_extend)
+        return {
+            "schema": 1,
+            "zimage": __version__,
+            "status": status,
+            "started": run.started.isoformat(timespec="milliseconds"),
+            "finished": ledgers.now(),
+            "region": self.target.region,
+            "endpoint": self.target.origin,
+            "workspace": self.target.workspace,
+            "model": MODEL,
+            "request": json.loads(run.wire.body),
+            "answer": None
+            if answer is None
+            else {
+                "request_id": answer.request_id,
+                "image_url": without_query(answer.image_url),
+                "width": answer.width,
+                "height": answer.height,
+                "rewritten_prompt": answer.rewritten_prompt(
+                    prompt_extend=run.request.prompt_extend
+                ),
+                "reasoning": answer.reasoning,
+                "usage": answer.usage,
+            },
+            "request_id": answer.request_id if answer else getattr(error, "request_id", None),
+            "picture": None if picture is None else saved_facts(picture.path, picture.fetched),
+            "price": cost(price),
+            "attempts": run.attempts,
+            "history_id": run.entry,
+            "error": None if error is None else ledgers.error_facts(error),
+        }
+
+
+def saved_facts(path: str, fetched: Fetched) -> dict[str, Any]:
+    """Return what evidence says of a picture on disk."""
+    return {
+        "path": path,
+        "bytes": fetched.bytes,
+        "sha256": fetched.sha256,
+        "width": fetched.info.width,
+        "height": fetched.info.height,
+    }
+
+
+class _not_saved:  # noqa: N801 - reads as the statement it is
+    """Turn a disk's refusal into NotSavedError: the picture is paid and can be recovered."""
+
+    def __init__(self, wanted: str) -> None:
+        self._wanted = wanted
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            where = "the standard output" if self._wanted == "-" else self._wanted
+            raise NotSavedError(
+                f"The picture was made and could not be saved to {where}: {reason(error)}."
+            ) from None
+        if isinstance(error, NotSavedError):
+            error.message = f"The picture was made and is not saved. {error.message}"
+
+
+def _mismatches(picture: Picture) -> list[str]:
+    """Return a warning for each dimension that is not what was asked for or said."""
+    info = picture.fetched.info
+    got = f"{info.width}*{info.height}"
+    said = (picture.answer.width or info.width, picture.answer.height or info.height)
+    texts = []
+    if got != picture.request.size:
+        texts.append(
+            f"the picture is {got}, not {picture.request.size} as asked for; saved as it is"
+        )
+    if said != (info.width, info.height):
+        texts.append(f"the service said {said[0]}*{said[1]}, the picture is {got}; saved as it is")
+    return texts

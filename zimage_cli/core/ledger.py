@@ -1,0 +1,410 @@
+"""The ledger: every generation, from before it is sent until its picture is on disk.
+
+SQLite in WAL mode, so that several processes write at once. `sending` is written before the POST,
+`made` (with the picture's address) before the download, then `saved`; `failed` and `lost` are the
+other ends. Each write is synced: after a power cut the ledger still knows every paid picture.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.api import limits
+from zimage_cli.api.answer import Answer
+from zimage_cli.api.download import Fetched, without_query
+from zimage_cli.api.errors import ConfigurationError, ZimageError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+SENDING, MADE, SAVED, FAILED, LOST = "sending", "made", "saved", "failed", "lost"
+
+MIGRATIONS = (
+    """
+    CREATE TABLE generation (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        status TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        pid INTEGER,
+        prompt TEXT NOT NULL,
+        size TEXT NOT NULL,
+        seed INTEGER,
+        prompt_extend INTEGER NOT NULL,
+        region TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        workspace TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        answered_at TEXT,
+        request_id TEXT,
+        image_url TEXT,
+        rewritten_prompt TEXT,
+        reasoning TEXT,
+        width INTEGER,
+        height INTEGER,
+        usage TEXT,
+        wanted_path TEXT,
+        path TEXT,
+        bytes INTEGER,
+        sha256 TEXT,
+        evidence_path TEXT,
+        cost_amount TEXT,
+        cost_currency TEXT,
+        elapsed_seconds REAL,
+        error TEXT
+    );
+    CREATE INDEX generation_status ON generation (status);
+    """,
+)
+"""Append only: entry n brings a ledger from schema n to n + 1."""
+
+_BUSY_SECONDS = 10.0
+_ABANDONED_AFTER = timedelta(hours=6)
+"""A process may send, wait and send again for hours; a row that old has nobody behind it, even
+where its process id is in use again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One generation. Times: UTC in ISO 8601; sizes: pixels and bytes; `cost_amount`: decimal."""
+
+    id: int
+    status: str
+    created_at: str
+    updated_at: str
+    pid: int | None
+    prompt: str
+    size: str
+    seed: int | None
+    prompt_extend: bool
+    region: str
+    endpoint: str
+    workspace: str | None
+    attempts: int
+    answered_at: str | None
+    request_id: str | None
+    image_url: str | None
+    rewritten_prompt: str | None
+    reasoning: str | None
+    width: int | None
+    height: int | None
+    usage: dict[str, Any] | None
+    wanted_path: str | None
+    path: str | None
+    bytes: int | None
+    sha256: str | None
+    evidence_path: str | None
+    cost_amount: str | None
+    cost_currency: str | None
+    elapsed_seconds: float | None
+    error: dict[str, Any] | None
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the service drops the picture: 24 hours after its answer."""
+        if self.answered_at is None:
+            return None
+        return datetime.fromisoformat(self.answered_at) + timedelta(hours=limits.URL_LIFETIME_HOURS)
+
+    @property
+    def in_progress(self) -> bool:
+        """Tell whether the process that wrote this still works on it."""
+        return self.pid is not None and _alive(self.pid) and not _older(self, _ABANDONED_AFTER)
+
+
+_COLUMNS = ", ".join(field.name for field in fields(Entry))
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def error_facts(error: BaseException) -> dict[str, Any]:
+    """Return what the ledger and the evidence keep of an error."""
+    if isinstance(error, ZimageError):
+        return {
+            "type": error.kind,
+            "code": error.code,
+            "message": error.message,
+            "service_message": error.service_message,
+            "http_status": error.http_status,
+            "request_id": error.request_id,
+        }
+    kind = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
+    return {"type": kind, "message": str(error) or kind}
+
+
+class Ledger:
+    """The ledger in one file. Safe to share between threads and processes.
+
+    Every method raises ConfigurationError where SQLite cannot do its work.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        with _sqlite_errors(path):
+            self._db = _open(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    # -- one generation ------------------------------------------------------------------------
+
+    def begin(self, **columns: Any) -> int:
+        """Write a row that is about to be sent and return its id."""
+        row = {"status": SENDING, "created_at": now(), "pid": os.getpid(), **columns}
+        row["updated_at"] = row["created_at"]
+        names = ", ".join(row)
+        marks = ", ".join("?" * len(row))
+        with self._write() as db:
+            cursor = db.execute(
+                f"INSERT INTO generation ({names}) VALUES ({marks})", [*row.values()]
+            )
+            return int(cursor.lastrowid or 0)
+
+    def made(self, row: int, answer: Answer, *, rewritten: str | None, attempts: int) -> None:
+        """Note the answer, before its picture is fetched."""
+        self._update(
+            row,
+            status=MADE,
+            answered_at=now(),
+            attempts=attempts,
+            request_id=answer.request_id,
+            image_url=answer.image_url,
+            rewritten_prompt=rewritten,
+            reasoning=answer.reasoning,
+            width=answer.width,
+            height=answer.height,
+            usage=json.dumps(answer.usage),
+        )
+
+    def saved(self, row: int, path: str, fetched: Fetched, image_url: str, elapsed: float) -> None:
+        """Note the picture on disk; the signed part of its address is dropped."""
+        self._update(
+            row,
+            status=SAVED,
+            path=path,
+            bytes=fetched.bytes,
+            sha256=fetched.sha256,
+            width=fetched.info.width,
+            height=fetched.info.height,
+            image_url=without_query(image_url),
+            elapsed_seconds=round(elapsed, 3),
+            error=None,
+        )
+
+    def ended(
+        self, row: int, status: str, error: BaseException, *, attempts: int | None = None
+    ) -> None:
+        """Note how a generation ended without a picture on disk."""
+        columns: dict[str, Any] = {"status": status, "error": json.dumps(error_facts(error))}
+        if attempts is not None:
+            columns["attempts"] = attempts
+        self._update(row, **columns)
+
+    def note_evidence(self, row: int, path: str) -> None:
+        """Note where a generation's evidence stands."""
+        self._update(row, evidence_path=path)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def newest(self, limit: int) -> list[Entry]:
+        """Return the newest entries, newest first."""
+        return self._select("ORDER BY id DESC LIMIT ?", limit)
+
+    def entry(self, row: int) -> Entry | None:
+        """Return one entry."""
+        found = self._select("WHERE id = ?", row)
+        return found[0] if found else None
+
+    def with_status(self, status: str) -> list[Entry]:
+        """Return the entries with a status, oldest first."""
+        return self._select("WHERE status = ? ORDER BY id", status)
+
+    def settle_abandoned(self) -> int:
+        """Mark as lost what a process left `sending` when it died; return how many.
+
+        Nobody knows whether such a request reached the service.
+        """
+        dead = [entry.id for entry in self.with_status(SENDING) if not entry.in_progress]
+        error = json.dumps({"type": "lost", "message": "zimage ended before the answer arrived"})
+        with self._write() as db:
+            for row in dead:
+                db.execute(
+                    "UPDATE generation SET status = ?, updated_at = ?, error = ? "
+                    "WHERE id = ? AND status = ?",
+                    (LOST, now(), error, row, SENDING),
+                )
+        return len(dead)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _update(self, row: int, **columns: Any) -> None:
+        columns["updated_at"] = now()
+        sets = ", ".join(f"{name} = ?" for name in columns)
+        with self._write() as db:
+            db.execute(f"UPDATE generation SET {sets} WHERE id = ?", [*columns.values(), row])
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _sqlite_errors(self.path), self._db:
+            yield self._db
+
+    def _select(self, clause: str, *values: Any) -> list[Entry]:
+        with self._lock, _sqlite_errors(self.path):
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM generation {clause}", values
+            ).fetchall()
+        return [_entry(row) for row in rows]
+
+
+class SafeLedger:
+    """A ledger that never costs a picture: what cannot be noted is said once and let go.
+
+    `warn` is called at most once, with a sentence.
+    """
+
+    def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._ledger: Ledger | None = None
+        if path is None:
+            self._give_up("no home folder is known")
+            return
+        try:
+            self._ledger = Ledger(path)
+        except ConfigurationError as error:
+            self._give_up(error.message)
+
+    @property
+    def works(self) -> bool:
+        """Tell whether entries are being kept."""
+        return self._ledger is not None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+    def begin(self, **columns: Any) -> int | None:
+        """Write a row that is about to be sent; None where no ledger is kept."""
+        row: int | None = self._try(lambda ledger: ledger.begin(**columns))
+        return row
+
+    def note(self, row: int | None, write: Callable[[Ledger, int], None]) -> None:
+        """Do one write on a row, where there is one."""
+        if row is not None:
+            self._try(lambda ledger: write(ledger, row))
+
+    def _try(self, write: Callable[[Ledger], Any]) -> Any:
+        if self._ledger is None:
+            return None
+        try:
+            return write(self._ledger)
+        except ConfigurationError as error:
+            self._give_up(error.message)
+            return None
+
+    def _give_up(self, why: str) -> None:
+        self._ledger = None
+        self._warn(f"history is not being kept: {why}")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        # Prompts and picture addresses are nobody else's business.
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    give_up = time.monotonic() + _BUSY_SECONDS
+    while True:
+        db = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        try:
+            # Entering WAL mode does not wait for a lock by itself.
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            _migrate(db, path)
+        except sqlite3.OperationalError as error:
+            db.close()
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+        except BaseException:
+            db.close()
+            raise
+        else:
+            return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    if _version(db) == len(MIGRATIONS):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    with db:
+        version = _version(db)
+        if version > len(MIGRATIONS):
+            raise ConfigurationError(
+                f"The history {path} was written by a newer zimage (schema {version})."
+            )
+        for number in range(version, len(MIGRATIONS)):
+            for statement in MIGRATIONS[number].split(";"):
+                if statement.strip():
+                    db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    import sqlite3
+
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise ConfigurationError(
+            f"The history {path} cannot be used: {error}",
+            hint="Pictures are still made and saved. Move the file away to begin a new history.",
+        ) from None
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    values = dict(zip((field.name for field in fields(Entry)), row, strict=True))
+    values["prompt_extend"] = bool(values["prompt_extend"])
+    for name in ("usage", "error"):
+        values[name] = json.loads(values[name]) if values[name] else None
+    return Entry(**values)
+
+
+def _older(entry: Entry, age: timedelta) -> bool:
+    return datetime.now(UTC) - datetime.fromisoformat(entry.updated_at) > age
+
+
+def _alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return True
+    if os.name == "nt":
+        # os.kill would end the process there; age alone decides.
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,128 @@
+"""Where a picture goes: a file under a name of its own, or the standard output."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from zimage_cli.core.files import default_mode, make_temporary, make_writable_folder, publish
+from zimage_cli.core.names import numbered
+
+FOLDER = Path("ai-image-zimage-turbo") / "images"
+
+
+class Draft(Protocol):
+    """A picture that is arriving: `file` takes its bytes, `keep` gives it its place."""
+
+    file: IO[bytes]
+
+    def keep(self) -> str:
+        """Put the whole picture in its place and return that. Raises OSError."""
+
+
+class Place(Protocol):
+    """Somewhere to save pictures."""
+
+    def prepare(self) -> None:
+        """Find out before anything is paid for whether saving can work. Raises UsageError."""
+
+    def wanted(self, name: str) -> str:
+        """Return where a picture of that name would go."""
+
+    def draft(self, wanted: str) -> AbstractContextManager[Draft]:
+        """Open a draft; used as a context manager, it leaves nothing behind that was not kept."""
+
+
+@dataclass(slots=True)
+class _FileDraft:
+    file: IO[bytes]
+    temporary: Path
+    path: Path
+    folder: FolderPlace
+
+    def keep(self) -> str:
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.temporary.chmod(default_mode())
+        return str(self.folder.publish(self.temporary, self.path))
+
+
+class FolderPlace:
+    """A folder of pictures, or one file in it where `filename` is given.
+
+    Nothing that exists is overwritten without `overwrite`, and nothing that this run saved even
+    then: a number is added.
+    """
+
+    def __init__(
+        self, folder: Path, *, filename: str | None = None, overwrite: bool = False
+    ) -> None:
+        self.folder = folder
+        self.filename = filename
+        self.overwrite = overwrite
+        self._saved: set[Path] = set()
+
+    def prepare(self) -> None:
+        """Make the folder and write a probe. Raises UsageError."""
+        make_writable_folder(self.folder)
+
+    def wanted(self, name: str) -> str:
+        """Return the path for a picture of that name, before any number is added."""
+        return str(self.folder / (self.filename or name))
+
+    def publish(self, temporary: Path, path: Path) -> Path:
+        """Give a finished file its name and return the name it got. Raises OSError."""
+        fresh = self.overwrite and path not in self._saved
+        final = publish(
+            temporary, path, overwrite=fresh, numbered=lambda number: numbered(path, number)
+        )
+        self._saved.add(final)
+        return final
+
+    @contextmanager
+    def draft(self, wanted: str) -> Iterator[Draft]:
+        """Open a hidden file beside the picture's place. Raises OSError."""
+        path = Path(wanted)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = make_temporary(path.parent)
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                yield _FileDraft(file, temporary, path, self)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@dataclass(slots=True)
+class _StreamDraft:
+    file: IO[bytes]
+    write: Callable[[Iterator[bytes]], None]
+
+    def keep(self) -> str:
+        self.file.seek(0)
+        self.write(iter(lambda: self.file.read(1 << 16), b""))
+        return "-"
+
+
+class StreamPlace:
+    """The standard output: a picture is whole and checked before its first byte is written."""
+
+    def __init__(self, write: Callable[[Iterator[bytes]], None]) -> None:
+        self._write = write
+
+    def prepare(self) -> None:
+        """Do nothing: a stream cannot be probed."""
+
+    def wanted(self, name: str) -> str:  # noqa: ARG002 - a stream has one name
+        """Return `-`."""
+        return "-"
+
+    @contextmanager
+    def draft(self, wanted: str) -> Iterator[Draft]:  # noqa: ARG002
+        """Open a temporary file that has no name."""
+        with tempfile.TemporaryFile() as file:
+            yield _StreamDraft(file, self._write)
