@@ -6,7 +6,6 @@ to stderr. `isatty` decides colour, progress and width, and nothing else.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from zimage_cli.core.text import escape, is_safe, visible
+from zimage_cli.api.characters import json_text
+from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,18 +51,6 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
     if environ.get("FORCE_COLOR"):
         return True
     return stream.isatty() and environ.get("TERM") != "dumb"
-
-
-def json_text(value: object) -> str:
-    """Return JSON on one line with Han and other letters as they are and nothing invisible raw."""
-    text = json.dumps(value, ensure_ascii=False)
-    if text.isascii():
-        return text
-    return "".join(char if is_safe(char) else _json_escape(char) for char in text)
-
-
-def _json_escape(char: str) -> str:
-    return json.dumps(char)[1:-1] if ord(char) > 0x1F else escape(char)
 
 
 @dataclass

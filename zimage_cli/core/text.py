@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
+import json
 
-# Letters, marks and spaces that show as nothing: they hide text or make two strings look alike.
-_INVISIBLE = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-    + "".join(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000))))
-)
-# Control, format (bidi, zero width, tags), surrogate, private use, unassigned, line and paragraph
-# separators.
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def is_safe(char: str) -> bool:
-    """Tell whether a character shows as itself and does nothing else to a terminal."""
-    return char in {" "} or (unicodedata.category(char) not in _UNSAFE and char not in _INVISIBLE)
+from zimage_cli.api.characters import is_safe
 
 
 def escape(char: str) -> str:
@@ -44,4 +32,29 @@ def visible(text: str, *, newlines: bool = False) -> str:
 
 def clip(text: str, length: int) -> str:
     """Return at most `length` characters of text, the cut shown by an ellipsis."""
-    return text if len(text) <= length else text[: max(length - 1, 0)] + "…"
+    if len(text) <= length:
+        return text
+    return text[: length - 1] + "…" if length > 0 else ""
+
+
+def shown(value: object, length: int = 60) -> str:
+    """Return a value as it stands in JSON, on one line, visible, at most about `length` characters.
+
+    JSON's form tells `"12"` from `12` and `true` from `"true"`. Arrays and objects are named only.
+    """
+    match value:
+        case str():
+            return visible(json.dumps(clip(value, length), ensure_ascii=False))
+        case None | bool() | float():
+            return json.dumps(value)
+        case int():
+            # Python refuses to print integers of more than some thousand digits.
+            return str(value) if value.bit_length() < 200 else "an integer of too many digits"
+        case list() | tuple():
+            return "an array"
+        case dict():
+            return "an object"
+    return f"a {type(value).__name__}"
+
+
+__all__ = ["clip", "escape", "is_safe", "shown", "visible"]

@@ -1,0 +1,201 @@
+"""File names for pictures: made of text from outside, and never more than a name."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from string import Formatter
+
+from zimage_cli.api.characters import INVISIBLE, is_safe
+from zimage_cli.api.errors import UsageError
+from zimage_cli.core.sizes import dimensions
+from zimage_cli.core.text import shown
+
+DEFAULT_TEMPLATE = "{date}-{time}-{slug}-{seed}.png"
+SUFFIX = ".png"
+FALLBACK_SLUG = "picture"
+SLUG_BYTES = 60
+NAME_BYTES = 200
+"""File systems end at 255; the rest is for a number and for a temporary file's suffix."""
+
+_LITERAL_BYTES = 100
+_OTHER_FORMATS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+
+# Names that Windows keeps for devices, with any extension and in any case.
+_RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*(?:\..*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_ZERO_PADDED = re.compile(r"0(?:[1-9]|1[0-9]|20)d?", re.ASCII)
+
+
+def slug(prompt: str) -> str:
+    """Return a prompt as part of a file name: letters and digits of any script, `-` for the rest.
+
+    At most 60 UTF-8 bytes, lower case, NFC; never a separator, a leading dot, or a name that
+    Windows keeps for itself. `picture` where nothing is left.
+    """
+    kept: list[str] = []
+    # Enough characters for 60 bytes, whatever the rest of a long prompt holds.
+    for char in unicodedata.normalize("NFC", prompt[:2000]).lower():
+        category = unicodedata.category(char)
+        if char in INVISIBLE or category == "Cf" or (category == "Cc" and not char.isspace()):
+            continue
+        if category[0] in "LN":
+            kept.append(char)
+        elif category[0] == "M":
+            # A mark stands on a letter; without one it would stand on the hyphen or the path.
+            if kept and kept[-1] != "-":
+                kept.append(char)
+        elif kept and kept[-1] != "-":
+            kept.append("-")
+    text = _cut(unicodedata.normalize("NFC", "".join(kept)), SLUG_BYTES).strip("-")
+    return _unreserved(text) or FALLBACK_SLUG
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    prompt: str
+    seed: int | None
+    size: str
+    region: str
+    when: datetime
+    n: int
+
+
+_FIELDS: dict[str, Callable[[_Values], str | int]] = {
+    "date": lambda v: f"{v.when.year:04}{v.when.month:02}{v.when.day:02}",
+    "time": lambda v: f"{v.when.hour:02}{v.when.minute:02}{v.when.second:02}",
+    "slug": lambda v: slug(v.prompt),
+    "seed": lambda v: "random" if v.seed is None else v.seed,
+    "n": lambda v: v.n,
+    "size": lambda v: v.size.replace("*", "x"),
+    "region": lambda v: v.region,
+    "width": lambda v: dimensions(v.size)[0],
+    "height": lambda v: dimensions(v.size)[1],
+}
+FIELDS = tuple(_FIELDS)
+_NUMBERS = frozenset({"seed", "n", "width", "height"})
+
+
+@dataclass(frozen=True, slots=True)
+class NameTemplate:
+    """A checked `--name`: text and fields in braces; make one with `NameTemplate.parse`."""
+
+    text: str
+    parts: tuple[tuple[str, str | None, str], ...]
+    """(literal text, field that follows it, that field's zero padding)."""
+
+    @classmethod
+    def parse(cls, text: str = DEFAULT_TEMPLATE) -> NameTemplate:
+        """Return the template for a text such as `{slug}-{n:03}.png`.
+
+        Numbers may be zero-padded; nothing else of Python's format language is known. Raises
+        UsageError that lists the fields, or says what of the text cannot stand in a file name.
+        """
+        try:
+            parsed = list(Formatter().parse(text))
+        except ValueError:
+            raise _refuse(text, "has braces that do not pair up as {field}") from None
+        parts = []
+        for literal, name, spec, conversion in parsed:
+            if name is not None and name not in _FIELDS:
+                raise _refuse(text, f"has the unknown field {shown('{' + name + '}')}")
+            if conversion is not None:
+                raise _refuse(text, f"converts {name} with !{shown(conversion)[1:-1]}")
+            if spec and not (name in _NUMBERS and _ZERO_PADDED.fullmatch(spec)):
+                raise _refuse(text, f"formats {name} as {shown(spec)}; numbers take e.g. :03")
+            parts.append((literal, name, spec or ""))
+        _check_literals(text, "".join(literal for literal, _, _ in parts))
+        _check_ends(text, parts)
+        return cls(text, tuple(parts))
+
+    def render(
+        self,
+        *,
+        prompt: str,
+        seed: int | None,
+        size: str,
+        region: str,
+        when: datetime,
+        n: int = 1,
+    ) -> str:
+        """Return a file name: one path component of at most 200 bytes that ends in `.png`.
+
+        `when` is the local time of the run, `n` the picture's number in it from 1, `size` as
+        `parse_size` returns it.
+        """
+        values = _Values(prompt, seed, size, region, when, n)
+        made = []
+        for literal, name, spec in self.parts:
+            made.append(literal)
+            if name is not None:
+                value = _FIELDS[name](values)
+                made.append(str(value).zfill(int(spec.rstrip("d"))) if spec else str(value))
+        stem = "".join(made)
+        if stem.lower().endswith(SUFFIX):
+            stem = stem[: -len(SUFFIX)]
+        stem = _cut(stem, NAME_BYTES - len(SUFFIX) - len("-") - len(FALLBACK_SLUG))
+        return _unreserved(stem.rstrip(". ") or FALLBACK_SLUG) + SUFFIX
+
+
+def numbered(path: Path, k: int) -> Path:
+    """Return the path with a number before its suffix: `name.png` and 2 give `name-2.png`.
+
+    1 and less give the path itself. A name that grew over 255 bytes is shortened.
+    """
+    if k <= 1:
+        return path
+    stem, end = path.stem, f"-{k}{path.suffix}"
+    while len(os.fsencode(stem + end)) > 255 and stem:
+        stem = stem[:-1]
+    return path.with_name(stem + end)
+
+
+def _refuse(text: str, why: str) -> UsageError:
+    fields = ", ".join(f"{{{name}}}" for name in FIELDS)
+    return UsageError(
+        f"name: {shown(text)} {why}; allowed: text and the fields {fields}",
+        hint=f"The default is {DEFAULT_TEMPLATE}",
+    )
+
+
+def _check_literals(text: str, literal: str) -> None:
+    for char in literal:
+        if char in "/\\":
+            raise _refuse(text, f"holds the separator {char}; use --output-dir for the folder")
+        if char in '<>:"|?*' or not is_safe(char):
+            raise _refuse(text, f"holds {shown(char)}, which not every system allows in a name")
+    if len(literal.encode()) > _LITERAL_BYTES:
+        raise _refuse(text, f"has more than {_LITERAL_BYTES} bytes beside its fields")
+
+
+def _check_ends(text: str, parts: list[tuple[str, str | None, str]]) -> None:
+    if not text.strip():
+        raise _refuse(text, "is blank")
+    if parts[0][0][:1] in {".", " "}:
+        raise _refuse(text, "begins with a dot or a space")
+    last, field, _ = parts[-1]
+    if field is None and last.lower().endswith(_OTHER_FORMATS):
+        raise _refuse(text, "ends like another format; pictures are PNG")
+    whole = len(parts) == 1 and field is None
+    if whole and last.lower().removesuffix(SUFFIX).rstrip(". ") == "":
+        raise _refuse(text, "names no file")
+
+
+def _cut(text: str, length: int) -> str:
+    """Return the beginning of a text that fits in so many UTF-8 bytes, at a character boundary."""
+    return text.encode("utf-8")[:length].decode("utf-8", "ignore")
+
+
+def _unreserved(name: str) -> str:
+    """Return a name that is no device on Windows: `con.x` becomes `con-picture.x`."""
+    if not _RESERVED.fullmatch(name):
+        return name
+    first, dot, rest = name.partition(".")
+    return f"{first.rstrip()}-{FALLBACK_SLUG}{dot}{rest}"

@@ -1,0 +1,44 @@
+"""What a picture costs.
+
+List prices a picture: Alibaba Cloud Model Studio's price list, October 2026. A region bills in its
+own currency; `prompt_extend` doubles the price; failed calls are free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount of money in an ISO 4217 currency."""
+
+    amount: Decimal
+    currency: str
+
+    def __mul__(self, count: int) -> Price:
+        """Return the price of `count` such pictures."""
+        return Price(self.amount * count, self.currency)
+
+
+_LIST = {
+    ("beijing", False): Price(Decimal("0.10"), "CNY"),
+    ("beijing", True): Price(Decimal("0.20"), "CNY"),
+    ("singapore", False): Price(Decimal("0.015"), "USD"),
+    ("singapore", True): Price(Decimal("0.03"), "USD"),
+}
+
+
+def list_price(region_name: str, prompt_extend: bool) -> Price | None:
+    """Return the list price of one picture, or None for the sandbox and for unknown hosts.
+
+    Beijing: CNY 0.10, with `prompt_extend` 0.20. Singapore: USD 0.015 and 0.03. Source: the
+    module's. Free quotas and discounts of an account are not known here.
+    """
+    return _LIST.get((region_name, prompt_extend))
+
+
+def format_price(price: Price | None) -> str:
+    """Return a price as `CNY 0.10`, or what stands where none is known."""
+    return f"{price.currency} {price.amount}" if price else "no list price"

@@ -1,0 +1,365 @@
+"""The request `image.generate`: parsed and checked in one place, whatever it came from."""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from zimage_cli.api.characters import INVISIBLE
+from zimage_cli.api.endpoint import normalize_base_url
+from zimage_cli.api.errors import UsageError
+from zimage_cli.api.payload import MODEL
+from zimage_cli.core.sizes import ALLOWED as ALLOWED_SIZES
+from zimage_cli.core.sizes import DEFAULT_SIZE, SizeError, parse_size
+from zimage_cli.core.text import clip, shown, visible
+
+FIELDS = ("prompt", "size", "seed", "prompt_extend", "base_url")
+MAX_SEED = 2**31 - 1
+PROMPT_LIMIT = 800
+"""Characters that the service reads of a prompt; it cuts the rest off without a word."""
+
+_LISTED = 50
+"""Problems that a message names; a broken machine-made file can hold any number."""
+
+_ALLOWED = {
+    "prompt": "a text that is not blank",
+    "size": f"a text: {ALLOWED_SIZES}",
+    "seed": f"a whole number, 0 to {MAX_SEED}",
+    "prompt_extend": "true or false",
+    "base_url": "a text: an https URL such as https://dashscope.aliyuncs.com",
+    "model": f'"{MODEL}"',
+}
+
+# What other tools call a field.
+_ALIASES = {
+    "text": "prompt",
+    "input": "prompt",
+    "width": "size",
+    "height": "size",
+    "ratio": "size",
+    "aspect_ratio": "size",
+    "resolution": "size",
+    "url": "base_url",
+    "endpoint": "base_url",
+}
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A checked request. `size` is `W*H`; `seed` None leaves the draw to the caller."""
+
+    prompt: str
+    size: str
+    seed: int | None
+    prompt_extend: bool
+    base_url: str | None = None
+
+    def fields(self) -> dict[str, object]:
+        """Return what `parse_request` takes to make this request again: only what is set."""
+        values = {name: getattr(self, name) for name in FIELDS}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a request.
+
+    `given` is the value in JSON's form, short and safe to show; `message` is a whole line that
+    names field, value and what is allowed; `suggestion` is a valid value or field name near it.
+    """
+
+    field: str
+    given: str
+    allowed: str
+    message: str
+    suggestion: str | None = None
+
+
+class RequestInvalid(UsageError):  # noqa: N818 - the caller reads it as a sentence
+    """A request with one or more problems, all of them in `problems`."""
+
+    def __init__(self, problems: tuple[Problem, ...], *, hint: str | None = None) -> None:
+        self.problems = problems
+        lines = [problem.message for problem in problems[:_LISTED]]
+        if len(problems) > 1:
+            lines = [f"the request has {len(problems)} problems:", *(f"- {line}" for line in lines)]
+        if len(problems) > _LISTED:
+            lines.append(f"- and {len(problems) - _LISTED} more")
+        super().__init__("\n".join(lines), hint=hint)
+
+
+def parse_request(
+    source: Mapping[str, object] | str | bytes = _NOTHING,
+    *,
+    overrides: Mapping[str, object] = _NOTHING,
+    defaults: Mapping[str, object] = _NOTHING,
+) -> Request:
+    """Return the request that a JSON object (or its text) describes.
+
+    `overrides` are the options that were given: they win, and the source's value of the same field
+    is not looked at; a seed of None there drops the source's. `defaults` are settings: they fill in
+    what neither says. null in the source is a wrong type: a field that is not wanted is left out.
+    Raises RequestInvalid with every problem, or UsageError for a text that is no JSON object.
+    """
+    if isinstance(source, str | bytes):
+        source = parse_json_object(source, "the request")
+    problems: list[Problem] = []
+    values: dict[str, object] = {**defaults, **source, **overrides}
+    if "seed" in overrides and overrides["seed"] is None:
+        del values["seed"]
+
+    prompt: str | None = None
+    size: str | None = None
+    seed: int | None = None
+    prompt_extend = False
+    base_url: str | None = None
+    for name in _in_order(values):
+        match name, values[name]:
+            case "prompt", str(value):
+                prompt = _parse_prompt(value, problems)
+            case "size", str(value):
+                size = _parse_size(value, problems)
+            case "seed", int(value) if not isinstance(value, bool):
+                seed = _parse_seed(value, problems)
+            case "prompt_extend", bool(value):
+                prompt_extend = value
+            case "base_url", str(value):
+                base_url = _parse_base_url(value, problems)
+            case "model", str(value) if value == MODEL:
+                pass
+            case _, value:
+                problems.append(_wrong_field(name, value))
+    if "prompt" not in values:
+        problems.insert(0, _problem("prompt", "nothing", "is missing"))
+    if problems or prompt is None:
+        raise RequestInvalid(tuple(problems), hint=_hint(problems))
+    return Request(prompt, size or DEFAULT_SIZE, seed, prompt_extend, base_url)
+
+
+def parse_json_object(text: str | bytes, where: str) -> dict[str, object]:
+    """Return the one JSON object in a text; bytes are UTF-8, with or without a BOM.
+
+    `where` names the source in errors (`--request`, a file's name). Raises UsageError for anything
+    else, for a key that stands twice in an object, and for NaN and Infinity.
+    """
+    where = visible(clip(where, 200))
+    if isinstance(text, bytes):
+        text = _decode(text, where)
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            for name, _ in pairs:
+                if name in seen:
+                    raise UsageError(f"{where}: the field {shown(name)} stands there twice")
+                seen.add(name)
+        return found
+
+    def no_constant(name: str) -> object:
+        raise UsageError(f"{where}: {name} is not a JSON value")
+
+    try:
+        value = json.loads(
+            text.removeprefix("\ufeff"), object_pairs_hook=once, parse_constant=no_constant
+        )
+    except json.JSONDecodeError as error:
+        why = error.msg.removesuffix(" starting at")
+        raise UsageError(
+            f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {why}",
+            hint="""Write it like this: '{"prompt": "A calm lake at dawn", "size": "1024*1024"}'""",
+        ) from None
+    except ValueError:
+        # Python's own limit on the digits of an integer.
+        raise UsageError(f"{where}: holds a number of too many digits") from None
+    except RecursionError:
+        raise UsageError(f"{where}: is nested too deeply for a request") from None
+    if not isinstance(value, dict):
+        raise UsageError(
+            f"{where}: is {shown(value)}, not a JSON object",
+            hint="""Write it like this: '{"prompt": "A calm lake at dawn"}'""",
+        )
+    return value
+
+
+def prompt_warning(prompt: str) -> str | None:
+    """Return a line that shows what the service will cut off a prompt, or None if nothing.
+
+    It reads 800 characters and does not say that it dropped the rest.
+    """
+    over = len(prompt) - PROMPT_LIMIT
+    if over <= 0:
+        return None
+    return (
+        f"the prompt has {len(prompt):,} characters; the service reads the first {PROMPT_LIMIT} "
+        f"and cuts off the last {over:,}: {shown(prompt[PROMPT_LIMIT:])}"
+    )
+
+
+def draw_seed() -> int:
+    """Return a random seed, 0 to 2147483647."""
+    return int.from_bytes(os.urandom(4), "big") & MAX_SEED
+
+
+def seeds(seed: int, count: int) -> tuple[int, ...]:
+    """Return `count` different seeds: the given one, +1, +2 …; after 2147483647 comes 0."""
+    return tuple((seed + step) % (MAX_SEED + 1) for step in range(count))
+
+
+def _in_order(values: Mapping[str, object]) -> list[str]:
+    """Return the names of a request's values: known ones as we list them, then the others."""
+    return [name for name in _ALLOWED if name in values] + [n for n in values if n not in _ALLOWED]
+
+
+def _parse_prompt(text: str, problems: list[Problem]) -> str | None:
+    why, allowed = _unsendable(text), _ALLOWED["prompt"]
+    prompt = text.strip().replace("\r\n", "\n")
+    if why:
+        allowed = "text in UTF-8 without control characters other than line feed and tab"
+    elif all(map(_shows_nothing, prompt)):
+        why = "is blank"
+    if why is None:
+        return prompt
+    problems.append(_problem("prompt", shown(text), why, allowed))
+    return None
+
+
+def _shows_nothing(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) == "Cf" or char in INVISIBLE
+
+
+def _unsendable(text: str) -> str | None:
+    """Return which characters cannot be sent, and where, counted from 1; the first few of them.
+
+    Carriage returns are fine before a line feed and in the white space around the text.
+    """
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    found: list[str] = []
+    for place, char in enumerate(text):
+        category = unicodedata.category(char)
+        if category not in {"Cc", "Cs"} or char in "\n\t":
+            continue
+        if char == "\r" and (text[place + 1 : place + 2] == "\n" or not start <= place < end):
+            continue
+        if len(found) == 3:
+            found.append("and more")
+            break
+        if category == "Cs":
+            found.append(f"is not valid UTF-8 at character {place + 1}")
+        else:
+            kind = "NUL" if char == "\0" else f"the control character U+{ord(char):04X}"
+            found.append(f"holds {kind} at character {place + 1}")
+    return ", ".join(found) or None
+
+
+def _parse_size(text: str, problems: list[Problem]) -> str | None:
+    try:
+        return parse_size(text)
+    except SizeError as error:
+        problems.append(Problem("size", error.given, error.allowed, error.message, error.nearest))
+        return None
+
+
+def _parse_seed(value: int, problems: list[Problem]) -> int | None:
+    if 0 <= value <= MAX_SEED:
+        return value
+    nearest = "0" if value < 0 else str(MAX_SEED)
+    problems.append(_problem("seed", shown(value), "is out of range", suggestion=nearest))
+    return None
+
+
+def _parse_base_url(text: str, problems: list[Problem]) -> str | None:
+    try:
+        return normalize_base_url(text)
+    except UsageError as error:
+        why = visible(clip(error.message.removeprefix("base URL: "), 300))
+        allowed = _ALLOWED["base_url"]
+        message = f"base_url: {why}; allowed: {allowed}"
+        problems.append(Problem("base_url", shown(text), allowed, message))
+        return None
+
+
+def _wrong_field(name: object, value: object) -> Problem:
+    """Return the problem of a field that is unknown, or whose value is of a wrong type."""
+    if name not in _ALLOWED:
+        return _unknown_field(str(name), value)
+    why, suggestion = "has the wrong type", None
+    match name, value:
+        case "model", _:
+            why, suggestion = "is not the model of this tool", MODEL
+        case "size", int() | float():
+            suggestion = _nearest_size(shown(value))
+        case "size", _:
+            suggestion = DEFAULT_SIZE
+        case "prompt_extend", str(text) if text.lower() in {"true", "false"}:
+            suggestion = text.lower()
+        case "seed", str() | float():
+            suggestion = _whole_number(value)
+    return _problem(name, shown(value), why, suggestion=suggestion)
+
+
+def _nearest_size(text: str) -> str:
+    try:
+        return parse_size(text)
+    except SizeError as error:
+        return error.nearest
+
+
+def _whole_number(value: str | float) -> str | None:
+    """Return the seed that was probably meant by a text or a decimal number."""
+    text = value if isinstance(value, str) else f"{value:.0f}"
+    fits = text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= MAX_SEED
+    return text if fits else None
+
+
+def _unknown_field(name: str, value: object) -> Problem:
+    from difflib import get_close_matches
+
+    text = clip(name, 60)
+    close = get_close_matches(text.lower(), FIELDS, n=1)
+    suggestion = _ALIASES.get(text.lower()) or (close[0] if close else None)
+    return Problem(
+        visible(text),
+        shown(value),
+        ", ".join(FIELDS),
+        f"{visible(text)}: is not a field of a request; allowed: {', '.join(FIELDS)}"
+        + (f"; did you mean {suggestion}?" if suggestion else ""),
+        suggestion,
+    )
+
+
+def _problem(
+    field: str, given: str, why: str, allowed: str | None = None, suggestion: str | None = None
+) -> Problem:
+    allowed = allowed or _ALLOWED[field]
+    message = f"{field}: {given} {why}" if given != "nothing" else f"{field}: {why}"
+    message += f"; allowed: {allowed}"
+    if suggestion is not None:
+        message += f"; nearest: {suggestion}"
+    return Problem(field, given, allowed, message, suggestion)
+
+
+def _hint(problems: list[Problem]) -> str | None:
+    """Return the next step for the first problem that has one."""
+    fields = {problem.field for problem in problems}
+    if "size" in fields:
+        return "See the recommended sizes: zimage sizes"
+    if "prompt" in fields:
+        return "Give a prompt: zimage generate 'A calm lake at dawn'"
+    return None
+
+
+def _decode(data: bytes, where: str) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"{where}: is UTF-16; save it as UTF-8")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where}: is not valid UTF-8 at byte {error.start + 1}") from None
