@@ -52,7 +52,7 @@ class ApiCall:
         """Return the request's headers by lower-case name."""
         return headers_of(self.head)
 
-    def json(self) -> Any:  # noqa: ANN401
+    def json(self) -> Any:
         """Return the request's body, parsed."""
         import json
 

@@ -25,7 +25,7 @@ _KEY = re.compile(r"(?:sk|st)-[A-Za-z0-9._-]+")
 _SIZE = re.compile(r"([1-9][0-9]{0,6})\*([1-9][0-9]{0,6})")
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer of the service, not a mishap
+class Refusal(Exception):
     """The documented error that a request is answered with."""
 
     def __init__(self, code: str, message: str | None = None, status: int | None = None) -> None:
@@ -85,7 +85,7 @@ def check_call(headers: Mapping[str, str], body: bytes) -> Order:
     return Order(prompt, width, height, _seed(parameters), _prompt_extend(parameters))
 
 
-def _object(value: Any, name: str, allowed: set[str]) -> dict[str, Any]:  # noqa: ANN401
+def _object(value: Any, name: str, allowed: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refusal("InvalidParameter", f"{name} must be an object.")
     unknown = sorted(set(value) - allowed)
@@ -94,7 +94,7 @@ def _object(value: Any, name: str, allowed: set[str]) -> dict[str, Any]:  # noqa
     return value
 
 
-def _required(document: dict[str, Any], name: str) -> Any:  # noqa: ANN401
+def _required(document: dict[str, Any], name: str) -> Any:
     if name not in document:
         raise Refusal("InvalidParameter", f'Required parameter "{name}" missing.')
     return document[name]

@@ -50,6 +50,7 @@ class Picture:
 
     prompt: str
     seed: int
+    seed_given: bool
     width: int
     height: int
     expires: float
@@ -88,12 +89,20 @@ class PictureStore:
         self._bandwidth = bandwidth
         self._made: dict[str, Picture] = {}
         self._order: deque[tuple[float, str]] = deque()
-        self._cache: OrderedDict[tuple[str, int, int, int], bytes] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int, int, int, bool], bytes] = OrderedDict()
         self._cached = 0
         self._lock = threading.Lock()
         self._drawing = threading.Lock()
 
-    def add(self, prompt: str, seed: int, size: tuple[int, int], fault: Fault | None) -> str:
+    def add(
+        self,
+        prompt: str,
+        seed: int,
+        size: tuple[int, int],
+        *,
+        seed_given: bool,
+        fault: Fault | None,
+    ) -> str:
         """Make a picture known and return its signed URL."""
         now = time.time()
         ident = new_id()
@@ -104,7 +113,8 @@ class PictureStore:
             f"Expires={int(now + self._expires) + 1}&OSSAccessKeyId=LTAI5tSandboxZimage"
             f"&Signature={_signature()}"
         )
-        picture = Picture(prompt, seed, *size, now + self._expires, f"{path}?{query}", fault)
+        expires, target = now + self._expires, f"{path}?{query}"
+        picture = Picture(prompt, seed, seed_given, *size, expires, target, fault)
         if fault is not None:
             picture.failures_left = fault.count
         with self._lock:
@@ -126,7 +136,8 @@ class PictureStore:
         """Return the picture's bytes, from the cache or drawn again."""
         if self._fixed is not None:
             return self._fixed
-        key = (picture.prompt, picture.seed, picture.width, picture.height)
+        shown = picture.seed_given
+        key = (picture.prompt, picture.seed, picture.width, picture.height, shown)
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
@@ -135,7 +146,7 @@ class PictureStore:
 
         # Drawing is one core's work: side by side it would only be slower for everyone.
         with self._drawing:
-            data = self._cache.get(key) or draw(*key)
+            data = self._cache.get(key) or draw(*key[:4], show_seed=shown)
         with self._lock:
             if key not in self._cache:
                 self._cache[key] = data

@@ -172,7 +172,8 @@ class Service:
             seed = order.seed
             if seed is None:
                 seed = int.from_bytes(os.urandom(4)) & checks.MAX_SEED
-            url = self._pictures.add(order.prompt, seed, size, of_picture)
+            given = order.seed is not None
+            url = self._pictures.add(order.prompt, seed, size, seed_given=given, fault=of_picture)
             billed = self._billed(order, seed, key, url, call)
         if of_answer is None:
             return _json(200, _success(order, url, call, None)), billed

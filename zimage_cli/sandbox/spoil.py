@@ -46,5 +46,8 @@ def _as_jpeg(data: bytes) -> bytes:
 
     out = BytesIO()
     with Image.open(BytesIO(data)) as picture:
-        picture.convert("RGB").save(out, "JPEG", quality=70)
+        small = picture.convert("RGB")
+        # A JPEG has at most 65,535 pixels a side; what is in it does not matter.
+        small.thumbnail((4096, 4096))
+        small.save(out, "JPEG", quality=70)
     return out.getvalue()
