@@ -85,8 +85,17 @@ def as_json(error: errors.ZimageError, *, prompt: str | None = None) -> dict[str
     }
 
 
+def error_documents(
+    error: errors.ZimageError, *, prompt: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the error objects of `--json`: one for each problem of an invalid request."""
+    document = as_json(error, prompt=prompt)
+    problems = getattr(error, "problems", ())
+    return [{**document, "message": problem.message} for problem in problems] or [document]
+
+
 def print_error(output: Output, error: errors.ZimageError) -> None:
-    """Print what happened, the service's own words with code and request id, and what to do next."""
+    """Print what happened, the service's words with code and request id, and what to do next."""
     output.say(f"{output.style('error:', '1;31')} {visible(error.message, newlines=True)}")
     facts = [
         fact

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
+
+if TYPE_CHECKING:
+    from zimage_cli.api.errors import ZimageError
 
 COMMANDS = {
     "generate": "zimage_cli.cli.generate",
@@ -29,11 +32,11 @@ imported."""
 class LazyGroup(TyperGroup):
     """A command group that imports a command's module when the command is asked for."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """Return the names in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """Import a command by name; None where there is none."""
         if cmd_name not in COMMANDS:
             return None
@@ -54,7 +57,7 @@ app = typer.Typer(
 )
 
 
-def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback shape
+def _version(value: bool) -> None:
     if value:
         from zimage_cli import __version__
 
@@ -64,16 +67,33 @@ def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback shape
 
 @app.callback(epilog="Try it without a key: zimage generate 'A calm lake at dawn' --sandbox")
 def root(
-    version: Annotated[  # noqa: ARG001 - handled by its callback
+    version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Make pictures with Z-Image Turbo from the terminal."""
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: ends like Ctrl-C, so that what is in flight is written down."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _on_signal(number: int, _frame: object) -> None:
+    raise _Terminated(number)
+
+
 def main(args: list[str]) -> int:
     """Run one command line and return its exit status."""
+    import signal
+
     set_up_streams()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _on_signal)
     status = _run(args)
     try:
         sys.stdout.flush()
@@ -90,16 +110,35 @@ def _run(args: list[str]) -> int:
 
     output = Output()
     try:
-        return typer.main.get_command(app)(args, prog_name="zimage", standalone_mode=False) or 0
+        command = typer.main.get_command(app)
+        return command(args, prog_name="zimage", standalone_mode=False) or 0
     except ZimageError as error:
-        errors.print_error(output, error)
-        return errors.exit_status(error)
+        return _fail(output, args, error)
     except typer.TyperException as error:
-        errors.print_error(output, errors.from_typer(error))
-        return errors.USAGE_STATUS
+        return _fail(output, args, errors.from_typer(error))
+    except _Terminated as signal:
+        output.say("terminated")
+        return 128 + signal.number
     except (KeyboardInterrupt, typer.Abort):
         output.say("interrupted")
         return errors.INTERRUPTED_STATUS
     except Exception as error:  # noqa: BLE001 - an unknown exception is a bug, and said to be one
         errors.print_bug(output, error)
         return errors.BUG_STATUS
+
+
+def _fail(output: Output, args: list[str], error: ZimageError) -> int:
+    """Show an error, on stdout too where `--json` promises a document there."""
+    from zimage_cli.cli import errors
+
+    errors.print_error(output, error)
+    if "--json" in args:
+        output.json(
+            {
+                "schema": 1,
+                "status": "error",
+                "images": [],
+                "errors": errors.error_documents(error),
+            }
+        )
+    return errors.exit_status(error)

@@ -45,7 +45,7 @@ def set_up_streams() -> None:
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Tell whether a stream gets colour: NO_COLOR, then FORCE_COLOR, then whether it is a terminal."""
+    """Tell whether a stream gets colour: NO_COLOR, then FORCE_COLOR, then being a terminal."""
     if environ.get("NO_COLOR"):
         return False
     if environ.get("FORCE_COLOR"):

@@ -1,0 +1,346 @@
+"""`zimage generate`: one prompt, one picture (or several that differ by seed)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zimage_cli.api.endpoint import origin_of
+from zimage_cli.api.errors import (
+    AuthenticationError,
+    BillingError,
+    ConfigurationError,
+    QuotaError,
+    UsageError,
+    ZimageError,
+)
+from zimage_cli.cli import asking, options
+from zimage_cli.cli.errors import error_documents, exit_status, print_error
+from zimage_cli.cli.output import Output
+from zimage_cli.core.environment import Environment
+from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.request import Request, draw_seed, prompt_warning, seeds
+from zimage_cli.core.save import FolderPlace, Place, StreamPlace
+from zimage_cli.core.settings import Flags, Settings, resolve
+
+if TYPE_CHECKING:
+    from zimage_cli.core.job import Maker, Picture
+
+MAX_COUNT = 10_000
+_OTHER_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"}
+)
+_POINTLESS = (AuthenticationError, BillingError, QuotaError, UsageError, ConfigurationError)
+"""After one of these the next picture of the same run would fail the same way."""
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "zimage generate 'A calm lake at dawn' --size '1280*720'\n\n"
+    "zimage generate 'A fox in the snow' -n 4 --seed 7 -o foxes/\n\n"
+    "echo 'A red kite' | zimage generate - --json"
+)
+def generate(
+    prompt: Annotated[
+        str | None,
+        typer.Argument(help="What to paint, in Chinese or English; - reads standard input."),
+    ] = None,
+    size: options.Size = None,
+    seed: options.Seed = None,
+    no_seed: options.NoSeed = False,
+    prompt_extend: options.PromptExtend = None,
+    count: options.Count = 1,
+    request: options.RequestJson = None,
+    file: options.RequestFile = None,
+    region: options.Region = None,
+    endpoint: options.Endpoint = None,
+    workspace: options.Workspace = None,
+    base_url: options.BaseUrl = None,
+    sandbox: options.Sandbox = False,
+    timeout: options.Timeout = None,
+    retries: options.Retries = None,
+    retry_lost: options.RetryLost = False,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Picture file, folder (an existing one, or ending in /), or - for stdout.",
+            metavar="FILE|DIR|-",
+            rich_help_panel=options.SAVING,
+        ),
+    ] = None,
+    output_dir: options.OutputDir = None,
+    name: options.NameOption = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace an existing file instead of adding a number.",
+            rich_help_panel=options.SAVING,
+        ),
+    ] = False,
+    no_evidence: options.NoEvidence = False,
+    json: options.Json = False,
+    print_response: Annotated[
+        bool,
+        typer.Option(
+            "--print-response",
+            help="The response on stdout, one JSON object a picture.",
+            rich_help_panel=options.REPORT,
+        ),
+    ] = False,
+    quiet: options.Quiet = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show the exact request, where it would go, and its price; send nothing.",
+            rich_help_panel=options.REPORT,
+        ),
+    ] = False,
+) -> None:
+    """Make a picture of a prompt and save it."""
+    to_stdout = output == "-"
+    _refuse_contradictions(
+        count=count,
+        results=[("--json", json), ("--print-response", print_response), ("-o -", to_stdout)],
+        seeds=(seed is not None, no_seed),
+        names=(name is not None, output is not None and not _is_folder(output)),
+        dry_run=dry_run,
+    )
+    out = Output(quiet=quiet)
+    if to_stdout and out.stdout.isatty() and not dry_run:
+        raise UsageError(
+            "a picture's bytes are not for a terminal", hint="Pipe them: … -o - | viewer"
+        )
+    flags = Flags(
+        region=region,
+        endpoint=endpoint,
+        workspace=workspace,
+        base_url=base_url,
+        output_dir=output_dir,
+        timeout=timeout,
+        retries=retries,
+        sandbox=sandbox or None,
+    )
+    source, prompt = asking.read_request(prompt, request, file)
+    overrides = asking.given(prompt=prompt, size=size, seed=seed, prompt_extend=prompt_extend)
+    if no_seed:
+        overrides["seed"] = None
+    settings = resolve(Environment.current(), flags)
+    asked, settings = asking.check(source, overrides, settings, flags)
+    for text in (*settings.warnings, prompt_warning(asked.prompt)):
+        if text:
+            out.warn(text)
+    plan = Plan(
+        requests=_with_seeds(asked, count, no_seed=no_seed),
+        settings=settings,
+        template=NameTemplate.parse(name) if name is not None else NameTemplate.parse(),
+        output=output,
+        overwrite=overwrite,
+        keep_evidence=not no_evidence,
+        retry_lost=retry_lost,
+        report="json" if json else "response" if print_response else "paths",
+    )
+    if dry_run:
+        from zimage_cli.cli.dry_run import show
+
+        show(out, plan)
+        return
+    _Run(plan, out).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do; `report` is `paths`, `response` or `json`."""
+
+    requests: tuple[Request, ...]
+    settings: Settings
+    template: NameTemplate
+    output: str | None
+    overwrite: bool
+    keep_evidence: bool
+    retry_lost: bool
+    report: str
+
+    def place(self, out: Output) -> Place:
+        """Return where the pictures go."""
+        if self.output == "-":
+            return StreamPlace(out.data)
+        from zimage_cli.cli.session import pictures_folder
+
+        if self.output is None:
+            folder, filename = pictures_folder(self.settings.output_dir.value), None
+        elif _is_folder(self.output):
+            folder, filename = Path(self.output), None
+        else:
+            path = Path(self.output)
+            folder, filename = path.parent, path.name
+        return FolderPlace(folder, filename=filename, overwrite=self.overwrite)
+
+
+def _refuse_contradictions(
+    *,
+    count: int,
+    results: Sequence[tuple[str, bool]],
+    seeds: tuple[bool, bool],
+    names: tuple[bool, bool],
+    dry_run: bool,
+) -> None:
+    wanted = [option for option, given in results if given]
+    if len(wanted) > 1:
+        raise UsageError(f"{' and '.join(wanted)} both take standard output: give only one")
+    if dry_run and "--print-response" in wanted:
+        raise UsageError("--dry-run sends nothing, so --print-response has nothing to print")
+    if not 1 <= count <= MAX_COUNT:
+        raise UsageError(f"--count: {count} is not allowed; allowed: 1 … {MAX_COUNT}")
+    if count > 1 and "-o -" in wanted:
+        raise UsageError("-o - takes one picture: --count must be 1")
+    if all(seeds):
+        raise UsageError("--seed and --no-seed contradict each other: give only one")
+    if all(names):
+        raise UsageError("--name and --output FILE both name the picture: give only one")
+
+
+def _is_folder(output: str) -> bool:
+    """Tell whether `--output` means a folder; raises UsageError for a file that can be no PNG."""
+    if output == "-":
+        return False
+    if "\0" in output:
+        raise UsageError("--output holds a NUL character")
+    if output.endswith(("/", os.sep)) or Path(output).is_dir():
+        return True
+    suffix = Path(output).suffix.lower()
+    if suffix in _OTHER_SUFFIXES:
+        raise UsageError(
+            f"--output: {output} ends in {suffix}, and the service makes PNG",
+            hint=f"Name it {Path(output).with_suffix('.png')}.",
+        )
+    if not Path(output).name:
+        raise UsageError(f"--output: {output!r} names no file")
+    return False
+
+
+def _with_seeds(request: Request, count: int, *, no_seed: bool) -> tuple[Request, ...]:
+    """Return one request a picture: a picture whose seed is known can be made again."""
+    if no_seed:
+        return (request,) * count
+    first = request.seed if request.seed is not None else draw_seed()
+    return tuple(replace(request, seed=seed) for seed in seeds(first, count))
+
+
+@dataclass
+class _Run:
+    """One run of `generate`: makes the pictures one after the other and reports."""
+
+    plan: Plan
+    out: Output
+    pictures: list[Picture] = field(default_factory=list)
+    failures: list[tuple[Request, ZimageError]] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Make the pictures. Raises typer.Exit with the first failure's status."""
+        try:
+            self._make_all()
+        except ZimageError as error:
+            # Before the first picture: no key, no place to save, no sandbox.
+            self.failures.append((self.plan.requests[0], error))
+        for _, failure in self.failures:
+            print_error(self.out, failure)
+        if self.plan.report == "json":
+            self.out.json(self._document())
+        if self.failures:
+            raise typer.Exit(exit_status(self.failures[0][1]))
+
+    def _make_all(self) -> None:
+        from zimage_cli.cli.session import open_maker
+
+        plan = self.plan
+        with open_maker(
+            plan.settings,
+            self.out,
+            plan.place(self.out),
+            template=plan.template,
+            keep_evidence=plan.keep_evidence,
+            retry_lost=plan.retry_lost,
+        ) as maker:
+            for number, request in enumerate(plan.requests, 1):
+                if not self._make_one(maker, request, number):
+                    break
+
+    def _make_one(self, maker: Maker, request: Request, number: int) -> bool:
+        """Make one picture; False where the rest of the run would fail the same way."""
+        from zimage_cli.cli.progress import Display
+
+        facts = request_facts(request, self.plan.settings, maker.destination.origin)
+        with Display(self.out, facts, number, len(self.plan.requests)) as display:
+            try:
+                picture = maker.make(request, number=number, observer=display)
+            except ZimageError as error:
+                other_region_hint(error, self.plan.settings)
+                self.failures.append((request, error))
+                return not isinstance(error, _POINTLESS)
+        self.pictures.append(picture)
+        display.report(picture)
+        if self.plan.report == "response":
+            self.out.json(picture.response)
+        elif self.plan.report == "paths" and picture.path != "-":
+            self.out.result(picture.path)
+        return True
+
+    def _document(self) -> dict[str, Any]:
+        status = "ok" if not self.failures else "partial" if self.pictures else "error"
+        return {
+            "schema": 1,
+            "status": status,
+            "images": [picture.document for picture in self.pictures],
+            "errors": [
+                document
+                for request, error in self.failures
+                for document in error_documents(error, prompt=request.prompt)
+            ],
+        }
+
+
+def request_facts(request: Request, settings: Settings, origin: str) -> list[tuple[str, str]]:
+    """Return the rows of the table that shows a request before it is made."""
+    from zimage_cli.core.prices import format_price, list_price
+
+    region = settings.target.region_name
+    price = list_price(region, request.prompt_extend)
+    endpoint = settings.target.endpoint
+    return [
+        ("prompt", request.prompt),
+        ("size", request.size),
+        ("seed", "left to the service" if request.seed is None else str(request.seed)),
+        ("prompt_extend", "on" if request.prompt_extend else "off"),
+        ("region", "sandbox: no key, no cost, no real picture" if region == "sandbox" else region),
+        ("endpoint", f"{endpoint}, {origin}" if endpoint != region else origin),
+        ("price", "free" if region == "sandbox" else format_price(price)),
+    ]
+
+
+def other_region_hint(error: ZimageError, settings: Settings) -> None:
+    """Say with a refused key which region was asked, and which other one has a key stored."""
+    if not isinstance(error, AuthenticationError) or error.http_status != 401:
+        return
+    target = settings.target
+    where = origin_of(target.api_root).partition("://")[2] if target.api_root else "the sandbox"
+    error.message = f"The service refused the key for region {target.region_name} ({where})."
+    others = [name for name in settings.config.keys if name != target.region_name]
+    hint = "A key belongs to one region. "
+    hint += (
+        f"A key for {others[0]} is stored: try --region {others[0]}"
+        if others
+        else f"Check its region, or store another: zimage config set-key --region "
+        f"{target.key_region or target.region_name}"
+    )
+    error.hint = hint

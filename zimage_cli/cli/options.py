@@ -1,0 +1,185 @@
+"""Options that several commands share: one name, one meaning, one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PICTURE = "Picture"
+SERVICE = "Service"
+SAVING = "Saving"
+REPORT = "Report"
+
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        "-s",
+        help="1024x1024, '1280*720', a ratio 16:9, 16:9@1536, square, portrait or landscape. "
+        "See: zimage sizes",
+        metavar="SIZE",
+        rich_help_panel=PICTURE,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        help="0 … 2147483647; without one zimage draws it, sends it and records it.",
+        metavar="N",
+        rich_help_panel=PICTURE,
+    ),
+]
+NoSeed = Annotated[
+    bool,
+    typer.Option(
+        "--no-seed",
+        help="Leave the seed to the service, which does not say it.",
+        rich_help_panel=PICTURE,
+    ),
+]
+PromptExtend = Annotated[
+    bool | None,
+    typer.Option(
+        "--prompt-extend/--no-prompt-extend",
+        help="Have the prompt rewritten first: 3–4 s more, twice the price.",
+        rich_help_panel=PICTURE,
+        show_default=False,
+    ),
+]
+Count = Annotated[
+    int,
+    typer.Option(
+        "--count",
+        "-n",
+        help="How many pictures, with the seeds N, N+1, N+2 …",
+        metavar="N",
+        rich_help_panel=PICTURE,
+    ),
+]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        "-r",
+        help="beijing, singapore (or their ids), sandbox.",
+        metavar="REGION",
+        rich_help_panel=SERVICE,
+    ),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        help="shared, workspace or trial.",
+        metavar="KIND",
+        rich_help_panel=SERVICE,
+    ),
+]
+Workspace = Annotated[
+    str | None,
+    typer.Option(
+        "--workspace",
+        help="Workspace id, for the workspace endpoint.",
+        metavar="ID",
+        rich_help_panel=SERVICE,
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        help="Another endpoint: origin, /api/v1 root or full URL.",
+        metavar="URL",
+        rich_help_panel=SERVICE,
+    ),
+]
+Sandbox = Annotated[
+    bool,
+    typer.Option(
+        "--sandbox",
+        help="Ask the stand-in inside zimage: no key, no cost.",
+        rich_help_panel=SERVICE,
+    ),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        help="Seconds to wait for the answer (330).",
+        metavar="S",
+        rich_help_panel=SERVICE,
+    ),
+]
+Retries = Annotated[
+    str | None,
+    typer.Option(
+        "--retries",
+        help="Further tries where none can cost twice (4).",
+        metavar="N",
+        rich_help_panel=SERVICE,
+    ),
+]
+RetryLost = Annotated[
+    bool,
+    typer.Option(
+        "--retry-lost",
+        help="Try again also where the answer was lost: may be billed twice.",
+        rich_help_panel=SERVICE,
+    ),
+]
+OutputDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        help="Base folder of pictures and evidence (output).",
+        metavar="DIR",
+        rich_help_panel=SAVING,
+    ),
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        help="File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} "
+        "{width} {height}.",
+        metavar="TEMPLATE",
+        rich_help_panel=SAVING,
+    ),
+]
+NoEvidence = Annotated[
+    bool,
+    typer.Option(
+        "--no-evidence",
+        help="Write no evidence file.",
+        rich_help_panel=SAVING,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON document on stdout.", rich_help_panel=REPORT),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Only results and errors.", rich_help_panel=REPORT),
+]
+RequestJson = Annotated[
+    str | None,
+    typer.Option(
+        "--request",
+        help="The request as a JSON object.",
+        metavar="JSON",
+        rich_help_panel=PICTURE,
+    ),
+]
+RequestFile = Annotated[
+    str | None,
+    typer.Option(
+        "--file",
+        help="A file with the request as a JSON object; - for stdin.",
+        metavar="FILE",
+        rich_help_panel=PICTURE,
+    ),
+]

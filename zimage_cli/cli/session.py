@@ -1,0 +1,79 @@
+"""Everything a run of pictures needs, opened together and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from zimage_cli.api import retry
+from zimage_cli.api.errors import ConfigurationError
+from zimage_cli.cli.output import Output
+from zimage_cli.core import evidence, save
+from zimage_cli.core.job import Destination, Maker
+from zimage_cli.core.ledger import SafeLedger
+from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.save import Place
+from zimage_cli.core.settings import Settings
+
+
+def destination(settings: Settings, stack: ExitStack) -> Destination:
+    """Return whom to ask; the sandbox is started, and ends with `stack`.
+
+    Raises AuthenticationError where a key is needed and there is none.
+    """
+    target = settings.target
+    if target.api_root is None:
+        from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
+
+        server = stack.enter_context(Sandbox())
+        return Destination(server.api_root, target.region_name, None, SANDBOX_KEY)
+    key = settings.require_key().value.reveal()
+    return Destination(target.api_root, target.region_name, target.workspace, key)
+
+
+def pictures_folder(base: Path) -> Path:
+    """Return where pictures go under a base folder."""
+    return base / save.FOLDER
+
+
+def open_ledger(settings: Settings, output: Output) -> SafeLedger:
+    """Return the ledger; what stands in its way is said once."""
+    try:
+        path = settings.environment.ledger_file()
+    except ConfigurationError:
+        path = None
+    return SafeLedger(path, output.warn)
+
+
+@contextmanager
+def open_maker(
+    settings: Settings,
+    output: Output,
+    place: Place,
+    *,
+    template: NameTemplate,
+    keep_evidence: bool,
+    retry_lost: bool,
+    connections: int = 10,
+) -> Iterator[Maker]:
+    """Open what making pictures needs; nothing is sent where nothing can be saved."""
+    from zimage_cli.api.client import Client
+
+    with ExitStack() as stack:
+        whom = destination(settings, stack)
+        place.prepare()
+        client = stack.enter_context(
+            Client(timeout=settings.timeout.value, connections=connections)
+        )
+        ledger = open_ledger(settings, output)
+        stack.callback(ledger.close)
+        yield Maker(
+            client=client,
+            destination=whom,
+            ledger=ledger,
+            place=place,
+            policy=retry.Policy(settings.retries.value, retry_lost),
+            template=template,
+            evidence=settings.output_dir.value / evidence.FOLDER if keep_evidence else None,
+        )
