@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import unicodedata
 
-# Letters, marks and spaces that show as nothing: they hide text or make two strings look alike.
+# Letters, marks and spaces that show as nothing though their category does not say so: they hide
+# text or make two strings look alike.
 INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-    + "".join(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000))))
+    + "".join(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 )
 # Control, format (bidi, zero width, tags), surrogate, private use, unassigned, line and paragraph
 # separators.

@@ -82,7 +82,7 @@ class Problem:
     suggestion: str | None = None
 
 
-class RequestInvalid(UsageError):  # noqa: N818 - the caller reads it as a sentence
+class RequestInvalid(UsageError):
     """A request with one or more problems, all of them in `problems`."""
 
     def __init__(self, problems: tuple[Problem, ...], *, hint: str | None = None) -> None:
