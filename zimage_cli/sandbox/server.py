@@ -156,9 +156,7 @@ class SandboxServer:
         self._stopping.set()
         deadline = time.monotonic() + _STOP_SECONDS
         for door in self._doors:
-            door.close()
-        for door in self._doors:
-            door.join(deadline)
+            door.close(deadline)
 
     def __enter__(self) -> Self:
         return self
@@ -251,24 +249,22 @@ class _Door:
         self._thread = threading.Thread(target=self._accept, name=name, daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Let nobody in any more, and cut who is in."""
-        # Closing does not wake a thread that waits in accept() everywhere; a visitor does.
+    def close(self, deadline: float) -> None:
+        """Let nobody in any more, cut who is in, and wait for the threads until `deadline`."""
+        # Closing a listening socket does not everywhere wake who waits in accept(); a visitor does.
         with contextlib.suppress(OSError):
             socket.create_connection(self._address[:2], timeout=_STOP_SECONDS).close()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._listener.close()
         with self._lock:
+            threads = list(self._open)
             for sock in self._open.values():
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
-
-    def join(self, deadline: float) -> None:
-        """Wait for the threads, not beyond `deadline`: they are daemons and hold nothing."""
-        with self._lock:
-            threads = [self._thread, *self._open]
         for thread in threads:
+            # Who does not end in time is a daemon and holds nothing.
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        self._listener.close()
 
     def _accept(self) -> None:
         while not self._stopping.is_set():
@@ -279,6 +275,9 @@ class _Door:
                 if self._stopping.wait(0.01):
                     return
                 continue
+            if self._stopping.is_set():
+                sock.close()
+                return
             thread = threading.Thread(
                 target=self._connection, args=(sock,), name=self._name, daemon=True
             )

@@ -1,0 +1,143 @@
+"""The picture: right size, the same every time, different where it should be, and marked."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageChops
+
+from zimage_cli.sandbox import lettering
+from zimage_cli.sandbox.drawing import NOTICE, draw, noise
+
+SOURCE = Path(__file__).resolve().parents[2]
+HARD = [
+    "word " * 160,
+    "龙腾四海，山川壮丽。" * 80,
+    "x" * 800,
+    "emoji 🐱🏳️‍🌈 and ☕",
+    "\x1b[2J\u202eright to left\u202c\x00\x07 [bold]markup[/bold]",
+    "العربية ไทย 日本語 한국어",
+    "lone \ud800 surrogate",
+    "line one\n\nline two\r\n\tline three",
+    " ",
+]
+
+
+def picture(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        assert image.format == "PNG"
+        return image
+
+
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        (512, 512), (1024, 1536), (1280, 720), (2048, 2048), (256, 1024), (256, 16384),
+        (16384, 16), (16, 16384), (1, 262144), (262144, 1), (7, 37450), (513, 511),
+    ],
+)  # fmt: skip
+def test_size(width, height):
+    drawn = picture(draw("a fishing scene at dawn 龙", 7, width, height))
+    assert drawn.size == (width, height)
+    assert drawn.mode == "RGB"
+
+
+def test_same_bytes_in_another_process():
+    code = (
+        "import sys, hashlib; from zimage_cli.sandbox.drawing import draw;"
+        "print(hashlib.sha256(draw('清晨的渔船 a fox', 42, 640, 512)).hexdigest())"
+    )
+    env = {**os.environ, "PYTHONHASHSEED": "99", "PYTHONPATH": str(SOURCE)}
+    other = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert other.stdout.strip() == sha256(draw("清晨的渔船 a fox", 42, 640, 512)).hexdigest()
+
+
+def test_same_bytes_whatever_was_drawn_before():
+    first = draw("a red fox", 1, 512, 512)
+    draw("龙🐱\ud800", 2, 512, 640)
+    assert draw("a red fox", 1, 512, 512) == first
+
+
+def test_prompts_and_seeds_differ():
+    seen = {
+        sha256(picture(draw(prompt, seed, 512, 512)).crop((0, 0, 512, 200)).tobytes()).digest()
+        for prompt in ("a red fox", "a red fox ", "山水画")
+        for seed in (0, 1, 2147483647)
+    }
+    assert len(seen) == 9
+
+
+@pytest.mark.parametrize("prompt", HARD)
+def test_no_prompt_is_too_hard(prompt):
+    assert picture(draw(prompt, 3, 512, 512)).size == (512, 512)
+
+
+def test_the_file_says_that_it_is_of_the_sandbox():
+    drawn = picture(draw("a red fox", 1, 512, 512))
+    assert drawn.info["Comment"] == NOTICE
+    assert "not made by z-image-turbo" in NOTICE
+    assert drawn.info["Software"] == "zimage sandbox"
+
+
+@pytest.mark.parametrize("size", [(512, 512), (256, 2048), (2048, 256)])
+def test_word_and_prompt_are_written_on_it(size):
+    blank = Image.new("RGB", size, (90, 120, 160))
+    marked = blank.copy()
+    lettering.mark(marked, "SANDBOX")
+    box = ImageChops.difference(blank, marked).getbbox()
+    assert box is not None
+    assert (box[2] - box[0] > size[0] * 0.4) or (box[3] - box[1] > size[1] * 0.4)
+    assert caption_differs(blank, "a red fox", "a red dog")
+
+
+def caption_differs(blank, prompt, other):
+    one, two = blank.copy(), blank.copy()
+    lettering.caption(one, prompt, "note")
+    lettering.caption(two, other, "note")
+    return ImageChops.difference(one, two).getbbox() is not None
+
+
+def test_han_is_legible_where_a_font_has_it():
+    if lettering.printable("龙") != "龙":
+        pytest.skip("no font with Han is installed")
+    assert lettering.printable("山水画") == "山水画"
+    assert caption_differs(Image.new("RGB", (512, 512)), "山水画", "山水话")
+
+
+def test_seed_is_shown_only_where_it_was_given():
+    shown, hidden = (draw("a red fox", 1, 512, 512, show_seed=show) for show in (True, False))
+    box = ImageChops.difference(picture(shown), picture(hidden)).getbbox()
+    assert box is not None
+    assert box[1] > 400
+
+
+def test_text_that_cannot_be_drawn_is_left_out():
+    text = lettering.printable("a\x1b[31m\u202eb\u200d\x00c\n\td")
+    assert text == "a [31mb c\n    d"
+    assert "\ud800" not in lettering.printable("x\ud800y")
+    assert lettering.printable("fox — 50 % “é”") == "fox — 50 % “é”"
+
+
+def test_lines_fit_and_lose_nothing():
+    for text in ("a fishing scene at dawn, cinematic", "龙腾四海，山川壮丽。" * 9, "x" * 90):
+        lines = lettering.wrap(text, 20, 200)
+        assert len(lines) > 1
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        assert all(lettering.wrap(line, 20, 200) == [line] for line in lines)
+
+
+@pytest.mark.parametrize("size", [0, 20_000, 1_400_000, 9_000_000])
+def test_noise_is_a_png_of_about_that_size(size):
+    data = noise(1024, 1024, size)
+    assert picture(data).size == (1024, 1024)
+    most = 1024 * 1024 * 3
+    assert min(size, most) * 0.98 - 4096 <= len(data) <= min(size, most) * 1.02 + 20_000
