@@ -148,6 +148,7 @@ class Client:
         httpx = load_httpx()
         client = self._client(request.url)
         connect = min(limits.CONNECT_TIMEOUT, timeout)
+        clock.started = time.monotonic()
         with client.stream(
             request.method,
             request.url,

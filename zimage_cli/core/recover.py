@@ -1,0 +1,132 @@
+"""Get pictures that were made and never saved, within the 24 hours that the service keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zimage_cli.api import limits, retry
+from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host
+from zimage_cli.api.errors import NotSavedError, UsageError
+from zimage_cli.core import evidence, ledger
+from zimage_cli.core.files import reason
+from zimage_cli.core.job import saved_facts
+from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.save import FolderPlace
+
+if TYPE_CHECKING:
+    from zimage_cli.api.client import Client
+    from zimage_cli.core.ledger import Entry, Ledger
+
+READY, EXPIRED, BUSY, GONE = "ready", "expired", "busy", "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture that was made and is not on disk; `state` says whether it can still be had."""
+
+    entry: Entry
+    state: str
+
+    @property
+    def words(self) -> str:
+        """Return the state as a sentence for a person."""
+        until = self.entry.expires_at
+        if self.state == READY and until is not None:
+            left = until - datetime.now(UTC)
+            hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
+            return f"can be fetched for {hours} h {minutes} min more"
+        return {
+            EXPIRED: f"over {limits.URL_LIFETIME_HOURS} h old: the service has dropped it",
+            BUSY: f"zimage process {self.entry.pid} is still saving it",
+            GONE: "made by the sandbox, which has ended",
+        }.get(self.state, self.state)
+
+
+def candidates(book: Ledger) -> list[Candidate]:
+    """Return every picture that was made and not saved, oldest first."""
+    return [Candidate(entry, _state(entry)) for entry in book.with_status(ledger.MADE)]
+
+
+def _state(entry: Entry) -> str:
+    # A failed download leaves an error behind; without one the process may be at it right now.
+    if entry.error is None and entry.in_progress:
+        return BUSY
+    if entry.region == SANDBOX:
+        return GONE
+    until = entry.expires_at
+    return READY if until is not None and datetime.now(UTC) < until else EXPIRED
+
+
+def recover(
+    book: Ledger,
+    client: Client,
+    entry: Entry,
+    folder: Path | None,
+    *,
+    default_folder: Path,
+    on_progress: Callable[[int, int | None], None] = lambda _received, _total: None,
+) -> Path:
+    """Fetch one picture and save it where it was meant to go, or into `folder`; return its path.
+
+    Nothing is paid again. Raises NotSavedError, or UsageError where the folder cannot be written.
+    """
+    from zimage_cli.api.download import fetch
+
+    wanted = _wanted(entry, folder, default_folder)
+    place = FolderPlace(wanted.parent)
+    place.prepare()
+    loopback = is_loopback_host(host_of(entry.endpoint))
+    url = entry.image_url or ""
+    try:
+        with place.draft(str(wanted)) as draft:
+            fetched = retry.run(
+                lambda: fetch(client, url, draft.file, loopback=loopback, on_progress=on_progress),
+                retry.Policy(limits.PICTURE_RETRIES, wait_base=limits.PICTURE_WAIT_BASE),
+            )
+            path = Path(draft.keep()).absolute()
+    except OSError as error:
+        raise NotSavedError(f"{wanted} could not be written: {reason(error)}.") from None
+    book.saved(entry.id, str(path), fetched, url, entry.elapsed_seconds or 0.0)
+    if entry.evidence_path:
+        # Where its owner moved or changed the evidence, the ledger knows all the same.
+        with suppress(OSError, ValueError):
+            evidence.update(
+                Path(entry.evidence_path),
+                status=ledger.SAVED,
+                picture=saved_facts(str(path), fetched),
+                error=None,
+                recovered=ledger.now(),
+            )
+    return path
+
+
+def _wanted(entry: Entry, folder: Path | None, default_folder: Path) -> Path:
+    meant = entry.wanted_path or "-"
+    if meant != "-":
+        path = Path(meant)
+        return path if folder is None else folder / path.name
+    name = NameTemplate.parse().render(
+        prompt=entry.prompt,
+        seed=entry.seed,
+        size=entry.size,
+        region=entry.region,
+        when=datetime.fromisoformat(entry.created_at).astimezone(),
+    )
+    return (folder or default_folder) / name
+
+
+def pick(found: list[Candidate], ids: list[int]) -> list[Candidate]:
+    """Return the candidates with these ids, all of them for none. Raises UsageError."""
+    by_id = {candidate.entry.id: candidate for candidate in found}
+    unknown = [str(number) for number in ids if number not in by_id]
+    if unknown:
+        raise UsageError(
+            f"nothing to recover under {', '.join(unknown)}",
+            hint="See what is recoverable: zimage history recover --dry-run",
+        )
+    return [by_id[number] for number in ids] if ids else found
