@@ -56,9 +56,7 @@ def test_every_field() -> None:
 def test_options_win_and_settings_fill_in() -> None:
     source = {"prompt": "from the file", "size": "9:16", "seed": 5}
     defaults = {"size": "1:1", "prompt_extend": True}
-    assert parse_request(source, defaults=defaults) == Request(
-        "from the file", "720*1280", 5, True
-    )
+    assert parse_request(source, defaults=defaults) == Request("from the file", "720*1280", 5, True)
     overrides = {"prompt": "option", "size": "16:9", "seed": 6, "prompt_extend": False}
     assert parse_request(source, overrides=overrides, defaults=defaults) == Request(
         "option", "1280*720", 6, False
@@ -100,7 +98,9 @@ def test_a_prompt_is_kept_but_for_the_white_space_around_it(text: str, prompt: s
     assert parse_request({"prompt": text}).prompt == prompt
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t\r\n", "\u3000", "\u200b", "\ufeff", "\u2800\ufe0f"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n\t\r\n", "\u3000", "\u200b", "\ufeff", "\u2800\ufe0f"]
+)
 def test_a_prompt_that_shows_nothing_is_blank(text: str) -> None:
     problem = only_problem({"prompt": text})
     assert (problem.field, problem.allowed) == ("prompt", "a text that is not blank")
@@ -123,8 +123,9 @@ def test_control_characters_at_the_ends_are_not_white_space(text: str) -> None:
 @pytest.mark.parametrize("text", ["a\udcffb", "\ud83d", "lake \udcf3\udca0"])
 def test_lone_surrogates_are_not_utf8(text: str) -> None:
     message = only_problem({"prompt": text}).message
-    assert f"is not valid UTF-8 at character {next(i for i, c in enumerate(text, 1) if c > 'z')}" in (
-        message
+    assert (
+        f"is not valid UTF-8 at character {next(i for i, c in enumerate(text, 1) if c > 'z')}"
+        in (message)
     )
     assert message.isascii()
 
@@ -153,7 +154,21 @@ def test_the_warning_shows_what_is_cut_off() -> None:
 NOT = {
     "prompt": [None, 1, 1.5, True, [], {}, ["a"]],
     "size": [None, 1024, 1.0, False, [1024, 1024], {}],
-    "seed": [None, "12", "", 1.0, 1e300, float("inf"), True, False, [1], {}, -1, 2**31, -(10**5000)],
+    "seed": [
+        None,
+        "12",
+        "",
+        1.0,
+        1e300,
+        float("inf"),
+        True,
+        False,
+        [1],
+        {},
+        -1,
+        2**31,
+        -(10**5000),
+    ],
     "prompt_extend": [None, 0, 1, "true", "false", "yes", 1.0, [], {}],
     "base_url": [None, 1, True, [], {}],
     "model": [None, 1, "", "qwen-image", "Z-Image-Turbo", "z-image-turbo ", []],
@@ -200,6 +215,20 @@ def test_suggestions(field: str, value: object, suggestion: str | None) -> None:
     assert only_problem({"prompt": "x", field: value}).suggestion == suggestion
 
 
+SEVEN_PROBLEMS = """\
+the request has 7 problems:
+- prompt: is missing; allowed: a text that is not blank
+- size: "4096*4096" is 16,777,216 pixels; allowed: 262,144 to 4,194,304 pixels; \
+nearest valid size: 2048*2048
+- seed: "12" has the wrong type; allowed: a whole number, 0 to 2147483647; nearest: 12
+- prompt_extend: 1 has the wrong type; allowed: true or false
+- base_url: 'http://example.com' is http, which is for loopback addresses only; \
+allowed: a text: an https URL such as https://dashscope.aliyuncs.com
+- model: "qwen" is not the model of this tool; allowed: "z-image-turbo"; nearest: z-image-turbo
+- sedd: is not a field of a request; allowed: prompt, size, seed, prompt_extend, base_url; \
+did you mean seed?"""
+
+
 def test_all_problems_are_reported_at_once_in_a_fixed_order() -> None:
     error = invalid(
         {
@@ -211,23 +240,7 @@ def test_all_problems_are_reported_at_once_in_a_fixed_order() -> None:
             "model": "qwen",
         }
     )
-    assert error.message == "\n".join(
-        [
-            "the request has 7 problems:",
-            "- prompt: is missing; allowed: a text that is not blank",
-            '- size: "4096*4096" is 16,777,216 pixels; allowed: 262,144 to 4,194,304 pixels; '
-            "nearest valid size: 2048*2048",
-            '- seed: "12" has the wrong type; allowed: a whole number, 0 to 2147483647; '
-            "nearest: 12",
-            "- prompt_extend: 1 has the wrong type; allowed: true or false",
-            "- base_url: 'http://example.com' is http, which is for loopback addresses only; "
-            "allowed: a text: an https URL such as https://dashscope.aliyuncs.com",
-            '- model: "qwen" is not the model of this tool; allowed: "z-image-turbo"; '
-            "nearest: z-image-turbo",
-            "- sedd: is not a field of a request; "
-            "allowed: prompt, size, seed, prompt_extend, base_url; did you mean seed?",
-        ]
-    )
+    assert error.message == SEVEN_PROBLEMS
     assert [problem.field for problem in error.problems] == [
         "prompt", "size", "seed", "prompt_extend", "base_url", "model", "sedd",
     ]  # fmt: skip

@@ -95,4 +95,6 @@ def test_json_text_is_the_same_value_and_safe_to_show(value: object) -> None:
 
 
 def test_json_text_escapes_what_json_leaves() -> None:
-    assert json_text(["\x7f", "湖\u200b", "\U000e0101"]) == r'["\u007f", "湖\u200b", "\udb40\udd01"]'
+    assert (
+        json_text(["\x7f", "湖\u200b", "\U000e0101"]) == r'["\u007f", "湖\u200b", "\udb40\udd01"]'
+    )

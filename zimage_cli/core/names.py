@@ -136,7 +136,8 @@ class NameTemplate:
             made.append(literal)
             if name is not None:
                 value = _FIELDS[name](values)
-                made.append(str(value).zfill(int(spec.rstrip("d"))) if spec else str(value))
+                width = int(spec.rstrip("d")) if spec and isinstance(value, int) else 0
+                made.append(str(value).zfill(width))
         stem = "".join(made)
         if stem.lower().endswith(SUFFIX):
             stem = stem[: -len(SUFFIX)]

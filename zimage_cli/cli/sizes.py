@@ -1,0 +1,82 @@
+"""`zimage sizes`: the recommended sizes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zimage_cli.cli.output import Output
+from zimage_cli.core import sizes
+
+app = typer.Typer(add_completion=False)
+
+EXAMPLES = """Examples:
+
+zimage sizes
+
+zimage sizes --json
+
+zimage generate 'A calm lake at dawn' --size 16:9@1536"""
+
+
+@app.command(epilog=EXAMPLES)
+def show(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of a table.")
+    ] = False,
+) -> None:
+    """Show the recommended sizes by ratio and tier."""
+    output = Output()
+    if as_json:
+        output.json(document())
+        return
+    _print_table(output)
+
+
+def document() -> dict[str, object]:
+    """Return what `--json` prints: every recommended size, and the limits of all others.
+
+    Sides and counts are in pixels; `size` is the text that `--size` and the service take.
+    """
+    return {
+        "schema": 1,
+        "default": sizes.DEFAULT_SIZE,
+        "limits": {"min_pixels": sizes.MIN_PIXELS, "max_pixels": sizes.MAX_PIXELS},
+        "names": sizes.NAMED_RATIOS,
+        "sizes": [
+            {
+                "ratio": size.ratio,
+                "tier": size.tier,
+                "size": size.text,
+                "width": size.width,
+                "height": size.height,
+                "pixels": size.pixels,
+            }
+            for size in sizes.RECOMMENDED
+        ],
+    }
+
+
+def _print_table(output: Output) -> None:
+    from zimage_cli.cli.output import cell, make_table
+
+    headers = ["ratio"]
+    for tier in sizes.TIERS:
+        headers += [f"@{tier}", f"pixels @{tier}"]
+    table = make_table(headers, right=headers[1:])
+    for column in table.columns[2::2]:
+        column.header, column.style = "pixels", "dim"
+    for ratio in sizes.RATIOS:
+        row = [ratio]
+        for size in sizes.RECOMMENDED:
+            if size.ratio == ratio:
+                row += [size.text, f"{size.pixels:,}"]
+        table.add_row(*map(cell, row))
+    output.result_table(table)
+    names = ", ".join(f"{name} is {ratio}" for name, ratio in sizes.NAMED_RATIOS.items())
+    output.note(f"{names}; a ratio without @TIER is of @{sizes.TIERS[0]}.")
+    output.note(
+        f"Any W*H of {sizes.MIN_PIXELS:,} to {sizes.MAX_PIXELS:,} pixels works; the default is "
+        f"{sizes.DEFAULT_SIZE}."
+    )
