@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import errors
+from zimage_cli.core.keys import redact
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def from_typer(error: typer.TyperException) -> errors.UsageError:
     """Return a usage error for what typer found wrong with the command line."""
     context = getattr(error, "ctx", None)
     hint = f"{context.command_path} --help" if context is not None else "zimage --help"
-    return errors.UsageError(error.format_message(), hint=hint)
+    # A key given as an argument must not come back in the complaint about it.
+    return errors.UsageError(redact(error.format_message()), hint=hint)
 
 
 def print_bug(output: Output, error: BaseException) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from zimage_cli.api import endpoint, limits
 from zimage_cli.api.errors import ConfigurationError, UsageError
+from zimage_cli.core import text as texts
 from zimage_cli.core.keys import redact
-from zimage_cli.core.text import clip
 
 DEFAULT_RPS = 2.0
 """Requests a second. What the service grants an account; more is answered with 429."""
@@ -50,11 +50,8 @@ _MAX_TEXT = 4096
 
 
 def shown(value: object) -> str:
-    """Return a given value as an error may quote it: short, and a key masked."""
-    try:
-        return redact(clip(repr(value), 80))
-    except ValueError:  # an integer of more digits than Python turns into text
-        return "a number of thousands of digits"
+    """Return a given value as an error may quote it: short, visible, and a key masked."""
+    return redact(texts.shown(value, 80))
 
 
 def _text(name: str, value: object) -> str:

@@ -210,6 +210,11 @@ def read_text(path: Path) -> str:
     return _read_text(path) or ""
 
 
+def names(path: Path) -> list[str]:
+    """Return the names at the file's top level, checked or not. Raises ConfigurationError."""
+    return list(_parse(_read_text(path) or "", path))
+
+
 # -- reading ------------------------------------------------------------------------------------
 
 
@@ -417,6 +422,7 @@ __all__ = [
     "drop",
     "locked",
     "make_folder",
+    "names",
     "put",
     "read",
     "read_text",

@@ -72,6 +72,26 @@ class Setting(Generic[T_co]):
     source: str
 
 
+def refused_key_hint(settings: Settings) -> str:
+    """Return what to do about a key that the service refused (401): which region was asked with it.
+
+    Names the other region where a key is stored for it: a key of the wrong region is the commonest
+    cause.
+    """
+    target = settings.target
+    asked = f"{target.host} ({target.region_name}) was asked; a key belongs to one region."
+    others = [name for name in settings.config.keys if name != target.key_region]
+    if others and target.region_name != CUSTOM:
+        return f"{asked} A key is stored for {others[0]}: --region {others[0]}"
+    region = find_region(target.key_region or "")
+    if region is None or target.region_name == CUSTOM:
+        return f"{asked} See where the key comes from: zimage config show"
+    return (
+        f"{asked} If this key is of another one, say so with --region; else make one at "
+        f"{region.key_page} and store it: zimage config set-key --region {region.name}"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Flags:
     """What the command line gave; None is not given."""
@@ -406,7 +426,7 @@ class _Resolver:
             endpoint = _Given("workspace", _FLAG, "--workspace")
         if endpoint is None:
             kind = "workspace" if workspace else "shared"
-            why = f"a workspace is set ({workspace.source})" if workspace else DEFAULT
+            why = "a workspace is set" if workspace else DEFAULT
             endpoint = _Given(kind, _DEFAULT, why)
         elif endpoint.value != "workspace" and self.flags.workspace is not None:
             self.warnings.append(f"--workspace is not used: the endpoint is {endpoint.value}")
@@ -462,5 +482,6 @@ __all__ = [
     "Setting",
     "Settings",
     "Target",
+    "refused_key_hint",
     "resolve",
 ]

@@ -1,0 +1,154 @@
+"""What the `config` commands share: names, regions, and words about what now holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zimage_cli.api.endpoint import SANDBOX, find_region
+from zimage_cli.api.errors import UsageError, ZimageError
+from zimage_cli.cli.output import Output
+from zimage_cli.core import config_file
+from zimage_cli.core.checks import checked, shown
+from zimage_cli.core.environment import Environment
+from zimage_cli.core.keys import KEY_FILE_VARIABLE, KEY_VARIABLE
+from zimage_cli.core.settings import NAMES, VARIABLES, Settings, resolve
+from zimage_cli.core.text import visible
+
+RegionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        "-r",
+        help="beijing or singapore, or their ids; without it, the active region.",
+        metavar="REGION",
+        show_default=False,
+    ),
+]
+
+
+def text_of(value: object) -> str:
+    """Return a setting's value as it is typed and printed; empty for none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def setting_name(text: str) -> str:
+    """Return a setting's name, `-` taken for `_`. Raises UsageError with the nearest name."""
+    name = text.strip().lower().replace("-", "_")
+    if name in NAMES:
+        return name
+    if name in {"keys", "api_key", "apikey", "secret"} | {KEY_VARIABLE.lower()}:
+        return "key"
+    import difflib
+
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    raise UsageError(f"{shown(text)} is not a setting{meant}; allowed: {', '.join(NAMES)}")
+
+
+def key_region(environment: Environment, region: str | None) -> str:
+    """Return the region that a key or workspace is stored for: the one named, else the active one.
+
+    Raises UsageError for the sandbox, which has neither.
+    """
+    if region is None:
+        name = resolve(environment).region.value
+    else:
+        name = checked("region", region, "--region")
+    if name == SANDBOX:
+        raise UsageError(
+            "the sandbox has no key and no workspace",
+            hint="Say which region it is for: --region beijing or --region singapore",
+        )
+    return name
+
+
+def change(environment: Environment, edit: Callable[[MutableMapping[str, Any]], None]) -> Path:
+    """Change the config file, and return its path. Raises ConfigurationError."""
+    path = environment.require_config_file()
+    config_file.change(path, edit)
+    return path
+
+
+def refuse_contradiction(environment: Environment, **values: object) -> None:
+    """Raise ConfigurationError where the config file with these values would contradict itself.
+
+    A file that is already at odds with itself is no reason to refuse its correction.
+    """
+    path = environment.config_file()
+    try:
+        config = config_file.read(path)
+        refuse_contradictory(environment, config)
+    except ZimageError:
+        return
+    refuse_contradictory(environment, replace(config, values={**config.values, **values}))
+
+
+def refuse_contradictory(environment: Environment, config: config_file.Config) -> None:
+    """Raise ConfigurationError where a config file, for itself, names two places to call."""
+    resolve(Environment({}, environment.home), config=config)
+
+
+def warn_if_overridden(output: Output, environment: Environment, name: str) -> None:
+    """Say which environment variable wins over what was just stored."""
+    variables = (KEY_VARIABLE, KEY_FILE_VARIABLE) if name == "key" else VARIABLES.get(name, ())
+    for variable in variables:
+        if environment.get(variable) is not None:
+            output.warn(f"environment {variable} is set, and wins over the config file")
+            return
+
+
+def now(environment: Environment) -> Settings | None:
+    """Return the settings as they are now, None where they contradict each other."""
+    try:
+        return resolve(environment)
+    except ZimageError:
+        return None
+
+
+def key_words(settings: Settings) -> str:
+    """Say whether a key is found for the active region."""
+    if settings.target.is_sandbox:
+        return "none needed"
+    try:
+        key = settings.key()
+    except ZimageError as error:
+        return error.message
+    if key:
+        return f"{key.value} ({key.source})"
+    return f"none; set one: zimage config set-key --region {settings.region.value}"
+
+
+def describe_place(output: Output, settings: Settings) -> None:
+    """Say on stderr where calls go now and with which key."""
+    target = settings.target
+    where = f"{target.endpoint} endpoint, {target.host}" if target.host else "inside this process"
+    output.note(visible(f"region: {target.region_name} ({settings.region.source}); {where}"))
+    output.note(visible(f"key: {key_words(settings)}"))
+
+
+def drop(environment: Environment, table: str | None, name: str, words: str) -> None:
+    """Remove a value from the config file, and say whether it was there."""
+    output = Output()
+    was: list[bool] = []
+
+    def edit(document: MutableMapping[str, Any]) -> None:
+        was.append(config_file.drop(document, table, name))
+
+    path = environment.require_config_file()
+    if path.exists():
+        config_file.change(path, edit)
+    of = f" of {name}" if table and find_region(name) else ""
+    what = "removed from" if any(was) else "was not in"
+    output.note(visible(f"{words}{of} {what} {path}"))
+    warn_if_overridden(output, environment, words)

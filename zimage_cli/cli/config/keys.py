@@ -1,0 +1,114 @@
+"""`zimage config set-key` and `unset-key`: a key comes in unseen and is never shown again."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from zimage_cli.api.endpoint import find_region
+from zimage_cli.api.errors import UsageError
+from zimage_cli.cli.config.common import (
+    RegionOption,
+    change,
+    drop,
+    key_region,
+    now,
+    warn_if_overridden,
+)
+from zimage_cli.cli.output import Output
+from zimage_cli.core import config_file
+from zimage_cli.core.environment import Environment
+from zimage_cli.core.keys import KEY_VARIABLE, MAX_LENGTH, Key, check_key
+from zimage_cli.core.text import visible
+
+
+def set_key(
+    on_the_command_line: Annotated[str | None, typer.Argument(hidden=True)] = None,
+    region: RegionOption = None,
+    from_env: Annotated[
+        bool, typer.Option("--from-env", help=f"Store the key of {KEY_VARIABLE}.")
+    ] = False,
+) -> None:
+    """Store a region's key: asked for without echo, or read as one line of piped stdin."""
+    if on_the_command_line is not None:
+        raise UsageError(
+            "a key on the command line is readable by everyone on the machine",
+            hint="Run it without: it asks, or reads one line of stdin. "
+            "If this key is in use, replace it: it is in your shell's history now.",
+        )
+    output, environment = Output(), Environment.current()
+    where = key_region(environment, region)
+    before = now(environment)
+    key = Key(check_key(_read(environment, where, from_env=from_env)))
+    path = change(
+        environment,
+        lambda document: config_file.put(document, config_file.KEYS, where, key.reveal()),
+    )
+    output.note(visible(f"key {key} stored for {where} in {path}"))
+    warn_if_overridden(output, environment, "key")
+    after = now(environment)
+    if after is None:
+        return
+    active = after.region.value
+    if before is not None and before.region.value != active:
+        output.note(f"the active region is {active} now ({after.region.source})")
+    if active != where:
+        output.note(
+            f"the active region is {active}: use --region {where}, "
+            f"or zimage config set-region {where}"
+        )
+
+
+def unset_key(region: RegionOption = None) -> None:
+    """Remove a region's key from the config file."""
+    environment = Environment.current()
+    drop(environment, config_file.KEYS, key_region(environment, region), "key")
+
+
+def _read(environment: Environment, region: str, *, from_env: bool) -> str:
+    if from_env:
+        text = environment.get(KEY_VARIABLE)
+        if text is None:
+            raise UsageError(f"environment {KEY_VARIABLE} is not set", hint="Run it without.")
+        return text
+    if sys.stdin is None or sys.stdin.closed:
+        raise UsageError("standard input is closed", hint=f"Set {KEY_VARIABLE}, then: --from-env")
+    return _ask(region) if sys.stdin.isatty() else _read_line()
+
+
+def _read_line() -> str:
+    data = sys.stdin.buffer.readline(4 * MAX_LENGTH)
+    try:
+        line = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise UsageError("what standard input holds is not UTF-8 text") from None
+    if not line:
+        raise UsageError(
+            "standard input holds no key",
+            hint="Pipe one line into it, or run it in a terminal and be asked.",
+        )
+    return line
+
+
+def _ask(region: str) -> str:
+    """Ask on the terminal without echo. Ctrl-C and Ctrl-D end it with nothing stored."""
+    import warnings
+    from getpass import GetPassWarning, getpass
+
+    known = find_region(region)
+    page = f" (from {known.key_page})" if known else ""
+    with warnings.catch_warnings():
+        # Where echo cannot be turned off, getpass warns and shows the key: rather not at all.
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            return getpass(f"API key for {region}{page}, not shown: ")
+        except GetPassWarning:
+            raise UsageError(
+                "this terminal cannot hide what is typed", hint="Pipe the key into it instead."
+            ) from None
+        except EOFError:
+            raise UsageError("no key was given; nothing is stored") from None
+        except UnicodeDecodeError:
+            raise UsageError("what was typed is not UTF-8 text; nothing is stored") from None

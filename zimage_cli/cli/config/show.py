@@ -1,0 +1,105 @@
+"""`zimage config show`, `get` and `path`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from zimage_cli.api.errors import ZimageError
+from zimage_cli.cli.config.common import setting_name, text_of
+from zimage_cli.cli.output import Output
+from zimage_cli.core.environment import Environment
+from zimage_cli.core.settings import NAMES, Setting, Settings, resolve
+from zimage_cli.core.text import visible
+
+
+def show(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of a table.")
+    ] = False,
+) -> None:
+    """Show every setting, its value and where it comes from; keys are masked."""
+    output = Output()
+    environment = Environment.current()
+    settings = resolve(environment)
+    key, problem = _key(settings)
+    rows = [key if name == "key" else getattr(settings, name) for name in NAMES]
+    if as_json:
+        output.json(_document(settings, rows, problem))
+    else:
+        _print_table(output, rows)
+        _print_notes(output, settings)
+    for warning in (*settings.warnings, *([problem.message] if problem else ())):
+        output.warn(visible(warning))
+
+
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A setting, such as region.")],
+) -> None:
+    """Print the value of one setting; an empty line where there is none. A key is masked."""
+    name = setting_name(name)
+    settings = resolve(Environment.current())
+    setting = settings.key() if name == "key" else getattr(settings, name)
+    Output().result(text_of(setting.value) if setting else "")
+
+
+def path() -> None:
+    """Print where the config file is, or would be."""
+    Output().result(str(Environment.current().require_config_file()))
+
+
+def _key(settings: Settings) -> tuple[Setting[Any], ZimageError | None]:
+    """Return the key's row; a key that cannot be used is a word about it and no end."""
+    try:
+        found = settings.key()
+    except ZimageError as error:
+        return Setting("key", None, "not usable"), error
+    if found:
+        return found, None
+    source = "none needed" if settings.target.is_sandbox else "none found"
+    return Setting("key", None, source), None
+
+
+def _document(
+    settings: Settings, rows: list[Setting[Any]], problem: ZimageError | None
+) -> dict[str, object]:
+    config, ledger = settings.config.path, settings.environment.ledger_file()
+    return {
+        "schema": 1,
+        "config_file": str(config) if config else None,
+        "history_file": str(ledger) if ledger else None,
+        "settings": {row.name: {"value": _plain(row.value), "source": row.source} for row in rows},
+        "target": settings.target.region_name,
+        "stored_keys": {name: key.masked for name, key in settings.config.keys.items()},
+        "workspaces": dict(settings.config.workspaces),
+        "warnings": [*settings.warnings, *([problem.message] if problem else ())],
+    }
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, (bool, int, float)) or value is None else str(value)
+
+
+def _print_table(output: Output, rows: list[Setting[Any]]) -> None:
+    from zimage_cli.cli.output import cell, make_table
+
+    table = make_table(("setting", "value", "source"))
+    for column in table.columns[1:]:
+        column.overflow = "fold"
+    for row in rows:
+        value = text_of(row.value)
+        table.add_row(cell(row.name), cell(value or "-"), cell(row.source, "dim"))
+    output.result_table(table)
+
+
+def _print_notes(output: Output, settings: Settings) -> None:
+    stored = ", ".join(f"{name} {key.masked}" for name, key in settings.config.keys.items())
+    if stored:
+        output.note(visible(f"stored keys: {stored}"))
+    where = settings.config.path
+    if where is None:
+        output.note("config file: none, as there is no home folder")
+    else:
+        made = "" if where.exists() else " (not made yet)"
+        output.note(visible(f"config file: {where}{made}"))
