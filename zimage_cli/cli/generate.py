@@ -38,7 +38,7 @@ _OTHER_SUFFIXES = frozenset(
 _POINTLESS = (AuthenticationError, BillingError, QuotaError, UsageError, ConfigurationError)
 """After one of these the next picture of the same run would fail the same way."""
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(
@@ -50,7 +50,9 @@ app = typer.Typer()
 def generate(
     prompt: Annotated[
         str | None,
-        typer.Argument(help="What to paint, in Chinese or English; - reads standard input."),
+        typer.Argument(
+            metavar="[PROMPT]", help="What to paint, in Chinese or English; - reads standard input."
+        ),
     ] = None,
     size: options.Size = None,
     seed: options.Seed = None,

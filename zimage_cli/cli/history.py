@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.recover import Candidate
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     epilog="Examples:\n\nzimage history list --limit 5\n\nzimage history show 42\n\n"
     "zimage history recover",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(
@@ -36,7 +36,8 @@ app = typer.Typer()
 )
 def validate(
     prompt: Annotated[
-        str | None, typer.Argument(help="A prompt to check too; - reads standard input.")
+        str | None,
+        typer.Argument(metavar="[PROMPT]", help="A prompt to check too; - reads standard input."),
     ] = None,
     size: options.Size = None,
     seed: options.Seed = None,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """Whom pictures are asked of. `region` is `sandbox` or `custom` where it is none of the two."""
 
     api_root: str
@@ -98,7 +98,7 @@ class Picture:
     """A picture that was made and saved. Sizes in pixels and bytes; times in seconds."""
 
     request: Request
-    target: Target
+    destination: Destination
     answer: Answer
     fetched: Fetched
     path: str
@@ -133,11 +133,11 @@ class Picture:
             "seed": self.request.seed,
             "size": self.request.size,
             "prompt_extend": self.request.prompt_extend,
-            "region": self.target.region,
-            "endpoint": self.target.origin,
+            "region": self.destination.region,
+            "endpoint": self.destination.origin,
             "bytes": self.fetched.bytes,
             "sha256": self.fetched.sha256,
-            "cost": cost(self.target.price(prompt_extend=self.request.prompt_extend)),
+            "cost": cost(self.destination.price(prompt_extend=self.request.prompt_extend)),
             "elapsed_seconds": round(self.elapsed, 3),
             "attempts": self.attempts,
         }
@@ -175,7 +175,7 @@ class Maker:
     """
 
     client: Client
-    target: Target
+    destination: Destination
     ledger: SafeLedger
     place: Place
     policy: retry.Policy = field(default_factory=retry.Policy)
@@ -224,22 +224,22 @@ class Maker:
             prompt=request.prompt,
             seed=request.seed,
             size=request.size,
-            region=self.target.region,
+            region=self.destination.region,
             n=number,
             when=started.astimezone(),
         )
         run = _Run(
-            request, self.target.wire(request), self.place.wanted(name), started, time.monotonic()
+            request, self.destination.wire(request), self.place.wanted(name), started, time.monotonic()
         )
-        price = cost(self.target.price(prompt_extend=request.prompt_extend))
+        price = cost(self.destination.price(prompt_extend=request.prompt_extend))
         run.entry = self.ledger.begin(
             prompt=request.prompt,
             size=request.size,
             seed=request.seed,
             prompt_extend=request.prompt_extend,
-            region=self.target.region,
-            endpoint=self.target.origin,
-            workspace=self.target.workspace,
+            region=self.destination.region,
+            endpoint=self.destination.origin,
+            workspace=self.destination.workspace,
             wanted_path=run.wanted if run.wanted == "-" else str(Path(run.wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],
@@ -256,7 +256,7 @@ class Maker:
             run.in_flight = False
             observer.sending(run.attempts)
             try:
-                run.answer = self.client.generate(run.wire, self.target.key, on_sent=sent)
+                run.answer = self.client.generate(run.wire, self.destination.key, on_sent=sent)
             except ZimageError:
                 run.in_flight = False
                 raise
@@ -273,7 +273,7 @@ class Maker:
                     self.client,
                     answer.image_url,
                     draft.file,
-                    loopback=self.target.loopback,
+                    loopback=self.destination.loopback,
                     on_progress=observer.receiving,
                 ),
                 retry.Policy(
@@ -286,7 +286,7 @@ class Maker:
             path = draft.keep()
         picture = Picture(
             run.request,
-            self.target,
+            self.destination,
             answer,
             fetched,
             path,
@@ -365,16 +365,16 @@ class Maker:
         from zimage_cli.api.download import without_query
 
         answer = run.answer
-        price = self.target.price(prompt_extend=run.request.prompt_extend)
+        price = self.destination.price(prompt_extend=run.request.prompt_extend)
         return {
             "schema": 1,
             "zimage": __version__,
             "status": status,
             "started": run.started.isoformat(timespec="milliseconds"),
             "finished": ledgers.now(),
-            "region": self.target.region,
-            "endpoint": self.target.origin,
-            "workspace": self.target.workspace,
+            "region": self.destination.region,
+            "endpoint": self.destination.origin,
+            "workspace": self.destination.workspace,
             "model": MODEL,
             "request": json.loads(run.wire.body),
             "answer": None

@@ -25,7 +25,7 @@ from zimage_cli.core.text import visible
 
 
 def set_key(
-    on_the_command_line: Annotated[str | None, typer.Argument(hidden=True)] = None,
+    on_the_command_line: Annotated[str | None, typer.Argument(hidden=True, metavar="")] = None,
     region: RegionOption = None,
     from_env: Annotated[
         bool, typer.Option("--from-env", help=f"Store the key of {KEY_VARIABLE}.")

@@ -1,0 +1,116 @@
+"""`zimage sandbox serve`: the loopback stand-in for the service, for trying other software."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from zimage_cli.api.errors import UsageError
+from zimage_cli.cli import options
+from zimage_cli.cli.output import Output
+from zimage_cli.core.text import visible
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="A stand-in for the service on this machine: same wire format, no key, no cost.",
+)
+
+
+@app.callback()
+def sandbox() -> None:
+    """Keep `serve` a subcommand of its own."""
+
+
+@app.command(
+    epilog="Examples:\n\nzimage sandbox serve\n\n"
+    "zimage sandbox serve --port 8089 --latency 3 --rps 2\n\n"
+    "zimage sandbox serve --fault Throttling.RateQuota:0.2 --fault picture-cut:0.1"
+)
+def serve(
+    port: Annotated[
+        int, typer.Option("--port", help="Port of the API; 0 takes a free one.", metavar="N")
+    ] = 8089,
+    latency: Annotated[
+        float, typer.Option("--latency", help="Seconds a picture takes.", metavar="S", min=0.0)
+    ] = 0.0,
+    rps: Annotated[
+        float | None,
+        typer.Option("--rps", help="Calls a second before 429; no limit without.", metavar="F"),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            help="Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable."
+            " --fault list names the kinds.",
+            metavar="KIND:RATE",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--fault-seed", help="Seed of the draws for --fault.", metavar="N")
+    ] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Log in JSON lines.")] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout."""
+    from zimage_cli.sandbox.faults import kinds, parse_fault
+    from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
+
+    out = Output(quiet=quiet)
+    if fault == ["list"]:
+        for kind in kinds():
+            out.result(kind)
+        return
+    faults: dict[Any, float] = {}
+    for text in fault or []:
+        kind, rate = parse_fault(text)
+        if kind in faults:
+            raise UsageError(f"--fault: {kind} is given twice")
+        faults[kind] = rate
+
+    def log(line: dict[str, Any]) -> None:
+        if json:
+            out.say(json_line(line))
+        else:
+            out.note(log_line(line))
+
+    config = Sandbox(port=port, latency=latency, rps=rps, faults=faults, fault_seed=seed, log=log)
+    with config as server:
+        out.result(server.api_root)
+        out.note(f"The sandbox serves at {server.api_root}; pictures at {server.picture_origin}.")
+        out.note("Point software at it (any key of the right shape will do):")
+        out.note(f"  export DASHSCOPE_BASE_URL={server.api_root}")
+        out.note(f"  export DASHSCOPE_HTTP_BASE_URL={server.api_root}")
+        out.note(f"  export DASHSCOPE_API_KEY={SANDBOX_KEY}")
+        out.note("What it was asked and what it billed: GET /sandbox/books. Ctrl-C ends it.")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            books = server.books
+            out.note(f"\nStopped after {books.post_count} calls, {books.billed_count} pictures.")
+
+
+def json_line(line: dict[str, Any]) -> str:
+    """Return a log line as JSON."""
+    from zimage_cli.api.characters import json_text
+
+    return json_text(line)
+
+
+def log_line(line: dict[str, Any]) -> str:
+    """Return a log line for a person: time, what was asked, what was answered."""
+    at = datetime.fromtimestamp(line["at"]).strftime("%H:%M:%S")  # noqa: DTZ006 - local, for a person
+    status = line["status"] or "cut"
+    words = [at, line["method"], line["path"], str(status)]
+    words += [str(line[name]) for name in ("code", "request_id") if line.get(name)]
+    if line.get("faults"):
+        words.append(f"fault {','.join(line['faults'])}")
+    if line.get("billed"):
+        words.append("billed")
+    words.append(f"{line['seconds']:.3f} s")
+    return visible(" ".join(words))
