@@ -70,9 +70,10 @@ class Client:
         try:
             target = url[len(f"{parts.scheme}://{parts.netloc}") :]
             connection.request(method, target, body, headers or {})
-            answer = connection.getresponse()
-            fields = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, fields, answer.read())
+            # A broken answer would otherwise keep its socket.
+            with connection.getresponse() as answer:
+                fields = {name.lower(): value for name, value in answer.getheaders()}
+                return Reply(answer.status, fields, answer.read())
         finally:
             connection.close()
 
@@ -112,6 +113,12 @@ class Client:
     def connect(self, origin: str) -> socket.socket:
         parts = urlsplit(origin)
         return socket.create_connection((parts.hostname, parts.port), timeout=10)
+
+    def read_reply(self, sock: socket.socket) -> tuple[bytes, bool]:
+        """Read one answer from a kept connection: its body, and whether that goes on."""
+        with http.client.HTTPResponse(sock) as answer:
+            answer.begin()
+            return answer.read(), not answer.will_close
 
 
 @pytest.fixture

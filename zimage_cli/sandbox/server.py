@@ -75,6 +75,9 @@ class Sandbox:
         """Refuse what would make the stand-in reachable from elsewhere, or meaningless."""
         if self.host not in _LOOPBACK and not self.host.startswith("127."):
             raise UsageError(f"The sandbox listens on loopback only, not on {self.host!r}.")
+        for port in (self.port, self.picture_port):
+            if not 0 <= port <= 65535:
+                raise UsageError(f"{port} is no port: give one from 0 to 65535.")
         if self.rps is not None and self.rps <= 0:
             raise UsageError("The sandbox's rate limit must be over 0 calls a second.")
 
@@ -214,8 +217,6 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OverflowError:
-        raise UsageError(f"{port} is no port: give one from 0 to 65535.") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message, hint = f"Port {port} on {host} is already in use.", "Take another, or 0."

@@ -13,7 +13,7 @@ from zimage_cli.sandbox.checks import Order, Refusal
 from zimage_cli.sandbox.faults import Fault, FaultPlan, documented_error
 from zimage_cli.sandbox.limit import SlidingLimit
 from zimage_cli.sandbox.pictures import PictureStore, new_id
-from zimage_cli.sandbox.wire import Answer
+from zimage_cli.sandbox.wire import Answer, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,13 +197,13 @@ class Service:
         )
 
     def _paint(self, order: Order) -> None:
-        """Take as long as painting takes."""
+        """Take as long as painting takes; a server that stops meanwhile has made nothing."""
         seconds = self._dice()
         if order.prompt_extend:
             extra = self._config.extend_latency
             seconds += seconds if extra is None else extra
-        if seconds > 0:
-            self._stopping.wait(seconds)
+        if seconds > 0 and self._stopping.wait(seconds):
+            raise WireError
 
 
 def _dice(latency: float | tuple[float, float], seed: int) -> Callable[[], float]:
