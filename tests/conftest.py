@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import zimage_cli
+
+# No deadline: the machine may be busy with other tests. In CI the same examples every time: what
+# others find by chance must not stop a change that has nothing to do with it.
+settings.register_profile("zimage", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("zimage")
 
 SOURCE = Path(zimage_cli.__file__).resolve().parent.parent
 

@@ -247,6 +247,25 @@ def test_all_problems_are_reported_at_once_in_a_fixed_order() -> None:
     assert error.hint == "See the recommended sizes: zimage sizes"
 
 
+def test_a_key_in_the_wrong_place_is_masked() -> None:
+    key = "sk-0123456789abcdef0123456789abcdef"
+    for source in [
+        {"prompt": "x", "api_key": key},
+        {"prompt": "x", key: 1},
+        {"prompt": f"my key is {key}\0"},
+        {"prompt": "x", "size": key},
+        {"prompt": "x", "seed": key},
+        {"prompt": "x", "model": key},
+        {"prompt": "x", "base_url": key},
+        {"prompt": "x", "base_url": f"https://user:{key}@example.com"},
+    ]:
+        problem = only_problem(source)
+        for text in (problem.field, problem.given, problem.message):
+            assert key[:20] not in text
+            assert key[-12:] not in text
+    assert only_problem({"prompt": "x", "seed": key}).given == '"sk-…cdef"'
+
+
 def test_a_machine_made_mess_has_a_short_message_and_all_problems() -> None:
     error = invalid({f"field{i}": i for i in range(3000)})
     assert len(error.problems) == 3001

@@ -14,6 +14,7 @@ from zimage_cli.api.characters import INVISIBLE
 from zimage_cli.api.endpoint import normalize_base_url
 from zimage_cli.api.errors import UsageError
 from zimage_cli.api.payload import MODEL
+from zimage_cli.core.keys import redact
 from zimage_cli.core.sizes import ALLOWED as ALLOWED_SIZES
 from zimage_cli.core.sizes import DEFAULT_SIZE, SizeError, parse_size
 from zimage_cli.core.text import clip, shown, visible
@@ -279,7 +280,7 @@ def _parse_base_url(text: str, problems: list[Problem]) -> str | None:
     try:
         return normalize_base_url(text)
     except UsageError as error:
-        why = visible(clip(error.message.removeprefix("base URL: "), 300))
+        why = visible(clip(redact(error.message.removeprefix("base URL: ")), 300))
         allowed = _ALLOWED["base_url"]
         message = f"base_url: {why}; allowed: {allowed}"
         problems.append(Problem("base_url", shown(text), allowed, message))
@@ -322,7 +323,7 @@ def _whole_number(value: str | float) -> str | None:
 def _unknown_field(name: str, value: object) -> Problem:
     from difflib import get_close_matches
 
-    text = clip(name, 60)
+    text = clip(redact(name[:2000]), 60)
     close = get_close_matches(text.lower(), FIELDS, n=1)
     suggestion = _ALIASES.get(text.lower()) or (close[0] if close else None)
     return Problem(

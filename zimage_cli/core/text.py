@@ -40,11 +40,12 @@ def clip(text: str, length: int) -> str:
 def shown(value: object, length: int = 60) -> str:
     """Return a value as it stands in JSON, on one line, visible, at most about `length` characters.
 
-    JSON's form tells `"12"` from `12` and `true` from `"true"`. Arrays and objects are named only.
+    JSON's form tells `"12"` from `12` and `true` from `"true"`. Arrays and objects are named only;
+    what looks like an API key is masked.
     """
     match value:
         case str():
-            return visible(json.dumps(clip(value, length), ensure_ascii=False))
+            return visible(json.dumps(clip(_masked(value), length), ensure_ascii=False))
         case None | bool() | float():
             return json.dumps(value)
         case int():
@@ -55,6 +56,13 @@ def shown(value: object, length: int = 60) -> str:
         case dict():
             return "an object"
     return f"a {type(value).__name__}"
+
+
+def _masked(text: str) -> str:
+    from zimage_cli.core.keys import redact
+
+    # A megabyte need not be searched: only the beginning is shown.
+    return redact(text[:2000]) + text[2000:]
 
 
 __all__ = ["clip", "escape", "is_safe", "shown", "visible"]
