@@ -108,8 +108,9 @@ def check(text: str, path: Path) -> Config:
 def change(path: Path, edit: Callable[[MutableMapping[str, Any]], None]) -> None:
     """Apply `edit` to the file's document and replace the file, comments and order kept.
 
-    Two processes at once wait for each other. `edit` gets a tomlkit document (a mapping) and uses
-    `put` and `drop`. Raises ConfigurationError where the file cannot be parsed, locked or written.
+    Two processes at once wait for each other. `edit` uses `put` and `drop` on the mapping it gets,
+    and may be called twice: on the plain values, then on the document with its comments.
+    Raises ConfigurationError where the file cannot be parsed, locked or written.
     """
     with locked(path):
         replace(path, _edited(_read_text(path) or "", path, edit))
@@ -257,9 +258,11 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
         why = "nested too deeply"
     except ValueError as error:
         why = str(error)
-    where = re.search(r" \(at (line \d+), column \d+\)$", why)
-    line = f", {where[1]}" if where else ""
-    reason = why[: where.start()] if where else why.removesuffix(" (at end of document)")
+    where = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", why)
+    line, reason = "", why
+    if where:
+        line = f", line {where[1] or text.rstrip().count(chr(10)) + 1}"
+        reason = why[: where.start()]
     raise ConfigurationError(
         f"{path}{line}: not valid TOML: {reason}", hint="Correct it: zimage config edit"
     )
@@ -326,7 +329,7 @@ def _line_of(text: str, table: str | None, name: str) -> int | None:
     dotted = rf"{re.escape(table)}\s*\.\s*{spelled}" if table else spelled
     inside = ""
     fallback = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         header = re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line)
         if header:
             inside = header[1].strip("\"'")
