@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from zimage_cli.api.errors import UsageError
-from zimage_cli.sandbox.books import mask
+from zimage_cli.sandbox.books import ApiCall, Books, mask
 from zimage_cli.sandbox.drawing import noise
 from zimage_cli.sandbox.limit import SlidingLimit
 from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
@@ -82,6 +82,24 @@ def test_a_call_is_in_the_books_while_it_is_answered(sandbox, client, small_png)
         assert future.result().status == 200
     assert server.books.billed_count == 1
     assert not server.books.wait_for(lambda books: books.post_count == 2, timeout=0.05)
+
+
+def test_books_stay_small_in_a_long_run():
+    books = Books()
+    head = b"POST / HTTP/1.1\r\nAuthorization: Bearer sk-a"
+    for n in range(25_000):
+        call = ApiCall(0.0, float(n), "POST", "/", head, "sk-a")
+        books.answered(books.arrived(call), status=200)
+    assert books.post_count == len(books.post_clocks) == 25_000
+    assert books.summary()["statuses"] == {"200": 25_000}
+    assert len(books.calls) < 25_000
+    assert books.calls[-1].clock == 24_999
+
+
+def test_large_bodies_are_not_kept_whole():
+    books = Books()
+    call = ApiCall(0.0, 0.0, "POST", "/", b"", None, body=b"x" * 1_000_000)
+    assert len(books.arrived(call).body) == 16_384
 
 
 @pytest.mark.parametrize(
@@ -168,6 +186,13 @@ def test_latency(sandbox, client, config, extend, least):
     start = time.monotonic()
     client.post(server, prompt_extend=extend)
     assert time.monotonic() - start >= least
+
+
+def test_errors_do_not_take_as_long_as_a_picture(sandbox, client):
+    server = sandbox(latency=30)
+    server.script("Throttling.RateQuota", "html-503")
+    assert [client.post(server).status for _ in range(2)] == [429, 503]
+    assert client.post(server, size="1*1").status == 400
 
 
 def test_script_is_shared_by_threads_without_loss(server, client):
@@ -335,6 +360,16 @@ def test_stop_is_prompt_when_nothing_happened():
     with Sandbox() as server:
         assert server.port
     assert time.monotonic() - start < 0.2
+
+
+def test_wait_ends_with_the_server():
+    server = Sandbox().start()
+    waiting = threading.Thread(target=server.wait)
+    waiting.start()
+    assert waiting.is_alive()
+    server.stop()
+    waiting.join(2)
+    assert not waiting.is_alive()
 
 
 def test_one_description_may_run_twice(client):

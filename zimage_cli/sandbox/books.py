@@ -14,7 +14,7 @@ from zimage_cli.sandbox.wire import headers_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_KEPT_CALLS = 50_000
+_KEPT_CALLS = 20_000
 _KEPT_BILLED = 400_000
 _KEPT_BODY = 16 * 1024
 

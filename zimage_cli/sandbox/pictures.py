@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zimage_cli.sandbox.books import Books, PictureCall
@@ -54,19 +54,22 @@ class Picture:
     width: int
     height: int
     expires: float
-    target: str
+    url: str
     fault: Fault | None = None
     failures_left: int | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def target(self) -> str:
+        """Return the request target that the URL asks for, byte for byte."""
+        return self.url[self.url.index("/", len("http://")) :]
 
     def next_fault(self) -> Fault | None:
         """Take the fault of this request; None once it has happened often enough."""
-        with self.lock:
-            if self.fault is None or self.failures_left == 0:
-                return None
-            if self.failures_left is not None:
-                self.failures_left -= 1
-            return self.fault
+        if self.fault is None or self.failures_left == 0:
+            return None
+        if self.failures_left is not None:
+            self.failures_left -= 1
+        return self.fault
 
 
 class PictureStore:
@@ -113,8 +116,8 @@ class PictureStore:
             f"Expires={int(now + self._expires) + 1}&OSSAccessKeyId=LTAI5tSandboxZimage"
             f"&Signature={_signature()}"
         )
-        expires, target = now + self._expires, f"{path}?{query}"
-        picture = Picture(prompt, seed, seed_given, *size, expires, target, fault)
+        expires, url = now + self._expires, f"{self.origin}{path}?{query}"
+        picture = Picture(prompt, seed, seed_given, *size, expires, url, fault)
         if fault is not None:
             picture.failures_left = fault.count
         with self._lock:
@@ -122,7 +125,7 @@ class PictureStore:
             self._order.append((picture.expires, path))
             while self._order and self._order[0][0] + _STALE_AFTER < now:
                 self._made.pop(self._order.popleft()[1], None)
-        return self.origin + picture.target
+        return url
 
     def answer(self, request: Request) -> Answer:
         """Answer a request at the picture origin and enter it in the books."""
@@ -167,7 +170,10 @@ class PictureStore:
         if refusal is not None:
             return refusal
         # What is asked for with HEAD does not use up a fault that GET is to meet.
-        fault = picture.next_fault() if request.method == "GET" else None
+        fault = None
+        if request.method == "GET":
+            with self._lock:
+                fault = picture.next_fault()
         if fault is None:
             return self._plain(self.bytes_of(picture))
         call.fault = fault.kind
@@ -186,10 +192,10 @@ class PictureStore:
     def _faulty(self, fault: Fault, picture: Picture) -> Answer:
         if fault.kind == "picture-redirect":
             if fault.hops <= 0 or fault.url is not None:
-                return _redirect(fault.url or self.origin + picture.target)
+                return _redirect(fault.url or picture.url)
             return _redirect(f"{self.origin}/hop/{fault.hops - 1}{picture.target}")
         if fault.kind == "picture-redirect-loop":
-            return _redirect(self.origin + picture.target)
+            return _redirect(picture.url)
         answer = _instead(fault)
         if answer is None:
             return self._spoiled(fault, self.bytes_of(picture))

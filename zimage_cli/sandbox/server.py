@@ -154,6 +154,12 @@ class SandboxServer:
         """Return how many steps of the generation script are not used yet."""
         return self._service.plan.remaining()
 
+    def wait(self) -> None:
+        """Wait until the server is stopped; Ctrl-C raises KeyboardInterrupt here as anywhere."""
+        # Without a timeout some systems hold the interrupt back until the wait is over.
+        while not self._stopping.wait(0.5):
+            continue
+
     def stop(self) -> None:
         """Stop at once: hanging connections are cut. Safe to call twice."""
         self._stopping.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,8 @@ class Service:
         call = ApiCall(
             request.at,
             request.clock,
-            request.method,
-            request.target,
+            sys.intern(request.method),
+            sys.intern(request.target),
             request.head,
             checks.bearer_key(request.headers),
         )
@@ -161,11 +162,11 @@ class Service:
         order = checks.check_call(request.headers, request.body)
         if key in self._config.denied_keys:
             raise Refusal("AccessDenied")
-        self._paint(order)
         of_picture = next((fault for fault in faults if fault.of_picture), None)
         of_answer = next((fault for fault in faults if not fault.of_picture), None)
         url, billed = "", None
         if of_answer is None or of_answer.makes_picture:
+            self._paint(order)
             size = (order.width, order.height)
             if of_answer is not None and of_answer.kind == "wrong-size":
                 size = (max(1, order.width // 2), order.height + 16)
