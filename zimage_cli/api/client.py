@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,19 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def warm_up(self, url: str) -> None:
+        """Load httpx and build the client for a URL in a thread, while the caller does other work.
+
+        Disks make the caller wait; this fills the time. What fails here fails again, and is
+        reported, when the client is needed.
+        """
+
+        def build() -> None:
+            with suppress(Exception):
+                self._client(url)
+
+        threading.Thread(target=build, name="warm-up", daemon=True).start()
 
     def close(self) -> None:
         """Close all connections."""
@@ -179,8 +192,7 @@ class Client:
         with self._opening:
             if kind not in self._clients:
                 self._clients[kind] = self._open(tls=kind[0] == "https", direct=kind[1])
-            client = self._clients[kind]
-        return client
+            return self._clients[kind]
 
     def _open(self, *, tls: bool, direct: bool) -> httpx.Client:
         module = load_httpx()

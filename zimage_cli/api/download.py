@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from zimage_cli.api import limits
 from zimage_cli.api.client import Client, load_httpx
-from zimage_cli.api.endpoint import is_loopback_host
+from zimage_cli.api.endpoint import is_loopback_host, without_query
 from zimage_cli.api.errors import NotSavedError
 from zimage_cli.api.png import PngCheck, PngError, PngInfo
 
@@ -49,11 +49,6 @@ def check_picture_url(url: str, *, loopback: bool) -> None:
         raise NotSavedError(
             f"The picture's address is none that zimage fetches (https only): {without_query(url)}"
         )
-
-
-def without_query(url: str) -> str:
-    """Return a URL without its signed part."""
-    return url.partition("?")[0].partition("#")[0]
 
 
 def fetch(

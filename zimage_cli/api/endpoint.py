@@ -24,9 +24,9 @@ CUSTOM = "custom"
 
 ENDPOINTS = ("shared", "workspace", "trial")
 
-_WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
-_LOOPBACK = re.compile(r"127(?:\.\d{1,3}){3}", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_WORKSPACE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
+_LOOPBACK = r"127(?:\.[0-9]{1,3}){3}"
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def check_workspace(text: str) -> str:
     UsageError.
     """
     text = text.strip()
-    if not _WORKSPACE.fullmatch(text):
+    if not re.fullmatch(_WORKSPACE, text):
         raise UsageError(
             f"workspace: {text!r} is not a workspace id; allowed: letters, digits, '_' and '-', "
             "at most 63, a letter or digit first"
@@ -119,7 +119,7 @@ def check_workspace(text: str) -> str:
 def is_loopback_host(host: str) -> bool:
     """Tell whether a host name or address can only be this machine."""
     host = host.lower().strip("[]")
-    return host in {"localhost", "::1"} or _LOOPBACK.fullmatch(host) is not None
+    return host in {"localhost", "::1"} or re.fullmatch(_LOOPBACK, host) is not None
 
 
 def host_of(url: str) -> str:
@@ -131,6 +131,11 @@ def origin_of(url: str) -> str:
     """Return `scheme://host[:port]` of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def without_query(url: str) -> str:
+    """Return a URL without its signed part."""
+    return url.partition("?")[0].partition("#")[0]
 
 
 def generation_url(api_root: str) -> str:
@@ -171,7 +176,7 @@ def normalize_base_url(text: str) -> str:
         raise refuse("holds user info")
     if "?" in text or "#" in text:
         raise refuse("holds a query or a fragment")
-    if not (_HOST.fullmatch(host) or host == "::1") or ".." in host:
+    if not (re.fullmatch(_HOST, host) or host == "::1") or ".." in host:
         raise refuse("has no valid host name")
     if port == 0 or parts.netloc.endswith(":"):
         raise refuse("has no valid port")

@@ -174,7 +174,7 @@ class PngCheck:
                 rows = self._inflate.decompress(part, _INFLATE_STEP)
                 part = self._inflate.unconsumed_tail
                 self._filters(rows)
-                # A full step may have left more behind in the decompressor, even with no input left.
+                # A full step may have left more in the decompressor, even with no input left.
                 if not part and len(rows) < _INFLATE_STEP:
                     break
         except zlib.error:

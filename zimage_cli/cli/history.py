@@ -19,7 +19,8 @@ from zimage_cli.core.environment import Environment
 from zimage_cli.core.text import clip, visible
 
 if TYPE_CHECKING:
-    from zimage_cli.core.ledger import Entry, Ledger
+    from zimage_cli.core.entry import Entry
+    from zimage_cli.core.ledger import Ledger
     from zimage_cli.core.recover import Candidate
 
 app = typer.Typer(

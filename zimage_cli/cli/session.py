@@ -62,10 +62,11 @@ def open_maker(
 
     with ExitStack() as stack:
         whom = destination(settings, stack)
-        place.prepare()
         client = stack.enter_context(
             Client(timeout=settings.timeout.value, connections=connections)
         )
+        client.warm_up(whom.api_root)
+        place.prepare()
         ledger = open_ledger(settings, output)
         stack.callback(ledger.close)
         yield Maker(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ def write(folder: Path, facts: dict[str, Any], *, started: datetime, number: int
     """Write one evidence file and return its path; `number` is the ledger's id. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = started.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-    tail = secrets.token_hex(3) if number is None else f"{number}-{secrets.token_hex(2)}"
+    tail = os.urandom(3).hex() if number is None else f"{number}-{os.urandom(2).hex()}"
     path = folder / f"{stamp}Z-{tail}.json"
-    write_whole(path, _document(facts))
+    # What it says stands in the ledger too, and that is synced.
+    write_whole(path, _document(facts), sync=False)
     return path
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli import __version__
 from zimage_cli.api import limits, retry
-from zimage_cli.api.endpoint import host_of, is_loopback_host, origin_of
+from zimage_cli.api.endpoint import host_of, is_loopback_host, origin_of, without_query
 from zimage_cli.api.errors import AnswerLost, NotSavedError, ServiceError, ZimageError
 from zimage_cli.api.payload import MODEL, WireRequest, generation_request
 from zimage_cli.core import ledger as ledgers
@@ -228,9 +228,8 @@ class Maker:
             n=number,
             when=started.astimezone(),
         )
-        run = _Run(
-            request, self.destination.wire(request), self.place.wanted(name), started, time.monotonic()
-        )
+        wire, wanted = self.destination.wire(request), self.place.wanted(name)
+        run = _Run(request, wire, wanted, started, time.monotonic())
         price = cost(self.destination.price(prompt_extend=request.prompt_extend))
         run.entry = self.ledger.begin(
             prompt=request.prompt,
@@ -249,6 +248,8 @@ class Maker:
     def _ask(self, run: _Run, observer: Observer) -> Answer:
         def sent() -> None:
             run.in_flight = True
+            # The service paints for seconds: time to load what comes after.
+            threading.Thread(target=_load_what_comes_next, daemon=True).start()
             observer.sent()
 
         def attempt() -> Answer:
@@ -294,13 +295,16 @@ class Maker:
             time.monotonic() - run.began,
             run.entry,
         )
-        kept = path if path == "-" else str(Path(path).absolute())
-        self._note(
-            run, lambda book, row: book.saved(row, kept, fetched, answer.image_url, picture.elapsed)
-        )
         for text in _mismatches(picture):
             observer.warning(text)
-        self._write_evidence(run, "saved", observer, picture=picture)
+        evidence = self._write_evidence(run, ledgers.SAVED, observer, picture=picture)
+        kept = path if path == "-" else str(Path(path).absolute())
+        self._note(
+            run,
+            lambda book, row: book.saved(
+                row, kept, fetched, answer.image_url, picture.elapsed, evidence
+            ),
+        )
         return picture
 
     def _ended_without_answer(self, run: _Run, error: BaseException, observer: Observer) -> None:
@@ -317,13 +321,20 @@ class Maker:
             or (isinstance(error, ServiceError) and error.maybe_billed)
         )
         status = ledgers.LOST if lost else ledgers.FAILED
-        self._note(run, lambda book, row: book.ended(row, status, error, attempts=run.attempts))
-        self._write_evidence(run, status, observer, error=error)
+        evidence = self._write_evidence(run, status, observer, error=error)
+        self._note(
+            run,
+            lambda book, row: book.ended(
+                row, status, error, attempts=run.attempts, evidence_path=evidence
+            ),
+        )
         return None
 
     def _ended_without_picture(self, run: _Run, error: BaseException, observer: Observer) -> None:
-        self._note(run, lambda book, row: book.ended(row, ledgers.MADE, error))
-        self._write_evidence(run, ledgers.MADE, observer, error=error)
+        evidence = self._write_evidence(run, ledgers.MADE, observer, error=error)
+        self._note(
+            run, lambda book, row: book.ended(row, ledgers.MADE, error, evidence_path=evidence)
+        )
         if run.entry is None and run.answer is not None and isinstance(error, NotSavedError):
             # Nothing else knows the address: without it the picture is gone.
             error.hint = (
@@ -344,9 +355,10 @@ class Maker:
         *,
         picture: Picture | None = None,
         error: BaseException | None = None,
-    ) -> None:
+    ) -> str | None:
+        """Write the evidence and return its path; None where there is none."""
         if self.evidence is None:
-            return
+            return None
         from zimage_cli.core import evidence
 
         facts = self._facts(run, status, picture, error)
@@ -356,14 +368,12 @@ class Maker:
             if not self._warned.is_set():
                 self._warned.set()
                 observer.warning(f"evidence could not be written: {reason(problem)}")
-            return
-        self._note(run, lambda book, row: book.note_evidence(row, str(path.absolute())))
+            return None
+        return str(path.absolute())
 
     def _facts(
         self, run: _Run, status: str, picture: Picture | None, error: BaseException | None
     ) -> dict[str, Any]:
-        from zimage_cli.api.download import without_query
-
         answer = run.answer
         price = self.destination.price(prompt_extend=run.request.prompt_extend)
         return {
@@ -397,6 +407,11 @@ class Maker:
             "history_id": run.entry,
             "error": None if error is None else ledgers.error_facts(error),
         }
+
+
+def _load_what_comes_next() -> None:
+    import zimage_cli.api.download
+    import zimage_cli.core.evidence  # noqa: F401
 
 
 def saved_facts(path: str, fetched: Fetched) -> dict[str, Any]:

@@ -13,18 +13,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api import limits
-from zimage_cli.api.answer import Answer
-from zimage_cli.api.download import Fetched, without_query
+from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.errors import ConfigurationError, ZimageError
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from zimage_cli.api.answer import Answer
+    from zimage_cli.api.download import Fetched
+    from zimage_cli.core.entry import Entry
 
 SENDING, MADE, SAVED, FAILED, LOST = "sending", "made", "saved", "failed", "lost"
 
@@ -68,60 +69,6 @@ MIGRATIONS = (
 """Append only: entry n brings a ledger from schema n to n + 1."""
 
 _BUSY_SECONDS = 10.0
-_ABANDONED_AFTER = timedelta(hours=6)
-"""A process may send, wait and send again for hours; a row that old has nobody behind it, even
-where its process id is in use again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One generation. Times: UTC in ISO 8601; sizes: pixels and bytes; `cost_amount`: decimal."""
-
-    id: int
-    status: str
-    created_at: str
-    updated_at: str
-    pid: int | None
-    prompt: str
-    size: str
-    seed: int | None
-    prompt_extend: bool
-    region: str
-    endpoint: str
-    workspace: str | None
-    attempts: int
-    answered_at: str | None
-    request_id: str | None
-    image_url: str | None
-    rewritten_prompt: str | None
-    reasoning: str | None
-    width: int | None
-    height: int | None
-    usage: dict[str, Any] | None
-    wanted_path: str | None
-    path: str | None
-    bytes: int | None
-    sha256: str | None
-    evidence_path: str | None
-    cost_amount: str | None
-    cost_currency: str | None
-    elapsed_seconds: float | None
-    error: dict[str, Any] | None
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When the service drops the picture: 24 hours after its answer."""
-        if self.answered_at is None:
-            return None
-        return datetime.fromisoformat(self.answered_at) + timedelta(hours=limits.URL_LIFETIME_HOURS)
-
-    @property
-    def in_progress(self) -> bool:
-        """Tell whether the process that wrote this still works on it."""
-        return self.pid is not None and _alive(self.pid) and not _older(self, _ABANDONED_AFTER)
-
-
-_COLUMNS = ", ".join(field.name for field in fields(Entry))
 
 
 def now() -> str:
@@ -191,7 +138,15 @@ class Ledger:
             usage=json.dumps(answer.usage),
         )
 
-    def saved(self, row: int, path: str, fetched: Fetched, image_url: str, elapsed: float) -> None:
+    def saved(
+        self,
+        row: int,
+        path: str,
+        fetched: Fetched,
+        image_url: str,
+        elapsed: float,
+        evidence_path: str | None = None,
+    ) -> None:
         """Note the picture on disk; the signed part of its address is dropped."""
         self._update(
             row,
@@ -204,20 +159,25 @@ class Ledger:
             image_url=without_query(image_url),
             elapsed_seconds=round(elapsed, 3),
             error=None,
+            **({"evidence_path": evidence_path} if evidence_path else {}),
         )
 
     def ended(
-        self, row: int, status: str, error: BaseException, *, attempts: int | None = None
+        self,
+        row: int,
+        status: str,
+        error: BaseException,
+        *,
+        attempts: int | None = None,
+        evidence_path: str | None = None,
     ) -> None:
         """Note how a generation ended without a picture on disk."""
         columns: dict[str, Any] = {"status": status, "error": json.dumps(error_facts(error))}
         if attempts is not None:
             columns["attempts"] = attempts
+        if evidence_path is not None:
+            columns["evidence_path"] = evidence_path
         self._update(row, **columns)
-
-    def note_evidence(self, row: int, path: str) -> None:
-        """Note where a generation's evidence stands."""
-        self._update(row, evidence_path=path)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -264,11 +224,12 @@ class Ledger:
             yield self._db
 
     def _select(self, clause: str, *values: Any) -> list[Entry]:
+        # Making a picture only writes.
+        from zimage_cli.core.entry import COLUMNS, entry
+
         with self._lock, _sqlite_errors(self.path):
-            rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM generation {clause}", values
-            ).fetchall()
-        return [_entry(row) for row in rows]
+            rows = self._db.execute(f"SELECT {COLUMNS} FROM generation {clause}", values).fetchall()
+        return [entry(row) for row in rows]
 
 
 class SafeLedger:
@@ -381,30 +342,3 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
             f"The history {path} cannot be used: {error}",
             hint="Pictures are still made and saved. Move the file away to begin a new history.",
         ) from None
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    values = dict(zip((field.name for field in fields(Entry)), row, strict=True))
-    values["prompt_extend"] = bool(values["prompt_extend"])
-    for name in ("usage", "error"):
-        values[name] = json.loads(values[name]) if values[name] else None
-    return Entry(**values)
-
-
-def _older(entry: Entry, age: timedelta) -> bool:
-    return datetime.now(UTC) - datetime.fromisoformat(entry.updated_at) > age
-
-
-def _alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return True
-    if os.name == "nt":
-        # os.kill would end the process there; age alone decides.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -20,7 +20,8 @@ from zimage_cli.core.save import FolderPlace
 
 if TYPE_CHECKING:
     from zimage_cli.api.client import Client
-    from zimage_cli.core.ledger import Entry, Ledger
+    from zimage_cli.core.entry import Entry
+    from zimage_cli.core.ledger import Ledger
 
 READY, EXPIRED, BUSY, GONE = "ready", "expired", "busy", "gone"
 

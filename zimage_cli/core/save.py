@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -124,5 +123,7 @@ class StreamPlace:
     @contextmanager
     def draft(self, wanted: str) -> Iterator[Draft]:  # noqa: ARG002
         """Open a temporary file that has no name."""
+        import tempfile
+
         with tempfile.TemporaryFile() as file:
             yield _StreamDraft(file, self._write)

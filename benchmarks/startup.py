@@ -1,0 +1,148 @@
+"""How fast zimage starts: ratios against a bare interpreter and a plain script, in one run.
+
+    python benchmarks/startup.py [--runs N]
+
+Every command is timed in turn with its yardstick (A B A B …), and what is printed is the median of
+the ratios: the machine's speed may drift, the ratio hardly does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+from zimage_cli.sandbox.server import Sandbox, SandboxServer
+
+HERE = Path(__file__).parent
+BARE = [sys.executable, "-I", "-c", "pass"]
+ZIMAGE = [str(Path(sys.executable).with_name("zimage"))]
+
+COMMANDS = (
+    (("--version",), 2.5),
+    (("--help",), 13.0),
+    (("generate", "--help"), 13.0),
+    (("config", "get", "region"), 9.0),
+    (("sizes", "--json"), 9.0),
+    (("generat",), 13.0),
+    (("generate", "--siez"), 13.0),
+    (("generate", "a lake", "--dry-run"), None),
+    (("completions", "show", "bash"), None),
+)
+PEERS = ("dashscope --help", "llm --version", "hf --help", "http --version", "openai --version")
+
+
+def environment(home: str) -> dict[str, str]:
+    """Return an environment in which nothing but the program itself differs."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
+    return {**kept, "HOME": home, "DASHSCOPE_API_KEY": "sk-benchmark", "COLUMNS": "80"}
+
+
+def seconds(command: Sequence[str], env: dict[str, str], cwd: str) -> float:
+    """Return how long a command takes from start to exit."""
+    began = time.perf_counter()
+    subprocess.run(command, env=env, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def ratios(a: Callable[[], float], b: Callable[[], float], runs: int) -> tuple[float, float, float]:
+    """Return the medians of a, of b and of a/b, taken in turn after one warm-up each."""
+    a(), b()
+    pairs = [(a(), b()) for _ in range(runs)]
+    return (
+        median(one for one, _ in pairs),
+        median(two for _, two in pairs),
+        median(one / two for one, two in pairs),
+    )
+
+
+def start_up(runs: int, env: dict[str, str], cwd: str) -> None:
+    """Print every start-up figure against a bare interpreter."""
+    print(f"start to exit, against a bare interpreter; median of {runs} ratios")
+    for args, aim in COMMANDS:
+        command = [*ZIMAGE, *args]
+        row(f"zimage {' '.join(args)}", command, aim, runs, env, cwd)
+    for peer in PEERS:
+        program, *args = peer.split()
+        path = shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
+        if path:
+            row(peer, [path, *args], None, runs, env, cwd)
+
+
+def row(
+    name: str, command: list[str], aim: float | None, runs: int, env: dict[str, str], cwd: str
+) -> None:
+    """Time one command and print its line."""
+    ours, bare, ratio = ratios(
+        lambda: seconds(command, env, cwd), lambda: seconds(BARE, env, cwd), runs
+    )
+    wanted = f"  (at most {aim:g})" if aim else ""
+    print(f"  {name:32} {ours * 1000:6.0f} ms {bare * 1000:6.0f} ms {ratio:6.2f} ×{wanted}")
+
+
+class Journey:
+    """Process start to POST, and picture request to exit, of one command against the sandbox."""
+
+    def __init__(self, server: SandboxServer, command: list[str], env: dict[str, str], cwd: str):
+        self._server, self._command, self._env, self._cwd = server, command, env, cwd
+        self.tails: list[float] = []
+
+    def __call__(self) -> float:
+        began = time.monotonic()
+        subprocess.run(
+            self._command,
+            env=self._env,
+            cwd=self._cwd,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
+        ended = time.monotonic()
+        self.tails.append(ended - self._server.books.pictures[-1].clock)
+        return self._server.books.post_clocks[-1] - began
+
+
+def whole_path(runs: int, env: dict[str, str], cwd: str) -> None:
+    """Print start-to-POST and picture-to-exit against the plain script."""
+    with Sandbox(latency=0.4) as server:
+        plain = Journey(
+            server,
+            [sys.executable, str(HERE / "plain_stdlib.py"), server.api_root, cwd],
+            env,
+            cwd,
+        )
+        ours = Journey(
+            server,
+            [*ZIMAGE, "generate", "A calm lake at dawn", "--seed", "1234", "--overwrite",
+             "-o", "ours.png"],
+            {**env, "DASHSCOPE_BASE_URL": server.api_root},
+            cwd,
+        )  # fmt: skip
+        a, b, ratio = ratios(ours, plain, runs)
+    print("process start to POST, against a plain urllib script")
+    print(f"  zimage generate {a * 1000:6.0f} ms {b * 1000:6.0f} ms {ratio:6.2f} ×  (at most 3.0)")
+    more = median(x - y for x, y in zip(ours.tails, plain.tails, strict=True))
+    print("picture request to exit, more than the plain script")
+    print(f"  zimage generate {more * 1000:6.0f} ms  (at most 60)")
+
+
+def main() -> None:
+    """Print everything."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=int, default=15)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as home:
+        env = environment(home)
+        start_up(runs, env, home)
+        whole_path(runs, env, home)
+
+
+if __name__ == "__main__":
+    main()
