@@ -60,7 +60,7 @@ def draw(prompt: str, seed: int, width: int, height: int, *, show_seed: bool = T
     dice = Dice(prompt, seed)
     scene = (_ridges, _waves, _lights)[dice.whole(0, 2)]
     picture = scene((width, height), dice)
-    size = f"{width}×{height}"
+    size = f"{width}*{height}"
     lettering.mark(picture, "SANDBOX")
     lettering.caption(picture, prompt, f"seed {seed} · {size}" if show_seed else size)
     about = PngImagePlugin.PngInfo()

@@ -135,7 +135,8 @@ def printable(text: str) -> str:
         elif category in {"Cf", "Mn", "Me", "Cn", "Co"} and _font_of(character) <= 0:
             continue
         elif _font_of(character) < 0:
-            shown.append("□" if _font_of("□") >= 0 else "?")
+            plain = unicodedata.normalize("NFKD", character)[0]
+            shown.append(next((c for c in (plain, "□") if _font_of(c) >= 0), "?"))
         else:
             shown.append(character)
     return "".join(shown).strip()
