@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import typer
+from zimage_cli.cli.app import App
 
-app = typer.Typer(add_completion=False)
+app = App()
 
 
 @app.callback(no_args_is_help=True)

@@ -20,6 +20,7 @@ from zimage_cli.api.errors import (
     ZimageError,
 )
 from zimage_cli.cli import asking, options
+from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import error_documents, exit_status, print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.core.environment import Environment
@@ -38,7 +39,7 @@ _OTHER_SUFFIXES = frozenset(
 _POINTLESS = (AuthenticationError, BillingError, QuotaError, UsageError, ConfigurationError)
 """After one of these the next picture of the same run would fail the same way."""
 
-app = typer.Typer(add_completion=False)
+app = App()
 
 
 @app.command(

@@ -13,6 +13,7 @@ import typer
 
 from zimage_cli.api.errors import ConfigurationError, UsageError, ZimageError
 from zimage_cli.cli import options
+from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import error_documents, exit_status, print_error
 from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.core.environment import Environment
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.ledger import Ledger
     from zimage_cli.core.recover import Candidate
 
-app = typer.Typer(
-    add_completion=False,
+app = App(
     no_args_is_help=True,
     epilog="Examples:\n\nzimage history list --limit 5\n\nzimage history show 42\n\n"
     "zimage history recover",

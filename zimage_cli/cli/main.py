@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from zimage_cli.cli.app import App, Group
 from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
 
 if TYPE_CHECKING:
@@ -29,32 +29,38 @@ COMMANDS = {
 imported."""
 
 
-class LazyGroup(TyperGroup):
-    """A command group that imports a command's module when the command is asked for."""
+class LazyCommands(dict[str, Any]):
+    """Commands by name, each imported when it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(COMMANDS))
+
+    def __getitem__(self, name: str) -> Any:
+        command = super().__getitem__(name)
+        if command is None:
+            command = typer.main.get_command(import_module(COMMANDS[name]).app)
+            command.name = name
+            self[name] = command
+        return command
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a command, or the default where there is none of that name."""
+        return self[name] if name in COMMANDS else default
+
+
+class LazyGroup(Group):
+    """The top of the tree: only the module of the command that runs is imported."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = LazyCommands()
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """Return the names in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """Import a command by name; None where there is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        if cmd_name not in self.commands:
-            command = typer.main.get_command(import_module(COMMANDS[cmd_name]).app)
-            command.name = cmd_name
-            self.commands[cmd_name] = command
-        return self.commands[cmd_name]
+        return list(self.commands)
 
 
-app = typer.Typer(
-    name="zimage",
-    cls=LazyGroup,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
+app = App(name="zimage", cls=LazyGroup, no_args_is_help=True)
 
 
 def _version(value: bool) -> None:
@@ -65,7 +71,11 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Try it without a key: zimage generate 'A calm lake at dawn' --sandbox")
+@app.callback(
+    epilog="Examples:\n\nzimage generate 'A calm lake at dawn' --sandbox\n\n"
+    "zimage config set-key --region singapore\n\n"
+    "zimage generate 'A calm lake at dawn' --size 16:9"
+)
 def root(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)

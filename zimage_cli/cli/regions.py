@@ -23,6 +23,7 @@ from zimage_cli.api.errors import (
     UsageError,
     ZimageError,
 )
+from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.core.checks import checked
 from zimage_cli.core.environment import Environment
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from zimage_cli.api.client import Client
     from zimage_cli.core.keys import Key
 
-app = typer.Typer(add_completion=False)
+app = App()
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 

@@ -10,11 +10,11 @@ import typer
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.cli import options
+from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.core.text import visible
 
-app = typer.Typer(
-    add_completion=False,
+app = App(
     no_args_is_help=True,
     help="A stand-in for the service on this machine: same wire format, no key, no cost.",
 )

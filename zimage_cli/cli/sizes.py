@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.core import sizes
 
-app = typer.Typer(add_completion=False)
+app = App()
 
 EXAMPLES = """Examples:
 

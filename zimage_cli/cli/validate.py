@@ -12,6 +12,7 @@ import typer
 from zimage_cli.api.endpoint import REGIONS, origin_of
 from zimage_cli.api.errors import AuthenticationError, ZimageError
 from zimage_cli.cli import asking, options
+from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import USAGE_STATUS, error_documents, exit_status, print_error
 from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.core import selfcheck
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
-app = typer.Typer(add_completion=False)
+app = App()
 
 
 @app.command(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import typer
-
+from zimage_cli.cli.app import App
 from zimage_cli.cli.config.change import set_region, set_value, set_workspace, unset
 from zimage_cli.cli.config.edit import edit
 from zimage_cli.cli.config.keys import set_key, unset_key
 from zimage_cli.cli.config.show import get, path, show
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = App(no_args_is_help=True)
 
 
 @app.callback(

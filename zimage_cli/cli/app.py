@@ -1,0 +1,111 @@
+"""Typer in the house style: what every command of zimage has in common.
+
+Help is written by typer's own plain formatter, grouped by panel: importing the Rich one takes
+longer than everything else in a `--help`. Typer's completion is off: ours is static.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from zimage_cli.cli.output import wants_colour
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_WIDTH = 100
+"""Columns. Longer lines of prose are hard to read, however wide the terminal."""
+
+_CONTEXT = {"help_option_names": ["--help", "-h"], "max_content_width": MAX_WIDTH}
+
+
+def heading(text: str) -> str:
+    """Return a section's heading, bold where stdout shows it."""
+    return f"\x1b[1m{text}\x1b[0m" if wants_colour(sys.stdout, os.environ) else text
+
+
+def _write_parameters(command: Any, context: Any, formatter: Any) -> None:
+    """Write arguments, then options by panel; those without a panel last, with `--help`."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is None:
+            continue
+        kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
+        panel = getattr(parameter, "rich_help_panel", None) or kind
+        sections.setdefault(panel, []).append(record)
+    order = sorted(sections, key=lambda name: {"Arguments": 0, "Options": 2}.get(name, 1))
+    # One column for all sections: the eye runs down one edge.
+    wide = [(name, text) for rows in sections.values() for name, text in rows]
+    column = min(max((len(name) for name, _ in wide), default=0), 28)
+    for name in order:
+        with formatter.section(heading(name)):
+            rows = [(option.ljust(column), text) for option, text in sections[name]]
+            formatter.write_dl(rows, col_max=max(column, 1))
+
+
+def _write_examples(command: Any, formatter: Any) -> None:
+    """Write the epilog: `Examples:` and one command a paragraph, none of them re-wrapped."""
+    lines = [line for line in (command.epilog or "").splitlines() if line.strip()]
+    if not lines:
+        return
+    with formatter.section(heading(lines[0].rstrip(":"))):
+        for line in lines[1:]:
+            formatter.write(f"  {line.strip()}\n")
+
+
+class Command(TyperCommand):
+    """A command whose help is grouped by panel and ends with its examples."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the parameters."""
+        _write_parameters(self, ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
+        """Write the examples."""
+        _write_examples(self, formatter)
+
+
+class Group(TyperGroup):
+    """A command group, its help in the same style."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the subcommands, then the group's own options."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                paragraph = (command.help or "").strip().partition("\n\n")[0]
+                rows.append((name, " ".join(paragraph.split())))
+        if rows:
+            with formatter.section(heading("Commands")):
+                formatter.write_dl(rows)
+        _write_parameters(self, ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the examples."""
+        _write_examples(self, formatter)
+
+
+class App(typer.Typer):
+    """A Typer app with the house's defaults."""
+
+    def __init__(self, **settings: Any) -> None:
+        defaults: dict[str, Any] = {
+            "cls": Group,
+            "add_completion": False,
+            "rich_markup_mode": None,
+            "pretty_exceptions_enable": False,
+            "context_settings": _CONTEXT,
+        }
+        super().__init__(**{**defaults, **settings})
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
+        """Register a command; as `typer.Typer.command`, with our command class."""
+        defaults: dict[str, Any] = {"cls": Command, "context_settings": _CONTEXT}
+        return super().command(name, **{**defaults, **settings})
