@@ -125,6 +125,9 @@ def _run(args: list[str]) -> int:
     except ZimageError as error:
         return _fail(output, args, error)
     except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
+            output.say(error.message)
+            return errors.USAGE_STATUS
         return _fail(output, args, errors.from_typer(error))
     except _Terminated as signal:
         output.say("terminated")

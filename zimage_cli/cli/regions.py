@@ -24,6 +24,8 @@ from zimage_cli.api.errors import (
     ZimageError,
 )
 from zimage_cli.cli.app import App
+from zimage_cli.cli.errors import as_json as error_json
+from zimage_cli.cli.errors import exit_status, print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.core.checks import checked
 from zimage_cli.core.environment import Environment
@@ -133,24 +135,25 @@ def ping(
     answers = _ask_all(asked)
     for warning in active.warnings:
         output.warn(visible(warning))
+    failed = [one.error for one in answers if one.error]
     if as_json:
-        errors = [one.error for one in answers if one.error]
-        status = "ok" if not errors else "error" if len(errors) == len(answers) else "partial"
-        from zimage_cli.cli.errors import as_json as error_json
-
-        output.json(
-            {
-                "schema": 1,
-                "status": status,
-                "regions": [one.document() for one in answers],
-                "errors": [error_json(error) for error in errors],
-            }
-        )
+        output.json(_ping_document(answers, failed))
     else:
         _print_answers(output, answers)
-    failed = next((one.error for one in answers if one.error), None)
+    for error in failed:
+        print_error(output, error)
     if failed:
-        raise failed
+        raise typer.Exit(exit_status(failed[0]))
+
+
+def _ping_document(answers: list[_Answered], failed: list[ZimageError]) -> dict[str, Any]:
+    status = "ok" if not failed else "error" if len(failed) == len(answers) else "partial"
+    return {
+        "schema": 1,
+        "status": status,
+        "regions": [one.document() for one in answers],
+        "errors": [error_json(error) for error in failed],
+    }
 
 
 # -- what there is to say of a region -----------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -88,8 +87,7 @@ def serve(
         out.note(f"  export DASHSCOPE_API_KEY={SANDBOX_KEY}")
         out.note("What it was asked and what it billed: GET /sandbox/books. Ctrl-C ends it.")
         try:
-            while True:
-                time.sleep(3600)
+            server.wait()
         except KeyboardInterrupt:
             books = server.books
             out.note(f"\nStopped after {books.post_count} calls, {books.billed_count} pictures.")
