@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli.sandbox.server import Sandbox
+
+KEY = "sk-0123456789abcdef0123456789abcdef"
+OTHER = "sk-fedcba9876543210fedcba9876543210"
+
+
+def store_keys(config_file: Path, **keys: str) -> None:
+    config_file.parent.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f'{region} = "{key}"\n' for region, key in keys.items())
+    config_file.write_text(f"[keys]\n{lines}")
+    config_file.chmod(0o600)
+
+
+def words(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip(" ─")]
+
+
+# -- list and show -------------------------------------------------------------------------------
+
+LIST_80 = """\
+region
+beijing id cn-beijing
+active no
+endpoint in use shared: dashscope.aliyuncs.com
+shared host dashscope.aliyuncs.com
+workspace host {WorkspaceId}.cn-beijing.maas.aliyuncs.com
+trial host trial.cn-beijing.maas.aliyuncs.com
+price a picture CNY 0.10
+with prompt_extend CNY 0.20
+key none
+singapore id ap-southeast-1
+active yes: the one region with a stored key
+endpoint in use shared: dashscope-intl.aliyuncs.com
+shared host dashscope-intl.aliyuncs.com
+workspace host {WorkspaceId}.ap-southeast-1.maas.aliyuncs.com
+trial host trial.ap-southeast-1.maas.aliyuncs.com
+price a picture USD 0.015
+with prompt_extend USD 0.03
+key sk-…cdef (config file)
+"""
+
+
+@pytest.mark.parametrize("args", [(), ("list",)])
+def test_list_at_80_columns(args: tuple[str, ...], zimage: Any, config_file: Path) -> None:
+    store_keys(config_file, singapore=KEY)
+    run = zimage("regions", *args, env={"COLUMNS": "80"})
+    assert words(run.stdout) == LIST_80.splitlines()
+    assert max(map(len, run.lines)) <= 80
+    assert run.stderr == ""
+
+
+def test_list_in_a_pipe_is_a_line_a_region(zimage: Any) -> None:
+    lines = words(zimage("regions").stdout)
+    assert len(lines) == 3
+    assert lines[1].startswith("beijing cn-beijing yes: default shared: dashscope.aliyuncs.com")
+    assert lines[2].endswith("USD 0.015 USD 0.03 none")
+
+
+def test_list_as_json(zimage: Any, config_file: Path) -> None:
+    store_keys(config_file, beijing=KEY, singapore=OTHER)
+    document = zimage("regions", "list", "--json", env={"ZIMAGE_ENDPOINT": "trial"}).json
+    assert (document["schema"], document["active"]) == (1, "beijing")
+    beijing, singapore, sandbox = document["regions"]
+    assert beijing == {
+        "name": "beijing",
+        "id": "cn-beijing",
+        "active": True,
+        "active_source": "default",
+        "endpoint": "trial",
+        "host": "trial.cn-beijing.maas.aliyuncs.com",
+        "hosts": {
+            "shared": "dashscope.aliyuncs.com",
+            "workspace": "{WorkspaceId}.cn-beijing.maas.aliyuncs.com",
+            "trial": "trial.cn-beijing.maas.aliyuncs.com",
+        },
+        "price": {"amount": "0.10", "currency": "CNY"},
+        "price_prompt_extend": {"amount": "0.20", "currency": "CNY"},
+        "key": "sk-…cdef",
+        "key_source": "config file",
+        "key_problem": None,
+        "key_stored": True,
+        "data": "inference and data stay in mainland China",
+        "key_page": "https://bailian.console.aliyun.com",
+    }
+    assert singapore["key"] == "sk-…3210"
+    assert singapore["price"] == {"amount": "0.015", "currency": "USD"}
+    assert (sandbox["name"], sandbox["active"], sandbox["price"]) == ("sandbox", False, None)
+
+
+def test_list_tells_what_is_wrong_with_one_region(zimage: Any, config_file: Path) -> None:
+    config_file.parent.mkdir(parents=True)
+    config_file.write_text('endpoint = "workspace"\n[workspaces]\nbeijing = "llm-1"\n')
+    run = zimage("regions", env={"COLUMNS": "80"})
+    text = " ".join(words(run.stdout))
+    assert "endpoint in use workspace: llm-1.cn-beijing.maas.aliyuncs.com" in text
+    assert "no workspace is set for singapore" in text
+
+
+def test_list_says_when_calls_go_elsewhere(zimage: Any) -> None:
+    run = zimage("regions", env={"DASHSCOPE_BASE_URL": "https://gateway.example"})
+    assert run.stderr == (
+        "Calls go to https://gateway.example/api/v1 (environment DASHSCOPE_BASE_URL), "
+        "in no region.\n"
+    )
+    assert "yes" not in run.stdout
+    run = zimage("regions", env={"ZIMAGE_REGION": "sandbox"})
+    assert "the sandbox (environment ZIMAGE_REGION)" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["singapore", "AP-Southeast-1"])
+def test_show(name: str, zimage: Any) -> None:
+    lines = words(zimage("regions", "show", name, env={"COLUMNS": "80"}).stdout)
+    assert lines[0] == "region singapore"
+    assert "data inference anywhere but mainland China" in lines
+    assert "keys are made at https://modelstudio.console.aliyun.com/ap-southeast-1" in lines
+
+
+def test_show_the_sandbox_and_json(zimage: Any) -> None:
+    assert "key none needed" in words(zimage("regions", "show", "sandbox").stdout)
+    document = zimage("regions", "show", "cn-beijing", "--json").json
+    assert (document["schema"], document["name"], document["active"]) == (1, "beijing", True)
+
+
+def test_show_an_unknown_region(zimage: Any) -> None:
+    run = zimage("regions", "show", "mars", status=2)
+    assert "'mars' is not a region; allowed: beijing (cn-beijing), singapore" in run.stderr
+
+
+# -- ping ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    with Sandbox(keys=frozenset({KEY, OTHER}), denied_keys=frozenset({OTHER})) as running:
+        yield running
+
+
+def ping(zimage: Any, root: str, *args: str, key: str | None = KEY, status: int = 0) -> Any:
+    env = {"DASHSCOPE_BASE_URL": root, "DASHSCOPE_API_KEY": key}
+    return zimage("regions", "ping", *args, env=env, status=status)
+
+
+def test_ping_asks_once_and_says_all(zimage: Any, server: Any) -> None:
+    document = ping(zimage, server.api_root, "--json").json
+    (answer,) = document["regions"]
+    assert (document["status"], document["errors"]) == ("ok", [])
+    assert answer["region"] == "custom"
+    assert answer["key"] == "sk-…cdef"
+    assert answer["key_source"] == "environment DASHSCOPE_API_KEY"
+    assert (answer["reachable"], answer["key_accepted"], answer["model_visible"]) == (
+        True,
+        True,
+        True,
+    )
+    assert 0 < answer["connect_ms"] < 10_000
+    assert 0 < answer["answer_ms"] < 10_000
+    (call,) = server.books.calls
+    assert call.method == "GET"
+    assert call.target == "/api/v1/models?model=z-image-turbo&page_no=1&page_size=1"
+    assert server.books.billed_count == 0
+
+
+def test_ping_as_a_table_at_80_columns(zimage: Any, server: Any) -> None:
+    env = {
+        "DASHSCOPE_BASE_URL": server.api_root,
+        "DASHSCOPE_API_KEY": KEY,
+        "COLUMNS": "80",
+    }
+    run = zimage("regions", "ping", env=env)
+    assert max(map(len, run.lines)) <= 80
+    header, row = words(run.stdout)
+    assert header == "region host reachable key model connect answer"
+    assert row.startswith("custom 127.0.0.1 yes accepted visible ")
+    assert KEY not in run.stdout + run.stderr
+
+
+def test_ping_with_a_refused_key(zimage: Any, server: Any) -> None:
+    run = ping(zimage, server.api_root, "--json", key="sk-wrong-0123456789", status=3)
+    (answer,) = run.json["regions"]
+    assert (answer["reachable"], answer["key_accepted"]) == (True, False)
+    assert run.json["errors"][0]["code"] == "InvalidApiKey"
+    assert "127.0.0.1 (custom) was asked" in run.stderr
+
+
+def test_ping_when_the_model_is_not_visible(zimage: Any, server: Any) -> None:
+    run = ping(zimage, server.api_root, "--json", key=OTHER, status=3)
+    (answer,) = run.json["regions"]
+    assert (answer["key_accepted"], answer["model_visible"]) == (True, False)
+    assert "does not see the model z-image-turbo" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "reachable", "accepted"),
+    [
+        ("AccessDenied.Unpurchased", 3, True, True),
+        ("Throttling.RateQuota", 5, True, None),
+        ("InternalError", 7, True, None),
+        ("reset", 6, False, None),
+    ],
+)
+def test_ping_exits_by_what_went_wrong(
+    fault: str, status: int, reachable: bool, accepted: bool | None, zimage: Any, server: Any
+) -> None:
+    server.script_models(fault)
+    run = ping(zimage, server.api_root, "--json", status=status)
+    (answer,) = run.json["regions"]
+    assert (answer["reachable"], answer["key_accepted"]) == (reachable, accepted)
+    assert run.json["status"] == "error"
+    assert len(server.books.calls) == 1
+
+
+def test_ping_where_nothing_listens(zimage: Any) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        run = ping(zimage, f"http://127.0.0.1:{port}", status=6)
+    assert words(run.stdout)[1] == "custom 127.0.0.1 no - - - -"
+
+
+def test_ping_without_a_key_names_both_ways_out(zimage: Any, server: Any) -> None:
+    run = ping(zimage, server.api_root, key=None, status=3)
+    assert "--sandbox" in run.stderr
+    run = zimage("regions", "ping", "singapore", status=3)
+    assert "zimage config set-key --region singapore" in run.stderr
+    assert (
+        "zimage config set-key --region beijing"
+        in zimage("regions", "ping", "--all", status=3).stderr
+    )
+    assert server.books.calls == []
+
+
+def test_ping_all_asks_no_region_with_anothers_key(
+    zimage: Any, server: Any, config_file: Path
+) -> None:
+    store_keys(config_file, singapore=OTHER)
+    document = ping(zimage, server.api_root, "--all", "--json").json
+    assert [one["region"] for one in document["regions"]] == ["custom"]
+    assert [call.key for call in server.books.calls] == [KEY]
+
+
+@pytest.mark.parametrize("args", [("sandbox",), ()])
+def test_ping_the_sandbox_needs_nothing(args: tuple[str, ...], zimage: Any) -> None:
+    run = zimage("regions", "ping", *args, "--json", env={"ZIMAGE_REGION": "sandbox"})
+    (answer,) = run.json["regions"]
+    assert (answer["region"], answer["model_visible"], answer["key"]) == ("sandbox", True, None)
+
+
+def test_ping_a_name_or_all(zimage: Any) -> None:
+    assert "contradict" in zimage("regions", "ping", "beijing", "--all", status=2).stderr
+
+
+@pytest.mark.parametrize("command", ["", "list", "show", "ping"])
+def test_every_help_has_examples_and_fits(command: str, zimage: Any) -> None:
+    run = zimage("regions", *([command] if command else []), "--help", env={"COLUMNS": "80"})
+    assert 2 <= run.stdout.partition("Examples:")[2].count("zimage regions") <= 4
+    assert max(map(len, run.lines)) <= 80
