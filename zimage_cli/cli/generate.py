@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.api.endpoint import origin_of
 from zimage_cli.api.errors import (
     AuthenticationError,
     BillingError,
@@ -27,7 +26,7 @@ from zimage_cli.core.environment import Environment
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.request import Request, draw_seed, prompt_warning, seeds
 from zimage_cli.core.save import FolderPlace, Place, StreamPlace
-from zimage_cli.core.settings import Flags, Settings, resolve
+from zimage_cli.core.settings import Flags, Settings, refused_key_hint, resolve
 
 if TYPE_CHECKING:
     from zimage_cli.core.job import Maker, Picture
@@ -288,7 +287,8 @@ class _Run:
             try:
                 picture = maker.make(request, number=number, observer=display)
             except ZimageError as error:
-                other_region_hint(error, self.plan.settings)
+                if error.http_status == 401:
+                    error.hint = refused_key_hint(self.plan.settings)
                 self.failures.append((request, error))
                 return not isinstance(error, _POINTLESS)
         self.pictures.append(picture)
@@ -329,21 +329,3 @@ def request_facts(request: Request, settings: Settings, origin: str) -> list[tup
         ("endpoint", f"{endpoint}, {origin}" if endpoint != region else origin),
         ("price", "free" if region == "sandbox" else format_price(price)),
     ]
-
-
-def other_region_hint(error: ZimageError, settings: Settings) -> None:
-    """Say with a refused key which region was asked, and which other one has a key stored."""
-    if not isinstance(error, AuthenticationError) or error.http_status != 401:
-        return
-    target = settings.target
-    where = origin_of(target.api_root).partition("://")[2] if target.api_root else "the sandbox"
-    error.message = f"The service refused the key for region {target.region_name} ({where})."
-    others = [name for name in settings.config.keys if name != target.region_name]
-    hint = "A key belongs to one region. "
-    hint += (
-        f"A key for {others[0]} is stored: try --region {others[0]}"
-        if others
-        else f"Check its region, or store another: zimage config set-key --region "
-        f"{target.key_region or target.region_name}"
-    )
-    error.hint = hint

@@ -20,7 +20,7 @@ from zimage_cli.core.environment import Environment
 from zimage_cli.core.files import reason
 from zimage_cli.core.request import Request, prompt_warning
 from zimage_cli.core.selfcheck import Check
-from zimage_cli.core.settings import Flags, Settings, resolve
+from zimage_cli.core.settings import Flags, Settings, refused_key_hint, resolve
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -239,9 +239,8 @@ def _ask(settings: Settings, key: str, source: str) -> Check:
     try:
         return _ask_at(root, key, source)
     except AuthenticationError as error:
-        from zimage_cli.cli.generate import other_region_hint
-
-        other_region_hint(error, settings)
+        if error.http_status == 401:
+            error.hint = refused_key_hint(settings)
         raise
 
 
