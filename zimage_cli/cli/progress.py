@@ -59,6 +59,12 @@ class Display(Observer):
 
     # -- what the maker tells ------------------------------------------------------------------
 
+    def pacing(self, seconds: float) -> None:
+        """Note that the account's limit makes us wait our turn."""
+        if seconds > _SHOW_AFTER:
+            self._doing = "waiting for a turn: the account's limit is shared,"
+            self._wake.set()
+
     def sending(self, attempt: int) -> None:
         """Note a try."""
         self._wait = None

@@ -13,8 +13,12 @@ from zimage_cli.core import evidence, save
 from zimage_cli.core.job import Destination, Maker
 from zimage_cli.core.ledger import SafeLedger
 from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.pace import Pace
 from zimage_cli.core.save import Place
 from zimage_cli.core.settings import Settings
+
+PACE_NAME = "pace.db"
+"""Beside the ledger."""
 
 
 def destination(settings: Settings, stack: ExitStack) -> Destination:
@@ -77,4 +81,19 @@ def open_maker(
             policy=retry.Policy(settings.retries.value, retry_lost),
             template=template,
             evidence=settings.output_dir.value / evidence.FOLDER if keep_evidence else None,
+            pace=_pace(settings, whom, stack),
         )
+
+
+def _pace(settings: Settings, whom: Destination, stack: ExitStack) -> Pace | None:
+    """Return the account's limit, shared with every other zimage of this user.
+
+    The sandbox inside this process has no account.
+    """
+    if settings.target.is_sandbox or not settings.rps.value:
+        return None
+    ledger = settings.environment.ledger_file()
+    path = ledger.with_name(PACE_NAME) if ledger else None
+    pace = Pace(settings.rps.value, key=whom.key, path=path)
+    stack.callback(pace.close)
+    return pace

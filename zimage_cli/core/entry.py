@@ -49,6 +49,9 @@ class Entry:
     cost_currency: str | None
     elapsed_seconds: float | None
     error: dict[str, Any] | None
+    batch: str | None
+    """The batch this belongs to, and `job`, its line there; None outside a batch."""
+    job: str | None
 
     @property
     def expires_at(self) -> datetime | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zimage_cli.api.client import Client
     from zimage_cli.api.download import Fetched
     from zimage_cli.core.ledger import SafeLedger
+    from zimage_cli.core.pace import Pace
     from zimage_cli.core.request import Request
     from zimage_cli.core.save import Place
 
@@ -70,6 +71,9 @@ class Destination:
 
 class Observer:
     """Hears what happens while a picture is made. Every method may be left as it is."""
+
+    def pacing(self, seconds: float) -> None:
+        """Note that the account's limit makes this request wait its turn."""
 
     def sending(self, attempt: int) -> None:
         """Note that a request is about to be sent."""
@@ -171,7 +175,8 @@ class _Run:
 class Maker:
     """Makes pictures of requests, one call each; safe to share between threads.
 
-    `evidence` is the folder for evidence files, None for none. `sleep` is how waits are slept.
+    `evidence` is the folder for evidence files, None for none. `pace` keeps the
+    account's limit, None for none; `sleep` is how waits are slept.
     """
 
     client: Client
@@ -181,6 +186,7 @@ class Maker:
     policy: retry.Policy = field(default_factory=retry.Policy)
     template: NameTemplate = field(default_factory=NameTemplate.parse)
     evidence: Path | None = None
+    pace: Pace | None = None
     sleep: Callable[[float], None] = time.sleep
     _warned: threading.Event = field(default_factory=threading.Event)
 
@@ -248,19 +254,27 @@ class Maker:
     def _ask(self, run: _Run, observer: Observer) -> Answer:
         def sent() -> None:
             run.in_flight = True
+            if self.pace is not None:
+                self.pace.sent()
             # The service paints for seconds: time to load what comes after.
             threading.Thread(target=_load_what_comes_next, daemon=True).start()
             observer.sent()
 
         def attempt() -> Answer:
+            if self.pace is not None:
+                self.pace.take(sleep=self.sleep, on_wait=observer.pacing)
             run.attempts += 1
             run.in_flight = False
             observer.sending(run.attempts)
             try:
                 run.answer = self.client.generate(run.wire, self.destination.key, on_sent=sent)
-            except ZimageError:
+            except ZimageError as error:
                 run.in_flight = False
+                if self.pace is not None:
+                    self.pace.failed(error)
                 raise
+            if self.pace is not None:
+                self.pace.succeeded()
             return run.answer
 
         return retry.run(attempt, self.policy, on_wait=observer.waiting, sleep=self.sleep)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.errors import ConfigurationError, ZimageError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
     from zimage_cli.core.entry import Entry
+
+T = TypeVar("T")
 
 SENDING, MADE, SAVED, FAILED, LOST = "sending", "made", "saved", "failed", "lost"
 
@@ -65,6 +67,11 @@ MIGRATIONS = (
     );
     CREATE INDEX generation_status ON generation (status);
     """,
+    """
+    ALTER TABLE generation ADD COLUMN batch TEXT;
+    ALTER TABLE generation ADD COLUMN job TEXT;
+    CREATE INDEX generation_batch ON generation (batch) WHERE batch IS NOT NULL;
+    """,
 )
 """Append only: entry n brings a ledger from schema n to n + 1."""
 
@@ -91,6 +98,18 @@ def error_facts(error: BaseException) -> dict[str, Any]:
     return {"type": kind, "message": str(error) or kind}
 
 
+class _Write(Generic[T]):
+    """One write that waits for its commit."""
+
+    __slots__ = ("do", "done", "error", "result")
+
+    def __init__(self, do: Callable[[sqlite3.Connection], T]) -> None:
+        self.do = do
+        self.done = False
+        self.result: T | None = None
+        self.error: ConfigurationError | None = None
+
+
 class Ledger:
     """The ledger in one file. Safe to share between threads and processes.
 
@@ -100,6 +119,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._waiting: list[_Write[Any]] = []
+        self._waiting_lock = threading.Lock()
         with _sqlite_errors(path):
             self._db = _open(path)
 
@@ -116,11 +137,8 @@ class Ledger:
         row["updated_at"] = row["created_at"]
         names = ", ".join(row)
         marks = ", ".join("?" * len(row))
-        with self._write() as db:
-            cursor = db.execute(
-                f"INSERT INTO generation ({names}) VALUES ({marks})", [*row.values()]
-            )
-            return int(cursor.lastrowid or 0)
+        insert = f"INSERT INTO generation ({names}) VALUES ({marks})"
+        return self._write(lambda db: int(db.execute(insert, [*row.values()]).lastrowid or 0))
 
     def made(self, row: int, answer: Answer, *, rewritten: str | None, attempts: int) -> None:
         """Note the answer, before its picture is fetched."""
@@ -137,6 +155,10 @@ class Ledger:
             height=answer.height,
             usage=json.dumps(answer.usage),
         )
+
+    def fetched(self, row: int, fetched: Fetched) -> None:
+        """Note what was fetched, before it gets its name: so a file that has it can be known."""
+        self._update(row, bytes=fetched.bytes, sha256=fetched.sha256)
 
     def saved(
         self,
@@ -194,6 +216,25 @@ class Ledger:
         """Return the entries with a status, oldest first."""
         return self._select("WHERE status = ? ORDER BY id", status)
 
+    def batch(
+        self, batch: str
+    ) -> Iterator[tuple[str, int, str, int | None, str | None, str | None]]:
+        """Yield (job, id, status, seed, path, error) of a batch's entries, oldest first."""
+        with self._lock, _sqlite_errors(self.path):
+            yield from self._db.execute(
+                "SELECT job, id, status, seed, path, error FROM generation "
+                "WHERE batch = ? ORDER BY id",
+                (batch,),
+            )
+
+    def whose(self, path: str) -> int | None:
+        """Return the id of the entry whose picture is saved under a path."""
+        with self._lock, _sqlite_errors(self.path):
+            row = self._db.execute(
+                "SELECT id FROM generation WHERE status = ? AND path = ?", (SAVED, path)
+            ).fetchone()
+        return int(row[0]) if row else None
+
     def settle_abandoned(self) -> int:
         """Mark as lost what a process left `sending` when it died; return how many.
 
@@ -201,13 +242,14 @@ class Ledger:
         """
         dead = [entry.id for entry in self.with_status(SENDING) if not entry.in_progress]
         error = json.dumps({"type": "lost", "message": "zimage ended before the answer arrived"})
-        with self._write() as db:
-            for row in dead:
-                db.execute(
-                    "UPDATE generation SET status = ?, updated_at = ?, error = ? "
-                    "WHERE id = ? AND status = ?",
-                    (LOST, now(), error, row, SENDING),
-                )
+        if not dead:
+            return 0
+        update = (
+            "UPDATE generation SET status = ?, updated_at = ?, error = ? "
+            "WHERE id = ? AND status = ?"
+        )
+        changes = [(LOST, now(), error, row, SENDING) for row in dead]
+        self._write(lambda db: db.executemany(update, changes))
         return len(dead)
 
     # -- inside --------------------------------------------------------------------------------
@@ -215,13 +257,38 @@ class Ledger:
     def _update(self, row: int, **columns: Any) -> None:
         columns["updated_at"] = now()
         sets = ", ".join(f"{name} = ?" for name in columns)
-        with self._write() as db:
-            db.execute(f"UPDATE generation SET {sets} WHERE id = ?", [*columns.values(), row])
+        update = f"UPDATE generation SET {sets} WHERE id = ?"
+        self._write(lambda db: db.execute(update, [*columns.values(), row]))
 
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _sqlite_errors(self.path), self._db:
-            yield self._db
+    def _write(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        """Do one write and return once it is on disk.
+
+        Threads that come while the disk is busy are written together and synced once: a batch of
+        64 in flight would otherwise wait for 64 syncs in a row.
+        """
+        mine: _Write[T] = _Write(write)
+        with self._waiting_lock:
+            self._waiting.append(mine)
+        with self._lock:
+            if not mine.done:
+                with self._waiting_lock:
+                    together, self._waiting = self._waiting, []
+                self._commit(together)
+        if mine.error is not None:
+            raise mine.error
+        return cast("T", mine.result)
+
+    def _commit(self, writes: list[_Write[Any]]) -> None:
+        try:
+            with _sqlite_errors(self.path), self._db:
+                for write in writes:
+                    write.result = write.do(self._db)
+        except ConfigurationError as error:
+            for write in writes:
+                write.error = error
+        finally:
+            for write in writes:
+                write.done = True
 
     def _select(self, clause: str, *values: Any) -> list[Entry]:
         # Making a picture only writes.
