@@ -1,0 +1,683 @@
+# Completion of zimage for fish.
+# Made by: python -m zimage_cli.cli.completion
+
+# Set `commands`, `options` (NAME:GROUP:VALUE:+ where repeatable:HELP) and `arguments`.
+function __zimage_command -S
+    set commands
+    set options
+    set arguments
+    switch $argv[1]
+        case ''
+            set commands \
+                'generate'\t'Make a picture of a prompt and save it.' \
+                'validate'\t'Check installation, settings and, if one is given, a request.' \
+                'config'\t'Show and change the settings: flag > environment > config file > default.' \
+                'regions'\t'Show the regions, and ask whether they answer. Alone: list.' \
+                'sizes'\t'Show the recommended sizes by ratio and tier.' \
+                'history'\t'Everything ever made: list it, look at it, recover what was paid and not saved.' \
+                'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
+                'completions'\t'Have the shell complete zimage, without starting it at every TAB.'
+            set options \
+                '--version:--version:::Print the version.' \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'generate'
+            set options \
+                '--size:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
+                '--seed:--seed:free::0 … 2147483647; without one zimage draws it, sends it and records it.' \
+                '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price.' \
+                '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
+                '--request:--request:free::The request as a JSON object.' \
+                '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
+                '--region:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '--endpoint:--endpoint:endpoint::shared, workspace or trial.' \
+                '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
+                '--base-url:--base-url:free::Another endpoint: origin, /api/v1 root or full URL.' \
+                '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
+                '--timeout:--timeout:free::Seconds to wait for the answer (330).' \
+                '--retries:--retries:free::Further tries where none can cost twice (4).' \
+                '--retry-lost:--retry-lost:::Try again also where the answer was lost: may be billed twice.' \
+                '--output:--output:picture_file::Picture file, folder (an existing one, or ending in /), or - for stdout.' \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
+                '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
+                '--overwrite:--overwrite:::Replace an existing file instead of adding a number.' \
+                '--no-evidence:--no-evidence:::Write no evidence file.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
+                '--quiet:--quiet:::Only results and errors.' \
+                '--dry-run:--dry-run:::Show the exact request, where it would go, and its price; send nothing.' \
+                '--help:--help:::Show this message and exit.' \
+                '-s:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
+                '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
+                '-r:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '-o:--output:picture_file::Picture file, folder (an existing one, or ending in /), or - for stdout.' \
+                '-q:--quiet:::Only results and errors.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments free
+        case 'validate'
+            set options \
+                '--size:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
+                '--seed:--seed:free::0 … 2147483647; without one zimage draws it, sends it and records it.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price.' \
+                '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--request:--request:free::The request as a JSON object.' \
+                '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
+                '--region:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '--endpoint:--endpoint:endpoint::shared, workspace or trial.' \
+                '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
+                '--base-url:--base-url:free::Another endpoint: origin, /api/v1 root or full URL.' \
+                '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
+                '--online:--online:::Ask the service too, read-only and free: reachable, key, model.' \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--quiet:--quiet:::Only results and errors.' \
+                '--help:--help:::Show this message and exit.' \
+                '-s:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
+                '-r:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '-q:--quiet:::Only results and errors.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments free
+        case 'config'
+            set commands \
+                'show'\t'Show every setting, its value and where it comes from; keys are masked.' \
+                'get'\t'Print the value of one setting; an empty line where there is none. A key is masked.' \
+                'set'\t'Store a setting in the config file.' \
+                'unset'\t'Remove a setting from the config file.' \
+                'path'\t'Print where the config file is, or would be.' \
+                'edit'\t'Open the config file in $VISUAL or $EDITOR; it changes only if what comes back is right.' \
+                'set-region'\t'Store the region, and say where calls go now.' \
+                'set-key'\t'Store a region\'s key: asked for without echo, or read as one line of piped stdin.' \
+                'unset-key'\t'Remove a region\'s key from the config file.' \
+                'set-workspace'\t'Store the workspace of a region: its calls then go to the workspace endpoint.'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'config show'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'config get'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments setting
+        case 'config set'
+            set options \
+                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--help:--help:::Show this message and exit.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments stored_setting new_value
+        case 'config unset'
+            set options \
+                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--help:--help:::Show this message and exit.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments stored_setting
+        case 'config path'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'config edit'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'config set-region'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments region
+        case 'config set-key'
+            set options \
+                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--from-env:--from-env:::Store the key of DASHSCOPE_API_KEY.' \
+                '--help:--help:::Show this message and exit.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments free
+        case 'config unset-key'
+            set options \
+                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--help:--help:::Show this message and exit.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-h:--help:::Show this message and exit.'
+        case 'config set-workspace'
+            set options \
+                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--help:--help:::Show this message and exit.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments free
+        case 'regions'
+            set commands \
+                'list'\t'List the regions: hosts, prices, keys, and which one is active and why.' \
+                'show'\t'Show one region: hosts, prices, key, where data rests, where keys are made.' \
+                'ping'\t'Ask a region once, read-only and free, whether key and model are good there.'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'regions list'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'regions show'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments region
+        case 'regions ping'
+            set options \
+                '--all:--all:::Ask every region that has a key of its own.' \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments region
+        case 'sizes'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'history'
+            set commands \
+                'list'\t'List what was made, newest first.' \
+                'show'\t'Show everything about one picture.' \
+                'recover'\t'Fetch pictures that were made and not saved; nothing is paid again.'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'history list'
+            set options \
+                '--limit:--limit:free::How many.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this message and exit.' \
+                '-l:--limit:free::How many.' \
+                '-h:--help:::Show this message and exit.'
+        case 'history show'
+            set options \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments free
+        case 'history recover'
+            set options \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
+                '--dry-run:--dry-run:::Only list what is recoverable.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--quiet:--quiet:::Only results and errors.' \
+                '--help:--help:::Show this message and exit.' \
+                '-q:--quiet:::Only results and errors.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments free+
+        case 'sandbox'
+            set commands \
+                'serve'\t'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'sandbox serve'
+            set options \
+                '--port:--port:free::Port of the API; 0 takes a free one.' \
+                '--latency:--latency:free::Seconds a picture takes.' \
+                '--rps:--rps:free::Calls a second before 429; no limit without.' \
+                '--fault:--fault:fault:+:Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list names the kinds.' \
+                '--fault-seed:--fault-seed:free::Seed of the draws for --fault.' \
+                '--json:--json:::Log in JSON lines.' \
+                '--quiet:--quiet:::Only results and errors.' \
+                '--help:--help:::Show this message and exit.' \
+                '-q:--quiet:::Only results and errors.' \
+                '-h:--help:::Show this message and exit.'
+        case 'completions'
+            set commands \
+                'show'\t'Print the script for a shell.' \
+                'install'\t'Put the script where the shell looks for it, and print what was written.' \
+                'uninstall'\t'Undo what install did, and print what was changed.'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+        case 'completions show'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments shell
+        case 'completions install'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments shell
+        case 'completions uninstall'
+            set options \
+                '--help:--help:::Show this message and exit.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments shell
+    end
+end
+
+# Set what a value can be; the second argument is the word before it.
+function __zimage_values -S
+    switch $argv[1]
+        case size
+            set candidates \
+                'square'\t'1:1, 1024*1024' \
+                'portrait'\t'2:3, 832*1248' \
+                'landscape'\t'3:2, 1248*832' \
+                '1:1'\t'1024*1024' \
+                '2:3'\t'832*1248' \
+                '3:2'\t'1248*832' \
+                '3:4'\t'864*1152' \
+                '4:3'\t'1152*864' \
+                '7:9'\t'896*1152' \
+                '9:7'\t'1152*896' \
+                '9:16'\t'720*1280' \
+                '9:21'\t'576*1344' \
+                '16:9'\t'1280*720' \
+                '21:9'\t'1344*576' \
+                '1:1@1024'\t'1024*1024' \
+                '1:1@1280'\t'1280*1280' \
+                '1:1@1536'\t'1536*1536' \
+                '2:3@1024'\t'832*1248' \
+                '2:3@1280'\t'1024*1536' \
+                '2:3@1536'\t'1248*1872' \
+                '3:2@1024'\t'1248*832' \
+                '3:2@1280'\t'1536*1024' \
+                '3:2@1536'\t'1872*1248' \
+                '3:4@1024'\t'864*1152' \
+                '3:4@1280'\t'1104*1472' \
+                '3:4@1536'\t'1296*1728' \
+                '4:3@1024'\t'1152*864' \
+                '4:3@1280'\t'1472*1104' \
+                '4:3@1536'\t'1728*1296' \
+                '7:9@1024'\t'896*1152' \
+                '7:9@1280'\t'1120*1440' \
+                '7:9@1536'\t'1344*1728' \
+                '9:7@1024'\t'1152*896' \
+                '9:7@1280'\t'1440*1120' \
+                '9:7@1536'\t'1728*1344' \
+                '9:16@1024'\t'720*1280' \
+                '9:16@1280'\t'864*1536' \
+                '9:16@1536'\t'1152*2048' \
+                '9:21@1024'\t'576*1344' \
+                '9:21@1280'\t'720*1680' \
+                '9:21@1536'\t'864*2016' \
+                '16:9@1024'\t'1280*720' \
+                '16:9@1280'\t'1536*864' \
+                '16:9@1536'\t'2048*1152' \
+                '21:9@1024'\t'1344*576' \
+                '21:9@1280'\t'1680*720' \
+                '21:9@1536'\t'2016*864' \
+                '1024*1024'\t'1:1@1024' \
+                '1280*1280'\t'1:1@1280' \
+                '1536*1536'\t'1:1@1536' \
+                '832*1248'\t'2:3@1024' \
+                '1024*1536'\t'2:3@1280' \
+                '1248*1872'\t'2:3@1536' \
+                '1248*832'\t'3:2@1024' \
+                '1536*1024'\t'3:2@1280' \
+                '1872*1248'\t'3:2@1536' \
+                '864*1152'\t'3:4@1024' \
+                '1104*1472'\t'3:4@1280' \
+                '1296*1728'\t'3:4@1536' \
+                '1152*864'\t'4:3@1024' \
+                '1472*1104'\t'4:3@1280' \
+                '1728*1296'\t'4:3@1536' \
+                '896*1152'\t'7:9@1024' \
+                '1120*1440'\t'7:9@1280' \
+                '1344*1728'\t'7:9@1536' \
+                '1152*896'\t'9:7@1024' \
+                '1440*1120'\t'9:7@1280' \
+                '1728*1344'\t'9:7@1536' \
+                '720*1280'\t'9:16@1024' \
+                '864*1536'\t'9:16@1280' \
+                '1152*2048'\t'9:16@1536' \
+                '576*1344'\t'9:21@1024' \
+                '720*1680'\t'9:21@1280' \
+                '864*2016'\t'9:21@1536' \
+                '1280*720'\t'16:9@1024' \
+                '1536*864'\t'16:9@1280' \
+                '2048*1152'\t'16:9@1536' \
+                '1344*576'\t'21:9@1024' \
+                '1680*720'\t'21:9@1280' \
+                '2016*864'\t'21:9@1536'
+        case request_file
+            set patterns '*.json'
+            set folders 1
+        case region
+            set candidates \
+                'beijing'\t'inference and data stay in mainland China' \
+                'singapore'\t'inference anywhere but mainland China' \
+                'cn-beijing'\t'the id of beijing' \
+                'ap-southeast-1'\t'the id of singapore' \
+                'sandbox'\t'the stand-in inside zimage'
+        case endpoint
+            set candidates \
+                'shared' \
+                'workspace' \
+                'trial'
+        case picture_file
+            set patterns '*.png'
+            set folders 1
+        case folder
+            set folders 1
+        case setting
+            set candidates \
+                'region' \
+                'endpoint' \
+                'workspace' \
+                'base_url' \
+                'key' \
+                'size' \
+                'prompt_extend' \
+                'output_dir' \
+                'timeout' \
+                'retries' \
+                'rps'
+        case service_region
+            set candidates \
+                'beijing'\t'inference and data stay in mainland China' \
+                'singapore'\t'inference anywhere but mainland China' \
+                'cn-beijing'\t'the id of beijing' \
+                'ap-southeast-1'\t'the id of singapore'
+        case stored_setting
+            set candidates \
+                'region' \
+                'endpoint' \
+                'workspace' \
+                'base_url' \
+                'size' \
+                'prompt_extend' \
+                'output_dir' \
+                'timeout' \
+                'retries' \
+                'rps'
+        case new_value
+            switch $argv[2]
+                case region
+                    __zimage_values region
+                case endpoint
+                    __zimage_values endpoint
+                case size
+                    __zimage_values size
+                case prompt_extend
+                    __zimage_values switch
+                case output_dir
+                    __zimage_values folder
+            end
+        case switch
+            set candidates \
+                'true' \
+                'false'
+        case fault
+            set candidates \
+                'list'\t'Name the kinds.' \
+                'InvalidParameter'\t'400: The request parameter is invalid.' \
+                'InvalidParameter.DataInspection'\t'400: Unable to inspect the input data.' \
+                'BadRequest.TooLarge'\t'400: Payload Too Large' \
+                'DataInspectionFailed'\t'400: Input data may contain inappropriate content.' \
+                'data_inspection_failed'\t'400: Output data may contain inappropriate content.' \
+                'IPInfringementSuspect'\t'400: Input data is suspected of being involved in IP infringement.' \
+                'Arrearage'\t'400: Access denied, please make sure your account is in good standing.' \
+                'InvalidApiKey'\t'401: Invalid API-key provided.' \
+                'invalid_api_key'\t'401: Incorrect API key provided.' \
+                'AccessDenied'\t'403: Access denied.' \
+                'AccessDenied.Unpurchased'\t'403: Access to model denied. Please make sure you are eligible for using the model.' \
+                'Model.AccessDenied'\t'403: Model access denied.' \
+                'Workspace.AccessDenied'\t'403: Workspace access denied.' \
+                'AllocationQuota.FreeTierOnly'\t'403: The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the "use free tier only" mode in the management console.' \
+                'ModelNotFound'\t'404: Model not exist.' \
+                'model_not_found'\t'404: The model `z-image-turbo` does not exist.' \
+                'WorkSpaceNotFound'\t'404: Workspace not found.' \
+                'Throttling'\t'429: Requests rate limit exceeded, please try again later.' \
+                'Throttling.RateQuota'\t'429: Requests rate limit exceeded, please try again later.' \
+                'LimitRequests'\t'429: Requests rate limit exceeded, please try again later.' \
+                'limit_requests'\t'429: Requests rate limit exceeded, please try again later.' \
+                'Throttling.BurstRate'\t'429: Request rate increased too quickly. Please increase the rate slowly.' \
+                'limit_burst_rate'\t'429: Request rate increased too quickly. Please increase the rate slowly.' \
+                'Throttling.AllocationQuota'\t'429: Allocated quota exceeded, please increase your quota.' \
+                'insufficient_quota'\t'429: You exceeded your current quota, please check your plan and billing details.' \
+                'CommodityNotPurchased'\t'429: Commodity has not purchased yet.' \
+                'PrepaidBillOverdue'\t'429: The prepaid bill is overdue.' \
+                'PostpaidBillOverdue'\t'429: The postpaid bill is overdue.' \
+                'InternalError'\t'500: Internal server error, please try again later.' \
+                'internal_error'\t'500: Internal server error, please try again later.' \
+                'InternalError.Algo'\t'500: inference internal error.' \
+                'InternalError.Timeout'\t'500: An internal timeout error has occured during execution.' \
+                'SystemError'\t'500: A system error has occurred, please try again later.' \
+                'ModelServiceFailed'\t'500: Failed to request model service.' \
+                'RequestTimeOut'\t'500: Request timed out, please try again later.' \
+                'ModelServingError'\t'500: Too many requests. Your requests are being throttled due to system capacity limits.' \
+                'ModelUnavailable'\t'503: Model is unavailable, please try again later.' \
+                'html-502'\t'a gateway\'s HTML page with 502' \
+                'html-503'\t'a gateway\'s HTML page with 503' \
+                'html-504'\t'a gateway\'s HTML page with 504' \
+                'empty-500'\t'500 and no body' \
+                'empty-502'\t'502 and no body' \
+                'empty-503'\t'503 and no body' \
+                'empty-504'\t'504 and no body' \
+                'empty-200'\t'200 and no body; billed' \
+                'html-200'\t'200 with an HTML page; billed' \
+                'not-json'\t'200 with half a JSON document; billed' \
+                'json-list'\t'200 with JSON that is no object; billed' \
+                'no-choices'\t'200 with an empty list of choices; billed' \
+                'no-image'\t'200 whose content holds no image; billed' \
+                'no-output'\t'200 without output and without code; billed' \
+                'error-in-200'\t'200 whose body is an error: code and message, no output' \
+                'reasoning-in-content'\t'the reasoning stands inside content, as in older notes' \
+                'no-usage'\t'an answer without usage' \
+                'no-request-id'\t'an answer without request_id' \
+                'wrong-usage'\t'usage says other dimensions than the picture has' \
+                'wrong-size'\t'the picture has other dimensions than were asked for' \
+                'hostile-text'\t'escape sequences, bidi and control characters in the answer\'s texts' \
+                'hostile-error'\t'a 400 whose code, message and request_id hold escape sequences' \
+                'foreign-url'\t'the image URL points where no picture may be fetched from' \
+                'reset'\t'the connection is reset after the request was read; billed' \
+                'reset-early'\t'the connection is reset before the body is read' \
+                'close'\t'the connection is closed without an answer; billed' \
+                'cut-answer'\t'the answer stops before its Content-Length; billed' \
+                'slow-answer'\t'the answer comes `seconds` late' \
+                'drip-answer'\t'the answer comes in small pieces over `seconds`' \
+                'no-answer'\t'the connection stays open and no answer comes; billed' \
+                'redirect'\t'307 to another origin' \
+                'picture-cut'\t'the connection ends before Content-Length is reached' \
+                'picture-cut-chunked'\t'the connection ends in the middle of a chunked body' \
+                'picture-reset'\t'the connection is reset half-way' \
+                'picture-stall'\t'half of the picture comes and then nothing' \
+                'picture-slow'\t'the picture comes in small pieces over `seconds`' \
+                'picture-corrupt'\t'one bit of the image data is flipped' \
+                'picture-undecodable'\t'every checksum is right and the image data is not' \
+                'picture-truncated'\t'a whole body that holds a PNG without its end' \
+                'picture-trailing'\t'a good PNG with other bytes behind its end' \
+                'picture-html'\t'200 with an HTML page' \
+                'picture-jpeg'\t'a JPEG under a PNG\'s name and type' \
+                'picture-empty'\t'200 and no body' \
+                'picture-expired'\t'403, as storage answers when the URL has expired' \
+                'picture-404'\t'404, as storage answers for what it does not hold' \
+                'picture-500'\t'500, as storage answers when it fails' \
+                'picture-503'\t'503, as storage answers when it is busy' \
+                'picture-too-large'\t'Content-Length over 64 MiB, and as many bytes' \
+                'picture-too-large-chunked'\t'over 64 MiB that are not announced' \
+                'picture-redirect'\t'`hops` redirects before the picture, or one to `url`' \
+                'picture-redirect-loop'\t'a redirect to itself'
+        case shell
+            set candidates \
+                'bash' \
+                'zsh' \
+                'fish' \
+                'powershell'
+    end
+end
+
+# Find an option of the command by its spelling: its `group`, `value` and `many`.
+function __zimage_option -S
+    for spec in $options
+        set -l parts (string split -m 4 : -- $spec)
+        if test "$parts[1]" = "$argv[1]"
+            set group $parts[2]
+            set value $parts[3]
+            return 0
+        end
+    end
+    set value ''
+    return 1
+end
+
+# Take a word that begins with `-` for options: `given` grows. Where the last one takes a value,
+# `value` is its kind, `lead` the part of the word before the value; `owed` is set where the value
+# is the next word.
+function __zimage_take -S
+    set value ''
+    set lead ''
+    set owed ''
+    if string match -q -- '--*=*' $argv[1]
+        set lead (string split -m 1 = -- $argv[1])[1]
+        __zimage_option $lead
+        and set -a given $group
+        set lead $lead=
+    else if string match -q -- '--*' $argv[1]
+        __zimage_option $argv[1]
+        and set -a given $group
+        test -n "$value"
+        and set owed 1
+    else
+        set lead -
+        for letter in (string sub -s 2 -- $argv[1] | string split '')
+            set lead $lead$letter
+            __zimage_option -$letter
+            or return 0
+            set -a given $group
+            test -n "$value"
+            and break
+        end
+        test -n "$value"
+        and test "$lead" = "$argv[1]"
+        and set owed 1
+    end
+    return 0
+end
+
+# Print the values of a kind, each after `lead`; fish keeps those that fit.
+function __zimage_print_values -S
+    set -l candidates
+    set -l patterns
+    set -l folders ''
+    __zimage_values $argv[1] "$positional[-1]"
+    for word in $candidates
+        printf '%s%s\n' $lead $word
+    end
+    test -n "$folders$patterns"
+    or return 0
+    set -l partial (string sub -s (math (string length -- "$lead") + 1) -- $cur)
+    set -l real (string replace -r '^~/' "$HOME/" -- "$partial")
+    for path in $real*
+        set -l text $lead$partial(string sub -s (math (string length -- "$real") + 1) -- $path)
+        if test -d $path
+            test -n "$folders"
+            and printf '%s/\n' $text
+        else
+            for pattern in $patterns
+                string match -q -i -- $pattern $path
+                and printf '%s\n' $text
+            end
+        end
+    end
+end
+
+# Print the options that are not given yet.
+function __zimage_print_options -S
+    for spec in $options
+        set -l parts (string split -m 4 : -- $spec)
+        contains -- $parts[2] $given
+        and test "$parts[4]" != +
+        and continue
+        printf '%s\t%s\n' $parts[1] $parts[5]
+    end
+end
+
+function __zimage_complete
+    set -l words (commandline -opc)
+    set -l all (commandline -op)
+    set -l raw (commandline -ct)
+    set -l cur (string unescape -- $raw; or string replace -a -r '[\'"]' '' -- $raw)
+    set -l commands
+    set -l options
+    set -l arguments
+    set -l positional
+    set -l given
+    set -l path
+    set -l group ''
+    set -l value ''
+    set -l lead ''
+    set -l owed ''
+    set -l ended ''
+    __zimage_command ''
+    for word in $words[2..]
+        if test -n "$owed"
+            set owed ''
+        else if test -z "$ended"; and test "$word" = --
+            set ended 1
+        else if test -z "$ended"; and string match -q -r -- '^-.' $word
+            __zimage_take $word
+        else if test (count $commands) -gt 0
+            string match -q -- $word\t'*' $commands
+            or return 0
+            set -a path $word
+            set ended ''
+            set given
+            __zimage_command "$path"
+        else
+            set -a positional $word
+        end
+    end
+    if test -n "$owed"
+        set lead ''
+        __zimage_print_values $value
+        return 0
+    end
+    if test -z "$ended"
+        # Options behind the cursor are given too.
+        set -l behind (math (count $words) + 1)
+        test -n (commandline -t | string collect)
+        and set behind (math $behind + 1)
+        for word in $all[$behind..]
+            test "$word" = --
+            and break
+            string match -q -r -- '^-.' $word
+            and __zimage_take $word
+        end
+        if string match -q -- '-*' $cur
+            set -l before $given
+            __zimage_take $cur
+            set given $before # the word itself is not given yet
+            if test -n "$value"; and test -z "$owed"
+                __zimage_print_values $value
+            else
+                __zimage_print_options
+            end
+            return 0
+        end
+    end
+    set lead ''
+    if test (count $commands) -gt 0
+        string join \n -- $commands
+        return 0
+    end
+    set -l left (count $positional)
+    for argument in $arguments
+        if test $left -eq 0; or string match -q -- '*+' $argument
+            __zimage_print_values (string trim -r -c + -- $argument)
+            return 0
+        end
+        set left (math $left - 1)
+    end
+    if test -z "$cur$ended"
+        __zimage_print_options
+    end
+    return 0
+end
+
+complete -c zimage -e
+complete -c zimage -f -k -a '(__zimage_complete)'

@@ -1,0 +1,878 @@
+# Completion of zimage for PowerShell.
+# Made by: python -m zimage_cli.cli.completion
+
+Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commands = @{
+        '' = @{
+            Commands = @(
+                @{ Text = 'generate'; About = 'Make a picture of a prompt and save it.'; Type = 'Command' }
+                @{ Text = 'validate'; About = 'Check installation, settings and, if one is given, a request.'; Type = 'Command' }
+                @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default.'; Type = 'Command' }
+                @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Alone: list.'; Type = 'Command' }
+                @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
+                @{ Text = 'history'; About = 'Everything ever made: list it, look at it, recover what was paid and not saved.'; Type = 'Command' }
+                @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
+                @{ Text = 'completions'; About = 'Have the shell complete zimage, without starting it at every TAB.'; Type = 'Command' }
+            )
+            Options = @(
+                @{ Name = '--version'; Group = '--version'; Value = ''; Many = $false; About = 'Print the version.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'generate' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; without one zimage draws it, sends it and records it.' }
+                @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
+                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price.' }
+                @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
+                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
+                @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
+                @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial.' }
+                @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
+                @{ Name = '--base-url'; Group = '--base-url'; Value = 'free'; Many = $false; About = 'Another endpoint: origin, /api/v1 root or full URL.' }
+                @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
+                @{ Name = '--timeout'; Group = '--timeout'; Value = 'free'; Many = $false; About = 'Seconds to wait for the answer (330).' }
+                @{ Name = '--retries'; Group = '--retries'; Value = 'free'; Many = $false; About = 'Further tries where none can cost twice (4).' }
+                @{ Name = '--retry-lost'; Group = '--retry-lost'; Value = ''; Many = $false; About = 'Try again also where the answer was lost: may be billed twice.' }
+                @{ Name = '--output'; Group = '--output'; Value = 'picture_file'; Many = $false; About = 'Picture file, folder (an existing one, or ending in /), or - for stdout.' }
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
+                @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
+                @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace an existing file instead of adding a number.' }
+                @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--print-response'; Group = '--print-response'; Value = ''; Many = $false; About = 'The response on stdout, one JSON object a picture.' }
+                @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Show the exact request, where it would go, and its price; send nothing.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
+                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
+                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '-o'; Group = '--output'; Value = 'picture_file'; Many = $false; About = 'Picture file, folder (an existing one, or ending in /), or - for stdout.' }
+                @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $false }
+            )
+        }
+        'validate' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; without one zimage draws it, sends it and records it.' }
+                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price.' }
+                @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
+                @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
+                @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial.' }
+                @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
+                @{ Name = '--base-url'; Group = '--base-url'; Value = 'free'; Many = $false; About = 'Another endpoint: origin, /api/v1 root or full URL.' }
+                @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
+                @{ Name = '--online'; Group = '--online'; Value = ''; Many = $false; About = 'Ask the service too, read-only and free: reachable, key, model.' }
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
+                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $false }
+            )
+        }
+        'config' = @{
+            Commands = @(
+                @{ Text = 'show'; About = 'Show every setting, its value and where it comes from; keys are masked.'; Type = 'Command' }
+                @{ Text = 'get'; About = 'Print the value of one setting; an empty line where there is none. A key is masked.'; Type = 'Command' }
+                @{ Text = 'set'; About = 'Store a setting in the config file.'; Type = 'Command' }
+                @{ Text = 'unset'; About = 'Remove a setting from the config file.'; Type = 'Command' }
+                @{ Text = 'path'; About = 'Print where the config file is, or would be.'; Type = 'Command' }
+                @{ Text = 'edit'; About = 'Open the config file in $VISUAL or $EDITOR; it changes only if what comes back is right.'; Type = 'Command' }
+                @{ Text = 'set-region'; About = 'Store the region, and say where calls go now.'; Type = 'Command' }
+                @{ Text = 'set-key'; About = 'Store a region''s key: asked for without echo, or read as one line of piped stdin.'; Type = 'Command' }
+                @{ Text = 'unset-key'; About = 'Remove a region''s key from the config file.'; Type = 'Command' }
+                @{ Text = 'set-workspace'; About = 'Store the workspace of a region: its calls then go to the workspace endpoint.'; Type = 'Command' }
+            )
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'config show' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'config get' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'setting'; Many = $false }
+            )
+        }
+        'config set' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'stored_setting'; Many = $false }
+                @{ Value = 'new_value'; Many = $false }
+            )
+        }
+        'config unset' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'stored_setting'; Many = $false }
+            )
+        }
+        'config path' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'config edit' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'config set-region' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'region'; Many = $false }
+            )
+        }
+        'config set-key' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--from-env'; Group = '--from-env'; Value = ''; Many = $false; About = 'Store the key of DASHSCOPE_API_KEY.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $false }
+            )
+        }
+        'config unset-key' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'config set-workspace' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $false }
+            )
+        }
+        'regions' = @{
+            Commands = @(
+                @{ Text = 'list'; About = 'List the regions: hosts, prices, keys, and which one is active and why.'; Type = 'Command' }
+                @{ Text = 'show'; About = 'Show one region: hosts, prices, key, where data rests, where keys are made.'; Type = 'Command' }
+                @{ Text = 'ping'; About = 'Ask a region once, read-only and free, whether key and model are good there.'; Type = 'Command' }
+            )
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'regions list' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'regions show' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'region'; Many = $false }
+            )
+        }
+        'regions ping' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--all'; Group = '--all'; Value = ''; Many = $false; About = 'Ask every region that has a key of its own.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'region'; Many = $false }
+            )
+        }
+        'sizes' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'history' = @{
+            Commands = @(
+                @{ Text = 'list'; About = 'List what was made, newest first.'; Type = 'Command' }
+                @{ Text = 'show'; About = 'Show everything about one picture.'; Type = 'Command' }
+                @{ Text = 'recover'; About = 'Fetch pictures that were made and not saved; nothing is paid again.'; Type = 'Command' }
+            )
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'history list' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'history show' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $false }
+            )
+        }
+        'history recover' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
+                @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Only list what is recoverable.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $true }
+            )
+        }
+        'sandbox' = @{
+            Commands = @(
+                @{ Text = 'serve'; About = 'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'; Type = 'Command' }
+            )
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'sandbox serve' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--port'; Group = '--port'; Value = 'free'; Many = $false; About = 'Port of the API; 0 takes a free one.' }
+                @{ Name = '--latency'; Group = '--latency'; Value = 'free'; Many = $false; About = 'Seconds a picture takes.' }
+                @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Calls a second before 429; no limit without.' }
+                @{ Name = '--fault'; Group = '--fault'; Value = 'fault'; Many = $true; About = 'Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list names the kinds.' }
+                @{ Name = '--fault-seed'; Group = '--fault-seed'; Value = 'free'; Many = $false; About = 'Seed of the draws for --fault.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Log in JSON lines.' }
+                @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'completions' = @{
+            Commands = @(
+                @{ Text = 'show'; About = 'Print the script for a shell.'; Type = 'Command' }
+                @{ Text = 'install'; About = 'Put the script where the shell looks for it, and print what was written.'; Type = 'Command' }
+                @{ Text = 'uninstall'; About = 'Undo what install did, and print what was changed.'; Type = 'Command' }
+            )
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @()
+        }
+        'completions show' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'shell'; Many = $false }
+            )
+        }
+        'completions install' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'shell'; Many = $false }
+            )
+        }
+        'completions uninstall' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'shell'; Many = $false }
+            )
+        }
+    }
+    $kinds = @{
+        'size' = @{
+            Words = @(
+                @{ Text = 'square'; About = '1:1, 1024*1024'; Type = 'ParameterValue' }
+                @{ Text = 'portrait'; About = '2:3, 832*1248'; Type = 'ParameterValue' }
+                @{ Text = 'landscape'; About = '3:2, 1248*832'; Type = 'ParameterValue' }
+                @{ Text = '1:1'; About = '1024*1024'; Type = 'ParameterValue' }
+                @{ Text = '2:3'; About = '832*1248'; Type = 'ParameterValue' }
+                @{ Text = '3:2'; About = '1248*832'; Type = 'ParameterValue' }
+                @{ Text = '3:4'; About = '864*1152'; Type = 'ParameterValue' }
+                @{ Text = '4:3'; About = '1152*864'; Type = 'ParameterValue' }
+                @{ Text = '7:9'; About = '896*1152'; Type = 'ParameterValue' }
+                @{ Text = '9:7'; About = '1152*896'; Type = 'ParameterValue' }
+                @{ Text = '9:16'; About = '720*1280'; Type = 'ParameterValue' }
+                @{ Text = '9:21'; About = '576*1344'; Type = 'ParameterValue' }
+                @{ Text = '16:9'; About = '1280*720'; Type = 'ParameterValue' }
+                @{ Text = '21:9'; About = '1344*576'; Type = 'ParameterValue' }
+                @{ Text = '1:1@1024'; About = '1024*1024'; Type = 'ParameterValue' }
+                @{ Text = '1:1@1280'; About = '1280*1280'; Type = 'ParameterValue' }
+                @{ Text = '1:1@1536'; About = '1536*1536'; Type = 'ParameterValue' }
+                @{ Text = '2:3@1024'; About = '832*1248'; Type = 'ParameterValue' }
+                @{ Text = '2:3@1280'; About = '1024*1536'; Type = 'ParameterValue' }
+                @{ Text = '2:3@1536'; About = '1248*1872'; Type = 'ParameterValue' }
+                @{ Text = '3:2@1024'; About = '1248*832'; Type = 'ParameterValue' }
+                @{ Text = '3:2@1280'; About = '1536*1024'; Type = 'ParameterValue' }
+                @{ Text = '3:2@1536'; About = '1872*1248'; Type = 'ParameterValue' }
+                @{ Text = '3:4@1024'; About = '864*1152'; Type = 'ParameterValue' }
+                @{ Text = '3:4@1280'; About = '1104*1472'; Type = 'ParameterValue' }
+                @{ Text = '3:4@1536'; About = '1296*1728'; Type = 'ParameterValue' }
+                @{ Text = '4:3@1024'; About = '1152*864'; Type = 'ParameterValue' }
+                @{ Text = '4:3@1280'; About = '1472*1104'; Type = 'ParameterValue' }
+                @{ Text = '4:3@1536'; About = '1728*1296'; Type = 'ParameterValue' }
+                @{ Text = '7:9@1024'; About = '896*1152'; Type = 'ParameterValue' }
+                @{ Text = '7:9@1280'; About = '1120*1440'; Type = 'ParameterValue' }
+                @{ Text = '7:9@1536'; About = '1344*1728'; Type = 'ParameterValue' }
+                @{ Text = '9:7@1024'; About = '1152*896'; Type = 'ParameterValue' }
+                @{ Text = '9:7@1280'; About = '1440*1120'; Type = 'ParameterValue' }
+                @{ Text = '9:7@1536'; About = '1728*1344'; Type = 'ParameterValue' }
+                @{ Text = '9:16@1024'; About = '720*1280'; Type = 'ParameterValue' }
+                @{ Text = '9:16@1280'; About = '864*1536'; Type = 'ParameterValue' }
+                @{ Text = '9:16@1536'; About = '1152*2048'; Type = 'ParameterValue' }
+                @{ Text = '9:21@1024'; About = '576*1344'; Type = 'ParameterValue' }
+                @{ Text = '9:21@1280'; About = '720*1680'; Type = 'ParameterValue' }
+                @{ Text = '9:21@1536'; About = '864*2016'; Type = 'ParameterValue' }
+                @{ Text = '16:9@1024'; About = '1280*720'; Type = 'ParameterValue' }
+                @{ Text = '16:9@1280'; About = '1536*864'; Type = 'ParameterValue' }
+                @{ Text = '16:9@1536'; About = '2048*1152'; Type = 'ParameterValue' }
+                @{ Text = '21:9@1024'; About = '1344*576'; Type = 'ParameterValue' }
+                @{ Text = '21:9@1280'; About = '1680*720'; Type = 'ParameterValue' }
+                @{ Text = '21:9@1536'; About = '2016*864'; Type = 'ParameterValue' }
+                @{ Text = '1024*1024'; About = '1:1@1024'; Type = 'ParameterValue' }
+                @{ Text = '1280*1280'; About = '1:1@1280'; Type = 'ParameterValue' }
+                @{ Text = '1536*1536'; About = '1:1@1536'; Type = 'ParameterValue' }
+                @{ Text = '832*1248'; About = '2:3@1024'; Type = 'ParameterValue' }
+                @{ Text = '1024*1536'; About = '2:3@1280'; Type = 'ParameterValue' }
+                @{ Text = '1248*1872'; About = '2:3@1536'; Type = 'ParameterValue' }
+                @{ Text = '1248*832'; About = '3:2@1024'; Type = 'ParameterValue' }
+                @{ Text = '1536*1024'; About = '3:2@1280'; Type = 'ParameterValue' }
+                @{ Text = '1872*1248'; About = '3:2@1536'; Type = 'ParameterValue' }
+                @{ Text = '864*1152'; About = '3:4@1024'; Type = 'ParameterValue' }
+                @{ Text = '1104*1472'; About = '3:4@1280'; Type = 'ParameterValue' }
+                @{ Text = '1296*1728'; About = '3:4@1536'; Type = 'ParameterValue' }
+                @{ Text = '1152*864'; About = '4:3@1024'; Type = 'ParameterValue' }
+                @{ Text = '1472*1104'; About = '4:3@1280'; Type = 'ParameterValue' }
+                @{ Text = '1728*1296'; About = '4:3@1536'; Type = 'ParameterValue' }
+                @{ Text = '896*1152'; About = '7:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '1120*1440'; About = '7:9@1280'; Type = 'ParameterValue' }
+                @{ Text = '1344*1728'; About = '7:9@1536'; Type = 'ParameterValue' }
+                @{ Text = '1152*896'; About = '9:7@1024'; Type = 'ParameterValue' }
+                @{ Text = '1440*1120'; About = '9:7@1280'; Type = 'ParameterValue' }
+                @{ Text = '1728*1344'; About = '9:7@1536'; Type = 'ParameterValue' }
+                @{ Text = '720*1280'; About = '9:16@1024'; Type = 'ParameterValue' }
+                @{ Text = '864*1536'; About = '9:16@1280'; Type = 'ParameterValue' }
+                @{ Text = '1152*2048'; About = '9:16@1536'; Type = 'ParameterValue' }
+                @{ Text = '576*1344'; About = '9:21@1024'; Type = 'ParameterValue' }
+                @{ Text = '720*1680'; About = '9:21@1280'; Type = 'ParameterValue' }
+                @{ Text = '864*2016'; About = '9:21@1536'; Type = 'ParameterValue' }
+                @{ Text = '1280*720'; About = '16:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '1536*864'; About = '16:9@1280'; Type = 'ParameterValue' }
+                @{ Text = '2048*1152'; About = '16:9@1536'; Type = 'ParameterValue' }
+                @{ Text = '1344*576'; About = '21:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '1680*720'; About = '21:9@1280'; Type = 'ParameterValue' }
+                @{ Text = '2016*864'; About = '21:9@1536'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'free' = @{
+            Words = @()
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'request_file' = @{
+            Words = @()
+            Suffixes = @('.json')
+            Folders = $true
+            After = @{  }
+        }
+        'region' = @{
+            Words = @(
+                @{ Text = 'beijing'; About = 'inference and data stay in mainland China'; Type = 'ParameterValue' }
+                @{ Text = 'singapore'; About = 'inference anywhere but mainland China'; Type = 'ParameterValue' }
+                @{ Text = 'cn-beijing'; About = 'the id of beijing'; Type = 'ParameterValue' }
+                @{ Text = 'ap-southeast-1'; About = 'the id of singapore'; Type = 'ParameterValue' }
+                @{ Text = 'sandbox'; About = 'the stand-in inside zimage'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'endpoint' = @{
+            Words = @(
+                @{ Text = 'shared'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'workspace'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'trial'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'picture_file' = @{
+            Words = @()
+            Suffixes = @('.png')
+            Folders = $true
+            After = @{  }
+        }
+        'folder' = @{
+            Words = @()
+            Suffixes = @()
+            Folders = $true
+            After = @{  }
+        }
+        'setting' = @{
+            Words = @(
+                @{ Text = 'region'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'endpoint'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'workspace'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'base_url'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'key'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'size'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'prompt_extend'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'output_dir'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'service_region' = @{
+            Words = @(
+                @{ Text = 'beijing'; About = 'inference and data stay in mainland China'; Type = 'ParameterValue' }
+                @{ Text = 'singapore'; About = 'inference anywhere but mainland China'; Type = 'ParameterValue' }
+                @{ Text = 'cn-beijing'; About = 'the id of beijing'; Type = 'ParameterValue' }
+                @{ Text = 'ap-southeast-1'; About = 'the id of singapore'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'stored_setting' = @{
+            Words = @(
+                @{ Text = 'region'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'endpoint'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'workspace'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'base_url'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'size'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'prompt_extend'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'output_dir'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'new_value' = @{
+            Words = @()
+            Suffixes = @()
+            Folders = $false
+            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder' }
+        }
+        'switch' = @{
+            Words = @(
+                @{ Text = 'true'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'false'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'fault' = @{
+            Words = @(
+                @{ Text = 'list'; About = 'Name the kinds.'; Type = 'ParameterValue' }
+                @{ Text = 'InvalidParameter'; About = '400: The request parameter is invalid.'; Type = 'ParameterValue' }
+                @{ Text = 'InvalidParameter.DataInspection'; About = '400: Unable to inspect the input data.'; Type = 'ParameterValue' }
+                @{ Text = 'BadRequest.TooLarge'; About = '400: Payload Too Large'; Type = 'ParameterValue' }
+                @{ Text = 'DataInspectionFailed'; About = '400: Input data may contain inappropriate content.'; Type = 'ParameterValue' }
+                @{ Text = 'data_inspection_failed'; About = '400: Output data may contain inappropriate content.'; Type = 'ParameterValue' }
+                @{ Text = 'IPInfringementSuspect'; About = '400: Input data is suspected of being involved in IP infringement.'; Type = 'ParameterValue' }
+                @{ Text = 'Arrearage'; About = '400: Access denied, please make sure your account is in good standing.'; Type = 'ParameterValue' }
+                @{ Text = 'InvalidApiKey'; About = '401: Invalid API-key provided.'; Type = 'ParameterValue' }
+                @{ Text = 'invalid_api_key'; About = '401: Incorrect API key provided.'; Type = 'ParameterValue' }
+                @{ Text = 'AccessDenied'; About = '403: Access denied.'; Type = 'ParameterValue' }
+                @{ Text = 'AccessDenied.Unpurchased'; About = '403: Access to model denied. Please make sure you are eligible for using the model.'; Type = 'ParameterValue' }
+                @{ Text = 'Model.AccessDenied'; About = '403: Model access denied.'; Type = 'ParameterValue' }
+                @{ Text = 'Workspace.AccessDenied'; About = '403: Workspace access denied.'; Type = 'ParameterValue' }
+                @{ Text = 'AllocationQuota.FreeTierOnly'; About = '403: The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the "use free tier only" mode in the management console.'; Type = 'ParameterValue' }
+                @{ Text = 'ModelNotFound'; About = '404: Model not exist.'; Type = 'ParameterValue' }
+                @{ Text = 'model_not_found'; About = '404: The model `z-image-turbo` does not exist.'; Type = 'ParameterValue' }
+                @{ Text = 'WorkSpaceNotFound'; About = '404: Workspace not found.'; Type = 'ParameterValue' }
+                @{ Text = 'Throttling'; About = '429: Requests rate limit exceeded, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'Throttling.RateQuota'; About = '429: Requests rate limit exceeded, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'LimitRequests'; About = '429: Requests rate limit exceeded, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'limit_requests'; About = '429: Requests rate limit exceeded, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'Throttling.BurstRate'; About = '429: Request rate increased too quickly. Please increase the rate slowly.'; Type = 'ParameterValue' }
+                @{ Text = 'limit_burst_rate'; About = '429: Request rate increased too quickly. Please increase the rate slowly.'; Type = 'ParameterValue' }
+                @{ Text = 'Throttling.AllocationQuota'; About = '429: Allocated quota exceeded, please increase your quota.'; Type = 'ParameterValue' }
+                @{ Text = 'insufficient_quota'; About = '429: You exceeded your current quota, please check your plan and billing details.'; Type = 'ParameterValue' }
+                @{ Text = 'CommodityNotPurchased'; About = '429: Commodity has not purchased yet.'; Type = 'ParameterValue' }
+                @{ Text = 'PrepaidBillOverdue'; About = '429: The prepaid bill is overdue.'; Type = 'ParameterValue' }
+                @{ Text = 'PostpaidBillOverdue'; About = '429: The postpaid bill is overdue.'; Type = 'ParameterValue' }
+                @{ Text = 'InternalError'; About = '500: Internal server error, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'internal_error'; About = '500: Internal server error, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'InternalError.Algo'; About = '500: inference internal error.'; Type = 'ParameterValue' }
+                @{ Text = 'InternalError.Timeout'; About = '500: An internal timeout error has occured during execution.'; Type = 'ParameterValue' }
+                @{ Text = 'SystemError'; About = '500: A system error has occurred, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'ModelServiceFailed'; About = '500: Failed to request model service.'; Type = 'ParameterValue' }
+                @{ Text = 'RequestTimeOut'; About = '500: Request timed out, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'ModelServingError'; About = '500: Too many requests. Your requests are being throttled due to system capacity limits.'; Type = 'ParameterValue' }
+                @{ Text = 'ModelUnavailable'; About = '503: Model is unavailable, please try again later.'; Type = 'ParameterValue' }
+                @{ Text = 'html-502'; About = 'a gateway''s HTML page with 502'; Type = 'ParameterValue' }
+                @{ Text = 'html-503'; About = 'a gateway''s HTML page with 503'; Type = 'ParameterValue' }
+                @{ Text = 'html-504'; About = 'a gateway''s HTML page with 504'; Type = 'ParameterValue' }
+                @{ Text = 'empty-500'; About = '500 and no body'; Type = 'ParameterValue' }
+                @{ Text = 'empty-502'; About = '502 and no body'; Type = 'ParameterValue' }
+                @{ Text = 'empty-503'; About = '503 and no body'; Type = 'ParameterValue' }
+                @{ Text = 'empty-504'; About = '504 and no body'; Type = 'ParameterValue' }
+                @{ Text = 'empty-200'; About = '200 and no body; billed'; Type = 'ParameterValue' }
+                @{ Text = 'html-200'; About = '200 with an HTML page; billed'; Type = 'ParameterValue' }
+                @{ Text = 'not-json'; About = '200 with half a JSON document; billed'; Type = 'ParameterValue' }
+                @{ Text = 'json-list'; About = '200 with JSON that is no object; billed'; Type = 'ParameterValue' }
+                @{ Text = 'no-choices'; About = '200 with an empty list of choices; billed'; Type = 'ParameterValue' }
+                @{ Text = 'no-image'; About = '200 whose content holds no image; billed'; Type = 'ParameterValue' }
+                @{ Text = 'no-output'; About = '200 without output and without code; billed'; Type = 'ParameterValue' }
+                @{ Text = 'error-in-200'; About = '200 whose body is an error: code and message, no output'; Type = 'ParameterValue' }
+                @{ Text = 'reasoning-in-content'; About = 'the reasoning stands inside content, as in older notes'; Type = 'ParameterValue' }
+                @{ Text = 'no-usage'; About = 'an answer without usage'; Type = 'ParameterValue' }
+                @{ Text = 'no-request-id'; About = 'an answer without request_id'; Type = 'ParameterValue' }
+                @{ Text = 'wrong-usage'; About = 'usage says other dimensions than the picture has'; Type = 'ParameterValue' }
+                @{ Text = 'wrong-size'; About = 'the picture has other dimensions than were asked for'; Type = 'ParameterValue' }
+                @{ Text = 'hostile-text'; About = 'escape sequences, bidi and control characters in the answer''s texts'; Type = 'ParameterValue' }
+                @{ Text = 'hostile-error'; About = 'a 400 whose code, message and request_id hold escape sequences'; Type = 'ParameterValue' }
+                @{ Text = 'foreign-url'; About = 'the image URL points where no picture may be fetched from'; Type = 'ParameterValue' }
+                @{ Text = 'reset'; About = 'the connection is reset after the request was read; billed'; Type = 'ParameterValue' }
+                @{ Text = 'reset-early'; About = 'the connection is reset before the body is read'; Type = 'ParameterValue' }
+                @{ Text = 'close'; About = 'the connection is closed without an answer; billed'; Type = 'ParameterValue' }
+                @{ Text = 'cut-answer'; About = 'the answer stops before its Content-Length; billed'; Type = 'ParameterValue' }
+                @{ Text = 'slow-answer'; About = 'the answer comes `seconds` late'; Type = 'ParameterValue' }
+                @{ Text = 'drip-answer'; About = 'the answer comes in small pieces over `seconds`'; Type = 'ParameterValue' }
+                @{ Text = 'no-answer'; About = 'the connection stays open and no answer comes; billed'; Type = 'ParameterValue' }
+                @{ Text = 'redirect'; About = '307 to another origin'; Type = 'ParameterValue' }
+                @{ Text = 'picture-cut'; About = 'the connection ends before Content-Length is reached'; Type = 'ParameterValue' }
+                @{ Text = 'picture-cut-chunked'; About = 'the connection ends in the middle of a chunked body'; Type = 'ParameterValue' }
+                @{ Text = 'picture-reset'; About = 'the connection is reset half-way'; Type = 'ParameterValue' }
+                @{ Text = 'picture-stall'; About = 'half of the picture comes and then nothing'; Type = 'ParameterValue' }
+                @{ Text = 'picture-slow'; About = 'the picture comes in small pieces over `seconds`'; Type = 'ParameterValue' }
+                @{ Text = 'picture-corrupt'; About = 'one bit of the image data is flipped'; Type = 'ParameterValue' }
+                @{ Text = 'picture-undecodable'; About = 'every checksum is right and the image data is not'; Type = 'ParameterValue' }
+                @{ Text = 'picture-truncated'; About = 'a whole body that holds a PNG without its end'; Type = 'ParameterValue' }
+                @{ Text = 'picture-trailing'; About = 'a good PNG with other bytes behind its end'; Type = 'ParameterValue' }
+                @{ Text = 'picture-html'; About = '200 with an HTML page'; Type = 'ParameterValue' }
+                @{ Text = 'picture-jpeg'; About = 'a JPEG under a PNG''s name and type'; Type = 'ParameterValue' }
+                @{ Text = 'picture-empty'; About = '200 and no body'; Type = 'ParameterValue' }
+                @{ Text = 'picture-expired'; About = '403, as storage answers when the URL has expired'; Type = 'ParameterValue' }
+                @{ Text = 'picture-404'; About = '404, as storage answers for what it does not hold'; Type = 'ParameterValue' }
+                @{ Text = 'picture-500'; About = '500, as storage answers when it fails'; Type = 'ParameterValue' }
+                @{ Text = 'picture-503'; About = '503, as storage answers when it is busy'; Type = 'ParameterValue' }
+                @{ Text = 'picture-too-large'; About = 'Content-Length over 64 MiB, and as many bytes'; Type = 'ParameterValue' }
+                @{ Text = 'picture-too-large-chunked'; About = 'over 64 MiB that are not announced'; Type = 'ParameterValue' }
+                @{ Text = 'picture-redirect'; About = '`hops` redirects before the picture, or one to `url`'; Type = 'ParameterValue' }
+                @{ Text = 'picture-redirect-loop'; About = 'a redirect to itself'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+        'shell' = @{
+            Words = @(
+                @{ Text = 'bash'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'zsh'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'fish'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'powershell'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            After = @{  }
+        }
+    }
+
+    # Cut a line into words without their quotes; the last one as far as it goes.
+    $split = {
+        param([string] $text)
+        $words = [System.Collections.Generic.List[string]]::new()
+        $word = [System.Text.StringBuilder]::new()
+        $quote = ''
+        $begun = $false
+        for ($at = 0; $at -lt $text.Length; $at++) {
+            $char = [string] $text[$at]
+            if ($quote) {
+                if ($char -eq $quote) { $quote = '' }
+                elseif ($char -eq '`' -and $quote -eq '"' -and $at + 1 -lt $text.Length) {
+                    $at++
+                    $null = $word.Append($text[$at])
+                }
+                else { $null = $word.Append($char) }
+            }
+            elseif ($char -eq "'" -or $char -eq '"') { $quote = $char; $begun = $true }
+            elseif ([char]::IsWhiteSpace($text[$at])) {
+                if ($begun) { $words.Add($word.ToString()); $null = $word.Clear(); $begun = $false }
+            }
+            else {
+                if ($char -eq '`' -and $at + 1 -lt $text.Length) { $at++ }
+                $null = $word.Append($text[$at])
+                $begun = $true
+            }
+        }
+        @{ Words = $words; Last = $word.ToString(); Quote = $quote }
+    }
+
+    # Read a word that begins with `-`: the groups it gives, the kind of value that it takes, what
+    # stands before the value in the word, and whether the value is the next word.
+    $take = {
+        param([string] $word, $options)
+        $found = @{ Groups = @(); Value = ''; Lead = ''; Owed = $false }
+        if ($word.StartsWith('--')) {
+            $name, $rest = $word -split '=', 2
+            $option = $options | Where-Object { $_.Name -ceq $name } | Select-Object -First 1
+            if ($word.Contains('=')) { $found.Lead = "$name=" }
+            if ($null -ne $option) {
+                $found.Groups = @($option.Group)
+                $found.Value = $option.Value
+                $found.Owed = $option.Value -ne '' -and -not $word.Contains('=')
+            }
+            return $found
+        }
+        $found.Lead = '-'
+        foreach ($letter in $word.Substring(1).ToCharArray()) {
+            $found.Lead += $letter
+            $option = $options | Where-Object { $_.Name -ceq "-$letter" } | Select-Object -First 1
+            if ($null -eq $option) { return $found }
+            $found.Groups += $option.Group
+            $found.Value = $option.Value
+            if ($option.Value) {
+                $found.Owed = $found.Lead -ceq $word
+                return $found
+            }
+        }
+        $found
+    }
+
+    $ignoringCase = [System.StringComparison]::OrdinalIgnoreCase
+
+    # Files that end in one of the suffixes, and folders, that a partial path may become.
+    $paths = {
+        param([string] $partial, $kind)
+        $slash = $partial.LastIndexOfAny([char[]] '/\')
+        $folder = $partial.Substring(0, $slash + 1)
+        $start = $partial.Substring($slash + 1)
+        $real = if ($folder) { $folder } else { '.' }
+        foreach ($item in @(Get-ChildItem -LiteralPath $real -ErrorAction SilentlyContinue)) {
+            $name = $item.Name
+            if (-not $name.StartsWith($start, $ignoringCase)) { continue }
+            if ($item.PSIsContainer) {
+                if ($kind.Folders) {
+                    $text = $folder + $name + [System.IO.Path]::DirectorySeparatorChar
+                    @{ Text = $text; About = $name; Type = 'ProviderContainer' }
+                }
+                continue
+            }
+            foreach ($suffix in $kind.Suffixes) {
+                if ($name.EndsWith($suffix, $ignoringCase)) {
+                    @{ Text = $folder + $name; About = $name; Type = 'ProviderItem' }
+                    break
+                }
+            }
+        }
+    }
+
+    $line = $commandAst.ToString()
+    $cut = [Math]::Max(0, $cursorPosition - $commandAst.Extent.StartOffset)
+    # The text of the command ends before white space that the cursor may stand behind.
+    $before = if ($cut -gt $line.Length) { $line + ' ' } else { $line.Substring(0, $cut) }
+    $behind = if ($cut -lt $line.Length) { $line.Substring($cut) } else { '' }
+    $parts = & $split $before
+    $cur = $parts.Last
+    $command = $commands['']
+    $path = ''
+    $given = @()
+    $positional = @()
+    $ended = $false
+    $taken = @{ Groups = @(); Value = ''; Lead = ''; Owed = $false }
+    $offers = @()
+    $values = ''
+    $lead = ''
+    $known = $true
+    foreach ($word in @($parts.Words | Select-Object -Skip 1)) {
+        if ($taken.Owed) { $taken.Owed = $false }
+        elseif (-not $ended -and $word -ceq '--') { $ended = $true }
+        elseif (-not $ended -and $word.Length -gt 1 -and $word.StartsWith('-')) {
+            $taken = & $take $word $command.Options
+            $given += $taken.Groups
+        }
+        elseif (@($command.Commands).Count -gt 0) {
+            $path = "$path $word".Trim()
+            $known = $commands.ContainsKey($path)
+            if (-not $known) { break }
+            $command = $commands[$path]
+            $given = @()
+            $ended = $false
+        }
+        else { $positional += $word }
+    }
+    if (-not $ended -and -not $parts.Quote) {
+        # Options behind the cursor are given too.
+        foreach ($word in @((& $split "x$behind ").Words | Select-Object -Skip 1)) {
+            if ($word -ceq '--') { break }
+            if ($word.Length -gt 1 -and $word.StartsWith('-')) {
+                $given += (& $take $word $command.Options).Groups
+            }
+        }
+    }
+    $free = @($command.Options | Where-Object { $_.Many -or $given -cnotcontains $_.Group } |
+            ForEach-Object { @{ Text = $_.Name; About = $_.About; Type = 'ParameterName' } })
+    if (-not $known) { }
+    elseif ($taken.Owed) { $values = $taken.Value }
+    elseif (-not $ended -and $cur.StartsWith('-')) {
+        $taken = & $take $cur $command.Options
+        if ($taken.Value -and -not $taken.Owed) {
+            $values = $taken.Value
+            $lead = $taken.Lead
+        }
+        else { $offers = $free }
+    }
+    elseif (@($command.Commands).Count -gt 0) { $offers = @($command.Commands) }
+    else {
+        $left = $positional.Count
+        foreach ($argument in @($command.Arguments)) {
+            if ($left -le 0 -or $argument.Many) { $values = $argument.Value; break }
+            $left--
+        }
+        if (-not $values -and -not $ended -and $cur -ceq '') { $offers = $free }
+    }
+    if ($values) {
+        $kind = $kinds[$values]
+        if ($positional.Count -gt 0 -and $kind.After.ContainsKey($positional[-1])) {
+            $kind = $kinds[$kind.After[$positional[-1]]]
+        }
+        $offers = @($kind.Words)
+        if ($kind.Folders -or @($kind.Suffixes).Count -gt 0) {
+            $offers = @(& $paths $cur.Substring($lead.Length) $kind)
+        }
+    }
+    # What PowerShell replaces is $wordToComplete, which may begin later than the word does.
+    $head = ''
+    if ($cur.Length -gt $wordToComplete.Length -and
+        $cur.EndsWith($wordToComplete, [System.StringComparison]::Ordinal) -and -not $parts.Quote) {
+        $head = $cur.Substring(0, $cur.Length - $wordToComplete.Length)
+    }
+    $none = $true
+    foreach ($offer in $offers) {
+        $text = $lead + $offer.Text
+        if (-not $text.StartsWith($cur, $ignoringCase)) { continue }
+        $shown = $offer.Text
+        $text = $text.Substring($head.Length)
+        if ($text -notmatch '^[\w./\\:=+-][\w./\\:=+@-]*$' -or $parts.Quote) {
+            $mark = if ($parts.Quote) { $parts.Quote } else { "'" }
+            $text = $mark + $text.Replace($mark, $mark + $mark) + $mark
+        }
+        $about = if ($offer.About) { $offer.About } else { $shown }
+        [System.Management.Automation.CompletionResult]::new($text, $shown, $offer.Type, $about)
+        $none = $false
+    }
+    # Nothing at all would have PowerShell offer files.
+    if ($none) { '' }
+}

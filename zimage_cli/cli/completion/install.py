@@ -1,0 +1,344 @@
+"""Put a script where its shell looks by itself, and take it away again.
+
+Files are replaced as a whole; a start-up file that is a link stays one; nothing is written outside
+the home folder. What is added to a start-up file carries a mark, by which it is found again.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from zimage_cli.api.errors import ConfigurationError, UsageError
+from zimage_cli.cli.completion import SCRIPTS, TITLE
+from zimage_cli.cli.output import Output
+from zimage_cli.core.environment import Environment
+from zimage_cli.core.files import reason, write_whole
+from zimage_cli.core.text import visible
+
+MARK = "# zimage completions install"
+"""At the end of every line that was added to a start-up file."""
+
+_NEW_FILE = " (and this file)"
+_NEW_LINE = " (and the line break before)"
+_ASK_SECONDS = 5.0
+"""A start-up file that takes longer is not waited for: the lines are added then."""
+
+_ANCESTORS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a shell's script goes; `lines` are for the start-up file `rc`, none where none needed.
+
+    `why` says in words what the lines are for. `folders` are removed again when left empty.
+    """
+
+    script: Path
+    folders: tuple[Path, ...]
+    rc: Path | None
+    lines: tuple[str, ...]
+    why: str
+
+
+def install(output: Output, shell: str, script: bytes) -> None:
+    """Write a shell's script and what its start-up file needs; print the paths of both.
+
+    Raises ConfigurationError where there is no home folder, or a place is outside of it.
+    """
+    home = _home(shell)
+    place = _place(shell, home, ask=True)
+    changed = _write(_inside(place.script, home, shell), script)
+    output.result(str(place.script))
+    words = "written" if changed else "is there already"
+    output.note(visible(f"The script for {shell} {words}: {place.script}"))
+    if place.rc is not None and place.lines:
+        target = _inside(place.rc, home, shell)
+        before = _read(target)
+        after = _with_lines(before, place.lines)
+        if before == after:
+            output.note(visible(f"{place.rc} has what it needs already."))
+        else:
+            _write(target, after)
+            output.note(visible(f"Added to {place.rc}, since {place.why}:"))
+            for line in place.lines:
+                output.note(visible(f"  {line}"))
+        output.result(str(place.rc))
+    output.note("It holds for shells that are started from now on.")
+
+
+def uninstall(output: Output, shell: str) -> None:
+    """Remove the script and the lines that `install` added; print the paths that were changed."""
+    home = _home(shell)
+    place = _place(shell, home, ask=False)
+    found = False
+    target = _inside(place.script, home, shell)
+    data = _read(target)
+    if data is not None and TITLE.encode() in data[:200]:
+        _remove(place.script)
+        for folder in place.folders:
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+        found = True
+        output.result(str(place.script))
+        output.note(visible(f"Removed {place.script}"))
+    elif data is not None:
+        output.warn(visible(f"{place.script} is not of zimage's making, and stays"))
+    if place.rc is not None:
+        target = _inside(place.rc, home, shell)
+        before = _read(target)
+        after, made_by_us = _without_lines(before or b"")
+        if before is not None and after != before:
+            if made_by_us and not after:
+                _remove(place.rc)
+            else:
+                _write(target, after)
+            found = True
+            output.result(str(place.rc))
+            output.note(visible(f"Removed zimage's lines from {place.rc}"))
+    if not found:
+        output.note(f"There is no completion for {shell} of zimage's installing.")
+
+
+# -- which shell, and where ---------------------------------------------------------------------
+
+
+def current_shell() -> str:
+    """Return the shell that this was typed in: the nearest ancestor that is one, else $SHELL.
+
+    Raises UsageError where neither is one that we know.
+    """
+    names = [*_ancestors(), os.environ.get("SHELL", "")]
+    if sys.platform == "win32":
+        names.append("powershell")
+    for text in names:
+        name = Path(text).name.lstrip("-").removesuffix(".exe")
+        name = {"pwsh": "powershell"}.get(name, name)
+        if name in SCRIPTS:
+            return name
+    raise UsageError(
+        f"which shell this is cannot be told; allowed: {', '.join(SCRIPTS)}",
+        hint="Name it: zimage completions install bash",
+    )
+
+
+def _ancestors() -> list[str]:
+    """Return the names of the processes above this one, nearest first; none where nobody says."""
+    found: list[str] = []
+    number = os.getppid()
+    while number > 1 and len(found) < _ANCESTORS:
+        try:
+            # `pid (name) state parent …`, and the name may hold anything.
+            text = Path(f"/proc/{number}/stat").read_text(errors="replace")
+        except OSError:
+            return found or _ancestors_by_ps()
+        found.append(text[text.index("(") + 1 : text.rindex(")")])
+        number = int(text[text.rindex(")") + 2 :].split()[1])
+    return found
+
+
+def _ancestors_by_ps() -> list[str]:
+    found: list[str] = []
+    number = str(os.getppid())
+    while number not in {"", "0", "1"} and len(found) < _ANCESTORS:
+        words = _ask(["ps", "-o", "ppid=,comm=", "-p", number], os.environ).split(None, 1)
+        if len(words) < 2:
+            break
+        number, name = words[0], words[1].strip()
+        found.append(name)
+    return found
+
+
+def _home(shell: str) -> Path:
+    text = os.environ.get("USERPROFILE" if sys.platform == "win32" else "HOME", "")
+    if not text or not Path(text).is_absolute() or not Path(text).is_dir():
+        raise ConfigurationError(
+            "there is no home folder to install into: HOME names none",
+            hint=f"Set HOME, or put it in place yourself: zimage completions show {shell} > FILE",
+        )
+    return Path(text)
+
+
+def _place(shell: str, home: Path, *, ask: bool) -> Place:
+    """Return where a shell's script goes; `ask` has the shell say whether it needs more."""
+    find = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}[shell]
+    return find(home, Environment(dict(os.environ), home), ask)
+
+
+def _bash(home: Path, environment: Environment, ask: bool) -> Place:
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    # Later versions of bash-completion take a list.
+    named = (environment.get("BASH_COMPLETION_USER_DIR") or "").split(":")[0]
+    folder = Path(named) if named else data / "bash-completion"
+    script = folder / "completions" / "zimage"
+    rc = home / ".bashrc"
+    if sys.platform == "darwin" and (home / ".bash_profile").exists():
+        rc = home / ".bash_profile"  # its Terminal starts login shells
+    lines: tuple[str, ...] = ()
+    if ask and not _bash_completion_is_loaded(environment.variables):
+        quoted = shlex.quote(str(script))
+        lines = (f"[ ! -r {quoted} ] || . {quoted}",)
+    return Place(script, (script.parent, folder), rc, lines, "bash-completion is not loaded")
+
+
+def _bash_completion_is_loaded(variables: Mapping[str, str]) -> bool:
+    """Ask an interactive bash whether completions are loaded from the user's folder on demand."""
+    told = _ask(
+        ["bash", "-ic", "declare -F _completion_loader _comp_complete_load _comp_load; :"],
+        variables,
+        unmarked=True,
+    )
+    return "_comp" in told
+
+
+def _zsh(home: Path, environment: Environment, ask: bool) -> Place:
+    dot = Path(environment.get("ZDOTDIR") or home)
+    folder = dot / ".zfunc"
+    lines: tuple[str, ...] = ()
+    if ask and not _zsh_finds(folder, environment.variables):
+        start = "(( ${+functions[compdef]} )) || { autoload -Uz compinit && compinit; }"
+        lines = (
+            f"fpath=({shlex.quote(str(folder))} $fpath)",
+            f"{start}; autoload -Uz _zimage && compdef _zimage zimage",
+        )
+    why = "zsh does not look into that folder by itself"
+    return Place(folder / SCRIPTS["zsh"], (folder,), dot / ".zshrc", lines, why)
+
+
+def _zsh_finds(folder: Path, variables: Mapping[str, str]) -> bool:
+    """Ask an interactive zsh whether its completion system is on and looks into the folder."""
+    told = _ask(
+        ["zsh", "-ic", "(( ${+functions[compdef]} )) && print -rl -- $fpath; :"],
+        variables,
+        unmarked=True,
+    )
+    return str(folder) in told.splitlines()
+
+
+def _fish(home: Path, environment: Environment, ask: bool) -> Place:  # noqa: ARG001 - one signature
+    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    folder = config / "fish" / "completions"
+    return Place(folder / SCRIPTS["fish"], (folder,), None, (), "")
+
+
+def _powershell(home: Path, environment: Environment, ask: bool) -> Place:
+    profile = _profile(home, environment)
+    script = profile.parent / SCRIPTS["powershell"]
+    quoted = "'" + str(script).replace("'", "''") + "'"
+    lines = (f"if (Test-Path -LiteralPath {quoted}) {{ . {quoted} }}",) if ask else ()
+    return Place(script, (script.parent,), profile, lines, "PowerShell has no folder for scripts")
+
+
+def _profile(home: Path, environment: Environment) -> Path:
+    """Return the profile of all of the user's PowerShell hosts, asked for where it can be."""
+    for command in ("pwsh", "powershell"):
+        ask = [command, "-NoProfile", "-NonInteractive", "-Command"]
+        told = _ask([*ask, "$PROFILE.CurrentUserAllHosts"], environment.variables).strip()
+        if told and Path(told).is_absolute():
+            return Path(told)
+    if sys.platform == "win32":
+        return home / "Documents" / "PowerShell" / "profile.ps1"
+    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    return config / "powershell" / "profile.ps1"
+
+
+def _ask(command: list[str], variables: Mapping[str, str], *, unmarked: bool = False) -> str:
+    """Return what a command prints, empty where it cannot be run or takes too long.
+
+    `unmarked`: in a session of its own without a terminal, so that no start-up file can take this
+    one over.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - our own words
+            command,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_ASK_SECONDS,
+            start_new_session=unmarked,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+def _inside(path: Path, home: Path, shell: str) -> Path:
+    """Return what a path leads to. Raises ConfigurationError where that is outside of `home`."""
+    try:
+        target, root = path.resolve(), home.resolve()
+    except (OSError, RuntimeError) as error:
+        raise ConfigurationError(f"{path} leads nowhere: {error}") from None
+    if not target.is_relative_to(root):
+        where = f", which leads to {target}" if target != path else ""
+        raise ConfigurationError(
+            f"{path}{where}, is outside the home folder {home}: nothing is written there",
+            hint=f"Put it in place yourself: zimage completions show {shell} > {path}",
+        )
+    return target
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {reason(error)}") from None
+
+
+def _write(path: Path, data: bytes) -> bool:
+    """Write a file as a whole, its mode kept; False where it held that already."""
+    if _read(path) == data:
+        return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = path.stat().st_mode & 0o7777 if path.exists() else None
+        write_whole(path, data, mode=mode)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {reason(error)}") from None
+    return True
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be removed: {reason(error)}") from None
+
+
+def _with_lines(before: bytes | None, lines: tuple[str, ...]) -> bytes:
+    """Return a start-up file with our lines at its end, once."""
+    rest, made_by_us = _without_lines(before or b"")
+    note = _NEW_FILE if before is None or made_by_us else ""
+    start = b""
+    if rest and not rest.endswith(b"\n"):
+        start, note = b"\n", note + _NEW_LINE
+    marked = "".join(f"{line}  {MARK}{note}\n" for line in lines)
+    return rest + start + os.fsencode(marked)
+
+
+def _without_lines(data: bytes) -> tuple[bytes, bool]:
+    """Return a start-up file as it was before, and whether it was not there at all."""
+    kept: list[bytes] = []
+    made_by_us = False
+    for line in data.splitlines(keepends=True):
+        text, mark, note = line.rpartition(MARK.encode())
+        if not mark or not text.endswith(b"  "):
+            kept.append(line)
+            continue
+        made_by_us = made_by_us or _NEW_FILE.encode() in note
+        if _NEW_LINE.encode() in note and kept:
+            kept[-1] = kept[-1].removesuffix(b"\n")
+    return b"".join(kept), made_by_us

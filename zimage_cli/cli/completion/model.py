@@ -1,0 +1,139 @@
+"""The command tree as plain data: what the generators of all four shells read.
+
+Only typer's public names and the attributes of the objects it returns are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from zimage_cli.cli.completion.values import Value, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option: `names` long before short. `value` is None for a flag.
+
+    `group` holds every name that says the same thing, or its opposite: none of them is offered
+    once one is given.
+    """
+
+    names: tuple[str, ...]
+    group: tuple[str, ...]
+    about: str
+    value: Value | None
+    label: str
+    repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A positional argument; a repeatable one takes all words that are left."""
+
+    label: str
+    value: Value
+    repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command or a group of commands; `path` is empty for zimage itself."""
+
+    path: tuple[str, ...]
+    about: str
+    options: tuple[Option, ...]
+    arguments: tuple[Argument, ...]
+    commands: tuple[Command, ...]
+
+    @property
+    def name(self) -> str:
+        """The last word of the path."""
+        return self.path[-1] if self.path else "zimage"
+
+    @property
+    def key(self) -> str:
+        """The path in words, empty for zimage itself."""
+        return " ".join(self.path)
+
+    def walk(self) -> Iterator[Command]:
+        """Yield this command and all below it."""
+        yield self
+        for command in self.commands:
+            yield from command.walk()
+
+    def values(self) -> Iterator[Value]:
+        """Yield the kinds of value that this command and all below it take, each once."""
+        seen: set[str] = set()
+        for command in self.walk():
+            taken = [one.value for one in command.options if one.value]
+            taken += [one.value for one in command.arguments]
+            for value in (kind for one in taken for kind in one.spread()):
+                if value.name not in seen:
+                    seen.add(value.name)
+                    yield value
+
+
+def read_tree() -> Command:
+    """Return zimage's own command tree.
+
+    Raises LookupError for an option or argument that `values.py` does not know.
+    """
+    from zimage_cli.cli.main import app
+
+    return read_command(typer.main.get_command(app))
+
+
+def read_command(command: Any, path: tuple[str, ...] = (), parent: Any = None) -> Command:
+    """Return a command of typer's, with all below it. Raises LookupError as `read_tree` does."""
+    context = typer.Context(
+        command, info_name=path[-1] if path else "zimage", parent=parent, **command.context_settings
+    )
+    visible = [param for param in command.params if not getattr(param, "hidden", False)]
+    options = [param for param in visible if param.param_type_name == "option"]
+    help_option = command.get_help_option(context)
+    if help_option is not None:
+        options.append(help_option)
+    names = command.list_commands(context) if hasattr(command, "list_commands") else ()
+    below = [(name, command.get_command(context, name)) for name in names]
+    return Command(
+        path=path,
+        about=_one_line(command.help),
+        options=tuple(one for param in options for one in _options(path, param)),
+        arguments=tuple(
+            Argument(_label(param), value_of(path, param), param.nargs == -1)
+            for param in command.params
+            if param.param_type_name == "argument"
+        ),
+        commands=tuple(
+            read_command(one, (*path, name), context) for name, one in below if not one.hidden
+        ),
+    )
+
+
+def _options(path: tuple[str, ...], param: Any) -> Iterator[Option]:
+    """Yield an option, and the one that is its opposite where there is one."""
+    takes_value = not (param.is_flag or param.count)
+    value = value_of(path, param) if takes_value else None
+    about, group = _one_line(param.help), (*_ordered(param.opts), *_ordered(param.secondary_opts))
+    label, repeatable = _label(param), bool(param.multiple or param.count)
+    yield Option(_ordered(param.opts), group, about, value, label, repeatable)
+    if param.secondary_opts:
+        opposite = f"The opposite of {_ordered(param.opts)[0]}."
+        yield Option(_ordered(param.secondary_opts), group, opposite, None, label, repeatable)
+
+
+def _ordered(names: list[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: not name.startswith("--")))
+
+
+def _label(param: Any) -> str:
+    text = param.metavar or param.name
+    return str(text).replace("[", "").replace("]", "").removesuffix("...") or "WORD"
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split("\n\n")[0].split())

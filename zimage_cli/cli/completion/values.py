@@ -1,0 +1,177 @@
+"""What each option and argument takes: the one table to extend when there is a new one.
+
+A parameter that takes a value and stands in no table makes the generator fail and say so: nobody
+forgets to decide. A choice that typer knows needs no entry. FREE is for what only the user knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from zimage_cli.api.endpoint import ENDPOINTS, REGIONS, SANDBOX
+from zimage_cli.cli.completion import SCRIPTS
+from zimage_cli.core import sizes
+from zimage_cli.core.settings import NAMES
+from zimage_cli.sandbox import faults
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word to be offered, and what it means."""
+
+    text: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A kind of value, known to the scripts by `name`.
+
+    `words` to choose from; files that end in one of `suffixes` (`""`: any file); `folders`.
+    `open_ended`: the user goes on typing after a word. `after`: what it is after which argument.
+    """
+
+    name: str
+    words: tuple[Word, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    folders: bool = False
+    open_ended: bool = False
+    after: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def is_path(self) -> bool:
+        """Whether files or folders are offered."""
+        return self.folders or bool(self.suffixes)
+
+    def spread(self) -> Iterator[Value]:
+        """Yield this kind and those it turns into."""
+        yield self
+        for _, value in self.after:
+            yield from value.spread()
+
+
+def _region_words() -> tuple[Word, ...]:
+    return (
+        *(Word(region.name, region.data) for region in REGIONS),
+        *(Word(region.id, f"the id of {region.name}") for region in REGIONS),
+    )
+
+
+def _size_words() -> tuple[Word, ...]:
+    square = {size.ratio: size.text for size in sizes.RECOMMENDED if size.tier == sizes.TIERS[0]}
+    return (
+        *(Word(name, f"{ratio}, {square[ratio]}") for name, ratio in sizes.NAMED_RATIOS.items()),
+        *(Word(ratio, square[ratio]) for ratio in sizes.RATIOS),
+        *(Word(f"{size.ratio}@{size.tier}", size.text) for size in sizes.RECOMMENDED),
+        *(Word(size.text, f"{size.ratio}@{size.tier}") for size in sizes.RECOMMENDED),
+    )
+
+
+def _fault_words() -> tuple[Word, ...]:
+    return (
+        Word("list", "Name the kinds."),
+        *(Word(kind, f"{status}: {text}") for kind, (status, text) in faults.ERRORS.items()),
+        *(Word(kind, text) for kind, text in {**faults.ANSWERS, **faults.PICTURES}.items()),
+    )
+
+
+FREE = Value("free")
+SERVICE_REGION = Value("service_region", _region_words())
+REGION = Value("region", (*_region_words(), Word(SANDBOX, "the stand-in inside zimage")))
+ENDPOINT = Value("endpoint", tuple(map(Word, ENDPOINTS)))
+SIZE = Value("size", _size_words())
+SETTING = Value("setting", tuple(map(Word, NAMES)))
+STORED_SETTING = Value("stored_setting", tuple(Word(name) for name in NAMES if name != "key"))
+SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
+FAULT = Value("fault", _fault_words(), open_ended=True)
+SWITCH = Value("switch", (Word("true"), Word("false")))
+FOLDER = Value("folder", folders=True)
+REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
+PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
+NEW_VALUE = Value(
+    "new_value",
+    after=(
+        ("region", REGION),
+        ("endpoint", ENDPOINT),
+        ("size", SIZE),
+        ("prompt_extend", SWITCH),
+        ("output_dir", FOLDER),
+    ),
+)
+
+OPTIONS: dict[str, Value] = {
+    "--size": SIZE,
+    "--seed": FREE,
+    "--count": FREE,
+    "--request": FREE,
+    "--file": REQUEST_FILE,
+    "--region": REGION,
+    "config --region": SERVICE_REGION,
+    "--endpoint": ENDPOINT,
+    "--workspace": FREE,
+    "--base-url": FREE,
+    "--timeout": FREE,
+    "--retries": FREE,
+    "--output": PICTURE_FILE,
+    "--output-dir": FOLDER,
+    "--name": FREE,
+    "--limit": FREE,
+    "--port": FREE,
+    "--latency": FREE,
+    "--rps": FREE,
+    "--fault": FAULT,
+    "--fault-seed": FREE,
+}
+"""`--option` → what it takes, in every command; `COMMAND --option` for one command or all below it,
+which wins."""
+
+ARGUMENTS: dict[str, Value] = {
+    "generate prompt": FREE,
+    "validate prompt": FREE,
+    "config get name": SETTING,
+    "config set name": STORED_SETTING,
+    "config set value": NEW_VALUE,
+    "config unset name": STORED_SETTING,
+    "config set-region region": REGION,
+    "config set-key on_the_command_line": FREE,
+    "config set-workspace workspace": FREE,
+    "regions show name": REGION,
+    "regions ping name": REGION,
+    "history show number": FREE,
+    "history recover ids": FREE,
+    "completions show shell": SHELL,
+    "completions install shell": SHELL,
+    "completions uninstall shell": SHELL,
+}
+"""`COMMAND parameter` → what it takes."""
+
+
+def value_of(path: tuple[str, ...], param: Any) -> Value:
+    """Return what a parameter of typer's takes. Raises LookupError where no table says it."""
+    key = entry_of(path, param)
+    if key is not None:
+        return (OPTIONS | ARGUMENTS)[key]
+    choices = getattr(param.type, "choices", None)
+    if choices:
+        texts = [getattr(one, "value", one) for one in choices]
+        return Value("_".join((*path, param.name)).replace("-", "_"), tuple(map(Word, texts)))
+    name = param.name if param.param_type_name == "argument" else param.opts[0]
+    raise LookupError(
+        f"zimage {' '.join((*path, name))} takes a value, and zimage_cli/cli/completion/values.py "
+        "does not say of what kind: add it to OPTIONS or ARGUMENTS there (FREE for free text)"
+    )
+
+
+def entry_of(path: tuple[str, ...], param: Any) -> str | None:
+    """Return the table's entry that holds for a parameter, None where there is none."""
+    if param.param_type_name == "argument":
+        key = " ".join((*path, param.name))
+        return key if key in ARGUMENTS else None
+    for length in range(len(path), -1, -1):
+        for name in param.opts:
+            key = " ".join((*path[:length], name))
+            if key in OPTIONS:
+                return key
+    return None
