@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from zimage_cli.api.errors import ServiceError
+
+_LARGEST = 2**53
+"""What every reader of JSON, and SQLite, can hold."""
+_USAGE_FIELDS = 50
+_USAGE_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ def parse_answer(body: bytes) -> Answer:
     image_url = _first(content, "image")
     if image_url is None:
         raise _unusable("The service's answer has no picture.", request_id)
-    usage = _dict(top.get("usage"))
+    usage = _kept(_dict(top.get("usage")))
     return Answer(
         image_url=image_url,
         text=_first(content, "text"),
@@ -104,4 +110,33 @@ def _first(items: list[dict[str, Any]], key: str) -> str | None:
 
 
 def _pixels(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    sound = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST
+    return value if sound and isinstance(value, int) else None
+
+
+def _kept(usage: dict[str, Any], depth: int = 1) -> dict[str, Any]:
+    """Return what of `usage` can be written down anywhere: numbers, short texts, one level more.
+
+    Endless nesting, numbers without end or NaN must not cost a picture that is paid.
+    """
+    found: dict[str, Any] = {}
+    for name, value in list(usage.items())[:_USAGE_FIELDS]:
+        if isinstance(value, dict) and depth:
+            found[whole_text(name[:_USAGE_TEXT])] = _kept(value, depth - 1)
+        elif _is_plain(value):
+            kept = whole_text(value) if isinstance(value, str) else value
+            found[whole_text(name[:_USAGE_TEXT])] = kept
+    return found
+
+
+def _is_plain(value: object) -> bool:
+    match value:
+        case None | bool():
+            return True
+        case int():
+            return abs(value) <= _LARGEST
+        case float():
+            return isfinite(value)
+        case str():
+            return len(value) <= _USAGE_TEXT
+    return False

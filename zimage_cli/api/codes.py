@@ -96,9 +96,13 @@ CODES: dict[str, Meaning] = {
 """Keyed by the code in lower case: the service spells some codes in two ways."""
 
 
+_CODE_LENGTH = 200
+
+
 def _by_code(code: str) -> Meaning | None:
     """Return the meaning of a code or of its longest dotted beginning (`InternalError.Algo`)."""
-    key = code.strip().lower()
+    # No code is that long; cutting dots off one of a megabyte would take minutes.
+    key = code[:_CODE_LENGTH].strip().lower()
     while key:
         if key in CODES:
             return CODES[key]
@@ -193,8 +197,9 @@ def error_for(status: int, body: bytes, headers: Mapping[str, str]) -> errors.Zi
     )
     error.pace = meaning.pace
     error.retry_after = _retry_after(headers.get("retry-after"))
-    if isinstance(error, errors.ServiceError) and status >= 500 and not fields:
-        error.maybe_billed = status not in _GATEWAY_STATUSES
+    if isinstance(error, errors.ServiceError) and not fields:
+        # Neither refused in words nor by a gateway in front of the service, or even a success.
+        error.maybe_billed = status < 300 or (status >= 500 and status not in _GATEWAY_STATUSES)
     return error
 
 
