@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -10,14 +11,27 @@ def run() -> None:
 
     `--version` is answered here: it needs nothing that takes longer to load than Python itself.
     """
-    if sys.argv[1:] == ["--version"]:
-        from zimage_cli import __version__
-
-        sys.stdout.write(f"zimage {__version__}\n")
+    if sys.argv[1:] == ["--version"] and _print_version():
         return
-    from zimage_cli.cli.main import main
+    try:
+        from zimage_cli.cli.main import main
 
-    sys.exit(main(sys.argv[1:]))  # noqa: TID251 - the one exit
+        status = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)  # noqa: TID251 - the one exit
+
+
+def _print_version() -> bool:
+    from zimage_cli import __version__
+
+    try:
+        # Not through the stream: what it could not write would haunt its every flush.
+        os.write(sys.stdout.fileno(), f"zimage {__version__}\n".encode())
+    except (AttributeError, OSError):
+        # Closed, full or without a reader: the long way knows what to say.
+        return False
+    return True
 
 
 if __name__ == "__main__":

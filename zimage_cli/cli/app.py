@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zimage_cli.cli.output import wants_colour
+from zimage_cli.cli.output import Output, wants_colour
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,8 +59,22 @@ def _write_examples(command: Any, formatter: Any) -> None:
             formatter.write(f"  {line.strip()}\n")
 
 
+def _show_help(context: Any, _option: Any, wanted: bool) -> None:
+    # Typer's own callback prints by itself, and knows nothing of a stdout that takes no more.
+    if wanted and not context.resilient_parsing:
+        Output().help(context.get_help())
+        context.exit()
+
+
 class Command(TyperCommand):
     """A command whose help is grouped by panel and ends with its examples."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return `--help`, printed as all else is."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the parameters."""
@@ -73,6 +87,13 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A command group, its help in the same style."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return `--help`, printed as all else is."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the subcommands, then the group's own options."""

@@ -17,6 +17,31 @@ if TYPE_CHECKING:
 BUG_STATUS = 1
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
+_BUG_HINT = "run it again with ZIMAGE_DEBUG=1 and report what it prints, without your key"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, SIGTERM or SIGHUP, with what a command has to say at its end.
+
+    `number` is the signal's; `note` a line for a person; `document` what `--json` prints.
+    """
+
+    def __init__(
+        self, number: int, *, note: str | None = None, document: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.number = int(number)
+        self.note = note
+        self.document = document
+
+    @property
+    def words(self) -> str:
+        """What happened, in a word."""
+        return "interrupted" if 128 + self.number == INTERRUPTED_STATUS else "terminated"
+
+    def error_document(self, *, prompt: str | None = None) -> dict[str, Any]:
+        """Return the error object of `--json`."""
+        return _document("interrupted", self.words, self.note, prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +111,25 @@ def as_json(error: errors.ZimageError, *, prompt: str | None = None) -> dict[str
     }
 
 
+def _document(
+    kind: str, message: str, hint: str | None, prompt: str | None = None
+) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "code": None,
+        "message": message,
+        "hint": hint,
+        "http_status": None,
+        "request_id": None,
+        "prompt": prompt,
+    }
+
+
+def bug_document(error: BaseException) -> dict[str, Any]:
+    """Return the error object of `--json` for an unknown exception."""
+    return _document("bug", f"{type(error).__name__}: {error}", _BUG_HINT)
+
+
 def error_documents(
     error: errors.ZimageError, *, prompt: str | None = None
 ) -> list[dict[str, Any]]:
@@ -138,6 +182,4 @@ def print_bug(output: Output, error: BaseException) -> None:
         f"{output.style('error:', '1;31')} this is a bug in zimage: "
         f"{type(error).__name__}: {visible(str(error))}"
     )
-    output.say(
-        "  next: run it again with ZIMAGE_DEBUG=1 and report what it prints, without your key"
-    )
+    output.say(f"  next: {_BUG_HINT}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from zimage_cli.api.errors import (
 )
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import error_documents, exit_status, print_error
+from zimage_cli.cli.errors import Interrupted, error_documents, exit_status, print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.names import NameTemplate
@@ -29,6 +30,7 @@ from zimage_cli.core.save import FolderPlace, Place, StreamPlace
 from zimage_cli.core.settings import Flags, Settings, refused_key_hint, resolve
 
 if TYPE_CHECKING:
+    from zimage_cli.cli.progress import Display
     from zimage_cli.core.job import Maker, Picture
 
 MAX_COUNT = 10_000
@@ -119,10 +121,8 @@ def generate(
         dry_run=dry_run,
     )
     out = Output(quiet=quiet)
-    if to_stdout and out.stdout.isatty() and not dry_run:
-        raise UsageError(
-            "a picture's bytes are not for a terminal", hint="Pipe them: … -o - | viewer"
-        )
+    if to_stdout and not dry_run:
+        _refuse_stdout(out)
     flags = Flags(
         region=region,
         endpoint=endpoint,
@@ -212,13 +212,24 @@ def _refuse_contradictions(
         raise UsageError("--name and --output FILE both name the picture: give only one")
 
 
+def _refuse_stdout(out: Output) -> None:
+    """Refuse a standard output that no picture can go to, before one is paid for."""
+    if out.stdout.isatty():
+        raise UsageError(
+            "a picture's bytes are not for a terminal", hint="Pipe them: … -o - | viewer"
+        )
+    if out.stdout_closed:
+        raise UsageError("-o -: the standard output is closed")
+
+
 def _is_folder(output: str) -> bool:
     """Tell whether `--output` means a folder; raises UsageError for a file that can be no PNG."""
     if output == "-":
         return False
     if "\0" in output:
         raise UsageError("--output holds a NUL character")
-    if output.endswith(("/", os.sep)) or Path(output).is_dir():
+    # os.path and not Path: that one raises for a name that is too long.
+    if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112
         return True
     suffix = Path(output).suffix.lower()
     if suffix in _OTHER_SUFFIXES:
@@ -247,6 +258,7 @@ class _Run:
     out: Output
     pictures: list[Picture] = field(default_factory=list)
     failures: list[tuple[Request, ZimageError]] = field(default_factory=list)
+    display: Display | None = None
 
     def run(self) -> None:
         """Make the pictures. Raises typer.Exit with the first failure's status."""
@@ -255,6 +267,8 @@ class _Run:
         except ZimageError as error:
             # Before the first picture: no key, no place to save, no sandbox.
             self.failures.append((self.plan.requests[0], error))
+        except KeyboardInterrupt as stop:
+            raise self._interrupted(stop) from None
         for _, failure in self.failures:
             print_error(self.out, failure)
         if self.plan.report == "json":
@@ -284,10 +298,12 @@ class _Run:
 
         facts = request_facts(request, self.plan.settings, maker.destination.origin)
         with Display(self.out, facts, number, len(self.plan.requests)) as display:
+            self.display = display
             try:
                 picture = maker.make(request, number=number, observer=display)
             except ZimageError as error:
-                if error.http_status == 401:
+                # A picture's host may answer 401 too; it has never seen a key.
+                if isinstance(error, AuthenticationError) and error.http_status == 401:
                     error.hint = refused_key_hint(self.plan.settings)
                 self.failures.append((request, error))
                 return not isinstance(error, _POINTLESS)
@@ -298,6 +314,21 @@ class _Run:
         elif self.plan.report == "paths" and picture.path != "-":
             self.out.result(picture.path)
         return True
+
+    def _interrupted(self, stop: KeyboardInterrupt) -> Interrupted:
+        """Return the interrupt with what became of the picture that was being made."""
+        for _, failure in self.failures:
+            print_error(self.out, failure)
+        number = getattr(stop, "number", signal.SIGINT)
+        end = Interrupted(number, note=self.display.interrupted if self.display else None)
+        if self.plan.report == "json":
+            done = len(self.pictures) + len(self.failures)
+            request = self.plan.requests[min(done, len(self.plan.requests) - 1)]
+            document = self._document()
+            document["status"] = "partial" if self.pictures else "error"
+            document["errors"].append(end.error_document(prompt=request.prompt))
+            end.document = document
+        return end
 
     def _document(self) -> dict[str, Any]:
         status = "ok" if not self.failures else "partial" if self.pictures else "error"

@@ -84,16 +84,10 @@ def root(
     """Make pictures with Z-Image Turbo from the terminal."""
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: ends like Ctrl-C, so that what is in flight is written down."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
 def _on_signal(number: int, _frame: object) -> None:
-    raise _Terminated(number)
+    from zimage_cli.cli.errors import Interrupted
+
+    raise Interrupted(number)
 
 
 def main(args: list[str]) -> int:
@@ -101,9 +95,11 @@ def main(args: list[str]) -> int:
     import signal
 
     set_up_streams()
+    # Both end like Ctrl-C, so that what is in flight is written down; nohup keeps its word.
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _on_signal)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _on_signal)
     status = _run(args)
     try:
         sys.stdout.flush()
@@ -120,24 +116,23 @@ def _run(args: list[str]) -> int:
 
     output = Output()
     try:
+        # Typer's own way to run a command turns every signal into a silent 130.
         command = typer.main.get_command(app)
-        return command(args, prog_name="zimage", standalone_mode=False) or 0
+        with command.make_context("zimage", list(args)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     except ZimageError as error:
         return _fail(output, args, error)
     except typer.TyperException as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
-            output.say(error.message)
-            return errors.USAGE_STATUS
-        return _fail(output, args, errors.from_typer(error))
-    except _Terminated as signal:
-        output.say("terminated")
-        return 128 + signal.number
-    except (KeyboardInterrupt, typer.Abort):
-        output.say("interrupted")
-        return errors.INTERRUPTED_STATUS
+        return _fail_usage(output, args, error)
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        return _interrupted(output, args, stop)
     except Exception as error:  # noqa: BLE001 - an unknown exception is a bug, and said to be one
         errors.print_bug(output, error)
+        _print_document(output, args, errors.bug_document(error))
         return errors.BUG_STATUS
+    return 0
 
 
 def _fail(output: Output, args: list[str], error: ZimageError) -> int:
@@ -145,13 +140,37 @@ def _fail(output: Output, args: list[str], error: ZimageError) -> int:
     from zimage_cli.cli import errors
 
     errors.print_error(output, error)
-    if "--json" in args:
-        output.json(
-            {
-                "schema": 1,
-                "status": "error",
-                "images": [],
-                "errors": errors.error_documents(error),
-            }
-        )
+    _print_document(output, args, *errors.error_documents(error))
     return errors.exit_status(error)
+
+
+def _fail_usage(output: Output, args: list[str], error: typer.TyperException) -> int:
+    from zimage_cli.cli import errors
+
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
+        output.say(error.message)
+        return errors.USAGE_STATUS
+    return _fail(output, args, errors.from_typer(error))
+
+
+def _interrupted(output: Output, args: list[str], stop: BaseException) -> int:
+    import signal
+
+    from zimage_cli.cli.errors import Interrupted
+
+    # Who presses Ctrl-C twice wants the end, not a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end = stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT)
+    output.say(end.words)
+    if end.note:
+        output.say(f"  {end.note}")
+    if end.document is not None:
+        output.json(end.document)
+    else:
+        _print_document(output, args, end.error_document())
+    return 128 + end.number
+
+
+def _print_document(output: Output, args: list[str], *problems: dict[str, Any]) -> None:
+    if "--json" in args:
+        output.json({"schema": 1, "status": "error", "images": [], "errors": [*problems]})

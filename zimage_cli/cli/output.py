@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, TextIO
@@ -16,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 import typer
 
 from zimage_cli.api.characters import json_text
+from zimage_cli.api.errors import UsageError
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -30,11 +32,12 @@ _PIPE_WIDTH = 100_000
 
 
 def set_up_streams() -> None:
-    """Make stdout and stderr UTF-8 whatever the locale says.
+    """Make stdout and stderr UTF-8 whatever the locale says, and the null device where closed.
 
     A terminal that speaks another encoding keeps it and gets escapes for what it cannot show.
     stdout keeps undecodable bytes of file names as they were.
     """
+    _fill_closed()
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if not hasattr(stream, "reconfigure"):
             continue
@@ -42,6 +45,29 @@ def set_up_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
         else:
             stream.reconfigure(encoding="utf-8", errors=errors)
+
+
+def _fill_closed() -> None:
+    """Open the null device for every standard stream that is closed.
+
+    Otherwise the next file or socket to be opened gets its number, and whatever prints there.
+    """
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+def _silence(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that is to come, nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    with suppress(OSError, ValueError):
+        stream.flush()
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -72,6 +98,10 @@ class Output:
         """Print one line of the result: exact in a pipe, control characters shown on a terminal."""
         self._write(self.stdout, (visible(text) if self.stdout.isatty() else text) + "\n")
 
+    def help(self, text: str) -> None:
+        """Print our own text as it is, with its lines and styles."""
+        self._write(self.stdout, text + "\n")
+
     def json(self, value: object) -> None:
         """Print one JSON document on a line."""
         self._write(self.stdout, json_text(value) + "\n")
@@ -79,9 +109,18 @@ class Output:
     def data(self, chunks: Iterable[bytes]) -> None:
         """Write bytes to stdout and nothing else. Raises OSError where they cannot be written."""
         binary: IO[bytes] = self.stdout.buffer
-        for chunk in chunks:
-            binary.write(chunk)
-        binary.flush()
+        try:
+            for chunk in chunks:
+                binary.write(chunk)
+            binary.flush()
+        except OSError:
+            _silence(self.stdout)
+            raise
+
+    @property
+    def stdout_closed(self) -> bool:
+        """Tell whether the program was started without a standard output."""
+        return getattr(self.stdout, "name", None) == os.devnull
 
     def result_table(self, table: Table) -> None:
         """Print a table that is the result."""
@@ -127,10 +166,16 @@ class Output:
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console
 
+        class Careful(Console):
+            """Leaves a broken pipe to us: rich ends the program, whichever stream it was."""
+
+            def on_broken_pipe(self) -> None:
+                raise  # noqa: PLE0704 - called while the error is handled
+
         colour = wants_colour(stream, self.environ)
         columns = self.environ.get("COLUMNS", "")
         wide = not stream.isatty() and not columns.isdecimal()
-        return Console(
+        return Careful(
             file=stream,
             markup=False,
             emoji=False,
@@ -142,17 +187,32 @@ class Output:
         )
 
     def _print(self, console: Console, renderable: Any) -> None:
-        try:
+        with self._writing(console.file):
             console.print(renderable)
-        except BrokenPipeError:
-            raise typer.Exit(SIGPIPE_STATUS) from None
 
     def _write(self, stream: TextIO, text: str) -> None:
-        try:
+        with self._writing(stream):
             stream.write(text)
             stream.flush()
-        except BrokenPipeError:
-            raise typer.Exit(SIGPIPE_STATUS) from None
+
+    @contextmanager
+    def _writing(self, stream: IO[str]) -> Iterator[None]:
+        """Let a lost stderr go: there is nobody to tell, and the work goes on.
+
+        A lost stdout ends the command: as other programs end where the reader went away, else
+        with UsageError.
+        """
+        try:
+            yield
+        except OSError as error:
+            if stream is self.stderr:
+                _silence(self.stderr)
+                return
+            _silence(self.stdout)
+            if isinstance(error, BrokenPipeError):
+                raise typer.Exit(SIGPIPE_STATUS) from None
+            why = (error.strerror or str(error)).lower()
+            raise UsageError(f"The standard output cannot be written to: {why}.") from None
 
 
 def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:

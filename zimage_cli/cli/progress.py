@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.core.job import Observer, Picture
@@ -34,7 +35,9 @@ class Display(Observer):
         self._out = out
         self._facts = facts
         self._label = f"{number} of {count}: " if count > 1 else ""
-        self._live = not out.quiet and out.stderr.isatty()
+        self._shown = not out.quiet and out.stderr.isatty()
+        # A dumb terminal cannot take a line back: it gets the table, then a line a wait.
+        self._live = self._shown and out.environ.get("TERM") not in {"dumb", "unknown"}
         self._began = time.monotonic()
         self._doing = "connecting"
         self._wait: tuple[float, Wait] | None = None
@@ -45,7 +48,7 @@ class Display(Observer):
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        if self._live:
+        if self._shown:
             self._thread = threading.Thread(target=self._draw, name="display", daemon=True)
             self._thread.start()
         return self
@@ -54,8 +57,25 @@ class Display(Observer):
         self._done.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join()
+            try:
+                self._thread.join()
+            except KeyboardInterrupt:
+                # A second Ctrl-C: even now the cursor comes first.
+                self._thread.join()
+                raise
         self._flush()
+
+    @property
+    def interrupted(self) -> str | None:
+        """Return what a person who stops it now should know."""
+        if self._doing == "painting":
+            return (
+                "The request was sent: the picture may have been made and billed. "
+                "It is in zimage history as lost."
+            )
+        if self._doing == "downloading":
+            return "The picture was made: zimage history recover fetches it within 24 hours."
+        return None
 
     # -- what the maker tells ------------------------------------------------------------------
 
@@ -68,6 +88,7 @@ class Display(Observer):
     def sending(self, attempt: int) -> None:
         """Note a try."""
         self._wait = None
+        self._bytes = None
         self._doing = "connecting" if attempt == 1 else f"connecting, try {attempt}"
 
     def sent(self) -> None:
@@ -77,6 +98,8 @@ class Display(Observer):
 
     def waiting(self, wait: Wait) -> None:
         """Note a pause, and why."""
+        if self._doing == "painting":
+            self._doing = "waiting"
         self._wait = (time.monotonic() + wait.seconds, wait)
         self._wake.set()
         if not self._live:
@@ -100,7 +123,7 @@ class Display(Observer):
         """Show what was made: rewritten prompt and reasoning, then dimensions, size and cost."""
         if self._out.quiet:
             return
-        if self._live and (picture.rewritten_prompt or picture.answer.reasoning):
+        if self._shown and (picture.rewritten_prompt or picture.answer.reasoning):
             self._out.show(_panel(picture))
         self._out.note(_saved_line(self._out, picture))
 
@@ -112,12 +135,17 @@ class Display(Observer):
     # -- the drawing thread --------------------------------------------------------------------
 
     def _draw(self) -> None:
+        # A terminal that went away must not cost the picture, nor a traceback.
+        with suppress(OSError):
+            self._draw_all()
+
+    def _draw_all(self) -> None:
         self._wake.wait(_SHOW_AFTER)
         from rich.live import Live
 
         console = self._out.stderr_console
         console.print(self._table())
-        if self._done.is_set():
+        if self._done.is_set() or not self._live:
             return
         with Live(
             console=console,
@@ -215,4 +243,7 @@ def _saved_line(out: Output, picture: Picture) -> str:
     ]
     if picture.entry is not None:
         facts.append(f"history {picture.entry}")
-    return f"{out.style('saved', '32')} {', '.join(facts)}"
+    # On a terminal the next line is stdout's, and that is the path.
+    where = "to standard output" if picture.path == "-" else visible(picture.path)
+    path = "" if out.stdout.isatty() else f" {where}:"
+    return f"{out.style('saved', '32')}{path} {', '.join(facts)}"

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from zimage_cli.core.files import default_mode, make_temporary, make_writable_folder, publish
+from zimage_cli.api.errors import UsageError
+from zimage_cli.core.files import (
+    default_mode,
+    make_temporary,
+    make_writable_folder,
+    publish,
+    reason,
+)
 from zimage_cli.core.names import numbered
 
 FOLDER = Path("ai-image-zimage-turbo") / "images"
+
+_DEVICES = frozenset({"/dev", "/dev/fd", "/proc/self/fd"})
 
 
 class Draft(Protocol):
@@ -51,6 +61,19 @@ class _FileDraft:
         return str(self.folder.publish(self.temporary, self.path))
 
 
+def _check_name(path: Path) -> None:
+    """Refuse a name that no file can have, or that something other than a file has."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
+        raise UsageError(f"{path} cannot be written: {why}. Nothing was sent.") from None
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{path} exists and is no file. Nothing was sent.")
+
+
 class FolderPlace:
     """A folder of pictures, or one file in it where `filename` is given.
 
@@ -67,8 +90,14 @@ class FolderPlace:
         self._saved: set[Path] = set()
 
     def prepare(self) -> None:
-        """Make the folder and write a probe. Raises UsageError."""
+        """Make the folder and write a probe; look at the file's name. Raises UsageError."""
+        if str(self.folder) in _DEVICES:
+            raise UsageError(
+                f"{self.folder} is for devices, not for pictures.", hint="For stdout: -o -"
+            )
         make_writable_folder(self.folder)
+        if self.filename is not None:
+            _check_name(self.folder / self.filename)
 
     def wanted(self, name: str) -> str:
         """Return the path for a picture of that name, before any number is added."""

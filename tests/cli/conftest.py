@@ -1,0 +1,220 @@
+"""A service to ask, what it leaves behind, and a terminal to look at."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli.sandbox.server import Sandbox, SandboxServer
+
+KEY = "sk-0123456789abcdef0123456789abcdef"
+SIZE = "512*512"
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A picture of 512*512 that costs nothing to serve."""
+    from zimage_cli.sandbox.drawing import noise
+
+    return noise(512, 512, 20_000)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running stand-in for the service, and the command that asks it."""
+
+    server: SandboxServer
+    zimage: Any
+    home: Path
+    work: Path
+    key: str = KEY
+
+    @property
+    def books(self) -> Any:
+        return self.server.books
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"DASHSCOPE_BASE_URL": self.server.api_root, "DASHSCOPE_API_KEY": self.key}
+
+    def script(self, *steps: Any) -> None:
+        self.server.script(*steps)
+
+    def __call__(self, *args: str, env: Mapping[str, str | None] | None = None, **kw: Any) -> Any:
+        return self.zimage(*args, env={**self.env, **(env or {})}, **kw)
+
+    def generate(self, *args: str, **kw: Any) -> Any:
+        """Make a picture of 512*512."""
+        return self("generate", "--size", SIZE, *args, **kw)
+
+    def popen(self, *args: str, env: Mapping[str, str | None] | None = None, **kw: Any) -> Any:
+        return self.zimage.popen(*args, env={**self.env, **(env or {})}, **kw)
+
+    def history(self) -> list[dict[str, Any]]:
+        return rows_of(self.home)
+
+    @property
+    def images(self) -> Path:
+        return self.work / "output" / "ai-image-zimage-turbo" / "images"
+
+    @property
+    def evidence(self) -> list[dict[str, Any]]:
+        folder = self.work / "output" / "aliyun-zimage-turbo"
+        return [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+
+    def pictures(self) -> list[Path]:
+        """Return every file in the pictures' folder, hidden ones too."""
+        return sorted(self.images.iterdir()) if self.images.is_dir() else []
+
+
+def rows_of(home: Path) -> list[dict[str, Any]]:
+    """Return every row of a home's history, oldest first."""
+    path = home / ".local" / "share" / "zimage" / "history.db"
+    if sys.platform == "win32":
+        path = home / "AppData" / "Local" / "zimage" / "history.db"
+    if sys.platform == "darwin":
+        path = home / "Library" / "Application Support" / "zimage" / "history.db"
+    if not path.exists():
+        return []
+    db = sqlite3.connect(path)
+    db.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in db.execute("SELECT * FROM generation ORDER BY id")]
+    finally:
+        db.close()
+
+
+@pytest.fixture
+def serve(zimage: Any, home: Path, work: Path, png: bytes) -> Iterator[Callable[..., Service]]:
+    """Start a service: `serve(latency=3)`; all of them stop when the test ends."""
+    with ExitStack() as running:
+
+        def start(**config: Any) -> Service:
+            server = running.enter_context(Sandbox(**{"picture_bytes": png, **config}))
+            return Service(server, zimage, home, work)
+
+        yield start
+
+
+@pytest.fixture
+def service(serve: Callable[..., Service]) -> Service:
+    """A service without delay."""
+    return serve()
+
+
+def files_in(folder: Path) -> set[str]:
+    """Return the paths of all files below a folder, relative to it."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+
+
+@pytest.fixture
+def files() -> Callable[[Path], set[str]]:
+    return files_in
+
+
+@dataclass
+class Terminal:
+    """A command in a terminal of a given size, what it wrote, and what that looks like."""
+
+    child: Any
+    screen: Any
+    stream: Any
+    raw: str = ""
+    frames: list[list[str]] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """The screen's lines as they are now, without trailing white space and empty end."""
+        lines = [line.rstrip() for line in self.screen.display]
+        while lines and not lines[-1]:
+            lines.pop()
+        return lines
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def read(self, seconds: float = 0.05) -> bool:
+        """Take what comes within so many seconds; False at the end."""
+        import pexpect
+
+        try:
+            data = self.child.read_nonblocking(65536, timeout=seconds)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        self.raw += data
+        self.stream.feed(data)
+        self.frames.append(self.lines)
+        return True
+
+    def until(self, condition: Callable[[Terminal], bool], timeout: float = 15) -> Terminal:
+        """Read until the screen satisfies a condition; fails with the screen."""
+        deadline = time.monotonic() + timeout
+        alive = True
+        while not condition(self):
+            if not alive or time.monotonic() > deadline:
+                raise AssertionError(f"the screen never came to that:\n{self.text}\n{self.raw!r}")
+            alive = self.read()
+        return self
+
+    def end(self, timeout: float = 20) -> int:
+        """Read to the end and return the exit status (128 + signal for a signal)."""
+        deadline = time.monotonic() + timeout
+        while self.read():
+            if time.monotonic() > deadline:
+                self.child.close(force=True)
+                raise AssertionError(f"it does not end:\n{self.text}")
+        self.child.close()
+        if self.child.signalstatus is not None:
+            return 128 + int(self.child.signalstatus)
+        return int(self.child.exitstatus)
+
+
+@pytest.fixture
+def terminal(zimage: Any) -> Iterator[Callable[..., Terminal]]:
+    """Run the command in a terminal: `terminal("generate", …, columns=80, env=…)`."""
+    pexpect = pytest.importorskip("pexpect")
+    pyte = pytest.importorskip("pyte")
+    if sys.platform == "win32":
+        pytest.skip("POSIX terminals")
+    opened: list[Any] = []
+
+    def start(
+        *args: str,
+        columns: int = 80,
+        rows: int = 40,
+        env: Mapping[str, str | None] | None = None,
+        shell: str | None = None,
+    ) -> Terminal:
+        command = ["/bin/sh", "-c", shell, "sh", *zimage.command] if shell else zimage.command
+        child = pexpect.spawn(
+            command[0],
+            [*command[1:], *args],
+            env=zimage.environment(env),
+            cwd=str(zimage.cwd),
+            dimensions=(rows, columns),
+            encoding="utf-8",
+            codec_errors="backslashreplace",
+            timeout=20,
+        )
+        child.delaybeforesend = None
+        child.delayafterclose = 0.02
+        opened.append(child)
+        screen = pyte.Screen(columns, rows)
+        return Terminal(child, screen, pyte.Stream(screen))
+
+    yield start
+    for child in opened:
+        if child.isalive():
+            child.close(force=True)

@@ -1,0 +1,134 @@
+"""Streams that are closed, full, or without a reader; and what each of them may cost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells and devices")
+
+FULL = "error: The standard output cannot be written to: no space left on device.\n"
+RESULTS = ["--version", "--help", "sizes --json", "generate --help", "config show", "sizes"]
+
+
+def shell(zimage: Any, script: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a bash script in which `z` is the command."""
+    command = f'z() {{ "{sys.executable}" -m zimage_cli "$@"; }}\n{script}'
+    return subprocess.run(
+        ["bash", "-c", command],
+        env=zimage.environment(env),
+        cwd=zimage.cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def test_results_on_a_full_disk_are_an_error(zimage: Any) -> None:
+    script = "\n".join(f"z {args} > /dev/full; echo $?" for args in RESULTS)
+    for unbuffered in ("", "1"):
+        done = shell(zimage, script, PYTHONUNBUFFERED=unbuffered)
+        assert done.stdout.split() == ["2"] * len(RESULTS)
+        assert done.stderr.count(FULL) == len(RESULTS)
+        assert "Traceback" not in done.stderr
+        assert "bug" not in done.stderr
+
+
+def test_results_without_a_reader_end_like_any_program_in_a_pipe(zimage: Any) -> None:
+    # The reader is gone before anything is written.
+    script = "".join(
+        f"(sleep 0.3; z {args}; echo $? >&2) 2> >(cat >> err) | true &\n" for args in RESULTS
+    )
+    shell(zimage, script + "wait; sleep 0.1")
+    lines = [
+        line
+        for line in (zimage.cwd / "err").read_text().splitlines()
+        if line.isdigit() or "rror" in line or "Exc" in line
+    ]
+    assert lines == ["141"] * len(RESULTS)
+
+
+def test_closed_streams(zimage: Any) -> None:
+    script = """
+    z --version >&-; echo $?
+    z sizes --json >&-; echo $?
+    z generate --help >&- 2>&-; echo $?
+    z sizes --nonsense 2>&-; echo $?
+    z sizes --json <&- | wc -l
+    z generate - <&-; echo $?
+    """
+    done = shell(zimage, script)
+    assert done.stdout.split() == ["0", "0", "0", "2", "1", "2"]
+    assert done.stderr == "error: the prompt on standard input: standard input is closed\n"
+
+
+@pytest.mark.parametrize(
+    ("streams", "status"),
+    [
+        (">&-", 0),
+        ("2>&-", 0),
+        ("<&- >&- 2>&-", 0),
+        ("2>/dev/full", 0),
+        (">/dev/full", 2),
+        ("--json >/dev/full", 2),
+        ("--print-response >/dev/full 2>&-", 2),
+        ("2>&1 >/dev/null | true", 0),
+    ],
+)
+def test_no_stream_costs_a_picture(service: Any, streams: str, status: int) -> None:
+    done = shell(
+        service.zimage,
+        f"z generate lake --size 512x512 -n 1 -o lake.png {streams}; echo ${{PIPESTATUS[0]}} > st",
+        **service.env,
+    )
+    assert (service.work / "st").read_text() == f"{status}\n", done
+    assert (service.work / "lake.png").read_bytes().startswith(b"\x89PNG")
+    assert [row["status"] for row in service.history()] == ["saved"]
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_a_lost_stderr_does_not_stop_the_run(service: Any) -> None:
+    script = "(sleep 0.3; z generate lake --size 512x512 -n 3 >out; echo $? >st) 2>&1 | true"
+    shell(service.zimage, script, **service.env)
+    assert (service.work / "st").read_text() == "0\n"
+    assert len((service.work / "out").read_text().splitlines()) == 3
+    assert len(service.pictures()) == 3
+
+
+@pytest.mark.parametrize("streams", [">/dev/full", "| true"])
+def test_picture_bytes_that_nobody_took_are_recoverable(service: Any, streams: str) -> None:
+    script = f"z generate lake --size 512x512 -o - {streams}; echo ${{PIPESTATUS[0]}} >st"
+    done = shell(service.zimage, script, **service.env)
+    assert (service.work / "st").read_text() == "8\n"
+    assert "The picture was made and could not be saved to the standard output: " in done.stderr
+    assert "zimage history recover" in done.stderr
+    assert [row["status"] for row in service.history()] == ["made"]
+    path = service("history", "recover").lines[0]
+    assert (service.work / path).read_bytes().startswith(b"\x89PNG")
+    assert service.books.post_count == 1
+
+
+def test_no_picture_is_bought_for_a_closed_stdout(service: Any) -> None:
+    done = shell(service.zimage, "z generate lake -o - >&-; echo $? >st", **service.env)
+    assert (service.work / "st").read_text() == "2\n"
+    assert done.stderr == "error: -o -: the standard output is closed\n"
+    assert service.books.post_count == 0
+
+
+def test_stdout_is_the_result_and_nothing_else(service: Any, png: bytes) -> None:
+    run = service.generate("lake", "-n", "2", "--seed", "7", "-o", "pictures/")
+    assert len(run.lines) == 2
+    assert all(Path(service.work / line).is_file() for line in run.lines)
+    raw = service.generate("lake", "-o", "-")
+    assert raw.stdout_bytes == png
+    assert service.generate("lake", "--json", "-q").stderr == ""
+    quiet = service.generate("lake", "-q")
+    assert quiet.stderr == ""
+    assert len(quiet.lines) == 1
