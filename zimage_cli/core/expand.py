@@ -104,14 +104,14 @@ def sweep(
     sizes: Sequence[str] = (),
     seeds: Sequence[int] = (),
     *,
-    alternatives: bool = True,
+    expand: bool = True,
 ) -> Iterator[Variant]:
     """Return, one by one, every combination: prompt varies slowest, then size, then seed.
 
-    No sizes or no seeds leave that open (None). Without `alternatives` the prompt is taken as it
-    stands. Raises what `expand` does, before the first combination.
+    No sizes or no seeds leave that open (None). Without `expand` the prompt is taken as it
+    stands. Raises what `expand()` does, before the first combination.
     """
-    prompts = expand(prompt) if alternatives else iter((prompt,))
+    prompts = _walk(_parse(prompt)) if expand else iter((prompt,))
     return (
         Variant(text, size, seed)
         for text in prompts
@@ -125,10 +125,10 @@ def sweep_count(
     sizes: Sequence[str] = (),
     seeds: Sequence[int] = (),
     *,
-    alternatives: bool = True,
+    expand: bool = True,
 ) -> int:
     """Return how many combinations `sweep` would give, without making them; the same errors."""
-    prompts = count(prompt) if alternatives else 1
+    prompts = count(prompt) if expand else 1
     return prompts * max(len(sizes), 1) * max(len(seeds), 1)
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from zimage_cli.api.characters import INVISIBLE
 from zimage_cli.api.endpoint import normalize_base_url
 from zimage_cli.api.errors import UsageError
 from zimage_cli.api.payload import MODEL
+from zimage_cli.core.json_object import NotAnObject, decode_object
 from zimage_cli.core.keys import redact
 from zimage_cli.core.sizes import ALLOWED as ALLOWED_SIZES
 from zimage_cli.core.sizes import DEFAULT_SIZE, SizeError, parse_size
@@ -154,40 +153,11 @@ def parse_json_object(text: str | bytes, where: str) -> dict[str, object]:
     if isinstance(text, bytes):
         text = _decode(text, where)
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            seen: set[str] = set()
-            for name, _ in pairs:
-                if name in seen:
-                    raise UsageError(f"{where}: the field {shown(name)} stands there twice")
-                seen.add(name)
-        return found
-
-    def no_constant(name: str) -> object:
-        raise UsageError(f"{where}: {name} is not a JSON value")
-
     try:
-        value = json.loads(
-            text.removeprefix("\ufeff"), object_pairs_hook=once, parse_constant=no_constant
-        )
-    except json.JSONDecodeError as error:
-        why = error.msg.removesuffix(" starting at")
-        raise UsageError(
-            f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {why}",
-            hint="""Write it like this: '{"prompt": "A calm lake at dawn", "size": "1024*1024"}'""",
-        ) from None
-    except ValueError:
-        # Python's own limit on the digits of an integer.
-        raise UsageError(f"{where}: holds a number of too many digits") from None
-    except RecursionError:
-        raise UsageError(f"{where}: is nested too deeply for a request") from None
-    if not isinstance(value, dict):
-        raise UsageError(
-            f"{where}: is {shown(value)}, not a JSON object",
-            hint="""Write it like this: '{"prompt": "A calm lake at dawn"}'""",
-        )
-    return value
+        return decode_object(text.removeprefix("\ufeff"))
+    except NotAnObject as error:
+        at = f"not valid JSON at line {error.line}, column {error.column}: " if error.line else ""
+        raise UsageError(f"{where}: {at}{error.why}", hint=error.hint) from None
 
 
 def prompt_warning(prompt: str) -> str | None:
@@ -202,6 +172,15 @@ def prompt_warning(prompt: str) -> str | None:
         f"the prompt has {len(prompt):,} characters; the service reads the first {PROMPT_LIMIT} "
         f"and cuts off the last {over:,}: {shown(prompt[PROMPT_LIMIT:])}"
     )
+
+
+def nearest_field(name: str, fields: Sequence[str] = FIELDS) -> str | None:
+    """Return the field that was probably meant by another name, or None."""
+    from difflib import get_close_matches
+
+    text = name[:100].lower()
+    close = get_close_matches(text, fields, n=1)
+    return _ALIASES.get(text) or (close[0] if close else None)
 
 
 def draw_seed() -> int:
@@ -321,11 +300,8 @@ def _whole_number(value: str | float) -> str | None:
 
 
 def _unknown_field(name: str, value: object) -> Problem:
-    from difflib import get_close_matches
-
     text = clip(redact(name[:2000]), 60)
-    close = get_close_matches(text.lower(), FIELDS, n=1)
-    suggestion = _ALIASES.get(text.lower()) or (close[0] if close else None)
+    suggestion = nearest_field(text)
     return Problem(
         visible(text),
         shown(value),
