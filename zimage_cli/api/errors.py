@@ -132,3 +132,7 @@ class NotSavedError(ZimageError):
     """The picture was made (and billed) and is not on disk."""
 
     kind = "not-saved"
+
+
+class DiskError(NotSavedError):
+    """The disk did not take the picture, and will hardly take the next one."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "generate": "zimage_cli.cli.generate",
+    "batch": "zimage_cli.cli.batch",
     "validate": "zimage_cli.cli.validate",
     "config": "zimage_cli.cli.config",
     "regions": "zimage_cli.cli.regions",

@@ -7,10 +7,23 @@ from typing import Annotated
 
 import typer
 
+from zimage_cli.api.errors import UsageError
+
 PICTURE = "Picture"
 SERVICE = "Service"
 SAVING = "Saving"
 REPORT = "Report"
+RUN = "Run"
+
+MAX_COUNT = 10_000
+
+
+def check_count(count: int) -> int:
+    """Return `--count` where it is allowed. Raises UsageError."""
+    if not 1 <= count <= MAX_COUNT:
+        raise UsageError(f"--count: {count} is not allowed; allowed: 1 … {MAX_COUNT}")
+    return count
+
 
 Size = Annotated[
     str | None,
@@ -182,4 +195,43 @@ RequestFile = Annotated[
         metavar="FILE",
         rich_help_panel=PICTURE,
     ),
+]
+Expand = Annotated[
+    bool,
+    typer.Option(
+        "--expand",
+        help="Multiply alternatives in prompts: 'a {red|blue} kite' are two.",
+        rich_help_panel=PICTURE,
+    ),
+]
+Sizes = Annotated[
+    str | None,
+    typer.Option(
+        "--sizes",
+        help="Multiply by sizes: 1:1,16:9.",
+        metavar="LIST",
+        rich_help_panel=PICTURE,
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        help="Multiply by seeds: 1-4,9.",
+        metavar="LIST",
+        rich_help_panel=PICTURE,
+    ),
+]
+MaxCost = Annotated[
+    str | None,
+    typer.Option(
+        "--max-cost",
+        help="Spend no more than this, in the region's currency.",
+        metavar="AMOUNT",
+        rich_help_panel=RUN,
+    ),
+]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", "-y", help="Do not ask, whatever it costs.", rich_help_panel=RUN),
 ]

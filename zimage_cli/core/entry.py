@@ -54,6 +54,30 @@ class Entry:
     job: str | None
 
     @property
+    def document(self) -> dict[str, Any]:
+        """The picture's object in `--json`, as it was when the picture was made."""
+        return {
+            "image_url": self.image_url,
+            "width": self.width,
+            "height": self.height,
+            "prompt": self.prompt,
+            "rewritten_prompt": self.rewritten_prompt,
+            "reasoning": self.reasoning,
+            "request_id": self.request_id,
+            "path": self.path,
+            "seed": self.seed,
+            "size": self.size,
+            "prompt_extend": self.prompt_extend,
+            "region": self.region,
+            "endpoint": self.endpoint,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "cost": {"amount": self.cost_amount, "currency": self.cost_currency},
+            "elapsed_seconds": self.elapsed_seconds,
+            "attempts": self.attempts,
+        }
+
+    @property
     def expires_at(self) -> datetime | None:
         """When the service drops the picture: 24 hours after its answer."""
         if self.answered_at is None:

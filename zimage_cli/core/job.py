@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli import __version__
 from zimage_cli.api import limits, retry
 from zimage_cli.api.endpoint import host_of, is_loopback_host, origin_of, without_query
-from zimage_cli.api.errors import AnswerLost, NotSavedError, ServiceError, ZimageError
+from zimage_cli.api.errors import AnswerLost, DiskError, NotSavedError, ServiceError, ZimageError
 from zimage_cli.api.payload import MODEL, WireRequest, generation_request
 from zimage_cli.core import ledger as ledgers
 from zimage_cli.core.files import reason
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from zimage_cli.core.pace import Pace
     from zimage_cli.core.request import Request
     from zimage_cli.core.save import Place
+
+
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +195,23 @@ class Maker:
     _warned: threading.Event = field(default_factory=threading.Event)
 
     def make(
-        self, request: Request, *, number: int = 1, observer: Observer | None = None
+        self,
+        request: Request,
+        *,
+        number: int = 1,
+        observer: Observer | None = None,
+        wanted: str | None = None,
+        tags: Mapping[str, str] = _NO_TAGS,
     ) -> Picture:
         """Make one picture; `number` counts within a run, for its name.
+
+        `wanted` is its place where the template does not name it; `tags` are further columns of its
+        row in the ledger.
 
         Raises the typed error of whatever failed, with the ledger and the evidence already written.
         """
         observer = observer or Observer()
-        run = self._begin(request, number)
+        run = self._begin(request, wanted or self.wanted(request, number), tags)
         try:
             answer = self._ask(run, observer)
         except BaseException as error:
@@ -224,18 +237,21 @@ class Maker:
 
     # -- the steps -----------------------------------------------------------------------------
 
-    def _begin(self, request: Request, number: int) -> _Run:
-        started = datetime.now(UTC)
+    def wanted(self, request: Request, number: int = 1) -> str:
+        """Return where a picture of a request would go now."""
         name = self.template.render(
             prompt=request.prompt,
             seed=request.seed,
             size=request.size,
             region=self.destination.region,
             n=number,
-            when=started.astimezone(),
+            when=datetime.now(UTC).astimezone(),
         )
-        wire, wanted = self.destination.wire(request), self.place.wanted(name)
-        run = _Run(request, wire, wanted, started, time.monotonic())
+        return self.place.wanted(name)
+
+    def _begin(self, request: Request, wanted: str, tags: Mapping[str, str]) -> _Run:
+        wire = self.destination.wire(request)
+        run = _Run(request, wire, wanted, datetime.now(UTC), time.monotonic())
         price = cost(self.destination.price(prompt_extend=request.prompt_extend))
         run.entry = self.ledger.begin(
             prompt=request.prompt,
@@ -248,6 +264,7 @@ class Maker:
             wanted_path=run.wanted if run.wanted == "-" else str(Path(run.wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],
+            **tags,
         )
         return run
 
@@ -298,6 +315,7 @@ class Maker:
                 on_wait=observer.waiting,
                 sleep=self.sleep,
             )
+            self._note(run, lambda book, row: book.fetched(row, fetched))
             path = draft.keep()
         picture = Picture(
             run.request,
@@ -451,7 +469,7 @@ class _not_saved:  # noqa: N801 - reads as the statement it is
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, OSError):
             where = "the standard output" if self._wanted == "-" else self._wanted
-            raise NotSavedError(
+            raise DiskError(
                 f"The picture was made and could not be saved to {where}: {reason(error)}."
             ) from None
         if isinstance(error, NotSavedError):

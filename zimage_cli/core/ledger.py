@@ -317,9 +317,9 @@ class SafeLedger:
             self._give_up(error.message)
 
     @property
-    def works(self) -> bool:
-        """Tell whether entries are being kept."""
-        return self._ledger is not None
+    def book(self) -> Ledger | None:
+        """The ledger itself, for reading; None where none is kept."""
+        return self._ledger
 
     def close(self) -> None:
         """Close the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,15 +12,16 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.api import limits, retry
 from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host
-from zimage_cli.api.errors import NotSavedError, UsageError
+from zimage_cli.api.errors import DiskError, UsageError
 from zimage_cli.core import evidence, ledger
 from zimage_cli.core.files import reason
 from zimage_cli.core.job import saved_facts
-from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.names import NameTemplate, numbered
 from zimage_cli.core.save import FolderPlace
 
 if TYPE_CHECKING:
     from zimage_cli.api.client import Client
+    from zimage_cli.api.download import Fetched
     from zimage_cli.core.entry import Entry
     from zimage_cli.core.ledger import Ledger
 
@@ -71,14 +73,61 @@ def recover(
     *,
     default_folder: Path,
     on_progress: Callable[[int, int | None], None] = lambda _received, _total: None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
     """Fetch one picture and save it where it was meant to go, or into `folder`; return its path.
 
-    Nothing is paid again. Raises NotSavedError, or UsageError where the folder cannot be written.
+    Nothing is paid again. A picture that got its name in the instant before its process died is
+    found there. Raises NotSavedError, or UsageError where the folder cannot be written.
     """
+    wanted = _wanted(entry, folder, default_folder)
+    there = _already_there(book, entry, wanted)
+    if there is not None:
+        return there
+    path, fetched = _fetch(client, entry, wanted, on_progress, sleep)
+    _note(book, entry, path, fetched)
+    return path
+
+
+def _examine(path: Path) -> Fetched | None:
+    """Return what a file on disk is, None where it is no sound PNG."""
+    import hashlib
+
+    from zimage_cli.api.download import Fetched
+    from zimage_cli.api.png import PngCheck, PngError
+
+    check, data = PngCheck(), path.read_bytes()
+    try:
+        check.feed(data)
+        return Fetched(check.finish(), len(data), hashlib.sha256(data).hexdigest())
+    except PngError:
+        return None
+
+
+def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
+    if entry.sha256 is None:
+        return None
+    number, path = 1, wanted
+    while path.is_file():
+        if path.stat().st_size == entry.bytes and book.whose(str(path.absolute())) is None:
+            fetched = _examine(path)
+            if fetched is not None and fetched.sha256 == entry.sha256:
+                _note(book, entry, path.absolute(), fetched)
+                return path.absolute()
+        number += 1
+        path = numbered(wanted, number)
+    return None
+
+
+def _fetch(
+    client: Client,
+    entry: Entry,
+    wanted: Path,
+    on_progress: Callable[[int, int | None], None],
+    sleep: Callable[[float], None],
+) -> tuple[Path, Fetched]:
     from zimage_cli.api.download import fetch
 
-    wanted = _wanted(entry, folder, default_folder)
     place = FolderPlace(wanted.parent)
     place.prepare()
     loopback = is_loopback_host(host_of(entry.endpoint))
@@ -88,10 +137,15 @@ def recover(
             fetched = retry.run(
                 lambda: fetch(client, url, draft.file, loopback=loopback, on_progress=on_progress),
                 retry.Policy(limits.PICTURE_RETRIES, wait_base=limits.PICTURE_WAIT_BASE),
+                sleep=sleep,
             )
-            path = Path(draft.keep()).absolute()
+            return Path(draft.keep()).absolute(), fetched
     except OSError as error:
-        raise NotSavedError(f"{wanted} could not be written: {reason(error)}.") from None
+        raise DiskError(f"{wanted} could not be written: {reason(error)}.") from None
+
+
+def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
+    url = entry.image_url or ""
     book.saved(entry.id, str(path), fetched, url, entry.elapsed_seconds or 0.0)
     if entry.evidence_path:
         # Where its owner moved or changed the evidence, the ledger knows all the same.
@@ -103,7 +157,6 @@ def recover(
                 error=None,
                 recovered=ledger.now(),
             )
-    return path
 
 
 def _wanted(entry: Entry, folder: Path | None, default_folder: Path) -> Path:

@@ -1,0 +1,231 @@
+"""What a person, or a program, sees of a batch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Self
+
+from zimage_cli.core.batch.runner import FAILED, LOST, SAVED, Tally, View
+from zimage_cli.core.job import Observer
+from zimage_cli.core.prices import Price
+from zimage_cli.core.text import clip, visible
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from zimage_cli.api.answer import Answer
+    from zimage_cli.api.retry import Wait
+    from zimage_cli.cli.output import Output
+    from zimage_cli.core.batch.plan import Item
+    from zimage_cli.core.request import Request
+
+_LINE_EVERY = 10.0
+"""Seconds between lines where stderr is no terminal."""
+
+_SLOW = 15.0
+"""Seconds after which a line in flight is shown by name: the service usually takes 2 to 10."""
+
+_EVENTS = 4
+_SLOW_SHOWN = 3
+_RATE_SPAN = 60.0
+_LINES_SHOWN = 12
+
+
+def money(price: Price | None) -> str:
+    """Return an amount for a person: `CNY 12.30`."""
+    return f"{price.currency} {price.amount:.2f}" if price else "unknown at this host"
+
+
+def span(seconds: float) -> str:
+    """Return a time span for a person: `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds) // 60
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class _Watch(Observer):
+    """Follows one line in flight."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.began = time.monotonic()
+        self.doing = "waiting for its turn"
+
+    def sending(self, attempt: int) -> None:
+        self.doing = "connecting" if attempt == 1 else f"try {attempt}"
+
+    def sent(self) -> None:
+        self.doing = "painting"
+
+    def waiting(self, wait: Wait) -> None:
+        why = wait.error.code or wait.error.kind
+        self.doing = f"{why}: next try in {wait.seconds:.0f} s"
+
+    def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
+        self.doing = "downloading"
+
+
+class BatchView(View):
+    """Counts what ends, and shows it: live on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, out: Output, total: int, *, json: bool) -> None:
+        self._out = out
+        self._total = total
+        self._json = json
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._last_line = self._began
+        self._tally = Tally()
+        self._currency: str | None = None
+        self._flying: dict[int, _Watch] = {}
+        self._events: deque[str] = deque(maxlen=_EVENTS)
+        self._ended: deque[float] = deque()
+        self._done = 0
+        self._live: Live | None = None
+
+    def watch(self, tally: Tally, price: Price | None) -> None:
+        """Show this tally from now on."""
+        self._tally = tally
+        self._currency = price.currency if price else None
+
+    def __enter__(self) -> Self:
+        if self._out.stderr.isatty() and not self._out.quiet:
+            from rich.live import Live
+
+            self._live = Live(
+                console=self._out.stderr_console,
+                transient=True,
+                auto_refresh=False,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    # -- what the runner tells, from many threads ----------------------------------------------
+
+    def started(self, item: Item) -> Observer:
+        """Note a line in flight."""
+        watch = _Watch(item)
+        with self._lock:
+            self._flying[item.number] = watch
+        return watch
+
+    def ended(self, item: Item, record: dict[str, Any]) -> None:
+        """Note a line that has ended; print its record where that was asked for."""
+        with self._lock:
+            self._flying.pop(item.number, None)
+            self._done += 1
+            status = record["status"]
+            if status in {SAVED, FAILED, LOST}:
+                self._ended.append(time.monotonic())
+                self._events.append(_event(record))
+            if self._json:
+                self._out.json(record)
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Draw the live view, or print a line when it is time."""
+        if self._live is not None:
+            self._live.update(self._frame(), refresh=True)
+        elif time.monotonic() - self._last_line >= _LINE_EVERY:
+            self._last_line = time.monotonic()
+            self._out.note(self._counts())
+
+    def say(self, text: str) -> None:
+        """Say something once, above the live view."""
+        if self._live is not None:
+            self._live.console.print(text)
+        else:
+            self._out.note(text)
+
+    def _counts(self) -> str:
+        with self._lock:
+            now = time.monotonic()
+            while self._ended and now - self._ended[0] > _RATE_SPAN:
+                self._ended.popleft()
+            elapsed = min(_RATE_SPAN, now - self._began)
+            rate = len(self._ended) / elapsed if elapsed > 1 else 0.0
+            tally, done = self._tally, self._done
+        words = [f"{done:,} of {self._total:,}"]
+        words += [f"{tally.failed} failed"] if tally.failed else []
+        words += [f"{tally.lost} lost"] if tally.lost else []
+        if rate:
+            words += [f"{rate:.2f}/s", f"{span((self._total - done) / rate)} left"]
+        if self._currency:
+            words.append(f"{self._currency} {tally.spent:.2f} spent")
+        return ", ".join(words)
+
+    def _frame(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        def line(text: str, style: str = "") -> Text:
+            return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+        counts = self._counts()
+        with self._lock:
+            now = time.monotonic()
+            events = list(self._events)
+            flying = sorted(self._flying.values(), key=lambda watch: watch.began)
+            done = self._done
+        slow = [watch for watch in flying if now - watch.began > _SLOW][:_SLOW_SHOWN]
+        width = min(self._out.stderr_console.width, 100)
+        parts: list[Any] = [
+            ProgressBar(total=max(self._total, 1), completed=done, width=width),
+            line(f"{counts}, {len(flying)} in flight"),
+        ]
+        parts += [line(text, "dim") for text in events]
+        parts += [
+            line(f"line {w.item.line}: {w.doing}, {now - w.began:.0f} s", "yellow") for w in slow
+        ]
+        return Group(*parts)
+
+
+def _event(record: dict[str, Any]) -> str:
+    if record["status"] == SAVED:
+        return visible(f"line {record['line']}: {record['path']}")
+    return visible(
+        f"line {record['line']}: {record['status']}: {clip(str(record['message']), 200)}"
+    )
+
+
+def print_summary(out: Output, tally: Tally, invalid: int, cost: Price | None) -> None:
+    """Print what a run came to, what failed and where, and how to go on."""
+    spent = money(Price(tally.spent, cost.currency)) if cost else None
+    words = [f"{tally.saved:,} saved"]
+    counts = {
+        "failed": tally.failed,
+        "lost": tally.lost,
+        "skipped": tally.skipped,
+        "invalid": invalid,
+    }
+    words += [f"{count:,} {name}" for name, count in counts.items() if count]
+    if spent and tally.spent != Decimal(0):
+        words.append(f"{spent} at list price")
+    out.note(", ".join(words))
+    for cause, count in tally.causes.most_common():
+        lines = tally.lines[cause]
+        shown = ", ".join(map(str, lines[:_LINES_SHOWN]))
+        more = f" and {len(lines) - _LINES_SHOWN} more" if len(lines) > _LINES_SHOWN else ""
+        out.note(f"  {visible(cause)}: {count:,} (lines {shown}{more})")
+    if tally.over_budget:
+        out.note("Stopped at --max-cost: run the same command with a higher one to go on.")
+    if tally.failed or tally.skipped_failed:
+        out.note("To try the failed lines again: the same command with --retry-failed")
+    if tally.lost or tally.skipped_lost:
+        out.note(
+            "Lost lines may have been billed; to make and pay them again: "
+            "the same command with --retry-lost"
+        )

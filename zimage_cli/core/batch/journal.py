@@ -1,0 +1,102 @@
+"""results.jsonl: one record a finished line, appended and never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from zimage_cli.api.characters import json_text
+from zimage_cli.api.errors import UsageError
+from zimage_cli.core.files import reason
+
+NAME = "results.jsonl"
+LOCK_NAME = ".zimage-batch.lock"
+FRESH = "fresh"
+"""The status of a record that says: what stands above belongs to an earlier batch."""
+
+
+class Journal:
+    """The journal of one output folder; safe to append to from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._lock = threading.Lock()
+        self._handle: int | None = None
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield every whole record, oldest first; a line torn by a power cut is passed over.
+
+        Raises UsageError where the file cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                for line in file:
+                    try:
+                        record = json.loads(line)
+                    except ValueError:
+                        continue
+                    if isinstance(record, dict):
+                        yield record
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be read: {reason(error)}") from None
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add a record. Raises OSError.
+
+        One write of a whole line to a file opened for appending: a kill leaves all of it or
+        nothing. What a power cut takes, the ledger tells again.
+        """
+        line = json_text(record).encode() + b"\n"
+        with self._lock:
+            if self._handle is None:
+                self._handle = _open(self.path)
+            os.write(self._handle, line)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None
+
+
+def _open(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
+    size = os.fstat(handle).st_size
+    if size:
+        os.lseek(handle, size - 1, os.SEEK_SET)
+        if os.read(handle, 1) != b"\n":
+            os.write(handle, b"\n")
+    return handle
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder for one batch: the kernel frees the lock with the process.
+
+    Raises UsageError where another batch holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another zimage batch is writing to {folder}",
+            hint="Wait for it to end, or give this one another folder with --output.",
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be locked: {reason(error)}") from None
+    try:
+        yield
+    finally:
+        lock.release()

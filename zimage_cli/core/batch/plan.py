@@ -1,0 +1,208 @@
+"""From the lines of a batch file to pictures to be made, each with a name of its own for ever.
+
+A picture is known by its content: the normalized request, how its file is to be named, and which of
+several equal ones it is. So lines may be added, removed and re-ordered between runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+
+from zimage_cli.api.errors import UsageError, ZimageError
+from zimage_cli.core.expand import count_text, sweep, sweep_count
+from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.request import Request, parse_request, seeds
+
+if TYPE_CHECKING:
+    from zimage_cli.core.batch.records import Record
+
+MAX_COUNT = 10_000
+MAX_VARIANTS = 1_000_000
+"""Pictures that one line may stand for: more than that is a slip, and CNY 100,000."""
+
+_OWN_FIELDS = frozenset({"name", "output", "count"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture of a batch; `request.seed` None is drawn later, or left to the service."""
+
+    line: int
+    number: int
+    key: bytes
+    request: Request
+    template: NameTemplate
+    output: str | None
+
+    @property
+    def job(self) -> str:
+        """The key as the ledger and the journal write it."""
+        return self.key.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A line that is no request: every problem, in a sentence each."""
+
+    line: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for lines that do not say.
+
+    `fields` are request fields. `sizes` and `seeds` multiply every line; with `expand`, so do the
+    alternatives in its prompt. `shard` is (i, n) with 1 <= i <= n.
+    """
+
+    fields: Mapping[str, object]
+    template: NameTemplate
+    count: int = 1
+    expand: bool = False
+    sizes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    shard: tuple[int, int] = (1, 1)
+    trust_base_url: bool = False
+
+
+@dataclass
+class Planner:
+    """Plans one pass over a file; a fresh one for each pass."""
+
+    defaults: Defaults
+    _seen: dict[bytes, int] = field(default_factory=dict)
+    _templates: dict[str, NameTemplate] = field(default_factory=dict)
+    _number: int = 0
+
+    def plan(self, records: Iterable[Record]) -> Iterator[Item | Invalid]:
+        """Yield the pictures of this shard in order, and every line that cannot be used."""
+        for record in records:
+            if record.fields is None:
+                yield Invalid(record.line, (record.problem or "cannot be read",))
+                continue
+            try:
+                yield from self._items(record.line, dict(record.fields))
+            except ZimageError as error:
+                problems = [problem.message for problem in getattr(error, "problems", ())]
+                yield Invalid(record.line, tuple(problems or [error.message]))
+
+    def _items(self, line: int, fields: dict[str, object]) -> Iterator[Item]:
+        own = {name: fields.pop(name) for name in _OWN_FIELDS & fields.keys()}
+        if "base_url" in fields and not self.defaults.trust_base_url:
+            raise UsageError(
+                "base_url: a file does not decide where the key is sent; --trust-base-url allows it"
+            )
+        template = self._template(own.get("name"))
+        output = _output(own.get("output"))
+        count = _count(own.get("count", self.defaults.count))
+        request = parse_request(fields, defaults=self.defaults.fields)
+        for variant in self._variants(request):
+            for one in _with_count(variant, count):
+                yield from self._item(line, one, template, output)
+
+    def _variants(self, request: Request) -> Iterator[Request]:
+        own = self.defaults
+        return variants(request, own.sizes, own.seeds, alternatives=own.expand)
+
+    def _item(
+        self, line: int, request: Request, template: NameTemplate, output: str | None
+    ) -> Iterator[Item]:
+        self._number += 1
+        content = "\x1f".join(
+            map(
+                str,
+                (
+                    request.prompt,
+                    request.size,
+                    request.seed,
+                    request.prompt_extend,
+                    request.base_url,
+                    template.text,
+                    output,
+                ),
+            )
+        ).encode("utf-8", "surrogatepass")
+        digest = blake2b(content, digest_size=16).digest()
+        twin = self._seen.get(digest, 0)
+        self._seen[digest] = twin + 1
+        key = blake2b(digest + twin.to_bytes(8, "big"), digest_size=16).digest()
+        shard, shards = self.defaults.shard
+        if int.from_bytes(key[:8], "big") % shards == shard - 1:
+            yield Item(line, self._number, key, request, template, output)
+
+    def _template(self, name: object) -> NameTemplate:
+        if name is None:
+            return self.defaults.template
+        if not isinstance(name, str):
+            raise UsageError(f"name: {name!r} is not text")
+        if name not in self._templates:
+            if len(self._templates) > 1000:
+                self._templates.clear()
+            self._templates[name] = NameTemplate.parse(name)
+        return self._templates[name]
+
+
+def variants(
+    request: Request, sizes: Sequence[str], seeds: Sequence[int], *, alternatives: bool
+) -> Iterator[Request]:
+    """Yield the requests that one stands for, in a fixed order.
+
+    Raises UsageError where they are too many, and RequestInvalid for one that is no request.
+    """
+    if not (alternatives or sizes or seeds):
+        yield request
+        return
+    total = sweep_count(request.prompt, sizes, seeds, expand=alternatives)
+    if total > MAX_VARIANTS:
+        raise UsageError(
+            f"prompt: it stands for {count_text(total)} pictures; allowed: {MAX_VARIANTS:,}"
+        )
+    for variant in sweep(request.prompt, sizes, seeds, expand=alternatives):
+        fields = {**request.fields(), "prompt": variant.prompt}
+        if variant.size is not None:
+            fields["size"] = variant.size
+        if variant.seed is not None:
+            fields["seed"] = variant.seed
+        yield parse_request(fields)
+
+
+def _with_count(request: Request, count: int) -> Iterator[Request]:
+    if request.seed is None:
+        yield from (request,) * count
+    else:
+        for seed in seeds(request.seed, count):
+            yield replace(request, seed=seed)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:
+        raise UsageError(f"count: {value!r} is not allowed; allowed: 1 … {MAX_COUNT}")
+    return value
+
+
+def _output(value: object) -> str | None:
+    """Return a line's `output`: a path within the output folder. Raises UsageError."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError(f"output: {value!r} is not a file name")
+    windows, posix = PureWindowsPath(value), PurePosixPath(value)
+    bad = (
+        windows.drive
+        or windows.root
+        or posix.is_absolute()
+        or ".." in windows.parts
+        or any(part.startswith(".") or part != part.strip() for part in windows.parts)
+        or not all(char.isprintable() for char in value)
+        or any(char in '<>:"|?*' for char in value)
+    )
+    if bad:
+        raise UsageError(f"output: {value!r} is not a plain path within the output folder")
+    if posix.suffix.lower() != ".png":
+        raise UsageError(f"output: {value!r} does not end in .png, and the service makes PNG")
+    return "/".join(windows.parts)
