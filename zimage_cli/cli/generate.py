@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from zimage_cli.cli.progress import Display
     from zimage_cli.core.job import Maker, Picture
 
-MAX_COUNT = 10_000
 _OTHER_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"}
 )
@@ -47,6 +46,7 @@ app = App()
     epilog="Examples:\n\n"
     "zimage generate 'A calm lake at dawn' --size '1280*720'\n\n"
     "zimage generate 'A fox in the snow' -n 4 --seed 7 -o foxes/\n\n"
+    "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
     "echo 'A red kite' | zimage generate - --json"
 )
 def generate(
@@ -61,6 +61,9 @@ def generate(
     no_seed: options.NoSeed = False,
     prompt_extend: options.PromptExtend = None,
     count: options.Count = 1,
+    expand: options.Expand = False,
+    sizes: options.Sizes = None,
+    seeds: options.Seeds = None,
     request: options.RequestJson = None,
     file: options.RequestFile = None,
     region: options.Region = None,
@@ -71,6 +74,8 @@ def generate(
     timeout: options.Timeout = None,
     retries: options.Retries = None,
     retry_lost: options.RetryLost = False,
+    max_cost: options.MaxCost = None,
+    yes: options.Yes = False,
     output: Annotated[
         str | None,
         typer.Option(
@@ -142,8 +147,17 @@ def generate(
     for text in (*settings.warnings, prompt_warning(asked.prompt)):
         if text:
             out.warn(text)
+    multiplies = expand or sizes is not None or seeds is not None
+    if multiplies:
+        from zimage_cli.cli.sweep import requests_of
+
+        requests = requests_of(asked, expand, sizes, seeds, count, no_seed=no_seed)
+    else:
+        requests = _with_seeds(asked, count, no_seed=no_seed)
+    if to_stdout and len(requests) > 1:
+        raise UsageError("-o - takes one picture, and these are several")
     plan = Plan(
-        requests=_with_seeds(asked, count, no_seed=no_seed),
+        requests=requests,
         settings=settings,
         template=NameTemplate.parse(name) if name is not None else NameTemplate.parse(),
         output=output,
@@ -157,6 +171,10 @@ def generate(
 
         show(out, plan)
         return
+    if multiplies or max_cost is not None:
+        from zimage_cli.cli.sweep import agree
+
+        agree(out, plan, max_cost, yes=yes or not multiplies)
     _Run(plan, out).run()
 
 
@@ -202,8 +220,7 @@ def _refuse_contradictions(
         raise UsageError(f"{' and '.join(wanted)} both take standard output: give only one")
     if dry_run and "--print-response" in wanted:
         raise UsageError("--dry-run sends nothing, so --print-response has nothing to print")
-    if not 1 <= count <= MAX_COUNT:
-        raise UsageError(f"--count: {count} is not allowed; allowed: 1 … {MAX_COUNT}")
+    options.check_count(count)
     if count > 1 and "-o -" in wanted:
         raise UsageError("-o - takes one picture: --count must be 1")
     if all(seeds):

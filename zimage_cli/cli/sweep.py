@@ -1,0 +1,85 @@
+"""`generate` with `--expand`, `--sizes`, `--seeds`: many pictures of one prompt, priced first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from zimage_cli.api.endpoint import SANDBOX
+from zimage_cli.api.errors import UsageError
+from zimage_cli.cli.batch import parse_max_cost
+from zimage_cli.cli.batch_run import ASK_ABOVE, confirm
+from zimage_cli.cli.batch_view import money
+from zimage_cli.core.batch.plan import variants
+from zimage_cli.core.expand import parse_seeds, parse_sizes
+from zimage_cli.core.prices import Price, list_price
+from zimage_cli.core.request import Request, draw_seed
+from zimage_cli.core.request import seeds as following
+
+if TYPE_CHECKING:
+    from zimage_cli.cli.generate import Plan
+    from zimage_cli.cli.output import Output
+
+
+def requests_of(
+    request: Request,
+    expand: bool,
+    sizes: str | None,
+    seeds: str | None,
+    count: int,
+    *,
+    no_seed: bool,
+) -> tuple[Request, ...]:
+    """Return every request that one stands for, in a fixed order.
+
+    Variants of one prompt share their seed where none was listed: then it is the words and the
+    size that make the difference. Raises UsageError.
+    """
+    if seeds is not None and no_seed:
+        raise UsageError("--seeds and --no-seed contradict each other: give only one")
+    listed_sizes = parse_sizes(sizes) if sizes is not None else ()
+    listed_seeds = parse_seeds(seeds) if seeds is not None else ()
+    if request.seed is None and not listed_seeds and not no_seed:
+        request = replace(request, seed=draw_seed())
+    found = []
+    for one in variants(request, listed_sizes, listed_seeds, alternatives=expand):
+        if one.seed is None:
+            found += [one] * count
+        else:
+            found += [replace(one, seed=seed) for seed in following(one.seed, count)]
+    return tuple(found)
+
+
+def agree(out: Output, plan: Plan, max_cost: str | None, *, yes: bool) -> None:
+    """Show number and price, hold them against `--max-cost`, and ask where it is much.
+
+    Raises UsageError where it is too much, typer.Abort for a no.
+    """
+    region = plan.settings.target.region_name
+    count = len(plan.requests)
+    bound = parse_max_cost(max_cost)
+    if region == SANDBOX:
+        out.note(f"{count} pictures, free: sandbox")
+        return
+    cost = price_of(plan)
+    if bound is not None and cost is None:
+        raise UsageError("--max-cost: no list price is known at this host. Nothing was sent.")
+    if bound is not None and cost is not None and cost.amount > bound:
+        raise UsageError(
+            f"{count} pictures cost {money(cost)}, over --max-cost {bound}. Nothing was sent."
+        )
+    out.note(f"{count} pictures, list price {money(cost)}")
+    if not yes and cost is not None and cost.amount > ASK_ABOVE[cost.currency]:
+        confirm(out, f"This costs {money(cost)}.")
+
+
+def price_of(plan: Plan) -> Price | None:
+    """Return the list price of all pictures of a plan; None where none is known."""
+    region = plan.settings.target.region_name
+    prices = [list_price(region, request.prompt_extend) for request in plan.requests]
+    if any(price is None for price in prices):
+        return None
+    amounts = [price.amount for price in prices if price is not None]
+    currency = next(price.currency for price in prices if price is not None)
+    return Price(sum(amounts, Decimal(0)), currency)
