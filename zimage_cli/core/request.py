@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from zimage_cli.api.characters import INVISIBLE
@@ -47,6 +49,9 @@ _ALIASES = {
     "url": "base_url",
     "endpoint": "base_url",
 }
+
+# Control characters (Unicode's category Cc) but line feed and tab, and lone surrogates.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -121,21 +126,19 @@ def parse_request(
     prompt_extend = False
     base_url: str | None = None
     for name in _in_order(values):
-        match name, values[name]:
-            case "prompt", str(value):
-                prompt = _parse_prompt(value, problems)
-            case "size", str(value):
-                size = _parse_size(value, problems)
-            case "seed", int(value) if not isinstance(value, bool):
-                seed = _parse_seed(value, problems)
-            case "prompt_extend", bool(value):
-                prompt_extend = value
-            case "base_url", str(value):
-                base_url = _parse_base_url(value, problems)
-            case "model", str(value) if value == MODEL:
-                pass
-            case _, value:
-                problems.append(_wrong_field(name, value))
+        value = values[name]
+        if name == "prompt" and isinstance(value, str):
+            prompt = _parse_prompt(value, problems)
+        elif name == "size" and isinstance(value, str):
+            size = _parse_size(value, problems)
+        elif name == "seed" and isinstance(value, int) and not isinstance(value, bool):
+            seed = _parse_seed(value, problems)
+        elif name == "prompt_extend" and isinstance(value, bool):
+            prompt_extend = value
+        elif name == "base_url" and isinstance(value, str):
+            base_url = _parse_base_url(value, problems)
+        elif name != "model" or value != MODEL:
+            problems.append(_wrong_field(name, value))
     if "prompt" not in values:
         problems.insert(0, _problem("prompt", "nothing", "is missing"))
     if problems or prompt is None:
@@ -220,18 +223,18 @@ def _unsendable(text: str) -> str | None:
 
     Carriage returns are fine before a line feed and in the white space around the text.
     """
+    if not _CONTROL.search(text):
+        return None
     start, end = len(text) - len(text.lstrip()), len(text.rstrip())
     found: list[str] = []
-    for place, char in enumerate(text):
-        category = unicodedata.category(char)
-        if category not in {"Cc", "Cs"} or char in "\n\t":
-            continue
+    for control in _CONTROL.finditer(text):
+        place, char = control.start(), control[0]
         if char == "\r" and (text[place + 1 : place + 2] == "\n" or not start <= place < end):
             continue
         if len(found) == 3:
             found.append("and more")
             break
-        if category == "Cs":
+        if char >= "\ud800":
             found.append(f"is not valid UTF-8 at character {place + 1}")
         else:
             kind = "NUL" if char == "\0" else f"the control character U+{ord(char):04X}"
@@ -239,9 +242,13 @@ def _unsendable(text: str) -> str | None:
     return ", ".join(found) or None
 
 
+# A batch's lines have few different sizes. Text longer than any sensible size is not kept.
+_remembered_size = lru_cache(maxsize=64)(parse_size)
+
+
 def _parse_size(text: str, problems: list[Problem]) -> str | None:
     try:
-        return parse_size(text)
+        return _remembered_size(text) if len(text) <= 32 else parse_size(text)
     except SizeError as error:
         problems.append(Problem("size", error.given, error.allowed, error.message, error.nearest))
         return None
