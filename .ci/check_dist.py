@@ -22,6 +22,13 @@ ALSO_IN_SDIST = {
     "README.md",
     "pyproject.toml",
 }
+# The completion scripts: beside the code for `zimage completions`, and where the shells look.
+SHARED = {
+    "completions/zimage.bash": "share/bash-completion/completions/zimage",
+    "completions/_zimage": "share/zsh/site-functions/_zimage",
+    "completions/zimage.fish": "share/fish/vendor_completions.d/zimage.fish",
+    "completions/zimage.ps1": "share/zimage/zimage.ps1",
+}
 IN_DIST_INFO = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 IN_METADATA = (
     "Name: zimage-cli\n",
@@ -50,7 +57,8 @@ def compare(name: str, found: set[str], expected: set[str]) -> list[str]:
 
 def check_wheel(path: Path, files: set[str]) -> list[str]:
     """Return what is wrong with the wheel."""
-    info = "-".join(path.name.split("-")[:2]) + ".dist-info/"
+    stem = "-".join(path.name.split("-")[:2])
+    info, data = f"{stem}.dist-info/", f"{stem}.data/data/"
     with zipfile.ZipFile(path) as wheel:
         names = wheel.namelist()
         metadata = wheel.read(info + "METADATA").decode()
@@ -59,6 +67,8 @@ def check_wheel(path: Path, files: set[str]) -> list[str]:
         path.name,
         set(names),
         {file for file in files if file.startswith("zimage_cli/")}
+        | {file.replace("completions/", "zimage_cli/completions_data/") for file in SHARED}
+        | {data + place for place in SHARED.values()}
         | {info + name for name in IN_DIST_INFO},
     )
     problems += [

@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate validate config regions sizes history sandbox completions'
+        commands='generate batch validate config regions sizes history sandbox completions'
         options='--version::
             --help|-h::'
         ;;
@@ -17,6 +17,9 @@ __zimage_command() {
             --no-seed::
             --prompt-extend|--no-prompt-extend::
             --count|-n:free:
+            --expand::
+            --sizes:sizes:
+            --seeds:free:
             --request:free:
             --file:request_file:
             --region|-r:region:
@@ -27,6 +30,8 @@ __zimage_command() {
             --timeout:free:
             --retries:free:
             --retry-lost::
+            --max-cost:free:
+            --yes|-y::
             --output|-o:picture_file:
             --output-dir:folder:
             --name:free:
@@ -38,6 +43,43 @@ __zimage_command() {
             --dry-run::
             --help|-h::'
         arguments='free'
+        ;;
+    'batch')
+        options='--size|-s:size:
+            --seed:free:
+            --no-seed::
+            --prompt-extend|--no-prompt-extend::
+            --count|-n:free:
+            --expand::
+            --sizes:sizes:
+            --seeds:free:
+            --region|-r:region:
+            --endpoint:endpoint:
+            --workspace:free:
+            --base-url:free:
+            --sandbox::
+            --timeout:free:
+            --retries:free:
+            --retry-lost::
+            --trust-base-url::
+            --rps:free:
+            --concurrency|-j:free:
+            --max-cost:free:
+            --yes|-y::
+            --skip-invalid::
+            --retry-failed::
+            --fresh::
+            --shard:free:
+            --input-format:input_format:
+            --output|-o:folder:
+            --output-dir:folder:
+            --name:free:
+            --no-evidence::
+            --json::
+            --quiet|-q::
+            --dry-run::
+            --help|-h::'
+        arguments='batch_file'
         ;;
     'validate')
         options='--size|-s:size:
@@ -269,6 +311,91 @@ __zimage_values() {
             '2016*864'
         )
         ;;
+    sizes)
+        candidates=(
+            'square'
+            'portrait'
+            'landscape'
+            '1:1'
+            '2:3'
+            '3:2'
+            '3:4'
+            '4:3'
+            '7:9'
+            '9:7'
+            '9:16'
+            '9:21'
+            '16:9'
+            '21:9'
+            '1:1@1024'
+            '1:1@1280'
+            '1:1@1536'
+            '2:3@1024'
+            '2:3@1280'
+            '2:3@1536'
+            '3:2@1024'
+            '3:2@1280'
+            '3:2@1536'
+            '3:4@1024'
+            '3:4@1280'
+            '3:4@1536'
+            '4:3@1024'
+            '4:3@1280'
+            '4:3@1536'
+            '7:9@1024'
+            '7:9@1280'
+            '7:9@1536'
+            '9:7@1024'
+            '9:7@1280'
+            '9:7@1536'
+            '9:16@1024'
+            '9:16@1280'
+            '9:16@1536'
+            '9:21@1024'
+            '9:21@1280'
+            '9:21@1536'
+            '16:9@1024'
+            '16:9@1280'
+            '16:9@1536'
+            '21:9@1024'
+            '21:9@1280'
+            '21:9@1536'
+            '1024*1024'
+            '1280*1280'
+            '1536*1536'
+            '832*1248'
+            '1024*1536'
+            '1248*1872'
+            '1248*832'
+            '1536*1024'
+            '1872*1248'
+            '864*1152'
+            '1104*1472'
+            '1296*1728'
+            '1152*864'
+            '1472*1104'
+            '1728*1296'
+            '896*1152'
+            '1120*1440'
+            '1344*1728'
+            '1152*896'
+            '1440*1120'
+            '1728*1344'
+            '720*1280'
+            '864*1536'
+            '1152*2048'
+            '576*1344'
+            '720*1680'
+            '864*2016'
+            '1280*720'
+            '1536*864'
+            '2048*1152'
+            '1344*576'
+            '1680*720'
+            '2016*864'
+        )
+        goes_on=','
+        ;;
     request_file)
         patterns=('*.[jJ][sS][oO][nN]')
         folders=1
@@ -294,6 +421,18 @@ __zimage_values() {
         folders=1
         ;;
     folder)
+        folders=1
+        ;;
+    input_format)
+        candidates=(
+            'jsonl'
+            'csv'
+            'tsv'
+            'txt'
+        )
+        ;;
+    batch_file)
+        patterns=('*.[jJ][sS][oO][nN][lL]' '*.[nN][dD][jJ][sS][oO][nN]' '*.[cC][sS][vV]' '*.[tT][sS][vV]' '*.[tT][xX][tT]')
         folders=1
         ;;
     setting)
@@ -440,7 +579,7 @@ __zimage_values() {
             'picture-redirect'
             'picture-redirect-loop'
         )
-        open_ended=1
+        goes_on=':'
         ;;
     shell)
         candidates=(
@@ -545,10 +684,15 @@ __zimage_take() {
 
 # Offer $1, what `cur` may become; `$2` is what comes after it.
 __zimage_offer() {
-    local text=${1#"$head"}
-    case $quote$text in
-    *\**) [ -n "$quote" ] || text="${text%%\**}\\*${text#*\*}" ;;
-    esac
+    local rest=${1#"$head"} text=''
+    # A size is to reach zimage as it is, whatever files there are: 1024\*1024.
+    while [ -z "$quote" ]; do
+        case $rest in
+        *\**) text="$text${rest%%\**}\\*" rest=${rest#*\*} ;;
+        *) break ;;
+        esac
+    done
+    text=$text$rest
     [ -n "$quote" ] || [ -n "$__zimage_compopt" ] || text=$text$2
     COMPREPLY[${#COMPREPLY[@]}]=$text
 }
@@ -591,22 +735,22 @@ __zimage_offer_paths() {
 
 # Offer the values of kind $1 that `cur` may become after `lead`.
 __zimage_offer_values() {
-    local candidates patterns folders open_ended word
-    candidates=() patterns=() folders='' open_ended=''
+    local candidates patterns folders goes_on space=' ' word
+    candidates=() patterns=() folders='' goes_on=''
     __zimage_values "$1" "${arguments_given##*$'\n'}"
     if [ -n "$folders" ] || [ ${#patterns[@]} -gt 0 ]; then
         __zimage_offer_paths
         return
     fi
-    [ -z "$open_ended" ] || [ -z "$__zimage_compopt" ] || compopt -o nospace 2>/dev/null
+    if [ -n "$goes_on" ]; then
+        space=''
+        [ -z "$__zimage_compopt" ] || compopt -o nospace 2>/dev/null
+    fi
+    if [ "$goes_on" = , ]; then
+        case ${cur#"$lead"} in *,*) lead=${cur%,*}, ;; esac
+    fi
     for word in ${candidates[@]+"${candidates[@]}"}; do
-        case $lead$word in
-        "$cur"*) if [ -n "$open_ended" ]; then
-            __zimage_offer "$lead$word" ''
-        else
-            __zimage_offer "$lead$word" ' '
-        fi ;;
-        esac
+        case $lead$word in "$cur"*) __zimage_offer "$lead$word" "$space" ;; esac
     done
 }
 

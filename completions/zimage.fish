@@ -10,6 +10,7 @@ function __zimage_command -S
         case ''
             set commands \
                 'generate'\t'Make a picture of a prompt and save it.' \
+                'batch'\t'Make a picture of every line of a file; run it again to go on where it stopped.' \
                 'validate'\t'Check installation, settings and, if one is given, a request.' \
                 'config'\t'Show and change the settings: flag > environment > config file > default.' \
                 'regions'\t'Show the regions, and ask whether they answer. Alone: list.' \
@@ -29,6 +30,9 @@ function __zimage_command -S
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
                 '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
+                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
+                '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
+                '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
                 '--region:--region:region::beijing, singapore (or their ids), sandbox.' \
@@ -39,6 +43,8 @@ function __zimage_command -S
                 '--timeout:--timeout:free::Seconds to wait for the answer (330).' \
                 '--retries:--retries:free::Further tries where none can cost twice (4).' \
                 '--retry-lost:--retry-lost:::Try again also where the answer was lost: may be billed twice.' \
+                '--max-cost:--max-cost:free::Spend no more than this, in the region\'s currency.' \
+                '--yes:--yes:::Do not ask, whatever it costs.' \
                 '--output:--output:picture_file::Picture file, folder (an existing one, or ending in /), or - for stdout.' \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
@@ -52,10 +58,57 @@ function __zimage_command -S
                 '-s:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
                 '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
                 '-r:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '-y:--yes:::Do not ask, whatever it costs.' \
                 '-o:--output:picture_file::Picture file, folder (an existing one, or ending in /), or - for stdout.' \
                 '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this message and exit.'
             set arguments free
+        case 'batch'
+            set options \
+                '--size:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
+                '--seed:--seed:free::0 … 2147483647; without one zimage draws it, sends it and records it.' \
+                '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price.' \
+                '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
+                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
+                '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
+                '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
+                '--region:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '--endpoint:--endpoint:endpoint::shared, workspace or trial.' \
+                '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
+                '--base-url:--base-url:free::Another endpoint: origin, /api/v1 root or full URL.' \
+                '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
+                '--timeout:--timeout:free::Seconds to wait for the answer (330).' \
+                '--retries:--retries:free::Further tries where none can cost twice (4).' \
+                '--retry-lost:--retry-lost:::Try again also where the answer was lost: may be billed twice.' \
+                '--trust-base-url:--trust-base-url:::Let lines say where they, and your key, are sent.' \
+                '--rps:--rps:free::Requests a second, over all zimages of this account (2); 0 for no limit.' \
+                '--concurrency:--concurrency:free::Lines in flight at most.' \
+                '--max-cost:--max-cost:free::Spend no more than this, in the region\'s currency.' \
+                '--yes:--yes:::Do not ask, whatever it costs.' \
+                '--skip-invalid:--skip-invalid:::Make the lines that are right although others are not.' \
+                '--retry-failed:--retry-failed:::Also make lines that failed in an earlier run.' \
+                '--fresh:--fresh:::Start over: make every line again, beside the old files.' \
+                '--shard:--shard:free::Only the I-th of N equal parts, for several machines.' \
+                '--input-format:--input-format:input_format::jsonl, csv, tsv or txt, where the file\'s name does not say.' \
+                '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
+                '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
+                '--no-evidence:--no-evidence:::Write no evidence file.' \
+                '--json:--json:::One JSON object on stdout as each line ends.' \
+                '--quiet:--quiet:::Only results and errors.' \
+                '--dry-run:--dry-run:::Check every line and show number, price and time; send nothing.' \
+                '--help:--help:::Show this message and exit.' \
+                '-s:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
+                '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
+                '-r:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '-j:--concurrency:free::Lines in flight at most.' \
+                '-y:--yes:::Do not ask, whatever it costs.' \
+                '-o:--output:folder::Folder of the pictures and of results.jsonl.' \
+                '-q:--quiet:::Only results and errors.' \
+                '-h:--help:::Show this message and exit.'
+            set arguments batch_file
         case 'validate'
             set options \
                 '--size:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
@@ -343,6 +396,89 @@ function __zimage_values -S
                 '1344*576'\t'21:9@1024' \
                 '1680*720'\t'21:9@1280' \
                 '2016*864'\t'21:9@1536'
+        case sizes
+            set candidates \
+                'square'\t'1:1, 1024*1024' \
+                'portrait'\t'2:3, 832*1248' \
+                'landscape'\t'3:2, 1248*832' \
+                '1:1'\t'1024*1024' \
+                '2:3'\t'832*1248' \
+                '3:2'\t'1248*832' \
+                '3:4'\t'864*1152' \
+                '4:3'\t'1152*864' \
+                '7:9'\t'896*1152' \
+                '9:7'\t'1152*896' \
+                '9:16'\t'720*1280' \
+                '9:21'\t'576*1344' \
+                '16:9'\t'1280*720' \
+                '21:9'\t'1344*576' \
+                '1:1@1024'\t'1024*1024' \
+                '1:1@1280'\t'1280*1280' \
+                '1:1@1536'\t'1536*1536' \
+                '2:3@1024'\t'832*1248' \
+                '2:3@1280'\t'1024*1536' \
+                '2:3@1536'\t'1248*1872' \
+                '3:2@1024'\t'1248*832' \
+                '3:2@1280'\t'1536*1024' \
+                '3:2@1536'\t'1872*1248' \
+                '3:4@1024'\t'864*1152' \
+                '3:4@1280'\t'1104*1472' \
+                '3:4@1536'\t'1296*1728' \
+                '4:3@1024'\t'1152*864' \
+                '4:3@1280'\t'1472*1104' \
+                '4:3@1536'\t'1728*1296' \
+                '7:9@1024'\t'896*1152' \
+                '7:9@1280'\t'1120*1440' \
+                '7:9@1536'\t'1344*1728' \
+                '9:7@1024'\t'1152*896' \
+                '9:7@1280'\t'1440*1120' \
+                '9:7@1536'\t'1728*1344' \
+                '9:16@1024'\t'720*1280' \
+                '9:16@1280'\t'864*1536' \
+                '9:16@1536'\t'1152*2048' \
+                '9:21@1024'\t'576*1344' \
+                '9:21@1280'\t'720*1680' \
+                '9:21@1536'\t'864*2016' \
+                '16:9@1024'\t'1280*720' \
+                '16:9@1280'\t'1536*864' \
+                '16:9@1536'\t'2048*1152' \
+                '21:9@1024'\t'1344*576' \
+                '21:9@1280'\t'1680*720' \
+                '21:9@1536'\t'2016*864' \
+                '1024*1024'\t'1:1@1024' \
+                '1280*1280'\t'1:1@1280' \
+                '1536*1536'\t'1:1@1536' \
+                '832*1248'\t'2:3@1024' \
+                '1024*1536'\t'2:3@1280' \
+                '1248*1872'\t'2:3@1536' \
+                '1248*832'\t'3:2@1024' \
+                '1536*1024'\t'3:2@1280' \
+                '1872*1248'\t'3:2@1536' \
+                '864*1152'\t'3:4@1024' \
+                '1104*1472'\t'3:4@1280' \
+                '1296*1728'\t'3:4@1536' \
+                '1152*864'\t'4:3@1024' \
+                '1472*1104'\t'4:3@1280' \
+                '1728*1296'\t'4:3@1536' \
+                '896*1152'\t'7:9@1024' \
+                '1120*1440'\t'7:9@1280' \
+                '1344*1728'\t'7:9@1536' \
+                '1152*896'\t'9:7@1024' \
+                '1440*1120'\t'9:7@1280' \
+                '1728*1344'\t'9:7@1536' \
+                '720*1280'\t'9:16@1024' \
+                '864*1536'\t'9:16@1280' \
+                '1152*2048'\t'9:16@1536' \
+                '576*1344'\t'9:21@1024' \
+                '720*1680'\t'9:21@1280' \
+                '864*2016'\t'9:21@1536' \
+                '1280*720'\t'16:9@1024' \
+                '1536*864'\t'16:9@1280' \
+                '2048*1152'\t'16:9@1536' \
+                '1344*576'\t'21:9@1024' \
+                '1680*720'\t'21:9@1280' \
+                '2016*864'\t'21:9@1536'
+            set listed 1
         case request_file
             set patterns '*.json'
             set folders 1
@@ -362,6 +498,15 @@ function __zimage_values -S
             set patterns '*.png'
             set folders 1
         case folder
+            set folders 1
+        case input_format
+            set candidates \
+                'jsonl' \
+                'csv' \
+                'tsv' \
+                'txt'
+        case batch_file
+            set patterns '*.jsonl' '*.ndjson' '*.csv' '*.tsv' '*.txt'
             set folders 1
         case setting
             set candidates \
@@ -564,7 +709,10 @@ function __zimage_print_values -S
     set -l candidates
     set -l patterns
     set -l folders ''
+    set -l listed ''
     __zimage_values $argv[1] "$positional[-1]"
+    test -n "$listed"
+    and set lead $lead(string sub -s (math (string length -- "$lead") + 1) -- $cur | string replace -r '[^,]*$' '')
     for word in $candidates
         printf '%s%s\n' $lead $word
     end

@@ -8,6 +8,7 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
         '' = @{
             Commands = @(
                 @{ Text = 'generate'; About = 'Make a picture of a prompt and save it.'; Type = 'Command' }
+                @{ Text = 'batch'; About = 'Make a picture of every line of a file; run it again to go on where it stopped.'; Type = 'Command' }
                 @{ Text = 'validate'; About = 'Check installation, settings and, if one is given, a request.'; Type = 'Command' }
                 @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default.'; Type = 'Command' }
                 @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Alone: list.'; Type = 'Command' }
@@ -32,6 +33,9 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
                 @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
+                @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two.' }
+                @{ Name = '--sizes'; Group = '--sizes'; Value = 'sizes'; Many = $false; About = 'Multiply by sizes: 1:1,16:9.' }
+                @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
@@ -42,6 +46,8 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
                 @{ Name = '--timeout'; Group = '--timeout'; Value = 'free'; Many = $false; About = 'Seconds to wait for the answer (330).' }
                 @{ Name = '--retries'; Group = '--retries'; Value = 'free'; Many = $false; About = 'Further tries where none can cost twice (4).' }
                 @{ Name = '--retry-lost'; Group = '--retry-lost'; Value = ''; Many = $false; About = 'Try again also where the answer was lost: may be billed twice.' }
+                @{ Name = '--max-cost'; Group = '--max-cost'; Value = 'free'; Many = $false; About = 'Spend no more than this, in the region''s currency.' }
+                @{ Name = '--yes'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '--output'; Group = '--output'; Value = 'picture_file'; Many = $false; About = 'Picture file, folder (an existing one, or ending in /), or - for stdout.' }
                 @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
@@ -55,12 +61,64 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
                 @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
                 @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
                 @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '-y'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '-o'; Group = '--output'; Value = 'picture_file'; Many = $false; About = 'Picture file, folder (an existing one, or ending in /), or - for stdout.' }
                 @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
             )
             Arguments = @(
                 @{ Value = 'free'; Many = $false }
+            )
+        }
+        'batch' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; without one zimage draws it, sends it and records it.' }
+                @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
+                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price.' }
+                @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
+                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
+                @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two.' }
+                @{ Name = '--sizes'; Group = '--sizes'; Value = 'sizes'; Many = $false; About = 'Multiply by sizes: 1:1,16:9.' }
+                @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial.' }
+                @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
+                @{ Name = '--base-url'; Group = '--base-url'; Value = 'free'; Many = $false; About = 'Another endpoint: origin, /api/v1 root or full URL.' }
+                @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
+                @{ Name = '--timeout'; Group = '--timeout'; Value = 'free'; Many = $false; About = 'Seconds to wait for the answer (330).' }
+                @{ Name = '--retries'; Group = '--retries'; Value = 'free'; Many = $false; About = 'Further tries where none can cost twice (4).' }
+                @{ Name = '--retry-lost'; Group = '--retry-lost'; Value = ''; Many = $false; About = 'Try again also where the answer was lost: may be billed twice.' }
+                @{ Name = '--trust-base-url'; Group = '--trust-base-url'; Value = ''; Many = $false; About = 'Let lines say where they, and your key, are sent.' }
+                @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Requests a second, over all zimages of this account (2); 0 for no limit.' }
+                @{ Name = '--concurrency'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most.' }
+                @{ Name = '--max-cost'; Group = '--max-cost'; Value = 'free'; Many = $false; About = 'Spend no more than this, in the region''s currency.' }
+                @{ Name = '--yes'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
+                @{ Name = '--skip-invalid'; Group = '--skip-invalid'; Value = ''; Many = $false; About = 'Make the lines that are right although others are not.' }
+                @{ Name = '--retry-failed'; Group = '--retry-failed'; Value = ''; Many = $false; About = 'Also make lines that failed in an earlier run.' }
+                @{ Name = '--fresh'; Group = '--fresh'; Value = ''; Many = $false; About = 'Start over: make every line again, beside the old files.' }
+                @{ Name = '--shard'; Group = '--shard'; Value = 'free'; Many = $false; About = 'Only the I-th of N equal parts, for several machines.' }
+                @{ Name = '--input-format'; Group = '--input-format'; Value = 'input_format'; Many = $false; About = 'jsonl, csv, tsv or txt, where the file''s name does not say.' }
+                @{ Name = '--output'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
+                @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
+                @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON object on stdout as each line ends.' }
+                @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Check every line and show number, price and time; send nothing.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
+                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
+                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '-j'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most.' }
+                @{ Name = '-y'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
+                @{ Name = '-o'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
+                @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+            )
+            Arguments = @(
+                @{ Value = 'batch_file'; Many = $false }
             )
         }
         'validate' = @{
@@ -472,18 +530,109 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
         'free' = @{
             Words = @()
             Suffixes = @()
             Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'sizes' = @{
+            Words = @(
+                @{ Text = 'square'; About = '1:1, 1024*1024'; Type = 'ParameterValue' }
+                @{ Text = 'portrait'; About = '2:3, 832*1248'; Type = 'ParameterValue' }
+                @{ Text = 'landscape'; About = '3:2, 1248*832'; Type = 'ParameterValue' }
+                @{ Text = '1:1'; About = '1024*1024'; Type = 'ParameterValue' }
+                @{ Text = '2:3'; About = '832*1248'; Type = 'ParameterValue' }
+                @{ Text = '3:2'; About = '1248*832'; Type = 'ParameterValue' }
+                @{ Text = '3:4'; About = '864*1152'; Type = 'ParameterValue' }
+                @{ Text = '4:3'; About = '1152*864'; Type = 'ParameterValue' }
+                @{ Text = '7:9'; About = '896*1152'; Type = 'ParameterValue' }
+                @{ Text = '9:7'; About = '1152*896'; Type = 'ParameterValue' }
+                @{ Text = '9:16'; About = '720*1280'; Type = 'ParameterValue' }
+                @{ Text = '9:21'; About = '576*1344'; Type = 'ParameterValue' }
+                @{ Text = '16:9'; About = '1280*720'; Type = 'ParameterValue' }
+                @{ Text = '21:9'; About = '1344*576'; Type = 'ParameterValue' }
+                @{ Text = '1:1@1024'; About = '1024*1024'; Type = 'ParameterValue' }
+                @{ Text = '1:1@1280'; About = '1280*1280'; Type = 'ParameterValue' }
+                @{ Text = '1:1@1536'; About = '1536*1536'; Type = 'ParameterValue' }
+                @{ Text = '2:3@1024'; About = '832*1248'; Type = 'ParameterValue' }
+                @{ Text = '2:3@1280'; About = '1024*1536'; Type = 'ParameterValue' }
+                @{ Text = '2:3@1536'; About = '1248*1872'; Type = 'ParameterValue' }
+                @{ Text = '3:2@1024'; About = '1248*832'; Type = 'ParameterValue' }
+                @{ Text = '3:2@1280'; About = '1536*1024'; Type = 'ParameterValue' }
+                @{ Text = '3:2@1536'; About = '1872*1248'; Type = 'ParameterValue' }
+                @{ Text = '3:4@1024'; About = '864*1152'; Type = 'ParameterValue' }
+                @{ Text = '3:4@1280'; About = '1104*1472'; Type = 'ParameterValue' }
+                @{ Text = '3:4@1536'; About = '1296*1728'; Type = 'ParameterValue' }
+                @{ Text = '4:3@1024'; About = '1152*864'; Type = 'ParameterValue' }
+                @{ Text = '4:3@1280'; About = '1472*1104'; Type = 'ParameterValue' }
+                @{ Text = '4:3@1536'; About = '1728*1296'; Type = 'ParameterValue' }
+                @{ Text = '7:9@1024'; About = '896*1152'; Type = 'ParameterValue' }
+                @{ Text = '7:9@1280'; About = '1120*1440'; Type = 'ParameterValue' }
+                @{ Text = '7:9@1536'; About = '1344*1728'; Type = 'ParameterValue' }
+                @{ Text = '9:7@1024'; About = '1152*896'; Type = 'ParameterValue' }
+                @{ Text = '9:7@1280'; About = '1440*1120'; Type = 'ParameterValue' }
+                @{ Text = '9:7@1536'; About = '1728*1344'; Type = 'ParameterValue' }
+                @{ Text = '9:16@1024'; About = '720*1280'; Type = 'ParameterValue' }
+                @{ Text = '9:16@1280'; About = '864*1536'; Type = 'ParameterValue' }
+                @{ Text = '9:16@1536'; About = '1152*2048'; Type = 'ParameterValue' }
+                @{ Text = '9:21@1024'; About = '576*1344'; Type = 'ParameterValue' }
+                @{ Text = '9:21@1280'; About = '720*1680'; Type = 'ParameterValue' }
+                @{ Text = '9:21@1536'; About = '864*2016'; Type = 'ParameterValue' }
+                @{ Text = '16:9@1024'; About = '1280*720'; Type = 'ParameterValue' }
+                @{ Text = '16:9@1280'; About = '1536*864'; Type = 'ParameterValue' }
+                @{ Text = '16:9@1536'; About = '2048*1152'; Type = 'ParameterValue' }
+                @{ Text = '21:9@1024'; About = '1344*576'; Type = 'ParameterValue' }
+                @{ Text = '21:9@1280'; About = '1680*720'; Type = 'ParameterValue' }
+                @{ Text = '21:9@1536'; About = '2016*864'; Type = 'ParameterValue' }
+                @{ Text = '1024*1024'; About = '1:1@1024'; Type = 'ParameterValue' }
+                @{ Text = '1280*1280'; About = '1:1@1280'; Type = 'ParameterValue' }
+                @{ Text = '1536*1536'; About = '1:1@1536'; Type = 'ParameterValue' }
+                @{ Text = '832*1248'; About = '2:3@1024'; Type = 'ParameterValue' }
+                @{ Text = '1024*1536'; About = '2:3@1280'; Type = 'ParameterValue' }
+                @{ Text = '1248*1872'; About = '2:3@1536'; Type = 'ParameterValue' }
+                @{ Text = '1248*832'; About = '3:2@1024'; Type = 'ParameterValue' }
+                @{ Text = '1536*1024'; About = '3:2@1280'; Type = 'ParameterValue' }
+                @{ Text = '1872*1248'; About = '3:2@1536'; Type = 'ParameterValue' }
+                @{ Text = '864*1152'; About = '3:4@1024'; Type = 'ParameterValue' }
+                @{ Text = '1104*1472'; About = '3:4@1280'; Type = 'ParameterValue' }
+                @{ Text = '1296*1728'; About = '3:4@1536'; Type = 'ParameterValue' }
+                @{ Text = '1152*864'; About = '4:3@1024'; Type = 'ParameterValue' }
+                @{ Text = '1472*1104'; About = '4:3@1280'; Type = 'ParameterValue' }
+                @{ Text = '1728*1296'; About = '4:3@1536'; Type = 'ParameterValue' }
+                @{ Text = '896*1152'; About = '7:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '1120*1440'; About = '7:9@1280'; Type = 'ParameterValue' }
+                @{ Text = '1344*1728'; About = '7:9@1536'; Type = 'ParameterValue' }
+                @{ Text = '1152*896'; About = '9:7@1024'; Type = 'ParameterValue' }
+                @{ Text = '1440*1120'; About = '9:7@1280'; Type = 'ParameterValue' }
+                @{ Text = '1728*1344'; About = '9:7@1536'; Type = 'ParameterValue' }
+                @{ Text = '720*1280'; About = '9:16@1024'; Type = 'ParameterValue' }
+                @{ Text = '864*1536'; About = '9:16@1280'; Type = 'ParameterValue' }
+                @{ Text = '1152*2048'; About = '9:16@1536'; Type = 'ParameterValue' }
+                @{ Text = '576*1344'; About = '9:21@1024'; Type = 'ParameterValue' }
+                @{ Text = '720*1680'; About = '9:21@1280'; Type = 'ParameterValue' }
+                @{ Text = '864*2016'; About = '9:21@1536'; Type = 'ParameterValue' }
+                @{ Text = '1280*720'; About = '16:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '1536*864'; About = '16:9@1280'; Type = 'ParameterValue' }
+                @{ Text = '2048*1152'; About = '16:9@1536'; Type = 'ParameterValue' }
+                @{ Text = '1344*576'; About = '21:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '1680*720'; About = '21:9@1280'; Type = 'ParameterValue' }
+                @{ Text = '2016*864'; About = '21:9@1536'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $true
             After = @{  }
         }
         'request_file' = @{
             Words = @()
             Suffixes = @('.json')
             Folders = $true
+            Listed = $false
             After = @{  }
         }
         'region' = @{
@@ -496,6 +645,7 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
         'endpoint' = @{
@@ -506,18 +656,40 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
         'picture_file' = @{
             Words = @()
             Suffixes = @('.png')
             Folders = $true
+            Listed = $false
             After = @{  }
         }
         'folder' = @{
             Words = @()
             Suffixes = @()
             Folders = $true
+            Listed = $false
+            After = @{  }
+        }
+        'input_format' = @{
+            Words = @(
+                @{ Text = 'jsonl'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'csv'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'tsv'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'txt'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'batch_file' = @{
+            Words = @()
+            Suffixes = @('.jsonl', '.ndjson', '.csv', '.tsv', '.txt')
+            Folders = $true
+            Listed = $false
             After = @{  }
         }
         'setting' = @{
@@ -536,6 +708,7 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
         'service_region' = @{
@@ -547,6 +720,7 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
         'stored_setting' = @{
@@ -564,12 +738,14 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
         'new_value' = @{
             Words = @()
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder' }
         }
         'switch' = @{
@@ -579,6 +755,7 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
         'fault' = @{
@@ -675,6 +852,7 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
         'shell' = @{
@@ -686,6 +864,7 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
             After = @{  }
         }
     }
@@ -849,6 +1028,10 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
             $kind = $kinds[$kind.After[$positional[-1]]]
         }
         $offers = @($kind.Words)
+        if ($kind.Listed) {
+            $comma = $cur.LastIndexOf(',')
+            if ($comma -ge $lead.Length) { $lead = $cur.Substring(0, $comma + 1) }
+        }
         if ($kind.Folders -or @($kind.Suffixes).Count -gt 0) {
             $offers = @(& $paths $cur.Substring($lead.Length) $kind)
         }

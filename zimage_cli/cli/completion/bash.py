@@ -68,8 +68,8 @@ def _value(value: Value) -> str:
         lines.append(f"patterns=({' '.join(_quoted(_pattern(one)) for one in value.suffixes)})")
     if value.folders:
         lines.append("folders=1")
-    if value.open_ended:
-        lines.append("open_ended=1")
+    if value.goes_on:
+        lines.append(f"goes_on={_quoted(value.goes_on)}")
     if value.after:
         lines.append("case $2 in")
         lines += [f"{word}) __zimage_values {kind.name} '' ;;" for word, kind in value.after]

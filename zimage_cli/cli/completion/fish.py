@@ -66,6 +66,8 @@ def _value(value: Value) -> str:
         lines.append(f"            set patterns {patterns}")
     if value.folders:
         lines.append("            set folders 1")
+    if value.goes_on == ",":
+        lines.append("            set listed 1")
     if value.after:
         lines.append("            switch $argv[2]")
         for word, kind in value.after:

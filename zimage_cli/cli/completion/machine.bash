@@ -90,10 +90,15 @@ __zimage_take() {
 
 # Offer $1, what `cur` may become; `$2` is what comes after it.
 __zimage_offer() {
-    local text=${1#"$head"}
-    case $quote$text in
-    *\**) [ -n "$quote" ] || text="${text%%\**}\\*${text#*\*}" ;;
-    esac
+    local rest=${1#"$head"} text=''
+    # A size is to reach zimage as it is, whatever files there are: 1024\*1024.
+    while [ -z "$quote" ]; do
+        case $rest in
+        *\**) text="$text${rest%%\**}\\*" rest=${rest#*\*} ;;
+        *) break ;;
+        esac
+    done
+    text=$text$rest
     [ -n "$quote" ] || [ -n "$__zimage_compopt" ] || text=$text$2
     COMPREPLY[${#COMPREPLY[@]}]=$text
 }
@@ -136,22 +141,22 @@ __zimage_offer_paths() {
 
 # Offer the values of kind $1 that `cur` may become after `lead`.
 __zimage_offer_values() {
-    local candidates patterns folders open_ended word
-    candidates=() patterns=() folders='' open_ended=''
+    local candidates patterns folders goes_on space=' ' word
+    candidates=() patterns=() folders='' goes_on=''
     __zimage_values "$1" "${arguments_given##*$'\n'}"
     if [ -n "$folders" ] || [ ${#patterns[@]} -gt 0 ]; then
         __zimage_offer_paths
         return
     fi
-    [ -z "$open_ended" ] || [ -z "$__zimage_compopt" ] || compopt -o nospace 2>/dev/null
+    if [ -n "$goes_on" ]; then
+        space=''
+        [ -z "$__zimage_compopt" ] || compopt -o nospace 2>/dev/null
+    fi
+    if [ "$goes_on" = , ]; then
+        case ${cur#"$lead"} in *,*) lead=${cur%,*}, ;; esac
+    fi
     for word in ${candidates[@]+"${candidates[@]}"}; do
-        case $lead$word in
-        "$cur"*) if [ -n "$open_ended" ]; then
-            __zimage_offer "$lead$word" ''
-        else
-            __zimage_offer "$lead$word" ' '
-        fi ;;
-        esac
+        case $lead$word in "$cur"*) __zimage_offer "$lead$word" "$space" ;; esac
     done
 }
 

@@ -51,7 +51,10 @@ function __zimage_print_values -S
     set -l candidates
     set -l patterns
     set -l folders ''
+    set -l listed ''
     __zimage_values $argv[1] "$positional[-1]"
+    test -n "$listed"
+    and set lead $lead(string sub -s (math (string length -- "$lead") + 1) -- $cur | string replace -r '[^,]*$' '')
     for word in $candidates
         printf '%s%s\n' $lead $word
     end

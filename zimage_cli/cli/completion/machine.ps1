@@ -157,6 +157,10 @@
             $kind = $kinds[$kind.After[$positional[-1]]]
         }
         $offers = @($kind.Words)
+        if ($kind.Listed) {
+            $comma = $cur.LastIndexOf(',')
+            if ($comma -ge $lead.Length) { $lead = $cur.Substring(0, $comma + 1) }
+        }
         if ($kind.Folders -or @($kind.Suffixes).Count -gt 0) {
             $offers = @(& $paths $cur.Substring($lead.Length) $kind)
         }

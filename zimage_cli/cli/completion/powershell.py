@@ -69,6 +69,7 @@ def _value(value: Value) -> str:
         f"            Words = {_list([_word(word, 'ParameterValue') for word in value.words])}\n"
         f"            Suffixes = @({', '.join(map(_quoted, value.suffixes))})\n"
         f"            Folders = {_boolean(value.folders)}\n"
+        f"            Listed = {_boolean(value.goes_on == ',')}\n"
         f"            After = @{{ {after} }}\n"
         "        }\n"
     )

@@ -13,6 +13,7 @@ from typing import Any
 from zimage_cli.api.endpoint import ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.core import sizes
+from zimage_cli.core.batch.source import INPUT_FORMATS
 from zimage_cli.core.settings import NAMES
 from zimage_cli.sandbox import faults
 
@@ -30,14 +31,15 @@ class Value:
     """A kind of value, known to the scripts by `name`.
 
     `words` to choose from; files that end in one of `suffixes` (`""`: any file); `folders`.
-    `open_ended`: the user goes on typing after a word. `after`: what it is after which argument.
+    `goes_on`: the character with which the user may go on after a word; `,` is followed by another
+    word of the kind. `after`: what it is after which argument.
     """
 
     name: str
     words: tuple[Word, ...] = ()
     suffixes: tuple[str, ...] = ()
     folders: bool = False
-    open_ended: bool = False
+    goes_on: str = ""
     after: tuple[tuple[str, Value], ...] = ()
 
     @property
@@ -82,13 +84,18 @@ SERVICE_REGION = Value("service_region", _region_words())
 REGION = Value("region", (*_region_words(), Word(SANDBOX, "the stand-in inside zimage")))
 ENDPOINT = Value("endpoint", tuple(map(Word, ENDPOINTS)))
 SIZE = Value("size", _size_words())
+SIZES = Value("sizes", _size_words(), goes_on=",")
 SETTING = Value("setting", tuple(map(Word, NAMES)))
 STORED_SETTING = Value("stored_setting", tuple(Word(name) for name in NAMES if name != "key"))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
-FAULT = Value("fault", _fault_words(), open_ended=True)
+FAULT = Value("fault", _fault_words(), goes_on=":")
+INPUT_FORMAT = Value("input_format", tuple(map(Word, INPUT_FORMATS)))
 SWITCH = Value("switch", (Word("true"), Word("false")))
 FOLDER = Value("folder", folders=True)
 REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
+BATCH_FILE = Value(
+    "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
+)
 PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
 NEW_VALUE = Value(
     "new_value",
@@ -103,7 +110,9 @@ NEW_VALUE = Value(
 
 OPTIONS: dict[str, Value] = {
     "--size": SIZE,
+    "--sizes": SIZES,
     "--seed": FREE,
+    "--seeds": FREE,
     "--count": FREE,
     "--request": FREE,
     "--file": REQUEST_FILE,
@@ -115,9 +124,14 @@ OPTIONS: dict[str, Value] = {
     "--timeout": FREE,
     "--retries": FREE,
     "--output": PICTURE_FILE,
+    "batch --output": FOLDER,
     "--output-dir": FOLDER,
     "--name": FREE,
     "--limit": FREE,
+    "--concurrency": FREE,
+    "--max-cost": FREE,
+    "--shard": FREE,
+    "--input-format": INPUT_FORMAT,
     "--port": FREE,
     "--latency": FREE,
     "--rps": FREE,
@@ -129,6 +143,7 @@ which wins."""
 
 ARGUMENTS: dict[str, Value] = {
     "generate prompt": FREE,
+    "batch file": BATCH_FILE,
     "validate prompt": FREE,
     "config get name": SETTING,
     "config set name": STORED_SETTING,

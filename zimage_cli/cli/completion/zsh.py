@@ -109,9 +109,10 @@ def _value(value: Value) -> str:
     elif value.is_path:
         body = f"  _path_files{_globs(value)}\n"
     else:
-        # A suffix that goes away when the user types on: KIND:RATE.
-        more = " -S ' ' -r ': '" if value.open_ended else ""
-        body = _described(value.name, value.name.replace("_", " "), value.words, more)
+        # A space that goes away when the user goes on: KIND:RATE.
+        more = f" -S ' ' -r '{value.goes_on} '" if value.goes_on else ""
+        body = "  compset -P '*,'\n" if value.goes_on == "," else ""
+        body += _described(value.name, value.name.replace("_", " "), value.words, more)
     return f"\n_zimage_value_{value.name}() {{\n{body}}}\n"
 
 
