@@ -227,11 +227,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSL
         pytest.skip("openssl is not installed")
     folder = tmp_path_factory.mktemp("tls")
     cert, private = folder / "cert.pem", folder / "key.pem"
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:pictures.invalid,DNS:api.invalid"
+    names = "subjectAltName=IP:127.0.0.1,DNS:pictures.invalid,DNS:api.invalid"
     subprocess.run(
         [
             *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-keyout", private, "-out", cert, "-days", "2", "-subj", "/CN=localhost"),
+            *("-nodes", "-keyout", private, "-out", cert, "-days", "2", "-subj", "/CN=zimage test"),
             *("-addext", names),
         ],
         check=True,

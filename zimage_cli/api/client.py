@@ -21,6 +21,7 @@ from zimage_cli.api.codes import error_fields, error_for
 from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origin_of
 from zimage_cli.api.errors import (
     AnswerLost,
+    AuthenticationError,
     ConfigurationError,
     ConnectionFailed,
     ServiceError,
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
     import httpx
 
+_CERTIFICATE_HINT = (
+    "The system does not trust its certificate. Behind a proxy that opens TLS, add its certificate "
+    "to the system's store, or name it in SSL_CERT_FILE."
+)
 _PROXY_HINT = "See HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in the environment."
 
 
@@ -47,7 +52,8 @@ def load_httpx() -> Any:
         try:
             import httpx
         finally:
-            del sys.modules["click"]
+            # Another thread may have been here too.
+            sys.modules.pop("click", None)
     import httpx
 
     return httpx
@@ -79,7 +85,7 @@ class Client:
     """
 
     def __init__(self, *, timeout: float = limits.READ_TIMEOUT, connections: int = 10) -> None:
-        self._timeout = timeout
+        self.timeout = timeout
         self._connections = connections
         self._clients: dict[tuple[str, bool], httpx.Client] = {}
         self._opening = threading.Lock()
@@ -105,9 +111,10 @@ class Client:
 
     def close(self) -> None:
         """Close all connections."""
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
+        with self._opening:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
 
     def generate(
         self, request: WireRequest, key: str, *, on_sent: Callable[[], None] = lambda: None
@@ -119,10 +126,15 @@ class Client:
         answer that is no picture.
         """
         clock = _Clock(on_sent)
-        with _typed_errors(request.url, clock, self._timeout):
-            status, headers, body = self._exchange(request, key, clock, self._timeout)
-        if status == 200 and not error_fields(body).get("code"):
-            return parse_answer(body)
+        with _typed_errors(request.url, clock, self.timeout):
+            status, headers, body = self._exchange(request, key, clock, self.timeout)
+        if status == 200:
+            try:
+                # A picture beside a code is a picture, and paid.
+                return parse_answer(body)
+            except ServiceError:
+                if not error_fields(body).get("code"):
+                    raise
         raise error_for(status, body, headers)
 
     def models(self, api_root: str, key: str) -> ModelsAnswer:
@@ -134,7 +146,7 @@ class Client:
         headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
         request = WireRequest("GET", url, headers, b"")
         clock = _Clock(lambda: None)
-        timeout = min(limits.MODELS_TIMEOUT, self._timeout)
+        timeout = min(limits.MODELS_TIMEOUT, self.timeout)
         try:
             with _typed_errors(url, clock, timeout):
                 status, answer_headers, body = self._exchange(request, key, clock, timeout)
@@ -166,7 +178,7 @@ class Client:
             request.method,
             request.url,
             content=request.body,
-            headers={**request.headers, "Authorization": f"Bearer {key}"},
+            headers={**request.headers, "Authorization": _bearer(key)},
             timeout=httpx.Timeout(timeout, connect=connect, write=limits.WRITE_TIMEOUT, pool=None),
             extensions={"trace": clock.trace},
         ) as response:
@@ -181,7 +193,9 @@ class Client:
                     )
                 if time.monotonic() > clock.started + timeout + connect:
                     raise httpx.ReadTimeout("the answer dripped in too slowly")
-            return response.status_code, response.headers, bytes(body)
+            # An answer that repeats the key must not bring it into a message, a file or the ledger.
+            safe = bytes(body).replace(key.encode("ascii"), b"***")
+            return response.status_code, response.headers, safe
 
     def _client(self, url: str) -> httpx.Client:
         """Return the client for a URL: loopback is asked directly, all else by the proxy settings.
@@ -226,13 +240,23 @@ class _Clock:
         self.connected: float | None = None
         self.sent = False
         self._on_sent = on_sent
+        self._to_proxy = False
 
-    def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
         if event == "http11.send_request_headers.started":
+            # The same events tell of the CONNECT that a proxy gets before us.
+            self._to_proxy = info["request"].method == b"CONNECT"
             self.connected = time.monotonic()
-        elif event == "http11.send_request_body.complete":
+        elif event == "http11.send_request_body.complete" and not self._to_proxy:
             self.sent = True
             self._on_sent()
+
+
+def _bearer(key: str) -> str:
+    """Return the header's value; what the libraries below say of a wrong one would show the key."""
+    if not (key.isascii() and key.isprintable()):
+        raise AuthenticationError("The key holds characters that no key has; nothing was sent.")
+    return f"Bearer {key}"
 
 
 @contextmanager
@@ -246,14 +270,37 @@ def _typed_errors(url: str, clock: _Clock, timeout: float) -> Iterator[None]:
         raise
     except httpx.ProxyError as error:
         raise _failed(f"The proxy on the way to {host} refused: {error}", _PROXY_HINT) from None
-    except (httpx.TransportError, httpx.StreamError, httpx.DecodingError, OSError) as error:
+    except _failures() as error:
         why = _reason(error, timeout)
         if clock.sent:
             raise AnswerLost(
                 f"The request was sent to {host} and the answer was lost: {why}. "
                 "The picture may have been made and billed."
             ) from None
-        raise _failed(f"{host} could not be reached: {why}.") from None
+        failed = _failed(f"{host} could not be reached: {why}.")
+        if "CERTIFICATE_VERIFY_FAILED" in why:
+            # Asking again does not make a certificate better.
+            failed.pace, failed.hint = None, _CERTIFICATE_HINT
+        raise failed from None
+
+
+def transport_errors() -> tuple[type[Exception], ...]:
+    """Return what httpx and what it stands on raise where a connection fails.
+
+    A SOCKS proxy that talks nonsense, and a host name that no resolver takes, come through as the
+    errors of the libraries below.
+    """
+    httpx = load_httpx()
+    found: tuple[type[Exception], ...]
+    found = (httpx.TransportError, httpx.StreamError, httpx.DecodingError, UnicodeError)
+    if "socksio" in sys.modules:
+        # httpcore asserts that a SOCKS proxy answers in turn.
+        found += (sys.modules["socksio"].SOCKSError, AssertionError)
+    return found
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    return (*transport_errors(), OSError)
 
 
 def _failed(message: str, hint: str | None = None) -> ConnectionFailed:

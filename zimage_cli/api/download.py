@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from zimage_cli.api import limits
-from zimage_cli.api.client import Client, load_httpx
+from zimage_cli.api.client import Client, load_httpx, transport_errors
 from zimage_cli.api.endpoint import is_loopback_host, without_query
 from zimage_cli.api.errors import NotSavedError
 from zimage_cli.api.png import PngCheck, PngError, PngInfo
@@ -70,13 +70,13 @@ def fetch(
     file.truncate()
     try:
         return _follow(client, url, file, loopback, on_progress)
-    except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
-        why = str(error).rstrip(".") or type(error).__name__
-        raise _again(f"The download broke off: {why}.") from None
     except PngError as error:
         raise _again(f"What the picture's host sent is no sound PNG: {error}.") from None
     except (httpx.InvalidURL, UnicodeError):
         raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
+    except transport_errors() as error:
+        why = str(error).rstrip(".") or type(error).__name__
+        raise _again(f"The download broke off: {why}.") from None
 
 
 def _follow(
@@ -89,8 +89,8 @@ def _follow(
     for _ in range(limits.MAX_REDIRECTS + 1):
         check_picture_url(url, loopback=loopback)
         with _get(client, url) as response:
-            if response.is_redirect:
-                url = urljoin(url, response.headers["location"])
+            if response.has_redirect_location:
+                url = _next_hop(url, response.headers["location"])
                 continue
             if response.status_code != 200:
                 raise _refused(response)
@@ -98,24 +98,49 @@ def _follow(
     raise NotSavedError(f"The picture's host redirected more than {limits.MAX_REDIRECTS} times.")
 
 
+def _next_hop(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise NotSavedError("The picture's host redirected to what is no URL.") from None
+
+
 def _get(client: Client, url: str) -> _Stream:
     httpx = load_httpx()
-    parts = urlsplit(url)
-    # The signature covers the query as it was given: httpx must not re-encode it.
-    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
-        "?" + quote(parts.query, safe="%/?:@!$&'()*+,;=~-._[]|^`{}\"<>") if parts.query else ""
-    )
     picture_client = client.picture_client(url)
     request = picture_client.build_request(
         "GET",
-        httpx.URL(f"{parts.scheme}://{parts.netloc}/"),
+        _exactly(url),
         headers={"Accept": "image/png"},
         timeout=httpx.Timeout(
-            limits.PICTURE_READ_TIMEOUT, connect=limits.CONNECT_TIMEOUT, pool=None
+            min(limits.PICTURE_READ_TIMEOUT, client.timeout),
+            connect=limits.CONNECT_TIMEOUT,
+            pool=None,
         ),
-        extensions={"target": target.encode("ascii")},
     )
+    request.url = _exactly(url)
     return _Stream(picture_client, request)
+
+
+def _exactly(url: str) -> httpx.URL:
+    """Return a URL whose path and query go over the wire as they stand.
+
+    The signature covers them as they were given, and httpx would escape some of them again. Its own
+    way to say so, the `target` extension, would also replace the host in a proxy's CONNECT.
+    """
+    import httpx
+
+    parts = urlsplit(url)
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
+        "?" + quote(parts.query, safe="%/?:@!$&'()*+,;=~-._[]|^`{}\"<>") if parts.query else ""
+    )
+
+    class Exact(httpx.URL):
+        @property
+        def raw_path(self) -> bytes:
+            return target.encode("ascii")
+
+    return Exact(f"{parts.scheme}://{parts.netloc}/")
 
 
 class _Stream:
