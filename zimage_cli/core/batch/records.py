@@ -75,7 +75,8 @@ def _json_records(file: BinaryIO) -> Iterator[Record]:
         if raw.isspace():
             continue
         try:
-            fields = decode_object(_text(raw))
+            # Without its end: an error behind it would stand in a line of its own.
+            fields = decode_object(_text(raw).rstrip("\r\n"))
         except _Unreadable as error:
             yield Record(number, None, str(error))
         except NotAnObject as error:
@@ -141,12 +142,23 @@ class _Feed:
         self.problem = None
         return self._first
 
-    def resume(self) -> None:
-        """Go back behind the first line of a row that never ended: it may have taken others in."""
-        if self._line > self._first and self._reread < _REREAD:
-            self._reread += self._size
-            self._line = self._first
-            self._file.seek(self._second)
+    def resume(self) -> str:
+        """Go back behind the first line of a row that broke: it may have taken others in.
+
+        Return what to add to its problem where that has been done too often.
+        """
+        if self._line == self._first:
+            return ""
+        if self._reread > _REREAD:
+            return f"; it took in all lines up to {self._line:,}"
+        self._reread += self._size
+        self._line = self._first
+        self._file.seek(self._second)
+        return ""
+
+    def where(self) -> str:
+        """Return which line is meant, to go behind a problem, where it is not the row's first."""
+        return "" if self._line == self._first else f" (line {self._line})"
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -178,8 +190,7 @@ class _Feed:
 
     def _note(self, why: str) -> None:
         # The reader goes on to the row's end with a stand-in for what is wrong.
-        where = "" if self._line == self._first else f" of line {self._line}"
-        self.problem = self.problem or why + where
+        self.problem = self.problem or why + self.where()
 
 
 def _table_records(file: BinaryIO, delimiter: str) -> Iterator[Record]:
@@ -217,8 +228,8 @@ def _rows(file: BinaryIO, delimiter: str) -> Iterator[tuple[int, list[str] | str
         try:
             row = next(reader, None)
         except (_Unreadable, csv.Error) as error:
-            yield line, feed.problem or _why(error)
-            feed.resume()
+            problem = feed.problem or _why(error) + feed.where()
+            yield line, problem + feed.resume()
             reader = csv.reader(feed, delimiter=delimiter, strict=True)
             continue
         if row is None:
@@ -260,9 +271,9 @@ def _why(error: Exception) -> str:
     if "expected after" in text:
         return 'has text behind a closing quote; a quote within a quoted cell is written ""'
     if "end of data" in text:
-        return "opens a quote that is not closed"
+        return "has a quoted cell that is not closed"
     if "field limit" in text:
-        return f"opens a cell of more than {csv.field_size_limit():,} characters"
+        return f"has a cell of more than {csv.field_size_limit():,} characters"
     if "new-line" in text:
         return "holds a carriage return outside quotes; save the file with LF or CRLF line ends"
     return f"is no row of a table: {text}"

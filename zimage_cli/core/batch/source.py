@@ -17,6 +17,8 @@ from zimage_cli.core.batch.records import Record, read_records
 from zimage_cli.core.files import reason
 from zimage_cli.core.text import clip, shown, visible
 
+__all__ = ["INPUT_FORMATS", "Record", "Source", "open_source"]
+
 INPUT_FORMATS = ("jsonl", "csv", "tsv", "txt")
 
 _BLOCK = 256 * 1024

@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import time
+from itertools import islice, product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zimage_cli.api.errors import UsageError
+from zimage_cli.core.expand import (
+    MAX_DEPTH,
+    MAX_SEEDS,
+    Variant,
+    count,
+    count_text,
+    expand,
+    parse_seeds,
+    parse_sizes,
+    sweep,
+    sweep_count,
+)
+from zimage_cli.core.sizes import SizeError
+
+
+def refused(function: Any, *args: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        function(*args)
+    return caught.value.message
+
+
+# -- alternatives ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prompts"),
+    [
+        ("", [""]),
+        ("a lake", ["a lake"]),
+        ("a {red|blue|} fox", ["a red fox", "a blue fox", "a  fox"]),
+        ("{a|b}{1|2|3}", ["a1", "a2", "a3", "b1", "b2", "b3"]),
+        ("{a|{b|c}d}!", ["a!", "bd!", "cd!"]),
+        ("{a|{b|{c|d}}}", ["a", "b", "c", "d"]),
+        ("{{a|b}|{c|d}}{1|2}", ["a1", "a2", "b1", "b2", "c1", "c2", "d1", "d2"]),
+        ("{a|a}", ["a", "a"]),
+        ("{|}", ["", ""]),
+        ("{ a | b }", [" a ", " b "]),
+        ("{渔舟|大漠}\n晚", ["渔舟\n晚", "大漠\n晚"]),
+        # Braces without an alternative are text, and what is within them still counts.
+        ("{}", ["{}"]),
+        ("{word} {a|b}", ["{word} a", "{word} b"]),
+        ('{"mood": "{calm|wild}"}', ['{"mood": "calm"}', '{"mood": "wild"}']),
+        ("{{a}|b}", ["{a}", "b"]),
+        ("{{a|b}}", ["{a}", "{b}"]),
+        # | outside braces, and a backslash that escapes nothing.
+        ("a|b", ["a|b"]),
+        ("a|{b|c}|d", ["a|b|d", "a|c|d"]),
+        (r"C:\temp\n {a|b}" + "\\", ["C:\\temp\\n a\\", "C:\\temp\\n b\\"]),
+        (r"\{a\|b\} \\", [r"{a|b} " + "\\"]),
+        (r"{a\|b|c\}|\{}", ["a|b", "c}", "{"]),
+        (r"\\{a|b}", ["\\a", "\\b"]),
+    ],
+)
+def test_a_text_and_its_prompts(prompt: str, prompts: list[str]) -> None:
+    assert list(expand(prompt)) == prompts
+    assert count(prompt) == len(prompts)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "what"),
+    [
+        ("a {red|blue fox", "the { at character 3 is not closed"),
+        ("{a|b} {", "the { at character 7 is not closed"),
+        ("{a|{b}", "the { at character 1 is not closed"),
+        ("a } b", "the } at character 3 closes nothing"),
+        ("{a|b}}", "the } at character 6 closes nothing"),
+        (r"\{a|b}", "the } at character 6 closes nothing"),
+        (r"渔{a|b\}", "the { at character 2 is not closed"),
+    ],
+)
+def test_a_brace_without_partner_is_named_with_its_place(prompt: str, what: str) -> None:
+    message = f"prompt: {what}; allowed: alternatives such as {{red|blue}}"
+    assert refused(expand, prompt) == message
+    assert refused(count, prompt) == message
+    assert refused(sweep, prompt) == message
+    assert refused(sweep_count, prompt) == message
+
+
+def nested(depth: int) -> str:
+    return "{a|" * depth + "}" * depth
+
+
+def test_nesting_ends_somewhere() -> None:
+    assert count(nested(MAX_DEPTH)) == MAX_DEPTH + 1
+    assert list(expand(nested(MAX_DEPTH))) == ["a"] * MAX_DEPTH + [""]
+    for prompt in (nested(MAX_DEPTH + 1), nested(10_000), "{" * 10_000 + "}" * 10_000):
+        assert f"nested over {MAX_DEPTH} deep" in refused(count, prompt)
+        assert f"nested over {MAX_DEPTH} deep" in refused(expand, prompt)
+
+
+def test_astronomical_numbers_are_counted_and_begun_at_once() -> None:
+    prompt = "{a|b}" * 20_000
+    started = time.process_time()
+    assert count(prompt) == 2**20_000
+    assert next(expand(prompt)) == "a" * 20_000
+    inner = "{x|" + prompt + "|y" * 20_000 + "}"
+    assert count(inner) == 2**20_000 + 20_001
+    assert list(islice(expand(inner), 2)) == ["x", "a" * 20_000]
+    assert time.process_time() - started < 5
+
+
+def test_ten_times_the_text_takes_about_ten_times_as_long() -> None:
+    def seconds(groups: int) -> float:
+        best = float("inf")
+        for _ in range(3):
+            started = time.process_time()
+            count("{a|b} and " * groups)
+            best = min(best, time.process_time() - started)
+        return best
+
+    assert seconds(20_000) < 30 * seconds(2_000)
+
+
+def test_the_list_is_lazy_and_the_last_choice_varies_fastest() -> None:
+    prompts = expand("{0|1}" * 64)
+    first = list(islice(prompts, 5))
+    assert [int(text, 2) for text in first] == [0, 1, 2, 3, 4]
+
+
+texts = st.text(st.sampled_from("ab {}|\\\n渔"), max_size=30)
+
+
+@given(texts)
+def test_any_text_is_expanded_or_refused(prompt: str) -> None:
+    try:
+        number = count(prompt)
+    except UsageError:
+        with pytest.raises(UsageError):
+            expand(prompt)
+        return
+    prompts = list(islice(expand(prompt), 2000))
+    assert len(prompts) == min(number, 2000)
+    assert prompts == list(islice(expand(prompt), 2000))
+
+
+@given(st.text(max_size=100))
+def test_text_without_braces_or_backslash_is_itself(prompt: str) -> None:
+    bare = prompt.translate(dict.fromkeys(map(ord, "{}\\")))
+    assert list(expand(bare)) == [bare]
+
+
+def escaped(text: str) -> str:
+    return "".join("\\" + char if char in "{}|\\" else char for char in text)
+
+
+@given(st.text(max_size=100))
+def test_escaped_text_is_itself(text: str) -> None:
+    assert list(expand(escaped(text))) == [text]
+
+
+pieces = st.text(st.sampled_from("ab{}|\\ "), max_size=4)
+
+
+@given(st.lists(st.one_of(pieces, st.lists(pieces, min_size=2, max_size=3)), max_size=6))
+def test_order_is_that_of_nested_loops(parts: list[str | list[str]]) -> None:
+    prompt = "".join(
+        escaped(part) if isinstance(part, str) else "{" + "|".join(map(escaped, part)) + "}"
+        for part in parts
+    )
+    loops = [[part] if isinstance(part, str) else part for part in parts]
+    assert list(expand(prompt)) == ["".join(choice) for choice in product(*loops)]
+
+
+# -- sizes and seeds ------------------------------------------------------------------------------
+
+
+def test_sizes() -> None:
+    assert parse_sizes("1:1,16:9") == ("1024*1024", "1280*720")
+    assert parse_sizes(" square , 1024x1024,16:9@1536, 1:1 ") == ("1024*1024", "2048*1152")
+
+
+@pytest.mark.parametrize("text", ["1:1,", ",", "1:1,,16:9", "1:1;16:9", "huge", "1:1,9*9"])
+def test_an_item_that_is_no_size(text: str) -> None:
+    with pytest.raises(SizeError) as caught:
+        parse_sizes(text)
+    assert "allowed:" in caught.value.message
+
+
+def test_no_sizes_at_all() -> None:
+    for text in ("", "  "):
+        assert refused(parse_sizes, text).startswith("sizes: is empty; allowed:")
+
+
+def test_seeds() -> None:
+    assert parse_seeds("1-4,9") == (1, 2, 3, 4, 9)
+    assert parse_seeds(" 9 , 3 - 5 ") == (9, 3, 4, 5)
+    assert parse_seeds("0,2147483647,7-7") == (0, 2147483647, 7)
+    assert parse_seeds("3-5,4-6,1,3") == (3, 4, 5, 6, 1)
+    assert parse_seeds("007") == (7,)
+    assert len(parse_seeds(f"1-{MAX_SEEDS}")) == MAX_SEEDS
+
+
+ALLOWED = "allowed: numbers and ranges, 0 to 2147483647, such as 1-4,9"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", f'seeds: "" is empty; {ALLOWED}'),
+        ("1,,2", f'seeds: "" is empty; {ALLOWED}'),
+        ("1-4,nine", f'seeds: "nine" is no seed; {ALLOWED}'),
+        ("-1", f'seeds: "-1" is no seed; {ALLOWED}'),
+        ("1-", f'seeds: "1-" is no seed; {ALLOWED}'),
+        ("1-2-3", f'seeds: "1-2-3" is no seed; {ALLOWED}'),
+        ("1.5", f'seeds: "1.5" is no seed; {ALLOWED}'),
+        ("１", f'seeds: "１" is no seed; {ALLOWED}'),
+        ("9-4", f'seeds: "9-4" runs downwards; {ALLOWED}; nearest: 4-9'),
+        ("2147483648", f'seeds: "2147483648" is out of range; {ALLOWED}'),
+        ("1-99999999999", f'seeds: "1-99999999999" is out of range; {ALLOWED}'),
+        (
+            "0-2147483647",
+            'seeds: "0-2147483647" has more than 100,000 seeds; allowed: at most 100,000',
+        ),
+        (
+            "1-100000,1",
+            'seeds: "1-100000,1" has more than 100,000 seeds; allowed: at most 100,000',
+        ),
+    ],
+)
+def test_seeds_that_are_none(text: str, message: str) -> None:
+    assert refused(parse_seeds, text) == message
+
+
+def test_a_number_of_any_length_is_refused() -> None:
+    assert "is out of range" in refused(parse_seeds, "9" * 100_000)
+    assert parse_seeds("0" * 100_000 + "1") == (1,)
+
+
+@given(st.one_of(st.text(max_size=20), st.text(st.sampled_from("0123456789-, x:*"), max_size=20)))
+def test_any_text_is_a_list_or_refused(text: str) -> None:
+    for parse in (parse_sizes, parse_seeds):
+        try:
+            found = parse(text)
+        except UsageError:
+            continue
+        assert found
+        assert len(set(found)) == len(found)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 40)), min_size=1, max_size=9))
+def test_ranges_are_inclusive(spans: list[tuple[int, int]]) -> None:
+    ends = [(first, min(first + more, 2**31 - 1)) for first, more in spans]
+    text = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ends)
+    every = [seed for a, b in ends for seed in range(a, b + 1)]
+    assert parse_seeds(text) == tuple(dict.fromkeys(every))
+
+
+# -- the whole sweep ------------------------------------------------------------------------------
+
+
+def test_prompt_varies_slowest_then_size_then_seed() -> None:
+    sizes, seeds = ("1024*1024", "1280*720"), (1, 2)
+    found = list(sweep("{a|b}", sizes, seeds))
+    assert found == [Variant(p, size, s) for p in ("a", "b") for size in sizes for s in seeds]
+    assert sweep_count("{a|b}", sizes, seeds) == len(found) == 8
+
+
+def test_what_is_not_listed_is_left_open() -> None:
+    assert list(sweep("a")) == [Variant("a", None, None)]
+    assert list(sweep("a", seeds=(5, 6))) == [Variant("a", None, 5), Variant("a", None, 6)]
+    assert list(sweep("a", ("1280*720",))) == [Variant("a", "1280*720", None)]
+    assert [sweep_count("a"), sweep_count("a", (), (5, 6))] == [1, 2]
+
+
+def test_without_expand_the_prompt_is_as_it_stands() -> None:
+    for prompt in ("{a|b}", "{", r"\{"):
+        assert list(sweep(prompt, seeds=(1,), expand=False)) == [Variant(prompt, None, 1)]
+        assert sweep_count(prompt, seeds=(1, 2), expand=False) == 2
+
+
+def test_a_sweep_without_end_is_begun_and_counted() -> None:
+    seeds = parse_seeds("1-100000")
+    prompt = "{a|b}" * 1000
+    assert sweep_count(prompt, (), seeds) == 2**1000 * 100_000
+    assert next(sweep(prompt, (), seeds)) == Variant("a" * 1000, None, 1)
+
+
+def test_a_count_is_shown_whatever_its_length() -> None:
+    assert count_text(0) == "0"
+    assert count_text(1_234_567) == "1,234,567"
+    assert count_text(10**15 - 1) == "999,999,999,999,999"
+    assert count_text(10**15) == "about 10^15"
+    assert count_text(2**100_000) == "about 10^30103"
