@@ -25,7 +25,8 @@ CUSTOM = "custom"
 ENDPOINTS = ("shared", "workspace", "trial")
 
 _WORKSPACE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
-_LOOPBACK = r"127(?:\.[0-9]{1,3}){3}"
+# An octet over 255 makes it a name, and a resolver's search list could make that anyone's.
+_LOOPBACK = r"127(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})){3}"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 
