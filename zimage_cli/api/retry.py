@@ -83,8 +83,8 @@ def _rest(
     def announce(state: RetryCallState) -> None:
         error = _error_of(state)
         if error is not None:
-            tries = policy.retries + 1
-            on_wait(Wait(state.upcoming_sleep, state.attempt_number + 1, tries, error))
+            number = state.attempt_number + 1
+            on_wait(Wait(state.upcoming_sleep, number, _most(error, policy) + 1, error))
 
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ZimageError),
@@ -108,8 +108,12 @@ def _again(error: ZimageError, tries: int, policy: Policy) -> bool:
         return policy.retry_lost and tries <= policy.retries
     if error.pace is None or (error.retry_after or 0) > limits.RETRY_AFTER_MAX:
         return False
-    most = min(policy.retries, limits.QUOTA_RETRIES) if error.pace == "quota" else policy.retries
-    return tries <= most
+    return tries <= _most(error, policy)
+
+
+def _most(error: ZimageError, policy: Policy) -> int:
+    """Return how often at most a call that failed so is sent again."""
+    return min(policy.retries, limits.QUOTA_RETRIES) if error.pace == "quota" else policy.retries
 
 
 def _seconds(state: RetryCallState, policy: Policy) -> float:
