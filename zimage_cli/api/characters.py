@@ -27,9 +27,10 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     On one line without `indent`. Raises what `json.dumps` raises for a value that is no JSON.
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    if text.isascii() and text.isprintable():
-        return text
     # A raw line feed can only be layout: within a string it is escaped.
+    lines = text.split("\n") if indent else (text,)
+    if all(line.isprintable() for line in lines) and INVISIBLE.isdisjoint(text):
+        return text
     return "".join(char if char == "\n" or is_safe(char) else _json_escape(char) for char in text)
 
 

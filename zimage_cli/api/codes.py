@@ -26,7 +26,12 @@ class Meaning:
     hint: str | None = None
 
 
-_INVALID = Meaning(errors.UsageError, "The service found the request wrong.", None, "")
+_INVALID = Meaning(
+    errors.UsageError,
+    "The service found the request wrong.",
+    None,
+    "See exactly what is sent: the same command with --dry-run",
+)
 _MODERATION = Meaning(errors.RefusedError, "Content moderation refused the prompt or the picture.")
 _INFRINGEMENT = Meaning(
     errors.RefusedError, "The service suspects an infringement of intellectual property."
@@ -200,6 +205,8 @@ def error_for(status: int, body: bytes, headers: Mapping[str, str]) -> errors.Zi
     if isinstance(error, errors.ServiceError) and not fields:
         # Neither refused in words nor by a gateway in front of the service, or even a success.
         error.maybe_billed = status < 300 or (status >= 500 and status not in _GATEWAY_STATUSES)
+        if error.maybe_billed:
+            error.message += " The picture may have been made and billed."
     return error
 
 

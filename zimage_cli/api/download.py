@@ -18,6 +18,9 @@ from zimage_cli.api.png import PngCheck, PngError, PngInfo
 if TYPE_CHECKING:
     import httpx
 
+_BLOCK = 512 * 1024
+"""Bytes that are gathered before they are checked and written."""
+
 _FINAL = frozenset({400, 401, 403, 410})
 """Statuses that another try does not change: a signed URL that is refused stays refused."""
 
@@ -166,6 +169,7 @@ def _receive(
     if total is not None and total > limits.PICTURE_MAX_BYTES:
         raise _too_large()
     check, digest, received = PngCheck(), hashlib.sha256(), 0
+    block = bytearray()
     give_up = time.monotonic() + limits.PICTURE_TOTAL_TIMEOUT
     on_progress(0, total)
     for chunk in response.iter_bytes():
@@ -174,11 +178,22 @@ def _receive(
             raise _too_large()
         if time.monotonic() > give_up:
             raise _again(f"The download took longer than {limits.PICTURE_TOTAL_TIMEOUT:g} s.")
-        check.feed(chunk)
-        digest.update(chunk)
-        file.write(chunk)
         on_progress(received, total)
+        # Each of the three gives up the interpreter's lock: with many pictures arriving at once,
+        # doing it for every packet costs more than the work itself.
+        block += chunk
+        if len(block) >= _BLOCK:
+            _take(block, check, digest, file)
+    _take(block, check, digest, file)
     return Fetched(check.finish(), received, digest.hexdigest())
+
+
+def _take(block: bytearray, check: PngCheck, digest: hashlib._Hash, file: IO[bytes]) -> None:
+    """Check, sum up and write a block, and empty it."""
+    check.feed(block)
+    digest.update(block)
+    file.write(block)
+    block.clear()
 
 
 def _refused(response: httpx.Response) -> NotSavedError:

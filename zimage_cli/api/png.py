@@ -48,13 +48,14 @@ class PngCheck:
     """Feed it the file's bytes in any pieces; `finish` tells whether it was a whole PNG."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._held = b""
+        """The beginning of something that is only understood whole: signature, head, IHDR, CRC."""
         self._started = False
         self._info: PngInfo | None = None
-        self._rows: list[tuple[int, int]] = []
-        self._inflate = zlib.decompressobj()
+        self._passes: list[tuple[int, int]] = []
+        """(bytes of a row with its filter byte, rows left) of each pass still to come."""
         self._row_left = 0
-        self._row_index = 0
+        self._inflate = zlib.decompressobj()
         self._inflated_all = False
         self._palette = False
         self._needs_palette = False
@@ -64,20 +65,22 @@ class PngCheck:
         self._body_left = -1
         self._crc = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Take the next bytes. Raises PngError as soon as something is wrong."""
-        if self._ended:
+        if self._ended or not data:
             return
-        self._buffer += data
-        if not self._started:
-            if len(self._buffer) < len(SIGNATURE):
-                return
-            if not self._buffer.startswith(SIGNATURE):
-                raise PngError("it does not begin like a PNG")
-            del self._buffer[: len(SIGNATURE)]
-            self._started = True
-        while not self._ended and self._step():
-            pass
+        if self._held:
+            data, self._held = self._held + data, b""
+        with memoryview(data) as view:
+            at = 0
+            while not self._ended:
+                taken = self._take(view[at:])
+                if taken == 0:
+                    self._held = bytes(view[at:])
+                    return
+                at += taken
+                if at == len(view):
+                    return
 
     def finish(self) -> PngInfo:
         """Return the dimensions of a PNG that was whole. Raises PngError where it was not."""
@@ -85,27 +88,38 @@ class PngCheck:
             raise PngError("it ends before its last chunk")
         return self._info
 
-    def _step(self) -> bool:
-        """Take one chunk's head, part of its body, or its CRC; False when more bytes are needed."""
-        if self._body_left < 0:
-            return self._head()
-        if self._body_left:
-            # IHDR is needed whole; everything else is taken as it comes.
-            if not self._buffer or (self._kind == b"IHDR" and len(self._buffer) < self._body_left):
-                return False
-            part = bytes(self._buffer[: self._body_left])
-            del self._buffer[: len(part)]
-            self._body_left -= len(part)
-            self._crc = zlib.crc32(part, self._crc)
-            self._body(part)
-            return True
-        return self._tail()
+    def _take(self, view: memoryview) -> int:
+        """Take the signature, a chunk's head, part of its body, or its CRC; return how much.
 
-    def _head(self) -> bool:
-        if len(self._buffer) < 8:
-            return False
-        length, kind = struct.unpack(">I4s", self._buffer[:8])
-        del self._buffer[:8]
+        0: it takes more bytes than these.
+        """
+        if not self._started:
+            return self._signature(view)
+        if self._body_left < 0:
+            return self._head(view)
+        if not self._body_left:
+            return self._tail(view)
+        if self._kind == b"IHDR" and len(view) < self._body_left:
+            return 0
+        part = view[: self._body_left]
+        self._body_left -= len(part)
+        self._crc = zlib.crc32(part, self._crc)
+        if self._kind == b"IHDR":
+            self._header(part)
+        elif self._kind == b"IDAT":
+            self._pixels(part)
+        return len(part)
+
+    def _signature(self, view: memoryview) -> int:
+        if not SIGNATURE.startswith(view[: len(SIGNATURE)].tobytes()):
+            raise PngError("it does not begin like a PNG")
+        self._started = len(view) >= len(SIGNATURE)
+        return len(SIGNATURE) if self._started else 0
+
+    def _head(self, view: memoryview) -> int:
+        if len(view) < 8:
+            return 0
+        length, kind = struct.unpack(">I4s", view[:8])
         if length > 0x7FFFFFFF or not kind.isalpha():
             raise PngError("a chunk's head is damaged")
         if self._info is None and (kind != b"IHDR" or length != 13):
@@ -114,7 +128,7 @@ class PngCheck:
             raise PngError("it has two headers")
         self._order(kind, length)
         self._kind, self._body_left, self._crc = kind, length, zlib.crc32(kind)
-        return True
+        return 8
 
     def _order(self, kind: bytes, length: int) -> None:
         if kind == b"PLTE":
@@ -133,23 +147,16 @@ class PngCheck:
         if kind != b"IDAT" and self._idat_state == 1:
             self._idat_state = 2
 
-    def _tail(self) -> bool:
-        if len(self._buffer) < 4:
-            return False
-        if int.from_bytes(self._buffer[:4], "big") != self._crc:
+    def _tail(self, view: memoryview) -> int:
+        if len(view) < 4:
+            return 0
+        if int.from_bytes(view[:4], "big") != self._crc:
             raise PngError(f"the checksum of its {self._kind.decode()} chunk is wrong")
-        del self._buffer[:4]
         self._body_left = -1
         self._ended = self._kind == b"IEND"
-        return True
+        return 4
 
-    def _body(self, part: bytes) -> None:
-        if self._kind == b"IHDR":
-            self._header(part)
-        elif self._kind == b"IDAT":
-            self._pixels(part)
-
-    def _header(self, part: bytes) -> None:
+    def _header(self, part: memoryview) -> None:
         width, height, depth, colour, compression, filtering, interlace = struct.unpack(
             ">IIBBBBB", part
         )
@@ -166,41 +173,39 @@ class PngCheck:
         for x, y, dx, dy in passes:
             columns, rows = -(-(width - x) // dx), -(-(height - y) // dy)
             if columns > 0 and rows > 0:
-                self._rows.append(((columns * bits + 7) // 8, rows))
+                self._passes.append(((columns * bits + 7) // 8 + 1, rows))
 
-    def _pixels(self, part: bytes) -> None:
+    def _pixels(self, part: memoryview) -> None:
+        source: bytes | memoryview = part
         try:
             while not self._inflate.eof:
-                rows = self._inflate.decompress(part, _INFLATE_STEP)
-                part = self._inflate.unconsumed_tail
+                rows = self._inflate.decompress(source, _INFLATE_STEP)
+                source = self._inflate.unconsumed_tail
                 self._filters(rows)
                 # A full step may have left more in the decompressor, even with no input left.
-                if not part and len(rows) < _INFLATE_STEP:
+                if not source and len(rows) < _INFLATE_STEP:
                     break
         except zlib.error:
             raise PngError("its pixel data cannot be decompressed") from None
         if self._inflate.eof:
-            if self._rows or self._row_left:
+            if self._passes or self._row_left:
                 raise PngError("its pixel data do not fit its dimensions")
             self._inflated_all = True
 
     def _filters(self, data: bytes) -> None:
         """Count the inflated bytes off against the rows, checking each row's filter byte."""
-        at, end = 0, len(data)
-        while at < end:
-            if self._row_left:
-                step = min(self._row_left, end - at)
-                self._row_left -= step
-                at += step
-                continue
-            if not self._rows:
+        at = min(self._row_left, len(data))
+        self._row_left -= at
+        while at < len(data):
+            if not self._passes:
                 raise PngError("its pixel data do not fit its dimensions")
-            length, rows = self._rows[0]
-            if data[at] > _LAST_FILTER:
+            length, rows = self._passes[0]
+            begun = min(rows, -(-(len(data) - at) // length))
+            end = at + begun * length
+            if max(data[at:end:length]) > _LAST_FILTER:
                 raise PngError("a row of its pixel data is damaged")
-            at += 1
-            self._row_left = length
-            self._row_index += 1
-            if self._row_index == rows:
-                self._row_index = 0
-                del self._rows[0]
+            self._row_left = max(0, end - len(data))
+            at = end
+            self._passes[0] = (length, rows - begun)
+            if begun == rows:
+                del self._passes[0]

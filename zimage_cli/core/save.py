@@ -109,7 +109,8 @@ class FolderPlace:
         final = publish(
             temporary, path, overwrite=fresh, numbered=lambda number: numbered(path, number)
         )
-        self._saved.add(final)
+        if self.overwrite:
+            self._saved.add(final)
         return final
 
     @contextmanager
