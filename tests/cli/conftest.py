@@ -106,6 +106,14 @@ def serve(zimage: Any, home: Path, work: Path, png: bytes) -> Iterator[Callable[
 
 
 @pytest.fixture
+def unpaced(config_file: Path) -> None:
+    """Take the account's rate limit away: for tests whose subject is something else."""
+    config_file.parent.mkdir(parents=True)
+    config_file.write_text("rps = 0\n")
+    config_file.chmod(0o600)
+
+
+@pytest.fixture
 def service(serve: Callable[..., Service]) -> Service:
     """A service without delay."""
     return serve()

@@ -94,7 +94,7 @@ def test_no_stream_costs_a_picture(service: Any, streams: str, status: int) -> N
     assert "bug" not in done.stderr
 
 
-def test_a_lost_stderr_does_not_stop_the_run(service: Any) -> None:
+def test_a_lost_stderr_does_not_stop_the_run(unpaced: None, service: Any) -> None:
     script = "(sleep 0.3; z generate lake --size 512x512 -n 3 >out; echo $? >st) 2>&1 | true"
     shell(service.zimage, script, **service.env)
     assert (service.work / "st").read_text() == "0\n"
@@ -122,7 +122,7 @@ def test_no_picture_is_bought_for_a_closed_stdout(service: Any) -> None:
     assert service.books.post_count == 0
 
 
-def test_stdout_is_the_result_and_nothing_else(service: Any, png: bytes) -> None:
+def test_stdout_is_the_result_and_nothing_else(unpaced: None, service: Any, png: bytes) -> None:
     run = service.generate("lake", "-n", "2", "--seed", "7", "-o", "pictures/")
     assert len(run.lines) == 2
     assert all(Path(service.work / line).is_file() for line in run.lines)
