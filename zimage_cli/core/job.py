@@ -193,6 +193,7 @@ class Maker:
     pace: Pace | None = None
     sleep: Callable[[float], None] = time.sleep
     _warned: threading.Event = field(default_factory=threading.Event)
+    _loaded: threading.Event = field(default_factory=threading.Event)
 
     def make(
         self,
@@ -273,9 +274,11 @@ class Maker:
             run.in_flight = True
             if self.pace is not None:
                 self.pace.sent()
-            # The service paints for seconds: time to load what comes after.
-            threading.Thread(target=_load_what_comes_next, daemon=True).start()
             observer.sent()
+            if not self._loaded.is_set():
+                # The service paints for seconds: time to load what comes after.
+                self._loaded.set()
+                threading.Thread(target=_load_what_comes_next, daemon=True).start()
 
         def attempt() -> Answer:
             if self.pace is not None:
