@@ -77,7 +77,7 @@ def _document(out: Output, plan: Plan, request: Request, number: int) -> dict[st
         "exists": path != "-" and os.path.exists(path),  # noqa: PTH110
         "region": region,
         "endpoint": origin_of(wire.url),
-        "price": format_price(price) if region != SANDBOX else "free",
+        "price": format_price(price) if region != SANDBOX else "sandbox, free",
         "cost": {
             "amount": str(price.amount) if price else None,
             "currency": price.currency if price else None,
@@ -103,7 +103,7 @@ def _total(plan: Plan) -> Price | None:
 
 
 def _price_words(plan: Plan, price: Price | None) -> str:
-    return "free" if plan.settings.target.region_name == SANDBOX else format_price(price)
+    return "sandbox, free" if plan.settings.target.region_name == SANDBOX else format_price(price)
 
 
 def _print(out: Output, document: dict[str, Any]) -> None:

@@ -1,0 +1,130 @@
+"""--dry-run: the exact request, and nothing sent or written."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KEY = "sk-0123456789abcdef0123456789abcdef"
+HARD = 'it\'s "quoted" \\ back\\\\slash $HOME `id` !! 狐狸 \u202e\u200b [b]x[/b] %s\nline\ttab é'
+
+
+def body_of(stdout: str) -> str:
+    return stdout.split("\n\n")[1]
+
+
+def curl_of(stdout: str) -> str:
+    return stdout.split("\n\n")[2]
+
+
+def test_the_whole_of_it(zimage: Any, files: Any) -> None:
+    args = ("--size", "16:9", "--seed", "7", "-o", "fox.png", "--region", "singapore")
+    run = zimage("generate", "a fox", *args, "--prompt-extend", "--dry-run")
+    body = (
+        '{"model": "z-image-turbo", "input": {"messages": [{"role": "user", "content": '
+        '[{"text": "a fox"}]}]}, "parameters": {"size": "1280*720", "prompt_extend": true, '
+        '"seed": 7}}'
+    )
+    url = (
+        "https://dashscope-intl.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation"
+    )
+    version = zimage("--version").stdout.split()[1]
+    assert run.stdout == (
+        f"POST {url}\n"
+        "Content-Type: application/json\n"
+        "Accept: application/json\n"
+        f"User-Agent: zimage-cli/{version}\n"
+        "Authorization: Bearer $DASHSCOPE_API_KEY\n"
+        f"\n{body}\n\n"
+        f"curl -sS -X POST '{url}' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        "  -H 'Accept: application/json' \\\n"
+        f"  -H 'User-Agent: zimage-cli/{version}' \\\n"
+        '  -H "Authorization: Bearer $DASHSCOPE_API_KEY" \\\n'
+        f"  --data-binary '{body}'\n\n"
+        "saves to: fox.png\n"
+        "price: USD 0.03\n"
+        "nothing was sent\n"
+    )
+    assert run.stderr == ""
+    # No folder, no history, no evidence, no settings.
+    assert files(zimage.cwd.parent) == set()
+    assert list(zimage.cwd.iterdir()) == []
+    assert list((zimage.cwd.parent / "home").iterdir()) == []
+
+
+def test_the_key_is_masked(zimage: Any) -> None:
+    run = zimage("generate", "a fox", "--dry-run", env={"DASHSCOPE_API_KEY": KEY})
+    assert "Authorization: Bearer sk-…cdef" in run.stdout
+    assert KEY not in run.stdout
+
+
+def test_a_key_that_cannot_be_used_is_not_needed(zimage: Any) -> None:
+    env = {"DASHSCOPE_API_KEY": "sk-sp-0123456789abcdef0123"}
+    assert "$DASHSCOPE_API_KEY" in zimage("generate", "a fox", "--dry-run", env=env).stdout
+
+
+def test_the_body_is_what_is_sent(service: Any) -> None:
+    args = (HARD, "--seed", "3")
+    shown = service.generate(*args, "--dry-run")
+    service.generate(*args)
+    assert body_of(shown.stdout).encode() == service.books.posts[0].body
+    document = service.generate(*args, "--dry-run", "--json").json
+    assert document["requests"][0]["body"].encode() == service.books.posts[0].body
+    assert service.books.post_count == 1
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish"])
+def test_the_curl_command_sends_the_same(service: Any, shell: str) -> None:
+    if shutil.which("curl") is None or shutil.which(shell) is None:
+        pytest.skip(f"needs curl and {shell}")
+    shown = service.generate(HARD, "--seed", "3", "--dry-run")
+    environment = service.zimage.environment(service.env)
+    subprocess.run(
+        [shell, "-c", curl_of(shown.stdout)],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    (post,) = service.books.posts
+    assert post.body == body_of(shown.stdout).encode()
+    assert post.key == KEY
+    assert post.status == 200
+
+
+def test_json(zimage: Any) -> None:
+    run = zimage("generate", "a fox", "-n", "2", "--seed", "7", "--dry-run", "--json")
+    document = run.json
+    assert list(document) == ["schema", "status", "requests", "cost"]
+    assert document["status"] == "dry-run"
+    assert document["cost"] == {"amount": "0.20", "currency": "CNY"}
+    assert [request["cost"]["amount"] for request in document["requests"]] == ["0.10", "0.10"]
+    assert document["requests"][0]["path"].endswith("-a-fox-7.png")
+    assert document["requests"][1]["path"].endswith("-a-fox-8.png")
+
+
+def test_where_it_would_go(service: Any) -> None:
+    (service.work / "there.png").write_text("")
+    run = service.generate("a fox", "-o", "there.png", "--dry-run")
+    assert "saves to: there.png (exists: a number is added, or --overwrite)" in run.stdout
+    run = service.generate("a fox", "-o", "-", "--dry-run")
+    assert "saves to: standard output" in run.stdout
+    run = service.generate("a fox", "-o", "x" * 300 + ".png", "--dry-run", status=(0, 2))
+    assert "bug" not in run.stderr
+
+
+def test_problems_are_found_too(zimage: Any) -> None:
+    run = zimage("generate", "a fox", "--size", "1*1", "--dry-run", "--json", status=2)
+    assert run.json["errors"][0]["message"].startswith("size: ")
+
+
+def test_a_home_that_cannot_be_used_is_no_matter(zimage: Any, work: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX")
+    zimage("generate", "a fox", "--dry-run", env={"HOME": "/dev/null/home"})
