@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from zimage_cli.api.errors import UsageError
@@ -13,43 +15,97 @@ _LOW_SPACE = 16 * 1024 * 1024
 """Bytes. A picture of the largest size, uncompressed: with less than that free, asking first is
 cheaper than losing it."""
 
+_TEMPORARY = re.compile(r"\.zimage-[0-9a-f]{12}\.part")
+
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES, errno.ENOSYS}
 )
 
 
-def make_temporary(folder: Path) -> tuple[int, Path]:
-    """Create an empty hidden file in a folder, to become something there under its name."""
+def make_temporary(folder: Path, mode: int = 0o666) -> tuple[int, Path]:
+    """Create an empty hidden file in a folder, to become something there under its name.
+
+    Its mode is the one that any new file would get: the umask takes its part off.
+    """
     # tempfile would do the same, and bring random, hashlib and shutil along: 8 ms at every start.
+    # Its files are private, and to widen them later one needs the umask, which can only be read by
+    # changing it for all threads.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
         path = folder / f".zimage-{os.urandom(6).hex()}.part"
         try:
-            return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600), path
+            handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), mode)
         except FileExistsError:
             continue
+        if _hold(handle):
+            return handle, path
+        # In the instant since it was made, `remove_abandoned` took it for nobody's.
+        os.close(handle)
 
 
-def default_mode() -> int:
-    """Return the mode a new file gets from the umask."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _hold(handle: int) -> bool:
+    """Lock a file for as long as it is open; False where another has it or it is gone."""
+    if os.name == "nt":
+        # An open file cannot be removed there.
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # A file system without locks: `remove_abandoned` gets none either, and leaves it.
+        return True
+    return os.fstat(handle).st_nlink > 0
+
+
+def remove_abandoned(folder: Path) -> int:
+    """Remove what processes that died left of files they were making; return how many.
+
+    A folder's own files only. What a living process is writing is locked, and stays.
+    """
+    removed = 0
+    try:
+        names = [entry.path for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
+    except OSError:
+        return 0
+    for name in names:
+        with suppress(OSError):
+            removed += _remove_unlocked(name)
+    return removed
+
+
+def _remove_unlocked(name: str) -> bool:
+    if os.name == "nt":
+        os.unlink(name)  # noqa: PTH108 - scandir's strings: a folder may hold 100,000 names
+        return True
+    import fcntl
+
+    handle = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(name)  # noqa: PTH108
+    finally:
+        os.close(handle)
+    return True
 
 
 def write_whole(path: Path, data: bytes, *, mode: int | None = None, sync: bool = True) -> None:
     """Write a file so that it is there whole or not at all. Raises OSError.
 
-    Without `sync` a power cut may take it: for what can be told again from elsewhere.
+    Its mode is exactly `mode`, or a new file's. Without `sync` a power cut may take it: for what
+    can be told again from elsewhere.
     """
-    handle, temporary = make_temporary(path.parent)
+    handle, temporary = make_temporary(path.parent, 0o666 if mode is None else 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.chmod(default_mode() if mode is None else mode)
+        if mode is not None:
+            temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

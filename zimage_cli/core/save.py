@@ -12,7 +12,6 @@ from typing import IO, Protocol
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import (
-    default_mode,
     make_temporary,
     make_writable_folder,
     publish,
@@ -57,7 +56,6 @@ class _FileDraft:
     def keep(self) -> str:
         self.file.flush()
         os.fsync(self.file.fileno())
-        self.temporary.chmod(default_mode())
         return str(self.folder.publish(self.temporary, self.path))
 
 
