@@ -96,7 +96,13 @@ COLUMNS = ", ".join(field.name for field in fields(Entry))
 
 def entry(row: tuple[Any, ...]) -> Entry:
     """Return a row of `COLUMNS` as an entry."""
-    values = dict(zip((field.name for field in fields(Entry)), row, strict=True))
+    # Bytes are a path that is no valid text.
+    texts = (
+        value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+        for value in row
+    )
+    values: dict[str, Any]
+    values = dict(zip((field.name for field in fields(Entry)), texts, strict=True))
     values["prompt_extend"] = bool(values["prompt_extend"])
     for name in ("usage", "error"):
         values[name] = json.loads(values[name]) if values[name] else None

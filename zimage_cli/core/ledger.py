@@ -138,7 +138,8 @@ class Ledger:
         names = ", ".join(row)
         marks = ", ".join("?" * len(row))
         insert = f"INSERT INTO generation ({names}) VALUES ({marks})"
-        return self._write(lambda db: int(db.execute(insert, [*row.values()]).lastrowid or 0))
+        values = [_storable(value) for value in row.values()]
+        return self._write(lambda db: int(db.execute(insert, values).lastrowid or 0))
 
     def made(self, row: int, answer: Answer, *, rewritten: str | None, attempts: int) -> None:
         """Note the answer, before its picture is fetched."""
@@ -258,7 +259,8 @@ class Ledger:
         columns["updated_at"] = now()
         sets = ", ".join(f"{name} = ?" for name in columns)
         update = f"UPDATE generation SET {sets} WHERE id = ?"
-        self._write(lambda db: db.execute(update, [*columns.values(), row]))
+        values = [_storable(value) for value in columns.values()]
+        self._write(lambda db: db.execute(update, [*values, row]))
 
     def _write(self, write: Callable[[sqlite3.Connection], T]) -> T:
         """Do one write and return once it is on disk.
@@ -273,7 +275,13 @@ class Ledger:
             if not mine.done:
                 with self._waiting_lock:
                     together, self._waiting = self._waiting, []
-                self._commit(together)
+                try:
+                    self._commit(together)
+                finally:
+                    # After an interrupt: who waits for the others does them.
+                    left = [write for write in together if not write.done and write is not mine]
+                    with self._waiting_lock:
+                        self._waiting[:0] = left
         if mine.error is not None:
             raise mine.error
         return cast("T", mine.result)
@@ -284,11 +292,15 @@ class Ledger:
                 for write in writes:
                     write.result = write.do(self._db)
         except ConfigurationError as error:
-            for write in writes:
-                write.error = error
-        finally:
-            for write in writes:
-                write.done = True
+            if len(writes) > 1 and not _concerns_the_file(error):
+                # One that cannot be written does not take the others along.
+                for write in writes:
+                    self._commit([write])
+            else:
+                for write in writes:
+                    write.error = error
+        for write in writes:
+            write.done = True
 
     def _select(self, clause: str, *values: Any) -> list[Entry]:
         # Making a picture only writes.
@@ -296,7 +308,7 @@ class Ledger:
 
         with self._lock, _sqlite_errors(self.path):
             rows = self._db.execute(f"SELECT {COLUMNS} FROM generation {clause}", values).fetchall()
-        return [entry(row) for row in rows]
+            return [entry(row) for row in rows]
 
 
 class SafeLedger:
@@ -308,6 +320,7 @@ class SafeLedger:
     def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
         self._warn = warn
         self._ledger: Ledger | None = None
+        self._giving_up = threading.Lock()
         if path is None:
             self._give_up("no home folder is known")
             return
@@ -337,16 +350,21 @@ class SafeLedger:
             self._try(lambda ledger: write(ledger, row))
 
     def _try(self, write: Callable[[Ledger], Any]) -> Any:
-        if self._ledger is None:
+        # Another thread may give it up at any moment.
+        ledger = self._ledger
+        if ledger is None:
             return None
         try:
-            return write(self._ledger)
+            return write(ledger)
         except ConfigurationError as error:
-            self._give_up(error.message)
+            with self._giving_up:
+                first, self._ledger = self._ledger is not None, None
+            if first:
+                ledger.close()
+                self._give_up(error.message)
             return None
 
     def _give_up(self, why: str) -> None:
-        self._ledger = None
         self._warn(f"history is not being kept: {why}")
 
 
@@ -394,6 +412,23 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
+def _concerns_the_file(error: ConfigurationError) -> bool:
+    """Tell whether an error is of the file (full, locked, unreadable), not of what was written."""
+    import sqlite3
+
+    return isinstance(error.__context__, (sqlite3.OperationalError, OSError))
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as SQLite takes it: a path that is no valid text goes in as bytes."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-8", "surrogatepass")
+    return value
+
+
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
@@ -404,7 +439,7 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigurationError(
             f"The history {path} cannot be used: {error}",
             hint="Pictures are still made and saved. Move the file away to begin a new history.",

@@ -1,0 +1,593 @@
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli.api.answer import Answer
+from zimage_cli.api.download import Fetched
+from zimage_cli.api.errors import ConfigurationError, NotSavedError, RefusedError
+from zimage_cli.api.png import PngInfo
+from zimage_cli.core.entry import Entry
+from zimage_cli.core.ledger import (
+    FAILED,
+    LOST,
+    MADE,
+    MIGRATIONS,
+    SAVED,
+    SENDING,
+    Ledger,
+    SafeLedger,
+    error_facts,
+)
+
+URL = "https://bucket.oss.example/a.png?Expires=1&Signature=geheim"
+FETCHED = Fetched(PngInfo(512, 768), 12345, "ab" * 32)
+REQUEST: dict[str, Any] = {
+    "prompt": "a red fox, 狐",
+    "size": "512*768",
+    "seed": 7,
+    "prompt_extend": True,
+    "region": "beijing",
+    "endpoint": "https://dashscope.aliyuncs.com",
+    "workspace": None,
+    "wanted_path": "/pictures/fox.png",
+    "cost_amount": "0.20",
+    "cost_currency": "CNY",
+}
+
+
+def answer(**changes: Any) -> Answer:
+    values: dict[str, Any] = {
+        "image_url": URL,
+        "text": "a redder fox",
+        "reasoning": "red is good",
+        "width": 512,
+        "height": 768,
+        "request_id": "r-1",
+        "usage": {"width": 512, "image_count": 1},
+    }
+    return Answer(**{**values, **changes})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "history.db"
+
+
+@pytest.fixture
+def books(path: Path) -> Iterator[Callable[[], Ledger]]:
+    opened: list[Ledger] = []
+
+    def open_book() -> Ledger:
+        opened.append(Ledger(path))
+        return opened[-1]
+
+    yield open_book
+    for book in opened:
+        book.close()
+
+
+@pytest.fixture
+def book(books: Callable[[], Ledger]) -> Ledger:
+    return books()
+
+
+def entry_of(book: Ledger, row: int) -> Entry:
+    found = book.entry(row)
+    assert found is not None
+    return found
+
+
+def sql(path: Path, statement: str, *values: Any) -> list[Any]:
+    db = sqlite3.connect(path, timeout=5)
+    try:
+        with db:
+            return db.execute(statement, values).fetchall()
+    finally:
+        db.close()
+
+
+# -- one generation ----------------------------------------------------------------------------
+
+
+def test_a_generation_from_sending_to_saved(book: Ledger) -> None:
+    row = book.begin(**REQUEST)
+    entry = entry_of(book, row)
+    assert {name: getattr(entry, name) for name in REQUEST} == REQUEST
+    assert (entry.status, entry.pid, entry.attempts) == (SENDING, os.getpid(), 0)
+    assert entry.created_at == entry.updated_at
+    assert datetime.fromisoformat(entry.created_at).tzinfo == UTC
+    assert entry.in_progress
+    assert entry.expires_at is None
+
+    book.made(row, answer(), rewritten="a redder fox", attempts=2)
+    entry = entry_of(book, row)
+    assert (entry.status, entry.attempts, entry.image_url) == (MADE, 2, URL)
+    assert (entry.request_id, entry.rewritten_prompt) == ("r-1", "a redder fox")
+    assert (entry.reasoning, entry.width, entry.height) == ("red is good", 512, 768)
+    assert entry.usage == {"width": 512, "image_count": 1}
+    assert entry.answered_at is not None
+    assert entry.expires_at == datetime.fromisoformat(entry.answered_at) + timedelta(hours=24)
+
+    book.saved(row, "/pictures/fox.png", FETCHED, URL, 3.14159, "/evidence/1.json")
+    entry = entry_of(book, row)
+    assert (entry.status, entry.path, entry.bytes) == (SAVED, "/pictures/fox.png", 12345)
+    assert (entry.sha256, entry.elapsed_seconds) == ("ab" * 32, 3.142)
+    assert (entry.evidence_path, entry.error) == ("/evidence/1.json", None)
+    assert entry.image_url == "https://bucket.oss.example/a.png"
+
+
+def test_the_signed_part_is_gone_from_the_file_once_the_picture_is_saved(
+    book: Ledger, path: Path
+) -> None:
+    row = book.begin(**REQUEST)
+    book.made(row, answer(), rewritten=None, attempts=1)
+    book.saved(row, "/p.png", FETCHED, URL, 1.0)
+    assert "geheim" not in json.dumps(sql(path, "SELECT * FROM generation"))
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (FAILED, RefusedError("no", code="DataInspectionFailed", http_status=400, request_id="r")),
+        (LOST, KeyboardInterrupt()),
+        (MADE, NotSavedError("disk full")),
+        (FAILED, RuntimeError("a bug")),
+    ],
+)
+def test_other_ends(book: Ledger, status: str, error: BaseException) -> None:
+    row = book.begin(**REQUEST)
+    book.ended(row, status, error, attempts=3, evidence_path="/e.json")
+    entry = entry_of(book, row)
+    assert (entry.status, entry.attempts, entry.evidence_path) == (status, 3, "/e.json")
+    assert entry.error == error_facts(error)
+    assert entry.error["type"] == getattr(
+        error, "kind", "interrupted" if status == LOST else "RuntimeError"
+    )
+    assert entry.error["message"]
+
+
+def test_the_error_of_a_failed_download_goes_when_it_is_saved_after_all(book: Ledger) -> None:
+    row = book.begin(**REQUEST)
+    book.made(row, answer(), rewritten=None, attempts=1)
+    book.ended(row, MADE, NotSavedError("disk full"))
+    assert entry_of(book, row).image_url == URL
+    book.saved(row, "/p.png", FETCHED, URL, 1.0)
+    assert entry_of(book, row).error is None
+
+
+def test_reading(book: Ledger) -> None:
+    rows = [book.begin(**{**REQUEST, "seed": seed}) for seed in range(5)]
+    assert rows == [1, 2, 3, 4, 5]
+    assert [entry.id for entry in book.newest(3)] == [5, 4, 3]
+    book.made(rows[3], answer(), rewritten=None, attempts=1)
+    book.made(rows[1], answer(), rewritten=None, attempts=1)
+    assert [entry.id for entry in book.with_status(MADE)] == [2, 4]
+    assert book.entry(99) is None
+
+
+def test_hostile_texts_come_back_as_they_were(book: Ledger) -> None:
+    text = "'; DROP TABLE generation; -- \x00\x1b[2J\u202e \n\t🎨 '\""
+    row = book.begin(**{**REQUEST, "prompt": text})
+    book.made(row, answer(request_id=text, reasoning=text), rewritten=text, attempts=1)
+    entry = entry_of(book, row)
+    assert (entry.prompt, entry.request_id, entry.reasoning) == (text, text, text)
+    assert entry.rewritten_prompt == text
+
+
+def test_a_path_that_is_no_valid_text_comes_back_as_it_was(book: Ledger) -> None:
+    name = os.fsdecode(b"/pictures/\xff\xfe \xe7\x8b\x90.png")
+    row = book.begin(**{**REQUEST, "wanted_path": name})
+    book.saved(row, name, FETCHED, URL, 1.0, name)
+    entry = entry_of(book, row)
+    assert (entry.wanted_path, entry.path, entry.evidence_path) == (name, name, name)
+
+
+# -- the file ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
+def test_the_files_are_private(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        book = Ledger(path)
+        book.begin(**REQUEST)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+        assert set(modes) == {"history.db", "history.db-wal", "history.db-shm"}
+        assert set(modes.values()) == {0o600}
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        book.close()
+    finally:
+        os.umask(before)
+
+
+def test_every_write_is_synced_and_in_wal_mode(book: Ledger, path: Path) -> None:
+    assert sql(path, "PRAGMA journal_mode") == [("wal",)]
+    assert book._db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("schema", range(len(MIGRATIONS)))
+def test_older_schemas_are_brought_up_to_date(path: Path, books: Any, schema: int) -> None:
+    path.parent.mkdir()
+    db = sqlite3.connect(path)
+    for migration in MIGRATIONS[:schema]:
+        db.executescript(migration)
+    db.execute(f"PRAGMA user_version = {schema}")
+    if schema:
+        db.execute(
+            "INSERT INTO generation (status, created_at, updated_at, prompt, size, prompt_extend, "
+            "region, endpoint) VALUES ('saved', '2026-01-01T00:00:00+00:00', "
+            "'2026-01-01T00:00:00+00:00', 'old fox', '1*1', 0, 'beijing', 'https://h')"
+        )
+        db.commit()
+    db.close()
+    book = books()
+    row = book.begin(**REQUEST)
+    assert [entry.prompt for entry in book.newest(9)] == [REQUEST["prompt"], "old fox"][
+        : schema + 1
+    ]
+    assert entry_of(book, row).status == SENDING
+    assert sql(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
+    assert books().newest(1)[0].id == row
+
+
+def test_a_newer_schema_is_refused_and_left_alone(path: Path, book: Ledger) -> None:
+    book.begin(**REQUEST)
+    sql(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(ConfigurationError, match="written by a newer zimage"):
+        Ledger(path)
+    assert sql(path, "SELECT count(*) FROM generation") == [(1,)]
+
+
+def damaged(path: Path, kind: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    match kind:
+        case "text":
+            path.write_text("this is no database, but long enough to be taken for one" * 50)
+        case "cut":
+            Ledger(path).close()
+            path.write_bytes(path.read_bytes()[:5000])
+        case "zeros":
+            path.write_bytes(bytes(8192))
+        case "folder":
+            path.mkdir()
+        case "file above":
+            path.parent.rmdir()
+            path.parent.write_text("x")
+        case "other database":
+            sql(path, f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+DAMAGES = ["text", "cut", "zeros", "folder", "file above", "other database"]
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_file_that_is_no_ledger_is_a_typed_error(path: Path, kind: str) -> None:
+    damaged(path, kind)
+    book = None
+    try:
+        book = Ledger(path)
+        book.begin(**REQUEST)
+    except ConfigurationError as error:
+        assert str(path) in error.message
+        assert "Move the file away" in (error.hint or "")
+    else:
+        pytest.fail("it was taken for a ledger")
+    finally:
+        if book is not None:
+            book.close()
+
+
+def test_nonsense_in_a_row_is_a_typed_error(book: Ledger, path: Path) -> None:
+    row = book.begin(**REQUEST)
+    for column, value in (("usage", "{no json"), ("error", b"\xff\xff"), ("usage", "[" * 9999)):
+        sql(path, f"UPDATE generation SET usage = NULL, error = NULL, {column} = ?", value)
+        with pytest.raises(ConfigurationError):
+            book.entry(row)
+
+
+def test_a_read_only_file(path: Path, tmp_path: Path) -> None:
+    Ledger(path).close()
+    path.chmod(0o400)
+    if os.getuid() == 0:
+        # Root writes everywhere, except where the mount says no.
+        path.chmod(0o600)
+        view = tmp_path / "view"
+        view.mkdir()
+        mount = ["mount", "--bind", "-o", "ro", str(path.parent), str(view)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount, and not here")
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(view)], check=True)
+        path = view / path.name
+    else:
+        view = None
+    warnings: list[str] = []
+    try:
+        book = SafeLedger(path, warnings.append)
+        assert book.begin(**REQUEST) is None
+        assert book.book is None
+        book.close()
+    finally:
+        if view is not None:
+            subprocess.run(["umount", str(view)], check=True)
+    assert len(warnings) == 1
+    assert str(path) in warnings[0]
+
+
+# -- several at once ---------------------------------------------------------------------------
+
+WRITER = """
+import sys
+from pathlib import Path
+from zimage_cli.core.ledger import Ledger
+sys.stdin.readline()
+book = Ledger(Path(sys.argv[1]))
+for seed in range(10):
+    row = book.begin(prompt=sys.argv[2], size="1*1", seed=seed, prompt_extend=False,
+                     region="beijing", endpoint="https://h")
+    book.ended(row, "failed", RuntimeError("x"), attempts=seed)
+book.close()
+"""
+
+
+def test_ten_processes_write_at_once_into_a_new_file(path: Path, books: Any) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), str(number)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for number in range(10)
+    ]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        _, errors = writer.communicate(timeout=60)
+        assert (writer.returncode, errors) == (0, b"")
+    entries = books().newest(1000)
+    assert len(entries) == 100
+    assert {(entry.prompt, entry.seed, entry.attempts, entry.status) for entry in entries} == {
+        (str(number), seed, seed, FAILED) for number in range(10) for seed in range(10)
+    }
+
+
+def test_threads_write_at_once(book: Ledger) -> None:
+    rows: list[int] = []
+
+    def write() -> None:
+        for _ in range(20):
+            row = book.begin(**REQUEST)
+            book.made(row, answer(), rewritten=None, attempts=1)
+            rows.append(row)
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(rows) == list(range(1, 161))
+    assert len(book.with_status(MADE)) == 160
+
+
+class Held:
+    """Holds the ledger's write lock, so that what comes meanwhile is written together."""
+
+    def __init__(self, path: Path) -> None:
+        self.db = sqlite3.connect(path, check_same_thread=False)
+        self.db.execute("BEGIN IMMEDIATE")
+
+    def release(self) -> None:
+        self.db.rollback()
+        self.db.close()
+
+
+def queued(book: Ledger, count: int) -> None:
+    """Wait until so many writes wait for the one that waits for the disk."""
+    turn = threading.Event()
+    for _ in range(2000):
+        if len(book._waiting) >= count:
+            return
+        turn.wait(0.005)
+    raise AssertionError("the writes never came")
+
+
+def test_a_write_that_cannot_be_done_does_not_take_the_others_along(
+    book: Ledger, path: Path
+) -> None:
+    sql(
+        path,
+        "CREATE TRIGGER no BEFORE INSERT ON generation WHEN NEW.prompt = 'bad' "
+        "BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+    )
+    held, results, errors = Held(path), list[int](), list[ConfigurationError]()
+
+    def write(prompt: str) -> None:
+        try:
+            results.append(book.begin(**{**REQUEST, "prompt": prompt}))
+        except ConfigurationError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=("first",))]
+    threads[0].start()
+    while not book._lock.locked():
+        pass
+    for prompt in ("good", "bad", "good", "good"):
+        threads.append(threading.Thread(target=write, args=(prompt,)))
+        threads[-1].start()
+    queued(book, 4)
+    held.release()
+    for thread in threads:
+        thread.join()
+    assert len(set(results)) == 4
+    assert [entry.prompt for entry in book.newest(9)].count("good") == 3
+    assert len(errors) == 1
+    assert "not this one" in errors[0].message
+
+
+def test_an_interrupt_in_one_thread_loses_no_write_of_another(book: Ledger, path: Path) -> None:
+    """The thread that writes for all is interrupted: the others do their writes themselves."""
+    held, interrupted, rows = Held(path), list[bool](), list[int]()
+
+    def interrupt(db: Any) -> int:
+        raise KeyboardInterrupt
+
+    def first() -> None:
+        book.begin(**REQUEST)
+
+    def writer(write: Callable[[Any], int]) -> None:
+        try:
+            rows.append(book._write(write))
+        except KeyboardInterrupt:
+            interrupted.append(True)
+
+    def insert(db: Any) -> int:
+        return int(
+            db.execute(
+                "INSERT INTO generation (status, created_at, updated_at, prompt, size, "
+                "prompt_extend, region, endpoint) VALUES ('made', '', '', '', '', 0, '', '')"
+            ).lastrowid
+        )
+
+    threads = [threading.Thread(target=first)]
+    threads[0].start()
+    while not book._lock.locked():
+        pass
+    for write in (insert, interrupt, insert, insert):
+        threads.append(threading.Thread(target=writer, args=(write,)))
+        threads[-1].start()
+    queued(book, 4)
+    held.release()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    # Nobody is told of a row that is not there, and only who was interrupted has none.
+    assert sorted(sql(path, "SELECT id FROM generation WHERE status = 'made'")) == [
+        (row,) for row in sorted(rows)
+    ]
+    assert len(rows) + len(interrupted) == 4
+    assert len(rows) >= 2
+
+
+# -- what a dead process left ------------------------------------------------------------------
+
+
+def test_what_a_killed_process_left_is_lost(book: Ledger, path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from zimage_cli.core.ledger import Ledger\n"
+        "book = Ledger(Path(sys.argv[1]))\n"
+        "book.begin(prompt='x', size='1*1', prompt_extend=False, region='b', endpoint='h')\n"
+        "print('ready', flush=True); time.sleep(60)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    with child.stdout:
+        assert child.stdout.readline() == b"ready\n"
+        mine = book.begin(**REQUEST)
+        assert book.settle_abandoned() == 0
+        child.kill()
+        child.wait()
+    assert book.settle_abandoned() == 1
+    [lost] = book.with_status(LOST)
+    assert lost.pid == child.pid
+    assert lost.error is not None
+    assert lost.error["type"] == "lost"
+    assert entry_of(book, mine).status == SENDING
+    assert book.settle_abandoned() == 0
+
+
+def test_a_row_of_many_hours_ago_is_nobodys(book: Ledger, path: Path) -> None:
+    row = book.begin(**REQUEST)
+    old = (datetime.now(UTC) - timedelta(hours=7)).isoformat()
+    sql(path, "UPDATE generation SET updated_at = ?", old)
+    assert not entry_of(book, row).in_progress
+    assert book.settle_abandoned() == 1
+
+
+def test_other_rows_are_not_settled(book: Ledger, path: Path) -> None:
+    rows = [book.begin(**REQUEST) for _ in range(3)]
+    book.made(rows[0], answer(), rewritten=None, attempts=1)
+    book.ended(rows[1], FAILED, RuntimeError("x"))
+    book.saved(rows[2], "/p", FETCHED, URL, 1.0)
+    sql(path, "UPDATE generation SET pid = 1, updated_at = '2020-01-01T00:00:00+00:00'")
+    assert book.settle_abandoned() == 0
+
+
+# -- a ledger that never costs a picture -------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_what_stands_in_the_way_is_said_once(path: Path, kind: str) -> None:
+    damaged(path, kind)
+    warnings: list[str] = []
+    book = SafeLedger(path, warnings.append)
+    row = book.begin(**REQUEST)
+    assert row is None
+    for _ in range(3):
+        book.note(row, lambda ledger, number: ledger.saved(number, "/p", FETCHED, URL, 1.0))
+    book.close()
+    assert len(warnings) == 1
+    assert warnings[0].startswith("history is not being kept: ")
+    assert str(path) in warnings[0]
+
+
+def test_no_home_folder_is_said_once() -> None:
+    warnings: list[str] = []
+    book = SafeLedger(None, warnings.append)
+    assert book.begin(**REQUEST) is None
+    book.close()
+    assert warnings == ["history is not being kept: no home folder is known"]
+
+
+def test_a_ledger_that_breaks_later_is_said_once_by_many_threads(path: Path) -> None:
+    warnings: list[str] = []
+    book = SafeLedger(path, warnings.append)
+    rows = [book.begin(**REQUEST) for _ in range(16)]
+    assert None not in rows
+    sql(path, "DROP TABLE generation")
+    start = threading.Barrier(16)
+
+    def note(row: int | None) -> None:
+        start.wait()
+        book.note(
+            row, lambda ledger, number: ledger.made(number, answer(), rewritten=None, attempts=1)
+        )
+
+    threads = [threading.Thread(target=note, args=(row,)) for row in rows]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(warnings) == 1
+    assert book.book is None
+    book.close()
+
+
+def test_a_full_disk_is_said_once(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+    if os.name == "nt" or os.getuid() or subprocess.run(mount, check=False).returncode:
+        pytest.skip("only root can mount a small disk here")
+    warnings: list[str] = []
+    try:
+        book = SafeLedger(folder / "history.db", warnings.append)
+        for _ in range(500):
+            book.begin(**{**REQUEST, "prompt": "x" * 2000})
+        assert book.book is None
+        book.close()
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert len(warnings) == 1
+    assert "full" in warnings[0] or "disk I/O" in warnings[0]
