@@ -67,12 +67,11 @@ def list_(
             cell(_local(entry.created_at)),
             cell(entry.status, _STYLES.get(entry.status, "")),
             cell(entry.size),
-            cell(clip(" ".join(entry.prompt.split()), 200)),
+            _one_line(clip(" ".join(entry.prompt.split()), 200)),
         )
-    for index in range(4):
-        table.columns[index].no_wrap = True
-    table.columns[4].no_wrap = True
-    table.columns[4].overflow = "ellipsis"
+    # The prompt alone gives way where the terminal is narrow.
+    for column in table.columns[:4]:
+        column.no_wrap = True
     out.result_table(table)
 
 
@@ -195,6 +194,12 @@ def _ledger() -> Iterator[Ledger | None]:
         yield book
     finally:
         book.close()
+
+
+def _one_line(text: str) -> Any:
+    line = cell(text)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
 def _document(entry: Entry) -> dict[str, Any]:

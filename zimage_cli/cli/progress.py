@@ -103,6 +103,8 @@ class Display(Observer):
         self._wait = (time.monotonic() + wait.seconds, wait)
         self._wake.set()
         if not self._live:
+            if self._thread is not None:
+                self._thread.join()  # the table stands above the line
             self._out.note(f"{_why(wait)}: waiting {wait.seconds:.1f} s ({_tries(wait)})")
 
     def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
@@ -177,13 +179,17 @@ class Display(Observer):
         now = time.monotonic()
         if self._wait is not None:
             until, wait = self._wait
-            text = f"{_why(wait)}: next try in {max(0.0, until - now):.1f} s ({_tries(wait)})"
+            # What moves comes first: a narrow terminal cuts off the end.
+            text = f"{_tries(wait)} in {max(0.0, until - now):.1f} s: {_why(wait)}"
         else:
             text = f"{self._doing} {now - self._began:.1f} s"
         name = "line" if self._out.stderr_console.options.ascii_only else "dots"
-        spinner = Spinner(name, Text(self._label + text, no_wrap=True, overflow="ellipsis"))
-        spinner.start_time = self._began - time.monotonic()
-        return spinner
+        spinner = Spinner(name, Text(self._label + text))
+        spinner.start_time = 0.0
+        line = spinner.render(now - self._began)
+        assert isinstance(line, Text)
+        line.no_wrap, line.overflow = True, "ellipsis"
+        return line
 
     def _bar(self, received: int, total: int | None) -> Any:
         from rich.progress_bar import ProgressBar
