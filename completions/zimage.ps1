@@ -1,7 +1,7 @@
 # Completion of zimage for PowerShell.
 # Made by: python -m zimage_cli.cli.completion
 
-Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
+Register-ArgumentCompleter -Native -CommandName zimage, zimage.exe -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 
     $commands = @{
@@ -1046,9 +1046,9 @@ Register-ArgumentCompleter -Native -CommandName zimage -ScriptBlock {
     foreach ($offer in $offers) {
         $text = $lead + $offer.Text
         if (-not $text.StartsWith($cur, $ignoringCase)) { continue }
-        $shown = $offer.Text
+        $shown = if ($offer.Type -like 'Provider*') { $offer.About } else { $offer.Text }
         $text = $text.Substring($head.Length)
-        if ($text -notmatch '^[\w./\\:=+-][\w./\\:=+@-]*$' -or $parts.Quote) {
+        if ($text -notmatch '^[\w~./\\:=+-][\w~./\\:=+@-]*$' -or $parts.Quote) {
             $mark = if ($parts.Quote) { $parts.Quote } else { "'" }
             $text = $mark + $text.Replace($mark, $mark + $mark) + $mark
         }

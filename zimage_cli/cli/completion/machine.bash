@@ -2,7 +2,7 @@
 # `cur` that readline leaves as it is, `quote` the quote that is open, `target` is set where `cur`
 # is the target of a redirection.
 __zimage_split() {
-    local rest=$1 special=$' \t\n\'"\\<>|;&' breaks=$'\n' chunk piece char begun=''
+    local rest=$1 special=$' \t\n\'"\\\\<>|;&' breaks=$'\n' chunk piece char begun=''
     for char in '=' ':' '@'; do
         case $COMP_WORDBREAKS in *"$char"*) breaks=$breaks$char ;; esac
     done

@@ -46,7 +46,7 @@ function __zimage_take -S
     return 0
 end
 
-# Print the values of a kind, each after `lead`; fish keeps those that fit.
+# Print the values of a kind, each after `lead`.
 function __zimage_print_values -S
     set -l candidates
     set -l patterns
@@ -87,11 +87,9 @@ function __zimage_print_options -S
     end
 end
 
-function __zimage_complete
+# Print all that can stand where the cursor is: `cur` is what stands there already.
+function __zimage_find -S
     set -l words (commandline -opc)
-    set -l all (commandline -op)
-    set -l raw (commandline -ct)
-    set -l cur (string unescape -- $raw; or string replace -a -r '[\'"]' '' -- $raw)
     set -l commands
     set -l options
     set -l arguments
@@ -127,28 +125,17 @@ function __zimage_complete
         __zimage_print_values $value
         return 0
     end
-    if test -z "$ended"
-        # Options behind the cursor are given too.
-        set -l behind (math (count $words) + 1)
-        test -n (commandline -t | string collect)
-        and set behind (math $behind + 1)
-        for word in $all[$behind..]
-            test "$word" = --
-            and break
-            string match -q -r -- '^-.' $word
-            and __zimage_take $word
+    if test -z "$ended"; and string match -q -- '-*' $cur
+        # What stands behind the cursor is not to be seen here: fish shows the line up to it.
+        set -l before $given
+        __zimage_take $cur
+        set given $before # the word itself is not given yet
+        if test -n "$value"; and test -z "$owed"
+            __zimage_print_values $value
+        else
+            __zimage_print_options
         end
-        if string match -q -- '-*' $cur
-            set -l before $given
-            __zimage_take $cur
-            set given $before # the word itself is not given yet
-            if test -n "$value"; and test -z "$owed"
-                __zimage_print_values $value
-            else
-                __zimage_print_options
-            end
-            return 0
-        end
+        return 0
     end
     set lead ''
     if test (count $commands) -gt 0
@@ -167,6 +154,14 @@ function __zimage_complete
         __zimage_print_options
     end
     return 0
+end
+
+function __zimage_complete
+    set -l raw (commandline -ct)
+    set -l cur (string unescape -- $raw; or string replace -a -r '[\'"]' '' -- $raw)
+    set -l found (__zimage_find)
+    # Left to itself, fish would also look for the letters of the word all over the descriptions.
+    string match -i -r -e -- '^[^\t]*'(string escape --style=regex -- $cur) $found
 end
 
 complete -c zimage -e

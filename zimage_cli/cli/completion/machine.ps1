@@ -175,9 +175,9 @@
     foreach ($offer in $offers) {
         $text = $lead + $offer.Text
         if (-not $text.StartsWith($cur, $ignoringCase)) { continue }
-        $shown = $offer.Text
+        $shown = if ($offer.Type -like 'Provider*') { $offer.About } else { $offer.Text }
         $text = $text.Substring($head.Length)
-        if ($text -notmatch '^[\w./\\:=+-][\w./\\:=+@-]*$' -or $parts.Quote) {
+        if ($text -notmatch '^[\w~./\\:=+-][\w~./\\:=+@-]*$' -or $parts.Quote) {
             $mark = if ($parts.Quote) { $parts.Quote } else { "'" }
             $text = $mark + $text.Replace($mark, $mark + $mark) + $mark
         }

@@ -21,6 +21,7 @@ def render(tree: Command) -> str:
     return "".join(
         (
             f"#compdef zimage\n# {TITLE} for zsh.\n# Made by: {COMMAND}\n",
+            "\n_zimage_free() { return 1 }\n",
             *map(_value, tree.values()),
             *map(_command, reversed(list(tree.walk()))),
             _END,
@@ -86,7 +87,9 @@ def _option(option: Option) -> str:
 
 def _argument(at: int, argument: Argument) -> str:
     place = "*" if argument.repeatable else str(at)
-    return _quoted(f"{place}:{_colons(argument.label)}:{_action(argument.value)}")
+    # The message that _arguments has for free text would keep options from being inserted.
+    action = "_zimage_free" if _is_free(argument.value) else _action(argument.value)
+    return _quoted(f"{place}:{_colons(argument.label)}:{action}")
 
 
 def _action(value: Value) -> str:
