@@ -156,6 +156,7 @@ def batch(
 ) -> None:
     """Make a picture of every line of a file; run it again to go on where it stopped."""
     from zimage_cli.cli import batch_run
+    from zimage_cli.cli.session import pictures_folder
     from zimage_cli.core.batch.plan import Defaults
     from zimage_cli.core.batch.source import open_source
     from zimage_cli.core.expand import parse_seeds, parse_sizes
@@ -189,6 +190,7 @@ def batch(
     }
     if seed is not None:
         fields["seed"] = seed
+    folder = output or pictures_folder(settings.output_dir.value)
     defaults = Defaults(
         fields=fields,
         template=NameTemplate.parse(name) if name is not None else NameTemplate.parse(),
@@ -197,7 +199,7 @@ def batch(
         sizes=parse_sizes(sizes) if sizes else (),
         seeds=parse_seeds(seeds) if seeds else (),
         shard=_shard(shard),
-        trust_base_url=trust_base_url,
+        folder=folder,
     )
     wishes = batch_run.Wishes(
         concurrency=concurrency,
@@ -211,7 +213,10 @@ def batch(
         keep_evidence=not no_evidence,
         json=json,
         dry_run=dry_run,
-        folder=output,
+        trust_base_url=trust_base_url,
+        folder=folder,
+        flags=flags,
+        command=tuple(sys.argv[1:]),
     )
     with ExitStack() as stack:
         source = stack.enter_context(

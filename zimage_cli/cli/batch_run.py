@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.api.errors import UsageError
+from zimage_cli.api.endpoint import CUSTOM, SANDBOX
+from zimage_cli.api.errors import AuthenticationError, UsageError
 from zimage_cli.cli.batch_view import BatchView, money, print_summary, span
-from zimage_cli.cli.errors import INTERRUPTED_STATUS, as_json, exit_status, print_error
-from zimage_cli.cli.session import open_ledger, open_maker, pictures_folder
+from zimage_cli.cli.errors import Interrupted, as_json, exit_status, print_error
+from zimage_cli.cli.session import open_ledger, open_maker
+from zimage_cli.core import recover
 from zimage_cli.core.batch import runner as running
 from zimage_cli.core.batch import state as states
 from zimage_cli.core.batch.journal import FRESH, Journal, alone_in
 from zimage_cli.core.batch.plan import Defaults, Invalid, Item, Planner
 from zimage_cli.core.batch.runner import Options, Runner, decide
 from zimage_cli.core.batch.state import States
-from zimage_cli.core.files import make_writable_folder
+from zimage_cli.core.files import make_writable_folder, remove_abandoned
+from zimage_cli.core.job import Destination, Maker
 from zimage_cli.core.ledger import now
 from zimage_cli.core.prices import Price, list_price
 from zimage_cli.core.save import FolderPlace
-from zimage_cli.core.settings import Settings
+from zimage_cli.core.settings import Flags, Settings, refused_key_hint, resolve
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.source import Source
-    from zimage_cli.core.ledger import SafeLedger
 
 NOT_ALL_STATUS = 9
 _SHOWN_PROBLEMS = 50
+_MOST_ENDPOINTS = 100
 _TICK = 0.1
 _SECONDS_A_PICTURE = 6.0
 """What the service takes for one, for the estimate of a run without a limit."""
@@ -57,7 +62,11 @@ class Wishes:
     keep_evidence: bool
     json: bool
     dry_run: bool
-    folder: Path | None
+    trust_base_url: bool
+    folder: Path
+    flags: Flags
+    command: tuple[str, ...]
+    """The command line's arguments, for the command that goes on."""
 
     @property
     def options(self) -> Options:
@@ -70,6 +79,14 @@ class Wishes:
             max_cost=self.max_cost,
         )
 
+    def again(self, *options: str) -> str:
+        """Return the command that goes on."""
+        from shlex import join
+
+        own = {"--fresh", "--retry-failed", "--retry-lost"}
+        kept = [word for word in self.command if word not in own]
+        return visible(join(["zimage", *kept, *options]))
+
 
 @dataclass(slots=True)
 class Preflight:
@@ -81,6 +98,10 @@ class Preflight:
     problems: list[tuple[int, str]] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     cost: Price | None = None
+    unpriced: int = 0
+    """Pictures to make at hosts whose price nobody knows."""
+    folders: set[str] = field(default_factory=set)
+    """Folders below the output folder that lines name."""
 
     @property
     def to_make(self) -> int:
@@ -98,7 +119,10 @@ def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wis
 
     Raises UsageError where nothing can be started, and what `destination` raises without a key.
     """
-    folder = wishes.folder or pictures_folder(settings.output_dir.value)
+    folder = wishes.folder
+    routes = Routes(settings, wishes.flags)
+    if wishes.trust_base_url:
+        defaults = replace(defaults, check_base_url=routes.check)
     with ExitStack() as stack:
         if not wishes.dry_run:
             make_writable_folder(folder)
@@ -106,7 +130,8 @@ def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wis
         journal = Journal(folder)
         stack.callback(journal.close)
         known = _known(out, settings, folder, journal, wishes)
-        preflight = check(source, defaults, settings, known, wishes.options)
+        about = source.fingerprint()
+        preflight = check(source, defaults, routes, known, wishes.options)
         _refuse_invalid(out, preflight, wishes)
         _show(out, preflight, settings, folder, wishes)
         _refuse_cost(preflight, settings, wishes)
@@ -114,8 +139,8 @@ def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wis
             out.note("nothing was sent")
             return 0
         _ask(out, preflight, wishes)
-        if wishes.fresh:
-            journal.append({"status": FRESH, "time": now()})
+        for name in ("", *preflight.folders):
+            remove_abandoned(folder / name)
         maker = stack.enter_context(
             open_maker(
                 settings,
@@ -127,31 +152,103 @@ def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wis
                 connections=wishes.concurrency,
             )
         )
-        _repair(journal, known, maker.ledger, folder)
-        view = stack.enter_context(BatchView(out, preflight.pictures, json=wishes.json))
-        runner = Runner(
-            maker,
-            journal,
-            known,
-            folder,
-            wishes.options,
-            view,
-            error_document=lambda error, prompt: as_json(error, prompt=prompt),
-        )
-        view.watch(runner.tally, maker.destination.price(prompt_extend=False))
-        items = (entry for entry in Planner(defaults).plan(source) if isinstance(entry, Item))
-        interrupted = _drive(out, runner, items, view)
-    print_summary(out, runner.tally, preflight.invalid, preflight.cost)
-    return _status(out, runner.tally, preflight, interrupted=interrupted)
+        if wishes.fresh:
+            journal.append({"status": FRESH, "time": now()})
+        with BatchView(out, preflight.pictures, json=wishes.json) as view:
+            runner = Runner(
+                routes.makers(maker),
+                journal,
+                known,
+                folder,
+                wishes.options,
+                view,
+                error_document=lambda error, prompt: as_json(error, prompt=prompt),
+            )
+            view.watch(runner.tally, preflight.cost)
+            items = _items(source, about, defaults)
+            asked = _drive(runner, items, view)
+        if len(asked) > 1:
+            # What is in flight is not waited for, nor for what it holds open.
+            stack.pop_all()
+            out.say("left at once: what was in flight may have been made and billed")
+    _report(out, runner.tally, preflight, wishes, interrupted=bool(asked))
+    return _status(out, runner.tally, preflight, settings, asked)
+
+
+class Routes:
+    """Where lines go that name a base URL: a line that does not is asked where the run is.
+
+    A key belongs to one region and a price to one currency, so a line stays in the run's region; a
+    host that is none of the service's own has no price that is known.
+    """
+
+    def __init__(self, settings: Settings, flags: Flags) -> None:
+        self._settings = settings
+        self._flags = flags
+        self._resolved: dict[str, Settings] = {}
+
+    def settings(self, base_url: str | None) -> Settings:
+        """Return the settings for a line's base URL. Raises UsageError."""
+        if base_url is None:
+            return self._settings
+        if base_url not in self._resolved:
+            if len(self._resolved) >= _MOST_ENDPOINTS:
+                raise UsageError(f"base_url: the file names over {_MOST_ENDPOINTS} different ones")
+            own = self._settings
+            self._resolved[base_url] = resolve(
+                own.environment, self._flags, request_base_url=base_url, config=own.config
+            )
+        return self._resolved[base_url]
+
+    def check(self, base_url: str) -> None:
+        """Raise UsageError for a base URL that this run cannot ask."""
+        region, own = self.settings(base_url).target.region_name, self._settings.target.region_name
+        if region not in {own, CUSTOM}:
+            raise UsageError(
+                f"base_url: it is of the region {region}, and this run is of {own}; "
+                f"a key belongs to one region: run such lines on their own, with --region {region}"
+            )
+
+    def price(self, base_url: str | None, *, prompt_extend: bool) -> Price | None:
+        """Return the list price of a picture."""
+        return list_price(self.settings(base_url).target.region_name, prompt_extend)
+
+    def makers(self, maker: Maker) -> Callable[[str | None], Maker]:
+        """Return what gives the maker for a base URL; all of them share all but the address."""
+        made: dict[str, Maker] = {}
+
+        def maker_for(base_url: str | None) -> Maker:
+            target = self.settings(base_url).target
+            if base_url is None or target.api_root is None:
+                return maker
+            if base_url not in made:
+                whom = Destination(
+                    target.api_root, target.region_name, target.workspace, maker.destination.key
+                )
+                made[base_url] = replace(maker, destination=whom)
+            return made[base_url]
+
+        return maker_for
+
+
+def _items(source: Source, about: object, defaults: Defaults) -> Iterator[Item]:
+    """Yield the pictures of a file, as long as it is the one that was checked."""
+    for entry in Planner(defaults).plan(source):
+        if source.fingerprint() != about:
+            raise UsageError(
+                f"{source.name} was changed after it was checked: nothing more is sent.",
+                hint="Run the same command again: what is saved is not made again.",
+            )
+        if isinstance(entry, Item):
+            yield entry
 
 
 def check(
-    source: Source, defaults: Defaults, settings: Settings, known: States, options: Options
+    source: Source, defaults: Defaults, routes: Routes, known: States, options: Options
 ) -> Preflight:
     """Check every line and add up what a run would do."""
     found = Preflight()
-    region = settings.target.region_name
-    prices = {extend: list_price(region, extend) for extend in (False, True)}
+    base = routes.price(None, prompt_extend=False)
     total = Decimal(0)
     last = None
     for entry in Planner(defaults).plan(source):
@@ -166,10 +263,13 @@ def check(
         found.pictures += 1
         kind = decide(known.of(entry.key), options)
         found.kinds[kind] = found.kinds.get(kind, 0) + 1
-        price = prices[entry.request.prompt_extend]
-        if kind == states.NEW and price is not None:
-            total += price.amount
-    base = prices[False]
+        if entry.output is not None and "/" in entry.output:
+            found.folders.add(entry.output.rpartition("/")[0])
+        if kind == states.NEW:
+            request = entry.request
+            price = routes.price(request.base_url, prompt_extend=request.prompt_extend)
+            found.unpriced += price is None
+            total += price.amount if price is not None else 0
     found.cost = Price(total, base.currency) if base else None
     return found
 
@@ -185,7 +285,14 @@ def _known(
         book = ledger.book
         if book is not None and not wishes.dry_run:
             book.settle_abandoned()
-        return States.load(folder, journal, book, fresh=wishes.fresh)
+        known = States.load(folder, journal, book, fresh=wishes.fresh)
+        if book is not None and not wishes.dry_run:
+            # Before anything else is made here, and one by one: equal pictures are told apart so.
+            for key, state in known.to_fetch():
+                entry = book.entry(state.entry or 0)
+                if entry is not None and recover.claim(book, entry, folder) is not None:
+                    known.found(key)
+        return known
     finally:
         ledger.close()
 
@@ -209,10 +316,9 @@ def _refuse_cost(preflight: Preflight, settings: Settings, wishes: Wishes) -> No
     bound = wishes.max_cost
     if bound is None or settings.target.region_name == SANDBOX:
         return
-    if preflight.cost is None:
-        raise UsageError(
-            f"--max-cost: no list price is known at {settings.target.host}. Nothing was sent."
-        )
+    if preflight.cost is None or preflight.unpriced:
+        where = settings.target.host if preflight.cost is None else "a base_url of the file"
+        raise UsageError(f"--max-cost: no list price is known at {where}. Nothing was sent.")
     if preflight.cost.amount > bound:
         raise UsageError(
             f"the estimate, {money(preflight.cost)}, is over --max-cost {bound}. Nothing was sent."
@@ -270,49 +376,91 @@ def _seconds(pictures: int, settings: Settings, wishes: Wishes) -> float:
     return max(by_limit, pictures * _SECONDS_A_PICTURE / wishes.concurrency)
 
 
-def _repair(journal: Journal, known: States, ledger: SafeLedger, folder: Path) -> None:
-    """Add to the journal what the ledger knows to be saved and the journal does not."""
-    book = ledger.book
-    for number in known.unrecorded if book else ():
-        entry = book.entry(number) if book else None
-        if entry is None or entry.path is None:
-            continue
-        path, base = Path(entry.path), folder.absolute()
-        file = path.relative_to(base) if path.is_relative_to(base) else path
-        journal.append(
-            {
-                **entry.document,
-                "line": None,
-                "status": running.SAVED,
-                "job": entry.job,
-                "file": file.as_posix(),
-            }
-        )
+class _Signals:
+    """Counts Ctrl-C and its like while it is open.
+
+    An exception at any point of the main thread would leave things half done; only the third is
+    one.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> list[int]:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
+        return self.numbers
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.numbers.append(number)
+        if len(self.numbers) > 2:
+            raise Interrupted(number)
 
 
-def _drive(out: Output, runner: Runner, items: Iterator[Item], view: BatchView) -> bool:
-    """Run until the end; tell whether it was interrupted."""
-    interrupted = False
-    runner.start(items)
-    while True:
-        try:
-            if runner.wait(_TICK):
-                return interrupted
+def _drive(runner: Runner, items: Iterator[Item], view: BatchView) -> list[int]:
+    """Run until the end; return the signals that asked for an earlier one, two at most."""
+    told = False
+    with _Signals() as asked:
+        runner.start(items)
+        while not runner.wait(_TICK):
+            if len(asked) > 1:
+                break
+            if asked and not told:
+                told = True
+                runner.stop()
+                view.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
             view.refresh()
-        except KeyboardInterrupt:
-            if interrupted:
-                out.say("left at once: what was in flight may have been made and billed")
-                return True
-            interrupted = True
-            runner.stop()
-            view.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
+        return asked
 
 
-def _status(out: Output, tally: running.Tally, preflight: Preflight, *, interrupted: bool) -> int:
-    if tally.fatal is not None:
-        print_error(out, tally.fatal)
-        return exit_status(tally.fatal)
-    if interrupted:
-        return INTERRUPTED_STATUS
+def _report(
+    out: Output,
+    tally: running.Tally,
+    preflight: Preflight,
+    wishes: Wishes,
+    *,
+    interrupted: bool,
+) -> None:
+    print_summary(out, tally, preflight.invalid, preflight.cost)
+    left = preflight.pictures - tally.saved - tally.failed - tally.lost - tally.skipped
+    if tally.over_budget:
+        out.note(f"Stopped at --max-cost {wishes.max_cost}; with a higher one, to go on:")
+        out.note(f"  {wishes.again()}")
+    elif interrupted or left > 0 or tally.unfetched:
+        if tally.unfetched:
+            out.note("What is paid and not saved is fetched, unpaid, within 24 hours by:")
+        else:
+            out.note(f"{left:,} left; to go on:")
+        out.note(f"  {wishes.again()}")
+    if tally.failed > tally.unfetched or tally.skipped_failed:
+        out.note("To try again what failed:")
+        out.note(f"  {wishes.again('--retry-failed')}")
+    if tally.lost or tally.skipped_lost:
+        out.note("What was lost may have been billed; to make it again and pay it:")
+        out.note(f"  {wishes.again('--retry-lost')}")
+
+
+def _status(
+    out: Output,
+    tally: running.Tally,
+    preflight: Preflight,
+    settings: Settings,
+    asked: list[int],
+) -> int:
+    error = tally.fatal
+    if error is not None:
+        if isinstance(error, AuthenticationError) and error.http_status == 401:
+            error.hint = refused_key_hint(settings)
+        print_error(out, error)
+        return exit_status(error)
+    if asked:
+        return 128 + asked[0]
     not_saved = tally.failed + tally.lost + preflight.invalid + preflight.unsaved
     return NOT_ALL_STATUS if not_saved or tally.over_budget else 0

@@ -93,7 +93,9 @@ class BatchView(View):
         self._currency = price.currency if price else None
 
     def __enter__(self) -> Self:
-        if self._out.stderr.isatty() and not self._out.quiet:
+        # Records on the same terminal would tear the view.
+        records = self._json and self._out.stdout.isatty()
+        if self._out.stderr.isatty() and not self._out.quiet and not records:
             from rich.live import Live
 
             self._live = Live(
@@ -202,7 +204,8 @@ def _event(record: dict[str, Any]) -> str:
 
 
 def print_summary(out: Output, tally: Tally, invalid: int, cost: Price | None) -> None:
-    """Print what a run came to, what failed and where, and how to go on."""
+    """Print what a run came to, and what failed and where: that even under `quiet`."""
+    tell = out.say if tally.failed or tally.lost else out.note
     spent = money(Price(tally.spent, cost.currency)) if cost else None
     words = [f"{tally.saved:,} saved"]
     counts = {
@@ -214,18 +217,21 @@ def print_summary(out: Output, tally: Tally, invalid: int, cost: Price | None) -
     words += [f"{count:,} {name}" for name, count in counts.items() if count]
     if spent and tally.spent != Decimal(0):
         words.append(f"{spent} at list price")
-    out.note(", ".join(words))
+    tell(", ".join(words))
     for cause, count in tally.causes.most_common():
-        lines = tally.lines[cause]
-        shown = ", ".join(map(str, lines[:_LINES_SHOWN]))
-        more = f" and {len(lines) - _LINES_SHOWN} more" if len(lines) > _LINES_SHOWN else ""
-        out.note(f"  {visible(cause)}: {count:,} (lines {shown}{more})")
-    if tally.over_budget:
-        out.note("Stopped at --max-cost: run the same command with a higher one to go on.")
-    if tally.failed or tally.skipped_failed:
-        out.note("To try the failed lines again: the same command with --retry-failed")
-    if tally.lost or tally.skipped_lost:
-        out.note(
-            "Lost lines may have been billed; to make and pay them again: "
-            "the same command with --retry-lost"
-        )
+        tell(f"  {visible(cause)}: {count:,} ({_lines(tally.lines[cause])})")
+    if tally.skipped_failed:
+        out.note(f"  failed before, left: {_counted(tally.skipped_failed)}")
+    if tally.skipped_lost:
+        out.note(f"  lost before, left: {_counted(tally.skipped_lost)}")
+
+
+def _counted(lines: list[int]) -> str:
+    return f"{len(lines):,} ({_lines(lines)})"
+
+
+def _lines(numbers: list[int]) -> str:
+    found = sorted(set(numbers))
+    shown = ", ".join(map(str, found[:_LINES_SHOWN]))
+    more = f" and {len(found) - _LINES_SHOWN:,} more" if len(found) > _LINES_SHOWN else ""
+    return f"line{'s' if len(found) > 1 else ''} {shown}{more}"

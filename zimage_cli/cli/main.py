@@ -29,6 +29,9 @@ COMMANDS = {
 """Command name → the module that holds its `app`. Only the module of the command that runs is
 imported."""
 
+_STREAMS = frozenset({"batch"})
+"""Their `--json` is an object a picture as it ends, and nothing else."""
+
 
 class LazyCommands(dict[str, Any]):
     """Commands by name, each imported when it is asked for."""
@@ -173,5 +176,5 @@ def _interrupted(output: Output, args: list[str], stop: BaseException) -> int:
 
 
 def _print_document(output: Output, args: list[str], *problems: dict[str, Any]) -> None:
-    if "--json" in args:
+    if "--json" in args and args[0] not in _STREAMS:
         output.json({"schema": 1, "status": "error", "images": [], "errors": [*problems]})

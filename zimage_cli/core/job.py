@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zimage_cli.api.client import Client
     from zimage_cli.api.download import Fetched
     from zimage_cli.core.ledger import SafeLedger
-    from zimage_cli.core.pace import Pace
+    from zimage_cli.core.pace import Pace, Turn
     from zimage_cli.core.request import Request
     from zimage_cli.core.save import Place
 
@@ -166,13 +166,21 @@ class _Run:
     request: Request
     wire: WireRequest
     wanted: str
+    tags: Mapping[str, str]
     started: datetime
     began: float
+    begun: bool = False
+    """Whether a row was written for it, where a ledger is kept."""
     entry: int | None = None
     attempts: int = 0
     in_flight: bool = False
+    maybe_billed: bool = False
+    """Whether a try before this one may have been made."""
     answer: Answer | None = None
-    evidence: Path | None = None
+    noted: bool = False
+    """Whether the answer is in the ledger."""
+    picture: Picture | None = None
+    """The picture, once it is in its place."""
 
 
 @dataclass(slots=True)
@@ -180,7 +188,8 @@ class Maker:
     """Makes pictures of requests, one call each; safe to share between threads.
 
     `evidence` is the folder for evidence files, None for none. `pace` keeps the
-    account's limit, None for none; `sleep` is how waits are slept.
+    account's limit, None for none; `sleep` is how waits before a request are slept, and may raise
+    to give up: a picture that is paid is fetched all the same.
     """
 
     client: Client
@@ -203,35 +212,26 @@ class Maker:
         observer: Observer | None = None,
         wanted: str | None = None,
         tags: Mapping[str, str] = _NO_TAGS,
+        on_lost: Callable[[ZimageError], None] = lambda _: None,
     ) -> Picture:
         """Make one picture; `number` counts within a run, for its name.
 
         `wanted` is its place where the template does not name it; `tags` are further columns of its
-        row in the ledger.
+        row in the ledger. `on_lost` hears of every try that may be billed and is made again.
 
         Raises the typed error of whatever failed, with the ledger and the evidence already written.
         """
         observer = observer or Observer()
-        run = self._begin(request, wanted or self.wanted(request, number), tags)
+        wire = self.destination.wire(request)
+        place = wanted or self.wanted(request, number)
+        run = _Run(request, wire, place, tags, datetime.now(UTC), time.monotonic())
         try:
-            answer = self._ask(run, observer)
-        except BaseException as error:
-            self._ended_without_answer(run, error, observer)
-            raise
-        self._note(
-            run,
-            lambda book, row: book.made(
-                row,
-                answer,
-                rewritten=answer.rewritten_prompt(prompt_extend=request.prompt_extend),
-                attempts=run.attempts,
-            ),
-        )
-        observer.answered(answer, request)
-        try:
+            answer = self._ask(run, observer, on_lost)
+            self._note_answer(run, answer)
+            observer.answered(answer, request)
             picture = self._save(run, answer, observer)
         except BaseException as error:
-            self._ended_without_picture(run, error, observer)
+            self._ended(run, error, observer)
             raise
         observer.saved(picture)
         return picture
@@ -250,9 +250,12 @@ class Maker:
         )
         return self.place.wanted(name)
 
-    def _begin(self, request: Request, wanted: str, tags: Mapping[str, str]) -> _Run:
-        wire = self.destination.wire(request)
-        run = _Run(request, wire, wanted, datetime.now(UTC), time.monotonic())
+    def _begin(self, run: _Run) -> None:
+        """Write the row of a request that is sent next: what only waits cannot be lost."""
+        if run.begun:
+            return
+        run.begun = True
+        request = run.request
         price = cost(self.destination.price(prompt_extend=request.prompt_extend))
         run.entry = self.ledger.begin(
             prompt=request.prompt,
@@ -265,15 +268,16 @@ class Maker:
             wanted_path=run.wanted if run.wanted == "-" else str(Path(run.wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],
-            **tags,
+            **run.tags,
         )
-        return run
 
-    def _ask(self, run: _Run, observer: Observer) -> Answer:
+    def _ask(self, run: _Run, observer: Observer, on_lost: Callable[[ZimageError], None]) -> Answer:
+        turn: Turn | None = None
+
         def sent() -> None:
             run.in_flight = True
-            if self.pace is not None:
-                self.pace.sent()
+            if turn is not None:
+                turn.sent()
             observer.sent()
             if not self._loaded.is_set():
                 # The service paints for seconds: time to load what comes after.
@@ -281,23 +285,36 @@ class Maker:
                 threading.Thread(target=_load_what_comes_next, daemon=True).start()
 
         def attempt() -> Answer:
+            nonlocal turn
             if self.pace is not None:
-                self.pace.take(sleep=self.sleep, on_wait=observer.pacing)
+                turn = self.pace.take(
+                    sleep=self.sleep, on_wait=observer.pacing, on_next=lambda: self._begin(run)
+                )
+            else:
+                self._begin(run)
             run.attempts += 1
             run.in_flight = False
             observer.sending(run.attempts)
             try:
                 run.answer = self.client.generate(run.wire, self.destination.key, on_sent=sent)
             except ZimageError as error:
+                if turn is not None:
+                    if not run.in_flight:
+                        turn.dropped()
+                    turn.pace.failed(error)
                 run.in_flight = False
-                if self.pace is not None:
-                    self.pace.failed(error)
+                run.maybe_billed |= _maybe_billed(error)
                 raise
-            if self.pace is not None:
-                self.pace.succeeded()
+            if turn is not None:
+                turn.pace.succeeded()
             return run.answer
 
-        return retry.run(attempt, self.policy, on_wait=observer.waiting, sleep=self.sleep)
+        def waiting(wait: retry.Wait) -> None:
+            if _maybe_billed(wait.error):
+                on_lost(wait.error)
+            observer.waiting(wait)
+
+        return retry.run(attempt, self.policy, on_wait=waiting, sleep=self.sleep)
 
     def _save(self, run: _Run, answer: Answer, observer: Observer) -> Picture:
         from zimage_cli.api.download import fetch
@@ -316,7 +333,6 @@ class Maker:
                     wait_base=limits.PICTURE_WAIT_BASE,
                 ),
                 on_wait=observer.waiting,
-                sleep=self.sleep,
             )
             self._note(run, lambda book, row: book.fetched(row, fetched))
             path = draft.keep()
@@ -330,32 +346,66 @@ class Maker:
             time.monotonic() - run.began,
             run.entry,
         )
+        run.picture = picture
         for text in _mismatches(picture):
             observer.warning(text)
         evidence = self._write_evidence(run, ledgers.SAVED, observer, picture=picture)
-        kept = path if path == "-" else str(Path(path).absolute())
+        self._note_picture(run, picture, evidence)
+        return picture
+
+    def _ended(self, run: _Run, error: BaseException, observer: Observer) -> None:
+        """Note how a run ended that did not come to its end."""
+        if run.picture is not None:
+            # Interrupted after the picture got its name: it is saved, whatever else is missing.
+            self._note_picture(run, run.picture, None)
+        elif run.answer is not None:
+            if not run.noted:
+                # Interrupted in the instant between the answer and its note.
+                self._note_answer(run, run.answer)
+            self._ended_without_picture(run, run.answer, error, observer)
+        else:
+            lost = run.in_flight or run.maybe_billed
+            self._note_end(run, ledgers.LOST if lost else ledgers.FAILED, error, observer)
+
+    def _ended_without_picture(
+        self, run: _Run, answer: Answer, error: BaseException, observer: Observer
+    ) -> None:
+        self._note_end(run, ledgers.MADE, error, observer)
+        if self.ledger.book is None and isinstance(error, NotSavedError):
+            from shlex import quote
+
+            # Nothing else knows the address: without it the picture is gone.
+            error.hint = (
+                "history is not being kept, so fetch it yourself within 24 hours: "
+                f"curl -o picture.png {quote(answer.image_url)}"
+            )
+
+    # -- notes ---------------------------------------------------------------------------------
+
+    def _note(self, run: _Run, write: Callable[[ledgers.Ledger, int], None]) -> None:
+        self.ledger.note(run.entry, write)
+
+    def _note_answer(self, run: _Run, answer: Answer) -> None:
+        rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
+        self._note(
+            run,
+            lambda book, row: book.made(row, answer, rewritten=rewritten, attempts=run.attempts),
+        )
+        run.noted = True
+
+    def _note_picture(self, run: _Run, picture: Picture, evidence: str | None) -> None:
+        kept = picture.path if picture.path == "-" else str(Path(picture.path).absolute())
+        url = picture.answer.image_url
         self._note(
             run,
             lambda book, row: book.saved(
-                row, kept, fetched, answer.image_url, picture.elapsed, evidence
+                row, kept, picture.fetched, url, picture.elapsed, evidence
             ),
         )
-        return picture
 
-    def _ended_without_answer(self, run: _Run, error: BaseException, observer: Observer) -> None:
-        if run.answer is not None:
-            # Interrupted in the instant between the answer and its note.
-            answer = run.answer
-            self._note(
-                run, lambda book, row: book.made(row, answer, rewritten=None, attempts=run.attempts)
-            )
-            return self._ended_without_picture(run, error, observer)
-        lost = (
-            run.in_flight
-            or isinstance(error, AnswerLost)
-            or (isinstance(error, ServiceError) and error.maybe_billed)
-        )
-        status = ledgers.LOST if lost else ledgers.FAILED
+    def _note_end(self, run: _Run, status: str, error: BaseException, observer: Observer) -> None:
+        if not run.begun:
+            return
         evidence = self._write_evidence(run, status, observer, error=error)
         self._note(
             run,
@@ -363,24 +413,6 @@ class Maker:
                 row, status, error, attempts=run.attempts, evidence_path=evidence
             ),
         )
-        return None
-
-    def _ended_without_picture(self, run: _Run, error: BaseException, observer: Observer) -> None:
-        evidence = self._write_evidence(run, ledgers.MADE, observer, error=error)
-        self._note(
-            run, lambda book, row: book.ended(row, ledgers.MADE, error, evidence_path=evidence)
-        )
-        if run.entry is None and run.answer is not None and isinstance(error, NotSavedError):
-            # Nothing else knows the address: without it the picture is gone.
-            error.hint = (
-                "history is not being kept, so fetch it yourself within 24 hours: "
-                f"curl -o picture.png '{run.answer.image_url}'"
-            )
-
-    # -- notes ---------------------------------------------------------------------------------
-
-    def _note(self, run: _Run, write: Callable[[ledgers.Ledger, int], None]) -> None:
-        self.ledger.note(run.entry, write)
 
     def _write_evidence(
         self,
@@ -442,6 +474,10 @@ class Maker:
             "history_id": run.entry,
             "error": None if error is None else ledgers.error_facts(error),
         }
+
+
+def _maybe_billed(error: ZimageError) -> bool:
+    return isinstance(error, AnswerLost) or (isinstance(error, ServiceError) and error.maybe_billed)
 
 
 def _load_what_comes_next() -> None:

@@ -217,13 +217,14 @@ class Ledger:
         """Return the entries with a status, oldest first."""
         return self._select("WHERE status = ? ORDER BY id", status)
 
-    def batch(
-        self, batch: str
-    ) -> Iterator[tuple[str, int, str, int | None, str | None, str | None]]:
-        """Yield (job, id, status, seed, path, error) of a batch's entries, oldest first."""
+    def batch(self, batch: str) -> Iterator[tuple[Any, ...]]:
+        """Yield (job, id, status, seed, path, error, answered_at, region) of a batch's entries.
+
+        Oldest first, as SQLite has them: what somebody else wrote there may be of any type.
+        """
         with self._lock, _sqlite_errors(self.path):
             yield from self._db.execute(
-                "SELECT job, id, status, seed, path, error FROM generation "
+                "SELECT job, id, status, seed, path, error, answered_at, region FROM generation "
                 "WHERE batch = ? ORDER BY id",
                 (batch,),
             )

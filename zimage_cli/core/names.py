@@ -194,9 +194,14 @@ def _cut(text: str, length: int) -> str:
     return text.encode("utf-8")[:length].decode("utf-8", "ignore")
 
 
+def is_reserved(name: str) -> bool:
+    """Tell whether Windows keeps a name for a device."""
+    return _RESERVED.fullmatch(name) is not None
+
+
 def _unreserved(name: str) -> str:
     """Return a name that is no device on Windows: `con.x` becomes `con-picture.x`."""
-    if not _RESERVED.fullmatch(name):
+    if not is_reserved(name):
         return name
     first, dot, rest = name.partition(".")
     return f"{first.rstrip()}-{FALLBACK_SLUG}{dot}{rest}"

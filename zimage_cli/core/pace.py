@@ -1,9 +1,9 @@
 """The account's rate limit, kept by every zimage of a user together.
 
 The service counts 2 requests in any one second over the whole account and punishes bursts. So a
-turn is taken before each request: turns are evenly spaced, and a turn is only given when the
-request before the last one *left* more than a second ago: a slow handshake shifts what follows.
-After a 429 the pace drops and comes back by itself; a Retry-After holds everybody.
+turn is taken before each request: turns are evenly spaced, and counted from when their requests
+*left*: one that still shakes hands may leave at any moment, and until then holds its place. After
+a 429 the pace drops and comes back by itself; a Retry-After holds everybody.
 
 State is one row an account in a small SQLite file: locks that the kernel frees with the process,
 whatever the system. It is never synced to disk: after a power cut nobody is in the way.
@@ -38,10 +38,17 @@ turn that came late may be caught up with."""
 SLOWEST = 0.1
 """The pace never drops below a tenth of the limit."""
 
+PENDING = 2.0
+"""Seconds for which a turn whose request has not left holds its place: the slowest handshake, and
+how long a process that died there is waited for."""
+
 _DROP = 0.6
 _RECOVER = 0.05
 _STALE = 150.0
 """Seconds. No honest hold is longer; one that is was written before the clock began anew."""
+
+_KEPT = 12.0
+"""Seconds for which turns are remembered: longer than the window of 1 s at the slowest pace."""
 
 _BUSY_SECONDS = 5.0
 _AFTER_429 = 1.0
@@ -50,26 +57,71 @@ _AFTER_429 = 1.0
 
 @dataclass(slots=True)
 class _State:
-    """What an account's zimages know together; times by the monotonic clock, which they share."""
+    """What an account's zimages know together; times by the monotonic clock, which they share.
 
-    taken: list[float] = field(default_factory=list)
-    """When the latest turns began, or their requests left, oldest first."""
+    That clock begins anew with the machine, so the end of a hold is kept by the other one too, and
+    the earlier counts.
+    """
+
+    turns: list[tuple[float, str]] = field(default_factory=list)
+    """When the latest requests left, or where an id stands, when their turns were given."""
     hold: float = 0.0
+    hold_clock: float = 0.0
     factor: float = 1.0
 
     @classmethod
     def parse(cls, text: str | None, now: float) -> _State:
         try:
             raw = json.loads(text or "{}")
-            taken = [float(at) for at in raw["taken"] if float(at) <= now + _STALE]
-            hold, factor = float(raw["hold"]), float(raw["factor"])
-        except (ValueError, KeyError, TypeError):
+            turns = [(float(at), str(turn)) for at, turn in raw["turns"]]
+            hold, hold_clock = float(raw["hold"]), float(raw["hold_clock"])
+            factor = float(raw["factor"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls()
-        # After a restart of the machine the clock is young, and old times lie far ahead.
-        return cls(taken, hold if hold <= now + _STALE else 0.0, min(max(factor, SLOWEST), 1.0))
+        return cls(
+            # After a restart of the machine the clock is young, and old times lie ahead.
+            [(at, turn) for at, turn in turns if at <= now],
+            hold,
+            hold_clock,
+            factor if SLOWEST <= factor <= 1.0 else 1.0,
+        )
 
     def text(self) -> str:
-        return json.dumps({"taken": self.taken, "hold": self.hold, "factor": self.factor})
+        return json.dumps(
+            {
+                "turns": self.turns,
+                "hold": self.hold,
+                "hold_clock": self.hold_clock,
+                "factor": self.factor,
+            }
+        )
+
+    def held(self, now: float) -> float:
+        """Return for how many seconds more everybody rests."""
+        left = min(self.hold - now, self.hold_clock - time.time())
+        return left if 0 < left <= _STALE else 0.0
+
+    def rest(self, seconds: float, now: float) -> None:
+        """Let everybody rest."""
+        seconds = min(seconds, _STALE)
+        if seconds > self.held(now):
+            self.hold, self.hold_clock = now + seconds, time.time() + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn that was given: its request may leave now."""
+
+    pace: Pace
+    id: str
+
+    def sent(self) -> None:
+        """Note that the request has left just now, later than the turn was given."""
+        self.pace.left(self.id, time.monotonic())
+
+    def dropped(self) -> None:
+        """Note that the request will not leave any more."""
+        self.pace.left(self.id, None)
 
 
 class Pace:
@@ -103,25 +155,35 @@ class Pace:
         *,
         sleep: Callable[[float], None] = time.sleep,
         on_wait: Callable[[float], None] = lambda _: None,
-    ) -> None:
-        """Return when a request may be sent; `on_wait` hears of waits, in seconds."""
-        if not self._rps:
-            return
+        on_next: Callable[[], None] = lambda: None,
+    ) -> Turn:
+        """Return when a request may be sent.
+
+        `on_next` is called once nobody else of this process comes before it: what must be done
+        before sending may be done while waiting. `on_wait` hears of waits, in seconds; `sleep` is
+        also asked for 0 s before anything, and may raise to give up.
+        """
         # One thread of a process at a time asks for the next turn; the others queue behind it.
         with self._turn:
-            while True:
-                wait = self._try_take()
-                if wait <= 0:
-                    return
+            sleep(0.0)
+            on_next()
+            turn = Turn(self, os.urandom(6).hex())
+            while self._rps and (wait := self._try_take(turn.id)) > 0:
                 on_wait(wait)
                 sleep(wait)
+            return turn
 
-    def sent(self) -> None:
-        """Note that the request of the latest turn has left just now, later than the turn began."""
+    def left(self, turn: str, at: float | None) -> None:
+        """Note when the request of a turn left; None where it never will, and only holds a place.
+
+        Called by `Turn`.
+        """
         if self._rps:
             with self._change() as state:
-                if state.taken:
-                    state.taken[-1] = max(state.taken[-1], time.monotonic())
+                state.turns = [
+                    (at or given, "") if known == turn else (given, known)
+                    for given, known in state.turns
+                ]
 
     def succeeded(self) -> None:
         """Note an answer: a dropped pace comes back a little."""
@@ -134,30 +196,36 @@ class Pace:
         """Note a failure: where it speaks of the rate, the pace drops and everybody rests."""
         if not self._rps or not speaks_of_rate(error):
             return
-        rest = error.retry_after if error.retry_after is not None else _AFTER_429
         with self._change() as state:
             state.factor = max(SLOWEST, state.factor * _DROP)
-            state.hold = max(state.hold, time.monotonic() + min(rest, _STALE))
+            rest = error.retry_after if error.retry_after is not None else _AFTER_429
+            state.rest(rest, time.monotonic())
         self._may_be_slow = True
 
     _may_be_slow = False
 
     # -- the state -----------------------------------------------------------------------------
 
-    def _try_take(self) -> float:
+    def _try_take(self, turn: str) -> float:
         """Take a turn and return 0, or return how long to wait before asking again."""
         with self._change() as state:
             now = time.monotonic()
             self._may_be_slow = state.factor < 1.0
             window = (self._room / self._rps + MARGIN) / state.factor
-            ready = state.hold
-            if state.taken:
-                ready = max(ready, state.taken[-1] + EVEN * window / self._room)
-            if len(state.taken) >= self._room:
-                ready = max(ready, state.taken[-self._room] + window)
+            ready = now + state.held(now)
+            if state.turns:
+                ready = max(ready, max(state.turns)[0] + EVEN * window / self._room)
+            if len(state.turns) >= self._room:
+                # What has not left may leave now.
+                left = sorted(
+                    min(now, given + PENDING) if pending else given
+                    for given, pending in state.turns
+                )
+                ready = max(ready, left[-self._room] + window)
             if ready > now:
                 return ready - now
-            state.taken = [*state.taken, now][-self._room :]
+            oldest = now - max(window, _KEPT)
+            state.turns = [known for known in state.turns if known[0] >= oldest] + [(now, turn)]
             return 0.0
 
     @contextmanager

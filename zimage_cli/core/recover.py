@@ -84,9 +84,32 @@ def recover(
     there = _already_there(book, entry, wanted)
     if there is not None:
         return there
-    path, fetched = _fetch(client, entry, wanted, on_progress, sleep)
-    _note(book, entry, path, fetched)
-    return path
+    FolderPlace(wanted.parent).prepare()
+    return _fetch(book, client, entry, wanted, on_progress, sleep)
+
+
+def claim(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
+    """Find a picture that got its name in the instant before its process died; None where not.
+
+    Two equal pictures must not be claimed at the same time: each would be taken for the other.
+    """
+    return _already_there(book, entry, _wanted(entry, None, default_folder))
+
+
+def fetch_again(
+    book: Ledger,
+    client: Client,
+    entry: Entry,
+    *,
+    default_folder: Path,
+    on_progress: Callable[[int, int | None], None] = lambda _received, _total: None,
+) -> Path:
+    """Fetch one picture that `claim` did not find, save it and return its path.
+
+    Raises NotSavedError.
+    """
+    wanted = _wanted(entry, None, default_folder)
+    return _fetch(book, client, entry, wanted, on_progress, time.sleep)
 
 
 def _examine(path: Path) -> Fetched | None:
@@ -120,28 +143,31 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
 
 
 def _fetch(
+    book: Ledger,
     client: Client,
     entry: Entry,
     wanted: Path,
     on_progress: Callable[[int, int | None], None],
     sleep: Callable[[float], None],
-) -> tuple[Path, Fetched]:
+) -> Path:
     from zimage_cli.api.download import fetch
 
-    place = FolderPlace(wanted.parent)
-    place.prepare()
     loopback = is_loopback_host(host_of(entry.endpoint))
     url = entry.image_url or ""
     try:
-        with place.draft(str(wanted)) as draft:
+        with FolderPlace(wanted.parent).draft(str(wanted)) as draft:
             fetched = retry.run(
                 lambda: fetch(client, url, draft.file, loopback=loopback, on_progress=on_progress),
                 retry.Policy(limits.PICTURE_RETRIES, wait_base=limits.PICTURE_WAIT_BASE),
                 sleep=sleep,
             )
-            return Path(draft.keep()).absolute(), fetched
+            # Before it gets its name: so that `claim` knows it should this process die right now.
+            book.fetched(entry.id, fetched)
+            path = Path(draft.keep()).absolute()
     except OSError as error:
         raise DiskError(f"{wanted} could not be written: {reason(error)}.") from None
+    _note(book, entry, path, fetched)
+    return path
 
 
 def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:

@@ -38,7 +38,7 @@ class Journal:
                 for line in file:
                     try:
                         record = json.loads(line)
-                    except ValueError:
+                    except (ValueError, RecursionError):
                         continue
                     if isinstance(record, dict):
                         yield record
@@ -53,11 +53,17 @@ class Journal:
         One write of a whole line to a file opened for appending: a kill leaves all of it or
         nothing. What a power cut takes, the ledger tells again.
         """
-        line = json_text(record).encode() + b"\n"
+        line = json_text(record).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
             if self._handle is None:
                 self._handle = _open(self.path)
-            os.write(self._handle, line)
+            try:
+                _write(self._handle, line)
+            except OSError:
+                # A full disk may have taken half of it: the next one begins on a line of its own.
+                os.close(self._handle)
+                self._handle = None
+                raise
 
     def close(self) -> None:
         """Close the file."""
@@ -78,6 +84,11 @@ def _open(path: Path) -> int:
     return handle
 
 
+def _write(handle: int, line: bytes) -> None:
+    while line:
+        line = line[os.write(handle, line) :]
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder for one batch: the kernel frees the lock with the process.
@@ -96,6 +107,11 @@ def alone_in(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise UsageError(f"{folder} cannot be locked: {reason(error)}") from None
+    except NotImplementedError:
+        raise UsageError(
+            f"{folder} cannot be locked: its file system knows no locks",
+            hint="Give a folder on a local disk with --output.",
+        ) from None
     try:
         yield
     finally:

@@ -6,16 +6,20 @@ several equal ones it is. So lines may be added, removed and re-ordered between 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from zimage_cli.api.characters import is_safe
 from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.core.expand import count_text, sweep, sweep_count
-from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.files import reason
+from zimage_cli.core.names import NAME_BYTES, NameTemplate, is_reserved
 from zimage_cli.core.request import Request, parse_request, seeds
+from zimage_cli.core.text import shown
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.records import Record
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 MAX_COUNT = 10_000
 MAX_VARIANTS = 1_000_000
 """Pictures that one line may stand for: more than that is a slip, and CNY 100,000."""
+
+_DEEPEST = 8
+"""Folders below the output folder, and the file: more than that is a slip."""
 
 _OWN_FIELDS = frozenset({"name", "output", "count"})
 
@@ -57,7 +64,9 @@ class Defaults:
     """What holds for lines that do not say.
 
     `fields` are request fields. `sizes` and `seeds` multiply every line; with `expand`, so do the
-    alternatives in its prompt. `shard` is (i, n) with 1 <= i <= n.
+    alternatives in its prompt. `shard` is (i, n) with 1 <= i <= n. `folder` is where the pictures
+    go. `check_base_url` raises UsageError for a line's base URL that is not asked; None refuses all
+    of them.
     """
 
     fields: Mapping[str, object]
@@ -67,7 +76,8 @@ class Defaults:
     sizes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     shard: tuple[int, int] = (1, 1)
-    trust_base_url: bool = False
+    folder: Path | None = None
+    check_base_url: Callable[[str], None] | None = None
 
 
 @dataclass
@@ -77,6 +87,8 @@ class Planner:
     defaults: Defaults
     _seen: dict[bytes, int] = field(default_factory=dict)
     _templates: dict[str, NameTemplate] = field(default_factory=dict)
+    _outputs: dict[str, str | None] = field(default_factory=dict)
+    """What is wrong with the folder of an `output`, by folder."""
     _number: int = 0
 
     def plan(self, records: Iterable[Record]) -> Iterator[Item | Invalid]:
@@ -93,14 +105,17 @@ class Planner:
 
     def _items(self, line: int, fields: dict[str, object]) -> Iterator[Item]:
         own = {name: fields.pop(name) for name in _OWN_FIELDS & fields.keys()}
-        if "base_url" in fields and not self.defaults.trust_base_url:
+        check_base_url = self.defaults.check_base_url
+        if "base_url" in fields and check_base_url is None:
             raise UsageError(
                 "base_url: a file does not decide where the key is sent; --trust-base-url allows it"
             )
         template = self._template(own.get("name"))
-        output = _output(own.get("output"))
+        output = self._output(own.get("output"))
         count = _count(own.get("count", self.defaults.count))
         request = parse_request(fields, defaults=self.defaults.fields)
+        if request.base_url is not None and check_base_url is not None:
+            check_base_url(request.base_url)
         for variant in self._variants(request):
             for one in _with_count(variant, count):
                 yield from self._item(line, one, template, output)
@@ -139,12 +154,29 @@ class Planner:
         if name is None:
             return self.defaults.template
         if not isinstance(name, str):
-            raise UsageError(f"name: {name!r} is not text")
+            raise UsageError(f"name: {shown(name)} is not text")
         if name not in self._templates:
             if len(self._templates) > 1000:
                 self._templates.clear()
             self._templates[name] = NameTemplate.parse(name)
         return self._templates[name]
+
+    def _output(self, value: object) -> str | None:
+        output, folder = _output(value), self.defaults.folder
+        if output is None or folder is None or "/" not in output:
+            return output
+        parent = output.rpartition("/")[0]
+        if parent not in self._outputs:
+            if len(self._outputs) > 1000:
+                self._outputs.clear()
+            self._outputs[parent] = None
+            try:
+                within(folder, output)
+            except UsageError as error:
+                self._outputs[parent] = error.message
+        if self._outputs[parent] is not None:
+            raise UsageError(self._outputs[parent] or "")
+        return output
 
 
 def variants(
@@ -181,8 +213,31 @@ def _with_count(request: Request, count: int) -> Iterator[Request]:
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:
-        raise UsageError(f"count: {value!r} is not allowed; allowed: 1 … {MAX_COUNT}")
+        raise UsageError(f"count: {shown(value)} is not allowed; allowed: 1 … {MAX_COUNT}")
     return value
+
+
+def within(folder: Path, output: str, *, make: bool = False) -> Path:
+    """Return the path of a line's `output` in the folder; `make` makes what leads to it.
+
+    Raises UsageError where a link leads out of the folder, or a file is in the way.
+    """
+    path, home = folder / output, folder.resolve()
+    parent = path.parent
+    if parent == folder:
+        return path
+    try:
+        for above in (parent, *parent.parents):
+            if above != folder and above.is_relative_to(folder) and above.is_file():
+                raise UsageError(f"output: {above} is a file, and so no folder for others")
+        if parent.resolve().is_relative_to(home):
+            if make:
+                parent.mkdir(parents=True, exist_ok=True)
+            return path
+    except (OSError, RuntimeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "it links to itself"
+        raise UsageError(f"output: {parent} cannot be a folder: {why}") from None
+    raise UsageError(f"output: {parent} is a link that leads out of the output folder")
 
 
 def _output(value: object) -> str | None:
@@ -190,7 +245,7 @@ def _output(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"output: {value!r} is not a file name")
+        raise UsageError(f"output: {shown(value)} is not a file name")
     windows, posix = PureWindowsPath(value), PurePosixPath(value)
     bad = (
         windows.drive
@@ -198,11 +253,14 @@ def _output(value: object) -> str | None:
         or posix.is_absolute()
         or ".." in windows.parts
         or any(part.startswith(".") or part != part.strip() for part in windows.parts)
-        or not all(char.isprintable() for char in value)
+        or any(part.endswith(".") or is_reserved(part) for part in windows.parts)
+        or any(len(os.fsencode(part)) > NAME_BYTES for part in windows.parts)
+        or len(windows.parts) > _DEEPEST
+        or not all(map(is_safe, value))
         or any(char in '<>:"|?*' for char in value)
     )
     if bad:
-        raise UsageError(f"output: {value!r} is not a plain path within the output folder")
+        raise UsageError(f"output: {shown(value)} is not a plain path within the output folder")
     if posix.suffix.lower() != ".png":
-        raise UsageError(f"output: {value!r} does not end in .png, and the service makes PNG")
+        raise UsageError(f"output: {shown(value)} does not end in .png, and the service makes PNG")
     return "/".join(windows.parts)

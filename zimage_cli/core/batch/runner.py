@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +24,19 @@ from zimage_cli.api.errors import (
     ServiceError,
     ZimageError,
 )
-from zimage_cli.core import ledger, recover
+from zimage_cli.core import recover
 from zimage_cli.core.batch import state as states
-from zimage_cli.core.batch.plan import Item
+from zimage_cli.core.batch.plan import Item, within
+from zimage_cli.core.files import reason
 from zimage_cli.core.job import Observer
 from zimage_cli.core.request import draw_seed
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import State, States
+    from zimage_cli.core.entry import Entry
     from zimage_cli.core.job import Maker
-    from zimage_cli.core.ledger import Ledger
+    from zimage_cli.core.request import Request
 
 SAVED, FAILED, LOST, SKIPPED = "saved", "failed", "lost", "skipped"
 
@@ -70,12 +73,11 @@ class Tally:
     lines: dict[str, list[int]] = field(default_factory=dict)
     fatal: ZimageError | None = None
     over_budget: bool = False
-    skipped_failed: int = 0
-    skipped_lost: int = 0
-
-
-Report = Callable[[Item, dict[str, Any]], None]
-"""Hears of every line that has ended, with its record."""
+    skipped_failed: list[int] = field(default_factory=list)
+    """Lines that failed in an earlier run and are left; so `skipped_lost`."""
+    unfetched: int = 0
+    """Failures that are paid: the next run fetches them."""
+    skipped_lost: list[int] = field(default_factory=list)
 
 
 class View:
@@ -101,13 +103,14 @@ def decide(state: State, options: Options) -> str:
 class Runner:
     """One run of a batch over its items.
 
-    `run` returns when every line has ended or nothing more may be sent. `stop` ends it early: what
-    is in flight is waited for and saved.
+    `wait` tells when every line has ended or nothing more may be sent. `stop` ends it early: what
+    is in flight is waited for and saved. `maker_for` gives the maker for a line's `base_url`; all
+    of them share one ledger and one pace.
     """
 
     def __init__(
         self,
-        maker: Maker,
+        maker_for: Callable[[str | None], Maker],
         journal: Journal,
         known: States,
         folder: Path,
@@ -116,7 +119,7 @@ class Runner:
         *,
         error_document: Callable[[ZimageError, str], dict[str, Any]],
     ) -> None:
-        self._maker = maker
+        self._maker_for = maker_for
         self._journal = journal
         self._known = known
         self._folder = folder
@@ -131,7 +134,7 @@ class Runner:
         self._working = 0
         self._bug: BaseException | None = None
         self.tally = Tally()
-        maker.sleep = self._sleep
+        maker_for(None).sleep = self._sleep
 
     # -- from outside --------------------------------------------------------------------------
 
@@ -158,11 +161,7 @@ class Runner:
 
     def _work(self, items: Iterator[Item]) -> None:
         try:
-            while not self._stop.is_set():
-                with self._next:
-                    item = next(items, None)
-                if item is None:
-                    break
+            while (item := self._take(items)) is not None:
                 self._one(item)
         except Stopped:
             pass
@@ -174,6 +173,17 @@ class Runner:
                 self._working -= 1
                 if not self._working:
                     self._finished.set()
+
+    def _take(self, items: Iterator[Item]) -> Item | None:
+        with self._next:
+            if self._stop.is_set():
+                return None
+            try:
+                return next(items, None)
+            except ZimageError as error:
+                # The file cannot be read any more, or is another one by now.
+                self._end_all(error)
+                return None
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
@@ -190,68 +200,65 @@ class Runner:
                 self._skip(item, kind)
 
     def _make(self, item: Item, state: State) -> None:
-        request = item.request
+        maker, request = self._maker_for(item.request.base_url), item.request
         if request.seed is None and not self._options.no_seed:
             # A seed that was drawn for this line stays its seed.
             request = replace(request, seed=draw_seed() if state.seed is None else state.seed)
-        price = self._maker.destination.price(prompt_extend=request.prompt_extend)
+        try:
+            wanted = self._wanted(item, request, maker)
+        except ZimageError as error:
+            self._failed(item, request.seed, error)
+            return
+        price = maker.destination.price(prompt_extend=request.prompt_extend)
         amount = price.amount if price else Decimal(0)
         if not self._reserve(amount):
             return
-        wanted = self._wanted(item, request)
+        lost: list[ZimageError] = []
         watch = self._view.started(item)
         try:
-            picture = self._maker.make(
+            picture = maker.make(
                 request,
                 number=item.number,
                 observer=watch,
                 wanted=wanted,
                 tags={"batch": self._known.batch, "job": item.job},
+                on_lost=partial(self._lost_a_try, amount, lost),
             )
         except ZimageError as error:
             self._settle(amount, billed=_maybe_billed(error))
-            self._failed(item, request.seed, error)
+            self._failed(
+                item, request.seed, lost[-1] if lost and not _maybe_billed(error) else error
+            )
         except BaseException:
             self._settle(amount, billed=False)
+            if lost:
+                self._failed(item, request.seed, lost[-1])
             raise
         else:
             self._settle(amount, billed=True)
             self._saved(item, picture.document, picture.path)
 
     def _fetch(self, item: Item, state: State) -> None:
-        book = self._maker.ledger.book
+        maker = self._maker_for(None)
+        book = maker.ledger.book
         entry = book.entry(state.entry) if book and state.entry else None
         if book is None or entry is None:
             self._skip(item, states.LOST)
             return
         watch = self._view.started(item)
         try:
-            self._still_there(book, entry)
-            path = recover.recover(
+            path = recover.fetch_again(
                 book,
-                self._maker.client,
+                maker.client,
                 entry,
-                None,
                 default_folder=self._folder,
                 on_progress=watch.receiving,
-                sleep=self._sleep,
             )
         except ZimageError as error:
             self._failed(item, entry.seed, error)
             return
         saved = book.entry(entry.id) or entry
         self._saved(item, saved.document, str(path))
-
-    def _still_there(self, book: Ledger, entry: Any) -> None:
-        until = entry.expires_at
-        if until is not None and datetime.now(UTC) < until:
-            return
-        error = AnswerLost(
-            "It was made over 24 hours ago and never fetched: the service has dropped it.",
-            hint="--retry-lost makes and pays it again.",
-        )
-        book.ended(entry.id, ledger.LOST, error)
-        raise error
 
     # -- what came of it -----------------------------------------------------------------------
 
@@ -268,8 +275,17 @@ class Runner:
         # A picture that was made and not fetched is neither: the next run fetches it, unpaid.
         status = LOST if _maybe_billed(error) and not isinstance(error, NotSavedError) else FAILED
         document = self._error_document(error, item.request.prompt)
-        record = {**document, "line": item.line, "status": status, "seed": seed}
-        cause = error.code or error.kind
+        if isinstance(error, _POINTLESS):
+            self._end_all(error)
+        if isinstance(error, NotSavedError):
+            with self._book:
+                self.tally.unfetched += 1
+        self._not_saved(item, status, seed, document)
+
+    def _not_saved(
+        self, item: Item, status: str, seed: int | None, document: dict[str, Any]
+    ) -> None:
+        cause = str(document.get("code") or document.get("type") or status)
         with self._book:
             if status == LOST:
                 self.tally.lost += 1
@@ -277,16 +293,23 @@ class Runner:
                 self.tally.failed += 1
             self.tally.causes[cause] += 1
             self.tally.lines.setdefault(cause, []).append(item.line)
-            if isinstance(error, _POINTLESS):
-                self.tally.fatal = self.tally.fatal or error
-                self._stop.set()
-        self._end(item, record)
+        self._end(item, {**document, "line": item.line, "status": status, "seed": seed})
 
     def _skip(self, item: Item, kind: str) -> None:
+        entry = self._unrecorded(item)
+        if entry is not None and kind == states.DONE:
+            self._saved(item, entry.document, entry.path or "")
+            return
+        if entry is not None:
+            status = LOST if kind == states.LOST else FAILED
+            self._not_saved(item, status, entry.seed, _error_of(entry))
+            return
         with self._book:
             self.tally.skipped += 1
-            self.tally.skipped_failed += kind == states.FAILED
-            self.tally.skipped_lost += kind == states.LOST
+            if kind == states.FAILED:
+                self.tally.skipped_failed.append(item.line)
+            elif kind == states.LOST:
+                self.tally.skipped_lost.append(item.line)
         reasons = {
             states.DONE: "saved before",
             states.FAILED: "failed before: --retry-failed",
@@ -294,6 +317,12 @@ class Runner:
         }
         record = {"line": item.line, "status": SKIPPED, "reason": reasons[kind]}
         self._view.ended(item, record)
+
+    def _unrecorded(self, item: Item) -> Entry | None:
+        """Return how a picture ended where its process died before the journal had it."""
+        number = self._known.unrecorded.get(item.key)
+        book = self._maker_for(None).ledger.book
+        return book.entry(number) if number is not None and book is not None else None
 
     def _end(self, item: Item, record: dict[str, Any], *, file: str | None = None) -> None:
         kept = {**record, "job": item.job, "file": file}
@@ -304,10 +333,8 @@ class Runner:
             self._journal.append(kept)
         except OSError as error:
             # The ledger has it; but a folder that takes no line takes no picture either.
-            problem = DiskError(f"{self._journal.path} cannot be written: {error.strerror}.")
-            with self._book:
-                self.tally.fatal = self.tally.fatal or problem
-            self._stop.set()
+            problem = DiskError(f"{self._journal.path} cannot be written: {reason(error)}.")
+            self._end_all(problem)
         self._view.ended(item, record)
 
     # -- money ---------------------------------------------------------------------------------
@@ -330,18 +357,42 @@ class Runner:
             if billed:
                 self.tally.spent += amount
 
-    def _wanted(self, item: Item, request: Any) -> str:
+    def _lost_a_try(self, amount: Decimal, lost: list[ZimageError], error: ZimageError) -> None:
+        """Note a try that may be billed and is made again; the end, where that is too much."""
+        lost.append(error)
+        with self._book:
+            self.tally.spent += amount
+            bound = self._options.max_cost
+            if bound is not None and self.tally.spent + self._reserved > bound:
+                self.tally.over_budget = True
+                self._stop.set()
+
+    def _end_all(self, error: ZimageError) -> None:
+        with self._book:
+            self.tally.fatal = self.tally.fatal or error
+        self._stop.set()
+
+    def _wanted(self, item: Item, request: Request, maker: Maker) -> str:
+        """Return where a picture goes. Raises UsageError where it cannot, before it is paid."""
         if item.output is not None:
-            return str(self._folder / item.output)
+            return str(within(self._folder, item.output, make=True))
         name = item.template.render(
             prompt=request.prompt,
             seed=request.seed,
             size=request.size,
-            region=self._maker.destination.region,
+            region=maker.destination.region,
             n=item.number,
             when=datetime.now(UTC).astimezone(),
         )
         return str(self._folder / name)
+
+
+def _error_of(entry: Entry) -> dict[str, Any]:
+    """Return the error object of `--json` for how an entry ended."""
+    error = entry.error or {}
+    names = ("type", "code", "message", "hint", "http_status", "request_id")
+    document = {name: error.get(name) for name in names}
+    return {**document, "prompt": entry.prompt}
 
 
 def _maybe_billed(error: ZimageError) -> bool:

@@ -1,20 +1,26 @@
 """How far each picture of a batch has come, from the ledger and the journal together.
 
 The ledger knows every attempt; the journal stands in where there is no ledger, as on another
-machine. What a run still needs to know of a saved picture is that it is saved.
+machine. What a run still needs to know of a saved picture is that it is saved. Neither is trusted
+to hold what zimage wrote: what makes no sense is passed over.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.api import limits
+from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core import ledger
 from zimage_cli.core.batch.journal import FRESH, Journal
+from zimage_cli.core.request import MAX_SEED
 
 if TYPE_CHECKING:
     from zimage_cli.core.ledger import Ledger
@@ -37,24 +43,37 @@ _DONE = State(DONE)
 
 @dataclass
 class States:
-    """The state of every picture that was ever tried in a folder, by key."""
+    """The state of every picture that was ever tried in a folder, by key.
+
+    Keys are the 16 bytes of `Item.key`.
+    """
 
     folder: Path
     generation: int = 0
     """How often the folder was begun anew."""
+    unrecorded: dict[bytes, int] = field(default_factory=dict)
+    """Entries of the ledger that ended as the journal does not have it, because the process died
+    between both; by key."""
     _states: dict[bytes, State] = field(default_factory=dict)
-    unrecorded: list[int] = field(default_factory=list)
-    """Entries saved in the ledger that the journal does not have: the process died between both."""
 
     @property
     def batch(self) -> str:
-        """How the ledger knows this folder's batch."""
-        text = f"{self.generation}\0{self.folder.absolute()}"
+        """How the ledger knows this folder's batch, whichever path leads to it."""
+        text = f"{self.generation}\0{self.folder.resolve()}"
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def of(self, key: bytes) -> State:
         """Return the state of a picture."""
         return self._states.get(key, _NEW)
+
+    def to_fetch(self) -> list[tuple[bytes, State]]:
+        """Return the pictures that are paid and not on disk, with their keys."""
+        return [(key, state) for key, state in self._states.items() if state.kind == FETCH]
+
+    def found(self, key: bytes) -> None:
+        """Note that a picture that was to be fetched is on disk and in the ledger."""
+        self.unrecorded[key] = self._states[key].entry or 0
+        self._states[key] = _DONE
 
     @classmethod
     def load(cls, folder: Path, journal: Journal, book: Ledger | None, *, fresh: bool) -> States:
@@ -62,28 +81,28 @@ class States:
         states = cls(folder)
         for record in journal.records():
             if record.get("status") == FRESH:
-                states.generation += 1
-                states._states.clear()
+                states._begin_anew()
             else:
                 states._take_record(record)
         if fresh:
-            states.generation += 1
-            states._states.clear()
+            states._begin_anew()
         elif book is not None:
             states._take_ledger(book)
         return states
 
+    def _begin_anew(self) -> None:
+        self.generation += 1
+        self._states.clear()
+
     def _take_record(self, record: dict[str, Any]) -> None:
-        try:
-            key = bytes.fromhex(record["job"])
-        except (KeyError, ValueError, TypeError):
+        key = _key(record.get("job"))
+        if key is None:
             return
-        seed = record.get("seed")
-        seed = seed if isinstance(seed, int) else None
+        seed = _seed(record.get("seed"))
         match record.get("status"):
             case "saved":
                 file = record.get("file")
-                stands = isinstance(file, str) and (self.folder / file).is_file()
+                stands = isinstance(file, str) and _is_file(os.path.join(self.folder, file))  # noqa: PTH118 - 10,000 of them
                 self._states[key] = _DONE if stands else State(NEW, seed)
             case "failed":
                 self._states[key] = State(FAILED, seed)
@@ -91,24 +110,83 @@ class States:
                 self._states[key] = State(LOST, seed)
 
     def _take_ledger(self, book: Ledger) -> None:
-        for job, entry, status, seed, path, error in book.batch(self.batch):
-            key = bytes.fromhex(job)
+        expired = datetime.now(UTC) - timedelta(hours=limits.URL_LIFETIME_HOURS)
+        for job, entry, status, drawn, path, error, answered_at, region in book.batch(self.batch):
+            key = _key(job)
+            if key is None:
+                continue
+            seed, before = _seed(drawn), self._states.get(key)
             match status:
                 case ledger.SAVED:
-                    if self._states.get(key) is _DONE:
+                    if before is _DONE and key not in self.unrecorded:
                         continue
-                    if path and Path(path).is_file():
-                        self._states[key] = _DONE
-                        self.unrecorded.append(entry)
-                    else:
-                        self._states[key] = State(NEW, seed)
-                case ledger.MADE:
+                    stands = _is_file(path)
+                    self._states[key] = _DONE if stands else State(NEW, seed)
+                    self._note(key, entry if stands else None)
+                case ledger.MADE if region == SANDBOX:
+                    # It ended with its process, and the next picture is as free.
+                    self._states[key] = State(NEW, seed)
+                case ledger.MADE if _is_after(answered_at, expired):
                     self._states[key] = State(FETCH, seed, entry)
-                case ledger.LOST | ledger.SENDING:
-                    self._states[key] = State(LOST, seed, entry)
+                    self._note(key, None)
+                case ledger.LOST | ledger.SENDING | ledger.MADE:
+                    self._ended(key, State(LOST, seed, entry))
                 case ledger.FAILED:
-                    interrupted = error and json.loads(error).get("type") == "interrupted"
-                    self._states[key] = State(NEW if interrupted else FAILED, seed, entry)
+                    if _kind(error) == "interrupted":
+                        self._states[key] = State(NEW, seed)
+                        self._note(key, None)
+                    else:
+                        self._ended(key, State(FAILED, seed, entry))
+
+    def _ended(self, key: bytes, state: State) -> None:
+        before = self._states.get(key)
+        recorded = before is not None and before.kind == state.kind and key not in self.unrecorded
+        self._states[key] = state
+        self._note(key, None if recorded else state.entry)
+
+    def _note(self, key: bytes, entry: int | None) -> None:
+        if entry is None:
+            self.unrecorded.pop(key, None)
+        else:
+            self.unrecorded[key] = entry
 
     def __iter__(self) -> Iterator[State]:
         return iter(self._states.values())
+
+
+def _key(job: object) -> bytes | None:
+    try:
+        key = bytes.fromhex(job) if isinstance(job, str) else b""
+    except ValueError:
+        return None
+    return key if len(key) == 16 else None
+
+
+def _seed(value: object) -> int | None:
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEED
+    return value if good and isinstance(value, int) else None
+
+
+def _is_file(path: object) -> bool:
+    if isinstance(path, bytes):
+        # How the ledger keeps a path that is no valid text.
+        path = path.decode("utf-8", "surrogatepass")
+    try:
+        return isinstance(path, str) and bool(path) and os.path.isfile(path)  # noqa: PTH113
+    except ValueError:
+        return False
+
+
+def _is_after(text: object, when: datetime) -> bool:
+    try:
+        return isinstance(text, str) and datetime.fromisoformat(text) > when
+    except (ValueError, TypeError):
+        return False
+
+
+def _kind(error: object) -> object:
+    try:
+        found = json.loads(error) if isinstance(error, str) else None
+    except (ValueError, RecursionError):
+        return None
+    return found.get("type") if isinstance(found, dict) else None
