@@ -103,7 +103,7 @@ def as_json(error: errors.ZimageError, *, prompt: str | None = None) -> dict[str
     return {
         "type": error.kind,
         "code": error.code,
-        "message": message,
+        "message": redact(message),
         "hint": hint_for(error),
         "http_status": error.http_status,
         "request_id": error.request_id,
@@ -127,7 +127,7 @@ def _document(
 
 def bug_document(error: BaseException) -> dict[str, Any]:
     """Return the error object of `--json` for an unknown exception."""
-    return _document("bug", f"{type(error).__name__}: {error}", _BUG_HINT)
+    return _document("bug", f"{type(error).__name__}: {redact(str(error))}", _BUG_HINT)
 
 
 def error_documents(
@@ -141,7 +141,7 @@ def error_documents(
 
 def print_error(output: Output, error: errors.ZimageError) -> None:
     """Print what happened, the service's words with code and request id, and what to do next."""
-    output.say(f"{output.style('error:', '1;31')} {visible(error.message, newlines=True)}")
+    output.say(f"{output.style('error:', '1;31')} {_shown(error.message)}")
     facts = [
         fact
         for fact in (
@@ -151,7 +151,7 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
         )
         if fact
     ]
-    said = visible(error.service_message or "")
+    said = visible(redact(error.service_message or ""))
     about = visible(", ".join(facts))
     if said or about:
         line = f"{said} ({about})" if said and about else said or about
@@ -159,6 +159,11 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
     hint = hint_for(error)
     if hint:
         output.say(f"  {output.style('next:', '1')} {visible(hint, newlines=True)}")
+
+
+def _shown(text: str) -> str:
+    # The last line of defence: no message holds a key, and none that slipped in is shown.
+    return visible(redact(text), newlines=True)
 
 
 def from_typer(error: typer.TyperException) -> errors.UsageError:
@@ -177,9 +182,10 @@ def print_bug(output: Output, error: BaseException) -> None:
     if output.environ.get("ZIMAGE_DEBUG") == "1":
         import traceback
 
-        output.say(visible("".join(traceback.format_exception(error)).rstrip(), newlines=True))
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        output.say(visible(redact(trace), newlines=True))
     output.say(
         f"{output.style('error:', '1;31')} this is a bug in zimage: "
-        f"{type(error).__name__}: {visible(str(error))}"
+        f"{type(error).__name__}: {visible(redact(str(error)))}"
     )
     output.say(f"  next: {_BUG_HINT}")

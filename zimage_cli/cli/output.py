@@ -134,9 +134,9 @@ class Output:
             self._write(self.stderr, text + "\n")
 
     def warn(self, text: str) -> None:
-        """Print a warning; nothing under `quiet`."""
+        """Print a warning, made visible; nothing under `quiet`."""
         if not self.quiet:
-            self._write(self.stderr, f"{self.style('warning:', '33')} {text}\n")
+            self._write(self.stderr, f"{self.style('warning:', '33')} {visible(text)}\n")
 
     def say(self, text: str) -> None:
         """Print a line on stderr even under `quiet`: errors and what must not be missed."""
