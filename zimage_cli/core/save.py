@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class FolderPlace:
         self.filename = filename
         self.overwrite = overwrite
         self._saved: set[Path] = set()
+        self._publishing = threading.Lock()
 
     def prepare(self) -> None:
         """Make the folder and write a probe; look at the file's name. Raises UsageError."""
@@ -103,13 +105,18 @@ class FolderPlace:
 
     def publish(self, temporary: Path, path: Path) -> Path:
         """Give a finished file its name and return the name it got. Raises OSError."""
-        fresh = self.overwrite and path not in self._saved
-        final = publish(
-            temporary, path, overwrite=fresh, numbered=lambda number: numbered(path, number)
-        )
-        if self.overwrite:
+        if not self.overwrite:
+            return self._publish(temporary, path, overwrite=False)
+        # Two pictures of one run must not both take the name for one of before.
+        with self._publishing:
+            final = self._publish(temporary, path, overwrite=path not in self._saved)
             self._saved.add(final)
-        return final
+            return final
+
+    def _publish(self, temporary: Path, path: Path, *, overwrite: bool) -> Path:
+        return publish(
+            temporary, path, overwrite=overwrite, numbered=lambda number: numbered(path, number)
+        )
 
     @contextmanager
     def draft(self, wanted: str) -> Iterator[Draft]:
