@@ -27,7 +27,12 @@ def write(folder: Path, facts: dict[str, Any], *, started: datetime, number: int
 
 def update(path: Path, **facts: Any) -> None:
     """Change some facts of an evidence file, whole. Raises OSError, or ValueError for no JSON."""
-    document = json.loads(path.read_bytes())
+    try:
+        document = json.loads(path.read_bytes())
+    except RecursionError:
+        document = None
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} is no evidence file")  # noqa: TRY004 - of the file, not the caller
     write_whole(path, _document({**document, **facts}))
 
 

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli.api.errors import NotSavedError, UsageError
+from zimage_cli.core.ledger import MADE, SAVED, Ledger
+from zimage_cli.core.recover import BUSY, EXPIRED, GONE, READY, Candidate, candidates, pick, recover
+from zimage_cli.sandbox.faults import Fault
+
+
+@pytest.fixture
+def recovering() -> Iterator[Callable[..., Path]]:
+    """Recover as `zimage history recover` does."""
+    with contextlib.ExitStack() as opened:
+
+        def run(one: Any, folder: Path | None = None, **options: Any) -> Path:
+            book = Ledger(one.ledger)
+            opened.callback(book.close)
+            [found] = candidates(book)
+            assert found.state == READY
+            return recover(
+                book,
+                one.maker.client,
+                found.entry,
+                folder,
+                default_folder=one.base / "default",
+                sleep=lambda _: None,
+                **options,
+            )
+
+        yield run
+
+
+def states(one: Any) -> list[Candidate]:
+    book = Ledger(one.ledger)
+    try:
+        return candidates(book)
+    finally:
+        book.close()
+
+
+def change(one: Any, **columns: Any) -> None:
+    sets = ", ".join(f"{name} = ?" for name in columns) or "id = id"
+    with contextlib.closing(sqlite3.connect(one.ledger)) as db, db:
+        db.execute(f"UPDATE generation SET {sets}", [*columns.values()])
+
+
+def once(fault: str) -> tuple[Fault]:
+    return (Fault(fault, count=1),)
+
+
+@pytest.fixture
+def unsaved(studio: Any) -> Callable[..., Any]:
+    """A studio with one picture that was made and not fetched, for a fault that is over."""
+
+    def build(fault: str = "picture-500", **config: Any) -> Any:
+        one = studio(retries=0, **config)
+        one.server.script(once(fault))
+        with pytest.raises(NotSavedError):
+            one.make()
+        assert one.files == []
+        return one
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "fault", ["picture-cut", "picture-corrupt", "picture-html", "picture-503", "picture-expired"]
+)
+def test_a_picture_is_saved_where_it_was_meant_to_go_without_being_paid_again(
+    unsaved: Any, recovering: Any, small_png: bytes, fault: str
+) -> None:
+    one = unsaved(fault)
+    before = one.entry
+    path = recovering(one)
+    assert str(path) == before.wanted_path
+    assert path.read_bytes() == small_png
+    assert one.files == [path.name]
+    assert one.server.books.post_count == one.server.books.billed_count == 1
+    entry = one.entry
+    assert (entry.status, entry.path, entry.error) == (SAVED, str(path), None)
+    assert (entry.bytes, entry.width) == (len(small_png), 512)
+    assert "Signature=" not in (entry.image_url or "")
+    assert states(one) == []
+    [evidence] = one.evidence
+    facts = json.loads(evidence.read_bytes())
+    assert (facts["status"], facts["error"]) == (SAVED, None)
+    assert facts["picture"] == {
+        "path": str(path),
+        "bytes": entry.bytes,
+        "sha256": entry.sha256,
+        "width": 512,
+        "height": 512,
+    }
+    assert datetime.fromisoformat(facts["recovered"]).utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("event", ["answered", "asked", "receiving"])
+def test_an_interrupted_download_is_made_good(
+    studio: Any, heard: Any, recovering: Any, small_png: bytes, event: str
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    one = studio()
+    with pytest.raises(KeyboardInterrupt):
+        one.make(on=heard(**{event: interrupt}))
+    assert recovering(one).read_bytes() == small_png
+    assert one.server.books.post_count == 1
+
+
+def test_a_folder_may_be_given(unsaved: Any, recovering: Any, tmp_path: Path) -> None:
+    one = unsaved()
+    path = recovering(one, tmp_path / "elsewhere")
+    assert path.parent == tmp_path / "elsewhere"
+    assert path.name == Path(one.entry.wanted_path).name
+    assert one.files == []
+
+
+def test_nothing_is_overwritten(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    wanted = Path(one.entry.wanted_path)
+    wanted.write_bytes(b"precious")
+    assert recovering(one) == wanted.with_name(f"{wanted.stem}-2.png")
+    assert wanted.read_bytes() == b"precious"
+
+
+def test_a_picture_for_a_stream_goes_to_the_default_folder(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    change(one, wanted_path="-")
+    path = recovering(one)
+    assert path.parent == one.base / "default"
+    assert path.name.endswith("-a-red-fox-7.png")
+
+
+def test_the_bytes_are_reported(unsaved: Any, recovering: Any, small_png: bytes) -> None:
+    steps: list[tuple[int, int | None]] = []
+    recovering(unsaved(), on_progress=lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (len(small_png), len(small_png))
+
+
+def test_what_still_fails_stays_as_it_was(studio: Any, recovering: Any) -> None:
+    one = studio(retries=0)
+    one.server.script(("picture-404",))
+    with pytest.raises(NotSavedError):
+        one.make()
+    before = one.entry
+    with pytest.raises(NotSavedError, match="HTTP 404"):
+        recovering(one)
+    assert one.entry == before
+    assert one.files == []
+    assert [found.state for found in states(one)] == [READY]
+
+
+def test_a_folder_that_cannot_be_written(unsaved: Any, recovering: Any, tmp_path: Path) -> None:
+    one = unsaved()
+    (tmp_path / "taken").write_text("x")
+    asked = len(one.server.books.pictures)
+    with pytest.raises(UsageError, match="a file is in the way"):
+        recovering(one, tmp_path / "taken")
+    assert len(one.server.books.pictures) == asked
+    assert one.entry.status == MADE
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[1, 2]", b"\xff"])
+def test_evidence_that_its_owner_moved_or_changed_is_left_alone(
+    unsaved: Any, recovering: Any, content: bytes | None
+) -> None:
+    one = unsaved()
+    [evidence] = one.evidence
+    if content is None:
+        evidence.unlink()
+    else:
+        evidence.write_bytes(content)
+    assert recovering(one).is_file()
+    assert one.entry.status == SAVED
+    assert [path.read_bytes() for path in one.evidence] == ([] if content is None else [content])
+
+
+# -- what can be had ---------------------------------------------------------------------------
+
+
+def old(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="milliseconds")
+
+
+@pytest.mark.parametrize(
+    ("columns", "state", "words"),
+    [
+        ({}, READY, "can be fetched for 23 h 59 min more"),
+        ({"answered_at": old(23.5)}, READY, "can be fetched for 0 h 29 min more"),
+        ({"answered_at": old(24.01)}, EXPIRED, "over 24 h old: the service has dropped it"),
+        ({"answered_at": old(5000)}, EXPIRED, "over 24 h old: the service has dropped it"),
+        ({"answered_at": None}, EXPIRED, "over 24 h old: the service has dropped it"),
+        ({"region": "sandbox"}, GONE, "made by the sandbox, which has ended"),
+        ({"error": None}, BUSY, "is still saving it"),
+        ({"error": None, "updated_at": old(7)}, READY, "can be fetched for 23 h 59 min more"),
+        ({"error": None, "pid": None}, READY, "can be fetched for 23 h 59 min more"),
+    ],
+)
+def test_states(unsaved: Any, columns: dict[str, Any], state: str, words: str) -> None:
+    one = unsaved()
+    change(one, **columns)
+    [found] = states(one)
+    assert found.state == state
+    assert words in found.words
+
+
+@pytest.mark.parametrize("status", ["sending", "saved", "failed", "lost"])
+def test_only_what_was_made_and_not_saved_is_a_candidate(unsaved: Any, status: str) -> None:
+    one = unsaved()
+    change(one, status=status)
+    assert states(one) == []
+
+
+def test_an_address_that_was_lost_is_a_clear_error(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    change(one, image_url=None)
+    with pytest.raises(NotSavedError, match="address"):
+        recovering(one)
+
+
+def test_a_http_address_of_a_real_endpoint_is_not_fetched(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    asked = len(one.server.books.pictures)
+    change(one, endpoint="https://dashscope.aliyuncs.com")
+    with pytest.raises(NotSavedError, match="https only"):
+        recovering(one)
+    assert len(one.server.books.pictures) == asked
+
+
+def test_picking(unsaved: Any) -> None:
+    one = unsaved()
+    one.server.script(once("picture-500"), once("picture-500"))
+    for _ in range(2):
+        with pytest.raises(NotSavedError):
+            one.make()
+    found = states(one)
+    assert [candidate.entry.id for candidate in found] == [1, 2, 3]
+    assert pick(found, []) == found
+    assert [candidate.entry.id for candidate in pick(found, [3, 1])] == [3, 1]
+    with pytest.raises(UsageError, match="nothing to recover under 9, 7"):
+        pick(found, [9, 1, 7])
