@@ -43,6 +43,10 @@ class ZimageError(Exception):
         self.http_status = http_status
         self.service_message = service_message
 
+    def __str__(self) -> str:
+        # What is learned later is added to `message`.
+        return self.message
+
 
 class UsageError(ZimageError):
     """A bad option, an invalid request, or a place that cannot be written to."""
