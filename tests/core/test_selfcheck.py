@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zimage_cli
+from zimage_cli.core.config_file import read
+from zimage_cli.core.environment import Environment
+from zimage_cli.core.ledger import MIGRATIONS, Ledger
+from zimage_cli.core.selfcheck import Check, check_code, check_settings, write_report
+from zimage_cli.core.settings import Flags, resolve
+
+KEY = "sk-0123456789abcdef0123456789abcdef"
+
+
+def checks(home: Path, config: str | None = None, **variables: str) -> dict[str, Check]:
+    folder = home / ".config" / "zimage"
+    if config is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").write_text(config)
+        (folder / "config.toml").chmod(0o600)
+    environment = Environment(
+        {
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_DATA_HOME": str(home / "data"),
+            **variables,
+        },
+        home,
+    )
+    path = environment.config_file()
+    settings = resolve(environment, Flags(), config=read(path) if path else None)
+    return {check.name: check for check in check_settings(settings)}
+
+
+def statuses(found: dict[str, Check]) -> dict[str, str]:
+    return {name: check.status for name, check in found.items()}
+
+
+def test_every_module_of_the_package_compiles() -> None:
+    check = check_code()
+    root = Path(zimage_cli.__file__).parent
+    assert check == Check("code", "ok", f"{len(list(root.rglob('*.py')))} modules compile")
+
+
+def test_all_is_well(home: Path, work: Path) -> None:
+    found = checks(home, DASHSCOPE_API_KEY=KEY)
+    assert statuses(found) == dict.fromkeys(
+        ("config", "region", "endpoint", "key", "output", "history"), "ok"
+    )
+    assert found["key"].detail == "sk-…cdef (environment DASHSCOPE_API_KEY)"
+    assert str(work / "output") in found["output"].detail
+    assert found["history"].detail == str(home / "data" / "zimage" / "history.db")
+    assert "https://dashscope.aliyuncs.com/api/v1" in found["endpoint"].detail
+    assert KEY not in repr(found)
+
+
+def test_no_key_is_a_warning_with_a_way_out(home: Path) -> None:
+    found = checks(home, DASHSCOPE_API_REGION="ap-southeast-1")
+    assert found["key"].status == "warning"
+    assert found["key"].hint == "zimage config set-key --region singapore"
+    assert "singapore" in found["region"].detail
+
+
+def test_the_sandbox_needs_no_key(home: Path) -> None:
+    assert checks(home, ZIMAGE_REGION="sandbox")["key"].status == "ok"
+
+
+def test_a_key_that_is_none_fails_without_being_shown(home: Path) -> None:
+    found = checks(home, DASHSCOPE_API_KEY="sk-sp-0123456789abcdef0123456789")
+    assert found["key"].status == "failed"
+    assert "0123456789abcdef" not in repr(found)
+
+
+def test_a_folder_that_cannot_be_written_fails(home: Path, work: Path) -> None:
+    (work / "taken").write_text("x")
+    found = checks(home, OUTPUT_DIR="taken")
+    assert found["output"].status == "failed"
+    assert "a file is in the way" in found["output"].detail
+    assert found["output"].hint
+
+
+def test_an_output_folder_with_spaces_and_han_letters(home: Path, work: Path) -> None:
+    found = checks(home, OUTPUT_DIR="mes images 画")
+    assert found["output"].status == "ok"
+    assert (work / "mes images 画").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["text", "folder", "newer"])
+def test_a_history_that_cannot_be_kept_is_a_warning(home: Path, kind: str) -> None:
+    path = home / "data" / "zimage" / "history.db"
+    path.parent.mkdir(parents=True)
+    match kind:
+        case "text":
+            path.write_text("no database " * 100)
+        case "folder":
+            path.mkdir()
+        case "newer":
+            Ledger(path).close()
+            with closing(sqlite3.connect(path)) as db:
+                db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    found = checks(home)
+    assert found["history"].status == "warning"
+    assert str(path) in found["history"].detail
+    assert found["history"].hint == (
+        "Pictures are still made and saved; what is made is not remembered."
+    )
+
+
+def test_without_a_home_there_is_no_history() -> None:
+    settings = resolve(Environment({}, None), Flags())
+    found = {check.name: check for check in check_settings(settings)}
+    assert (found["history"].status, found["history"].detail) == (
+        "warning",
+        "no home folder is known",
+    )
+
+
+def test_the_report(work: Path) -> None:
+    found = [
+        Check("code", "ok", "9 modules compile"),
+        Check("config", "warning", "odd \x1b[31m\u202e\ud800 path\nwith a line", "a hint"),
+        Check("output", "failed", "/画: a file is in the way"),
+    ]
+    path = write_report(work / "base", found)
+    assert path == work / "base" / "aliyun-zimage-turbo" / "validate.txt"
+    assert path.read_text("utf-8") == (
+        "py_compile_ok\n"
+        "ok code: 9 modules compile\n"
+        "warning config: odd \\x1b[31m\\u202e\\ud800 path\\nwith a line\n"
+        "failed output: /画: a file is in the way\n"
+    )
+
+
+@pytest.mark.parametrize("found", [[], [Check("code", "failed", "broken.py: invalid syntax")]])
+def test_a_report_of_code_that_does_not_compile(work: Path, found: list[Check]) -> None:
+    assert write_report(work, found).read_text().startswith("py_compile_failed\n")
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(work: Path) -> None:
+    path = write_report(work, [])
+    before = path.read_bytes()
+    (work / "taken").write_text("x")
+    with pytest.raises(OSError):
+        write_report(work / "taken", [])
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ["validate.txt"]
+
+
+def test_a_module_that_does_not_compile_is_named(zimage: Any, tmp_path: Path) -> None:
+    """A copy of the package with one broken module, checked by its own command."""
+    import shutil
+
+    copy = tmp_path / "installed"
+    shutil.copytree(
+        Path(zimage_cli.__file__).parent,
+        copy / "zimage_cli",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    (copy / "zimage_cli" / "broken.py").write_text("def (:\n")
+    done = zimage("validate", status=2, env={"PYTHONPATH": str(copy)})
+    assert "broken.py" in done.stderr
+    report = zimage.cwd / "output" / "aliyun-zimage-turbo" / "validate.txt"
+    assert report.read_text().startswith("py_compile_failed\nfailed code: ")
