@@ -187,9 +187,9 @@ class _Run:
 class Maker:
     """Makes pictures of requests, one call each; safe to share between threads.
 
-    `evidence` is the folder for evidence files, None for none. `pace` keeps the
-    account's limit, None for none; `sleep` is how waits before a request are slept, and may raise
-    to give up: a picture that is paid is fetched all the same.
+    `evidence` is the folder for evidence files, None for none. `pace` keeps the account's limit,
+    None for none. `sleep` is how waits are slept; `sleep_unpaid`, where given, is how those before
+    a request are, and may raise to give up: a picture that is paid is fetched all the same.
     """
 
     client: Client
@@ -201,6 +201,7 @@ class Maker:
     evidence: Path | None = None
     pace: Pace | None = None
     sleep: Callable[[float], None] = time.sleep
+    sleep_unpaid: Callable[[float], None] | None = None
     _warned: threading.Event = field(default_factory=threading.Event)
     _loaded: threading.Event = field(default_factory=threading.Event)
 
@@ -273,6 +274,7 @@ class Maker:
 
     def _ask(self, run: _Run, observer: Observer, on_lost: Callable[[ZimageError], None]) -> Answer:
         turn: Turn | None = None
+        sleep = self.sleep_unpaid or self.sleep
 
         def sent() -> None:
             run.in_flight = True
@@ -288,7 +290,7 @@ class Maker:
             nonlocal turn
             if self.pace is not None:
                 turn = self.pace.take(
-                    sleep=self.sleep, on_wait=observer.pacing, on_next=lambda: self._begin(run)
+                    sleep=sleep, on_wait=observer.pacing, on_next=lambda: self._begin(run)
                 )
             else:
                 self._begin(run)
@@ -314,7 +316,7 @@ class Maker:
                 on_lost(wait.error)
             observer.waiting(wait)
 
-        return retry.run(attempt, self.policy, on_wait=waiting, sleep=self.sleep)
+        return retry.run(attempt, self.policy, on_wait=waiting, sleep=sleep)
 
     def _save(self, run: _Run, answer: Answer, observer: Observer) -> Picture:
         from zimage_cli.api.download import fetch
@@ -333,6 +335,7 @@ class Maker:
                     wait_base=limits.PICTURE_WAIT_BASE,
                 ),
                 on_wait=observer.waiting,
+                sleep=self.sleep,
             )
             self._note(run, lambda book, row: book.fetched(row, fetched))
             path = draft.keep()

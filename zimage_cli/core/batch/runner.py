@@ -134,7 +134,7 @@ class Runner:
         self._working = 0
         self._bug: BaseException | None = None
         self.tally = Tally()
-        maker_for(None).sleep = self._sleep
+        maker_for(None).sleep_unpaid = self._sleep
 
     # -- from outside --------------------------------------------------------------------------
 
