@@ -1,7 +1,7 @@
 # Completion of zimage for PowerShell.
 # Made by: python -m zimage_cli.cli.completion
 
-Register-ArgumentCompleter -Native -CommandName zimage, zimage.exe -ScriptBlock {
+Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 
     $commands = @{
@@ -450,17 +450,17 @@ Register-ArgumentCompleter -Native -CommandName zimage, zimage.exe -ScriptBlock 
                 @{ Text = 'square'; About = '1:1, 1024*1024'; Type = 'ParameterValue' }
                 @{ Text = 'portrait'; About = '2:3, 832*1248'; Type = 'ParameterValue' }
                 @{ Text = 'landscape'; About = '3:2, 1248*832'; Type = 'ParameterValue' }
-                @{ Text = '1:1'; About = '1024*1024'; Type = 'ParameterValue' }
-                @{ Text = '2:3'; About = '832*1248'; Type = 'ParameterValue' }
-                @{ Text = '3:2'; About = '1248*832'; Type = 'ParameterValue' }
-                @{ Text = '3:4'; About = '864*1152'; Type = 'ParameterValue' }
-                @{ Text = '4:3'; About = '1152*864'; Type = 'ParameterValue' }
-                @{ Text = '7:9'; About = '896*1152'; Type = 'ParameterValue' }
-                @{ Text = '9:7'; About = '1152*896'; Type = 'ParameterValue' }
-                @{ Text = '9:16'; About = '720*1280'; Type = 'ParameterValue' }
-                @{ Text = '9:21'; About = '576*1344'; Type = 'ParameterValue' }
-                @{ Text = '16:9'; About = '1280*720'; Type = 'ParameterValue' }
-                @{ Text = '21:9'; About = '1344*576'; Type = 'ParameterValue' }
+                @{ Text = '1:1'; About = '1024*1024, as 1:1@1024'; Type = 'ParameterValue' }
+                @{ Text = '2:3'; About = '832*1248, as 2:3@1024'; Type = 'ParameterValue' }
+                @{ Text = '3:2'; About = '1248*832, as 3:2@1024'; Type = 'ParameterValue' }
+                @{ Text = '3:4'; About = '864*1152, as 3:4@1024'; Type = 'ParameterValue' }
+                @{ Text = '4:3'; About = '1152*864, as 4:3@1024'; Type = 'ParameterValue' }
+                @{ Text = '7:9'; About = '896*1152, as 7:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '9:7'; About = '1152*896, as 9:7@1024'; Type = 'ParameterValue' }
+                @{ Text = '9:16'; About = '720*1280, as 9:16@1024'; Type = 'ParameterValue' }
+                @{ Text = '9:21'; About = '576*1344, as 9:21@1024'; Type = 'ParameterValue' }
+                @{ Text = '16:9'; About = '1280*720, as 16:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '21:9'; About = '1344*576, as 21:9@1024'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1024'; About = '1024*1024'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1280'; About = '1280*1280'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1536'; About = '1536*1536'; Type = 'ParameterValue' }
@@ -545,17 +545,17 @@ Register-ArgumentCompleter -Native -CommandName zimage, zimage.exe -ScriptBlock 
                 @{ Text = 'square'; About = '1:1, 1024*1024'; Type = 'ParameterValue' }
                 @{ Text = 'portrait'; About = '2:3, 832*1248'; Type = 'ParameterValue' }
                 @{ Text = 'landscape'; About = '3:2, 1248*832'; Type = 'ParameterValue' }
-                @{ Text = '1:1'; About = '1024*1024'; Type = 'ParameterValue' }
-                @{ Text = '2:3'; About = '832*1248'; Type = 'ParameterValue' }
-                @{ Text = '3:2'; About = '1248*832'; Type = 'ParameterValue' }
-                @{ Text = '3:4'; About = '864*1152'; Type = 'ParameterValue' }
-                @{ Text = '4:3'; About = '1152*864'; Type = 'ParameterValue' }
-                @{ Text = '7:9'; About = '896*1152'; Type = 'ParameterValue' }
-                @{ Text = '9:7'; About = '1152*896'; Type = 'ParameterValue' }
-                @{ Text = '9:16'; About = '720*1280'; Type = 'ParameterValue' }
-                @{ Text = '9:21'; About = '576*1344'; Type = 'ParameterValue' }
-                @{ Text = '16:9'; About = '1280*720'; Type = 'ParameterValue' }
-                @{ Text = '21:9'; About = '1344*576'; Type = 'ParameterValue' }
+                @{ Text = '1:1'; About = '1024*1024, as 1:1@1024'; Type = 'ParameterValue' }
+                @{ Text = '2:3'; About = '832*1248, as 2:3@1024'; Type = 'ParameterValue' }
+                @{ Text = '3:2'; About = '1248*832, as 3:2@1024'; Type = 'ParameterValue' }
+                @{ Text = '3:4'; About = '864*1152, as 3:4@1024'; Type = 'ParameterValue' }
+                @{ Text = '4:3'; About = '1152*864, as 4:3@1024'; Type = 'ParameterValue' }
+                @{ Text = '7:9'; About = '896*1152, as 7:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '9:7'; About = '1152*896, as 9:7@1024'; Type = 'ParameterValue' }
+                @{ Text = '9:16'; About = '720*1280, as 9:16@1024'; Type = 'ParameterValue' }
+                @{ Text = '9:21'; About = '576*1344, as 9:21@1024'; Type = 'ParameterValue' }
+                @{ Text = '16:9'; About = '1280*720, as 16:9@1024'; Type = 'ParameterValue' }
+                @{ Text = '21:9'; About = '1344*576, as 21:9@1024'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1024'; About = '1024*1024'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1280'; About = '1280*1280'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1536'; About = '1536*1536'; Type = 'ParameterValue' }

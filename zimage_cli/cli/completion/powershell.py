@@ -26,7 +26,7 @@ def render(tree: Command) -> str:
 # {TITLE} for PowerShell.
 # Made by: {COMMAND}
 
-Register-ArgumentCompleter -Native -CommandName zimage, zimage.exe -ScriptBlock {{
+Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBlock {{
     param($wordToComplete, $commandAst, $cursorPosition)
 
     $commands = @{{

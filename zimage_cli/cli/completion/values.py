@@ -65,7 +65,8 @@ def _size_words() -> tuple[Word, ...]:
     square = {size.ratio: size.text for size in sizes.RECOMMENDED if size.tier == sizes.TIERS[0]}
     return (
         *(Word(name, f"{ratio}, {square[ratio]}") for name, ratio in sizes.NAMED_RATIOS.items()),
-        *(Word(ratio, square[ratio]) for ratio in sizes.RATIOS),
+        # No two words mean the same: zsh would put them on one line, and sort.
+        *(Word(ratio, f"{text}, as {ratio}@{sizes.TIERS[0]}") for ratio, text in square.items()),
         *(Word(f"{size.ratio}@{size.tier}", size.text) for size in sizes.RECOMMENDED),
         *(Word(size.text, f"{size.ratio}@{size.tier}") for size in sizes.RECOMMENDED),
     )
