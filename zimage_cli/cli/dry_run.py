@@ -14,8 +14,8 @@ from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.api.payload import WireRequest
-    from zimage_cli.cli.generate import Plan
     from zimage_cli.cli.output import Output
+    from zimage_cli.cli.plan import Plan
     from zimage_cli.core.request import Request
 
 SANDBOX_ROOT = "http://127.0.0.1/api/v1"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,19 +21,16 @@ from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, error_documents, exit_status, print_error
 from zimage_cli.cli.output import Output
+from zimage_cli.cli.plan import Plan, is_folder
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.request import Request, draw_seed, prompt_warning, seeds
-from zimage_cli.core.save import FolderPlace, Place, StreamPlace
 from zimage_cli.core.settings import Flags, Settings, refused_key_hint, resolve
 
 if TYPE_CHECKING:
     from zimage_cli.cli.progress import Display
     from zimage_cli.core.job import Maker, Picture
 
-_OTHER_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"}
-)
 _POINTLESS = (AuthenticationError, BillingError, QuotaError, UsageError, ConfigurationError)
 """After one of these the next picture of the same run would fail the same way."""
 
@@ -122,7 +117,7 @@ def generate(
         count=count,
         results=[("--json", json), ("--print-response", print_response), ("-o -", to_stdout)],
         seeds=(seed is not None, no_seed),
-        names=(name is not None, output is not None and not _is_folder(output)),
+        names=(name is not None, output is not None and not is_folder(output)),
         dry_run=dry_run,
     )
     out = Output(quiet=quiet)
@@ -178,35 +173,6 @@ def generate(
     _Run(plan, out).run()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run will do; `report` is `paths`, `response` or `json`."""
-
-    requests: tuple[Request, ...]
-    settings: Settings
-    template: NameTemplate
-    output: str | None
-    overwrite: bool
-    keep_evidence: bool
-    retry_lost: bool
-    report: str
-
-    def place(self, out: Output) -> Place:
-        """Return where the pictures go."""
-        if self.output == "-":
-            return StreamPlace(out.data)
-        from zimage_cli.cli.session import pictures_folder
-
-        if self.output is None:
-            folder, filename = pictures_folder(self.settings.output_dir.value), None
-        elif _is_folder(self.output):
-            folder, filename = Path(self.output), None
-        else:
-            path = Path(self.output)
-            folder, filename = path.parent, path.name
-        return FolderPlace(folder, filename=filename, overwrite=self.overwrite)
-
-
 def _refuse_contradictions(
     *,
     count: int,
@@ -237,26 +203,6 @@ def _refuse_stdout(out: Output) -> None:
         )
     if out.stdout_closed:
         raise UsageError("-o -: the standard output is closed")
-
-
-def _is_folder(output: str) -> bool:
-    """Tell whether `--output` means a folder; raises UsageError for a file that can be no PNG."""
-    if output == "-":
-        return False
-    if "\0" in output:
-        raise UsageError("--output holds a NUL character")
-    # os.path and not Path: that one raises for a name that is too long.
-    if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112
-        return True
-    suffix = Path(output).suffix.lower()
-    if suffix in _OTHER_SUFFIXES:
-        raise UsageError(
-            f"--output: {output} ends in {suffix}, and the service makes PNG",
-            hint=f"Name it {Path(output).with_suffix('.png')}.",
-        )
-    if not Path(output).name:
-        raise UsageError(f"--output: {output!r} names no file")
-    return False
 
 
 def _with_seeds(request: Request, count: int, *, no_seed: bool) -> tuple[Request, ...]:

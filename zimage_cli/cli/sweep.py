@@ -18,8 +18,8 @@ from zimage_cli.core.request import Request, draw_seed
 from zimage_cli.core.request import seeds as following
 
 if TYPE_CHECKING:
-    from zimage_cli.cli.generate import Plan
     from zimage_cli.cli.output import Output
+    from zimage_cli.cli.plan import Plan
 
 
 def requests_of(
