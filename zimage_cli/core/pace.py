@@ -11,7 +11,6 @@ whatever the system. It is never synced to disk: after a power cut nobody is in 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -325,4 +324,6 @@ def _prepare(path: Path) -> sqlite3.Connection:
 
 def _account(db: sqlite3.Connection, key: str) -> str:
     salt: Any = db.execute("SELECT salt FROM salt").fetchone()[0]
+    import hashlib
+
     return hashlib.blake2b(key.encode(), key=salt, digest_size=16).hexdigest()

@@ -1,0 +1,130 @@
+"""What a command may load: start-up time is spent on what it needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+HEAVY = {
+    *("httpx", "httpcore", "anyio", "rich", "PIL", "sqlite3", "tomlkit", "platformdirs"),
+    *("tenacity", "truststore", "pydantic", "asyncio", "http.client", "filelock", "hypothesis"),
+    *("click", "pygments", "urllib.request", "email", "ssl", "logging", "multiprocessing"),
+    *("tempfile", "hashlib", "tomllib"),
+}
+
+# Load nothing beside what is looked at: the report is written when all is done.
+PROGRAM = """
+import atexit, json, os, sys
+report = os.environ.pop("REPORT")
+def write():
+    with open(report, "w") as file:
+        json.dump(sorted(sys.modules), file)
+atexit.register(write)
+from zimage_cli.__main__ import run
+run()
+"""
+
+
+def loaded(zimage: Any, *args: str, **env: str) -> set[str]:
+    """Run a command and return the modules that it has loaded at its end."""
+    report = zimage.cwd.parent / "modules.json"
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM, *args],
+        env=zimage.environment({**env, "REPORT": str(report)}),
+        cwd=zimage.cwd,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    modules = set(json.loads(report.read_text()))
+    assert "zimage_cli" in modules
+    return modules
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "generate fox --dry-run",
+        "sizes --json",
+        "config get region",
+        "config get size",
+        "generate --help",
+        "--help",
+        "completions show bash",
+    ],
+)
+def test_what_answers_at_once_loads_nothing_heavy(zimage: Any, line: str) -> None:
+    assert loaded(zimage, *line.split()) & HEAVY == set()
+
+
+def test_the_version_needs_nothing_at_all(zimage: Any) -> None:
+    modules = loaded(zimage, "--version")
+    assert modules & (HEAVY | {"typer", "typing", "dataclasses", "re", "json.decoder"}) <= {
+        # The test's own program has loaded json.
+        *("re", "json.decoder")
+    }
+    assert {name for name in modules if name.startswith("zimage_cli")} == {
+        "zimage_cli",
+        "zimage_cli.__main__",
+    }
+
+
+def test_a_command_loads_no_other_command(zimage: Any) -> None:
+    modules = loaded(zimage, "sizes", "--json")
+    commands = {name for name in modules if name.startswith("zimage_cli.cli.")}
+    assert commands <= {
+        *("zimage_cli.cli.main", "zimage_cli.cli.app", "zimage_cli.cli.output"),
+        *("zimage_cli.cli.options", "zimage_cli.cli.sizes", "zimage_cli.cli.errors"),
+    }
+    assert not [name for name in modules if name.startswith("zimage_cli.sandbox")]
+
+
+def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
+    modules = loaded(
+        service.zimage, "generate", "fox", "--size", "512x512", "--json", **service.env
+    )
+    assert {"httpx", "sqlite3", "zimage_cli.core.ledger"} <= modules
+    unneeded = {"rich", "PIL", "tomlkit", "platformdirs", "tenacity", "pydantic", "asyncio"}
+    assert modules & (unneeded | {"click", "truststore", "pygments"}) == set()
+    assert not [name for name in modules if name.startswith("zimage_cli.sandbox")]
+
+
+def test_the_display_waits_until_the_request_has_left(serve: Any) -> None:
+    # The interpreter itself tells when a module is asked for; the service, when it was asked.
+    program = PROGRAM.replace(
+        "from zimage_cli.__main__ import run",
+        """
+import time
+first = {}
+def hook(event, args):
+    if event == "import":
+        first.setdefault(args[0].partition(".")[0], time.monotonic())
+sys.addaudithook(hook)
+def write_first():
+    with open(report + ".first", "w") as file:
+        json.dump(first, file)
+atexit.register(write_first)
+from zimage_cli.__main__ import run
+""",
+    )
+    pexpect = pytest.importorskip("pexpect")
+    service = serve(latency=0.5)
+    report = service.work.parent / "modules.json"
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", program, "generate", "fox", "--size", "512x512"],
+        env=service.zimage.environment({**service.env, "REPORT": str(report)}),
+        cwd=str(service.work),
+        timeout=30,
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    first = json.loads((report.parent / "modules.json.first").read_text())
+    (post,) = service.books.post_clocks
+    assert first["httpx"] < post < first["rich"]
+    assert not {"PIL", "tenacity", "tomlkit"} & set(first)
