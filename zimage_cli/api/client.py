@@ -7,6 +7,7 @@ fetched by requests that never had it.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -38,6 +39,7 @@ _CERTIFICATE_HINT = (
     "The system does not trust its certificate. Behind a proxy that opens TLS, add its certificate "
     "to the system's store, or name it in SSL_CERT_FILE."
 )
+_PROXIES = frozenset({"ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"})
 _PROXY_HINT = "See HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in the environment."
 
 
@@ -277,7 +279,7 @@ def _typed_errors(url: str, clock: _Clock, timeout: float) -> Iterator[None]:
                 f"The request was sent to {host} and the answer was lost: {why}. "
                 "The picture may have been made and billed."
             ) from None
-        failed = _failed(f"{host} could not be reached: {why}.")
+        failed = _failed(f"{host} could not be reached: {why}.", _proxy_hint(url))
         if "CERTIFICATE_VERIFY_FAILED" in why:
             # Asking again does not make a certificate better.
             failed.pace, failed.hint = None, _CERTIFICATE_HINT
@@ -301,6 +303,14 @@ def transport_errors() -> tuple[type[Exception], ...]:
 
 def _failures() -> tuple[type[Exception], ...]:
     return (*transport_errors(), OSError)
+
+
+def _proxy_hint(url: str) -> str | None:
+    """Return what to look at where a proxy of the environment may stand in the way."""
+    names = [name for name in os.environ if name.upper() in _PROXIES and os.environ[name]]
+    if not names or is_loopback_host(host_of(url)):
+        return None
+    return f"A proxy is set by {', '.join(names)}: does it run, and does it let you through?"
 
 
 def _failed(message: str, hint: str | None = None) -> ConnectionFailed:

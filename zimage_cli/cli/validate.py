@@ -194,8 +194,9 @@ class _Session:
         base = self._settings.output_dir.value if self._settings else self._base_without_settings()
         try:
             selfcheck.write_report(base, self._checks)
-        except OSError as error:
-            self._out.warn(f"{selfcheck.REPORT} could not be written: {reason(error)}")
+        except (OSError, ValueError) as error:
+            why = reason(error) if isinstance(error, OSError) else "no such name is possible"
+            self._out.warn(f"{selfcheck.REPORT} could not be written: {why}")
 
     def _base_without_settings(self) -> Path:
         given = self._flags.output_dir or self._environment.get("OUTPUT_DIR")

@@ -168,9 +168,11 @@ def make_writable_folder(folder: Path) -> None:
         finally:
             probe.unlink(missing_ok=True)
         free = free_bytes(folder)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError: NUL, or letters that the locale's file names cannot have.
+        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
         raise UsageError(
-            f"The folder {folder} cannot be written to: {reason(error)}. Nothing was sent.",
+            f"The folder {folder} cannot be written to: {why}. Nothing was sent.",
             hint="Choose another place with --output-dir or --output.",
         ) from None
     if free is not None and free < _LOW_SPACE:

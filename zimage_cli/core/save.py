@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -60,6 +61,16 @@ class _FileDraft:
         return str(self.folder.publish(self.temporary, self.path))
 
 
+def _spelled(name: str) -> str:
+    """Return a name with `_` for every letter that the locale's file names cannot have."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        return name.encode(encoding, "replace").decode(encoding).replace("?", "_")
+    return name
+
+
 def _check_name(path: Path) -> None:
     """Refuse a name that no file can have, or that something other than a file has."""
     try:
@@ -101,7 +112,7 @@ class FolderPlace:
 
     def wanted(self, name: str) -> str:
         """Return the path for a picture of that name, before any number is added."""
-        return str(self.folder / (self.filename or name))
+        return str(self.folder / (self.filename or _spelled(name)))
 
     def publish(self, temporary: Path, path: Path) -> Path:
         """Give a finished file its name and return the name it got. Raises OSError."""
