@@ -260,8 +260,7 @@ class Pace:
     def _open(self) -> sqlite3.Connection | None:
         if self._db is None and self._path is not None:
             with _or_alone(self):
-                self._db = _connect(self._path)
-                self._account = _account(self._db, self._key)
+                self._db, self._account = _connect(self._path, self._key)
         return self._db
 
     def give_up_sharing(self) -> None:
@@ -288,18 +287,21 @@ def _or_alone(pace: Pace) -> Iterator[None]:
         pace.give_up_sharing()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, key: str) -> tuple[sqlite3.Connection, str]:
+    """Return the file, made anew where it is damaged, and how it knows the account of a key."""
     import sqlite3
 
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        return _prepare(path)
+        db = _prepare(path)
+        return db, _account(db, key)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:
         # Not synced, so a power cut may have torn it; nothing in it is worth keeping.
         path.unlink(missing_ok=True)
-        return _prepare(path)
+        db = _prepare(path)
+        return db, _account(db, key)
 
 
 def _prepare(path: Path) -> sqlite3.Connection:
@@ -308,7 +310,8 @@ def _prepare(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
     db.execute("PRAGMA synchronous = OFF")
     db.execute("PRAGMA journal_mode = TRUNCATE")
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'salt'").fetchone():
+    tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('pace', 'salt')"
+    if db.execute(tables).fetchone()[0] < 2:
         db.execute("BEGIN IMMEDIATE")
         db.execute(
             "CREATE TABLE IF NOT EXISTS pace (account TEXT PRIMARY KEY, state TEXT NOT NULL)"
@@ -323,7 +326,12 @@ def _prepare(path: Path) -> sqlite3.Connection:
 
 
 def _account(db: sqlite3.Connection, key: str) -> str:
-    salt: Any = db.execute("SELECT salt FROM salt").fetchone()[0]
-    import hashlib
+    import sqlite3
 
-    return hashlib.blake2b(key.encode(), key=salt, digest_size=16).hexdigest()
+    row = db.execute("SELECT salt FROM salt").fetchone()
+    salt: Any = row[0] if row else None
+    if not isinstance(salt, bytes) or not 16 <= len(salt) <= 64:
+        raise sqlite3.DatabaseError("no salt")
+    return hashlib.blake2b(
+        key.encode("utf-8", "surrogatepass"), key=salt, digest_size=16
+    ).hexdigest()

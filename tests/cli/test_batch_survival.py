@@ -1,0 +1,171 @@
+"""A batch that is killed, at any instant and as often as it takes, and what it has paid by then."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli.api.png import PngCheck
+
+J = 4
+"""Lines in flight at most."""
+
+RUN = ("--rps", "0", "-j", str(J), "--size", "512*512", "--no-evidence", "--quiet")
+
+
+def mixed_lines(count: int) -> Iterator[dict[str, Any]]:
+    """Yield requests of every kind that a name or an identity could stumble over."""
+    for number in range(count):
+        match number % 10:
+            case 0:
+                yield {"prompt": "one of many twins"}
+            case 1:
+                yield {"prompt": "twins with one seed", "seed": 7}
+            case 2:
+                yield {"prompt": f"kite {number}", "output": f"sub/{number % 3}/kite-{number}.png"}
+            case 3:
+                yield {"prompt": f"kite {number}", "output": "sub/wanted-by-many.png"}
+            case 4:
+                yield {"prompt": f"kite {number}", "name": "own-{n:03}.png"}
+            case 5:
+                yield {"prompt": f"kite {number}", "name": "same-name.png", "seed": number}
+            case 6:
+                yield {"prompt": f"kite {number}", "prompt_extend": True}
+            case _:
+                yield {"prompt": f"纸鸢 {number}"}
+
+
+def write(path: Path, lines: Any) -> Path:
+    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+    return path
+
+
+def final_records(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the last record of every picture."""
+    found = {}
+    for line in (folder / "results.jsonl").read_bytes().splitlines():
+        record = json.loads(line)
+        found[record["job"]] = record
+    return found
+
+
+def pictures(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+
+
+def whole(path: Path) -> bool:
+    check = PngCheck()
+    check.feed(path.read_bytes())
+    check.finish()
+    return True
+
+
+def kill_until_done(service: Any, dice: random.Random, *args: str) -> tuple[int, int]:
+    """Run the same command and kill it until it ends by itself; return kills and exit status."""
+    kills = 0
+    while True:
+        before = service.books.post_count
+        with service.popen("batch", *args, *RUN, stdout=subprocess.DEVNULL) as run:
+            if dice.random() < 0.2:
+                # Anywhere in its start.
+                seconds = dice.uniform(0.0, 0.8)
+            else:
+                # Anywhere in its work.
+                started = _Started(run, before)
+                assert service.books.wait_for(started, 20)
+                seconds = dice.uniform(0.0, 0.3)
+            try:
+                run.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                run.kill()
+                run.communicate()
+                kills += 1
+            else:
+                return kills, run.returncode
+
+
+@dataclass
+class _Started:
+    run: subprocess.Popen[bytes]
+    posts: int
+
+    def __call__(self, books: Any) -> bool:
+        return books.post_count > self.posts or self.run.poll() is not None
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_line_is_made_once_however_often_it_is_killed(
+    part: int, serve: Callable[..., Any], work: Path
+) -> None:
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    service = serve(latency=(0.02, 0.1))
+    lines = list(mixed_lines(100))
+    file, folder = write(work / "lines.jsonl", lines), work / "out"
+    kills = 0
+    for _ in range(8):
+        more, status = kill_until_done(service, dice, str(file), "-o", "out")
+        kills += more
+        if kills >= 10:
+            break
+        # The dice were quick: more lines at the end, and in front.
+        lines = [*mixed_lines(20), *lines, {"prompt": f"after {kills} kills"}]
+        write(file, lines)
+    assert kills >= 10
+    records = final_records(folder)
+    statuses = Counter(record["status"] for record in records.values())
+    lost = statuses["lost"]
+
+    # Each line has ended in one way, and none was sent twice.
+    assert statuses["saved"] + lost == len(lines) == len(records)
+    assert lost <= kills * J
+    assert status == (9 if lost else 0)
+    assert statuses["saved"] <= service.books.billed_count <= len(lines)
+    asked = Counter(line["prompt"] for line in lines)
+    sent = Counter(bill.prompt for bill in service.books.billed)
+    assert all(sent[prompt] <= asked[prompt] for prompt in asked)
+    check_folder(folder, records)
+
+    again = service("batch", str(file), "-o", "out", *RUN[:-1], status={0, 9})
+    assert again.status == status
+    assert f"{lost} (line" in again.stderr or not lost
+    assert service.books.billed_count <= len(lines)
+
+    # With the word of who pays, those are made too.
+    service("batch", str(file), "-o", "out", "--retry-lost", *RUN)
+    records = final_records(folder)
+    assert Counter(record["status"] for record in records.values()) == {"saved": len(lines)}
+    assert len(lines) <= service.books.billed_count <= len(lines) + lost
+    check_folder(folder, records)
+    assert not list(folder.rglob(".zimage-*.part"))
+
+    # What had arrived was kept: no line has two answers. A seed that was drawn stays.
+    rows = defaultdict(list)
+    for row in service.history():
+        rows[row["job"]].append(row)
+    assert len(rows) == len(lines)
+    for tries in rows.values():
+        assert [row["status"] for row in tries].count("saved") == 1
+        assert sum(row["answered_at"] is not None for row in tries) == 1
+        assert len({row["seed"] for row in tries}) == 1
+
+    before = service.books.post_count
+    service("batch", str(file), "-o", "out", *RUN)
+    assert service.books.post_count == before
+
+
+def check_folder(folder: Path, records: dict[str, dict[str, Any]]) -> None:
+    """Check that every saved line has one picture of its own, whole, and that there is no other."""
+    files = [record["file"] for record in records.values() if record["status"] == "saved"]
+    assert len(files) == len(set(files))
+    assert pictures(folder) == set(files)
+    assert all(whole(folder / file) for file in files)
