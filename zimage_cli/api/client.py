@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
-from zimage_cli.api.answer import Answer, models_visible, parse_answer
-from zimage_cli.api.codes import error_fields, error_for
 from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origin_of
 from zimage_cli.api.errors import (
     AnswerLost,
@@ -34,6 +32,8 @@ if TYPE_CHECKING:
     import ssl
 
     import httpx
+
+    from zimage_cli.api.answer import Answer
 
 _CERTIFICATE_HINT = (
     "The system does not trust its certificate. Behind a proxy that opens TLS, add its certificate "
@@ -130,6 +130,10 @@ class Client:
         clock = _Clock(on_sent)
         with _typed_errors(request.url, clock, self.timeout):
             status, headers, body = self._exchange(request, key, clock, self.timeout)
+        # What reads an answer is loaded while the service paints.
+        from zimage_cli.api.answer import parse_answer
+        from zimage_cli.api.codes import error_fields, error_for
+
         if status == 200:
             try:
                 # A picture beside a code is a picture, and paid.
@@ -144,6 +148,9 @@ class Client:
 
         Raises as `generate` does; a lost answer is a ConnectionFailed here, as nothing was bought.
         """
+        from zimage_cli.api.answer import models_visible
+        from zimage_cli.api.codes import error_fields, error_for
+
         url = models_url(api_root)
         headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
         request = WireRequest("GET", url, headers, b"")

@@ -29,7 +29,8 @@ from zimage_cli.core.settings import Flags, Settings, refused_key_hint, resolve
 
 if TYPE_CHECKING:
     from zimage_cli.cli.progress import Display
-    from zimage_cli.core.job import Maker, Picture
+    from zimage_cli.core.job import Maker
+    from zimage_cli.core.picture import Picture
 
 _POINTLESS = (AuthenticationError, BillingError, QuotaError, UsageError, ConfigurationError)
 """After one of these the next picture of the same run would fail the same way."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.api.errors import ConfigurationError, UsageError, ZimageError
+from zimage_cli.api.errors import ConfigurationError, NotSavedError, UsageError, ZimageError
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import error_documents, exit_status, print_error
@@ -126,6 +126,11 @@ def recover(
         if book is not None:
             for candidate in found:
                 document, error = _recover_one(out, book, candidate, output_dir, dry_run, json)
+                if ids and not dry_run and candidate.state != recovery.READY:
+                    # Skipped among others, but a failure where it was asked for by name.
+                    error = _not_recoverable(candidate)
+                    print_error(out, error)
+                    document["errors"] = error_documents(error, prompt=candidate.entry.prompt)
                 documents.append(document)
                 failure = failure or error
     if json:
@@ -133,6 +138,14 @@ def recover(
         out.json({"schema": 1, "status": status, "pictures": documents})
     if failure is not None:
         raise typer.Exit(exit_status(failure))
+
+
+def _not_recoverable(candidate: Candidate) -> ZimageError:
+    number = candidate.entry.id
+    return NotSavedError(
+        f"{number} cannot be recovered: {candidate.words}.",
+        hint=f"Its prompt and seed, to make it again: zimage history show {number}",
+    )
 
 
 def _recover_one(

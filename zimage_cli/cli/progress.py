@@ -12,13 +12,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.core.job import Observer, Picture
+from zimage_cli.core.job import Observer
 from zimage_cli.core.text import clip, visible
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
+    from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
 
 _FRAME = 0.1

@@ -24,14 +24,14 @@ from zimage_cli.api.payload import MODEL, WireRequest, generation_request
 from zimage_cli.core import ledger as ledgers
 from zimage_cli.core.files import reason
 from zimage_cli.core.names import NameTemplate
-from zimage_cli.core.prices import Price, list_price
+from zimage_cli.core.prices import Price, cost, list_price
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.client import Client
-    from zimage_cli.api.download import Fetched
     from zimage_cli.core.ledger import SafeLedger
     from zimage_cli.core.pace import Pace, Turn
+    from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
     from zimage_cli.core.save import Place
 
@@ -99,64 +99,6 @@ class Observer:
 
     def warning(self, text: str) -> None:
         """Say what is worth knowing and stops nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that was made and saved. Sizes in pixels and bytes; times in seconds."""
-
-    request: Request
-    destination: Destination
-    answer: Answer
-    fetched: Fetched
-    path: str
-    attempts: int
-    elapsed: float
-    entry: int | None
-
-    @property
-    def response(self) -> dict[str, Any]:
-        """The response of `image.generate`."""
-        return {
-            "image_url": self.answer.image_url,
-            "width": self.answer.width or self.fetched.info.width,
-            "height": self.answer.height or self.fetched.info.height,
-            "prompt": self.request.prompt,
-            "rewritten_prompt": self.rewritten_prompt,
-            "reasoning": self.answer.reasoning,
-            "request_id": self.answer.request_id,
-        }
-
-    @property
-    def rewritten_prompt(self) -> str | None:
-        """The rewritten prompt, where one was asked for and given."""
-        return self.answer.rewritten_prompt(prompt_extend=self.request.prompt_extend)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The picture's object in `--json`."""
-        return {
-            **self.response,
-            "path": None if self.path == "-" else self.path,
-            "seed": self.request.seed,
-            "size": self.request.size,
-            "prompt_extend": self.request.prompt_extend,
-            "region": self.destination.region,
-            "endpoint": self.destination.origin,
-            "bytes": self.fetched.bytes,
-            "sha256": self.fetched.sha256,
-            "cost": cost(self.destination.price(prompt_extend=self.request.prompt_extend)),
-            "elapsed_seconds": round(self.elapsed, 3),
-            "attempts": self.attempts,
-        }
-
-
-def cost(price: Price | None) -> dict[str, str | None]:
-    """Return a price as JSON has it: the amount a decimal string, both null where none is known."""
-    return {
-        "amount": str(price.amount) if price else None,
-        "currency": price.currency if price else None,
-    }
 
 
 @dataclass(slots=True)
@@ -320,6 +262,7 @@ class Maker:
 
     def _save(self, run: _Run, answer: Answer, observer: Observer) -> Picture:
         from zimage_cli.api.download import fetch
+        from zimage_cli.core.picture import Picture, mismatches
 
         with _not_saved(run.wanted), self.place.draft(run.wanted) as draft:
             fetched = retry.run(
@@ -350,7 +293,7 @@ class Maker:
             run.entry,
         )
         run.picture = picture
-        for text in _mismatches(picture):
+        for text in mismatches(picture):
             observer.warning(text)
         evidence = self._write_evidence(run, ledgers.SAVED, observer, picture=picture)
         self._note_picture(run, picture, evidence)
@@ -444,6 +387,8 @@ class Maker:
     def _facts(
         self, run: _Run, status: str, picture: Picture | None, error: BaseException | None
     ) -> dict[str, Any]:
+        from zimage_cli.core.picture import saved_facts
+
         answer = run.answer
         price = self.destination.price(prompt_extend=run.request.prompt_extend)
         return {
@@ -484,19 +429,11 @@ def _maybe_billed(error: ZimageError) -> bool:
 
 
 def _load_what_comes_next() -> None:
+    import zimage_cli.api.answer
+    import zimage_cli.api.codes
     import zimage_cli.api.download
-    import zimage_cli.core.evidence  # noqa: F401
-
-
-def saved_facts(path: str, fetched: Fetched) -> dict[str, Any]:
-    """Return what evidence says of a picture on disk."""
-    return {
-        "path": path,
-        "bytes": fetched.bytes,
-        "sha256": fetched.sha256,
-        "width": fetched.info.width,
-        "height": fetched.info.height,
-    }
+    import zimage_cli.core.evidence
+    import zimage_cli.core.picture  # noqa: F401
 
 
 class _not_saved:  # noqa: N801 - reads as the statement it is
@@ -516,18 +453,3 @@ class _not_saved:  # noqa: N801 - reads as the statement it is
             ) from None
         if isinstance(error, NotSavedError):
             error.message = f"The picture was made and is not saved. {error.message}"
-
-
-def _mismatches(picture: Picture) -> list[str]:
-    """Return a warning for each dimension that is not what was asked for or said."""
-    info = picture.fetched.info
-    got = f"{info.width}*{info.height}"
-    said = (picture.answer.width or info.width, picture.answer.height or info.height)
-    texts = []
-    if got != picture.request.size:
-        texts.append(
-            f"the picture is {got}, not {picture.request.size} as asked for; saved as it is"
-        )
-    if said != (info.width, info.height):
-        texts.append(f"the service said {said[0]}*{said[1]}, the picture is {got}; saved as it is")
-    return texts

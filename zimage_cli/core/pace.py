@@ -327,11 +327,11 @@ def _prepare(path: Path) -> sqlite3.Connection:
 
 def _account(db: sqlite3.Connection, key: str) -> str:
     import sqlite3
+    from hashlib import blake2b
 
     row = db.execute("SELECT salt FROM salt").fetchone()
     salt: Any = row[0] if row else None
     if not isinstance(salt, bytes) or not 16 <= len(salt) <= 64:
         raise sqlite3.DatabaseError("no salt")
-    return hashlib.blake2b(
-        key.encode("utf-8", "surrogatepass"), key=salt, digest_size=16
-    ).hexdigest()
+    account = blake2b(key.encode("utf-8", "surrogatepass"), key=salt, digest_size=16)
+    return account.hexdigest()

@@ -42,3 +42,11 @@ def list_price(region_name: str, prompt_extend: bool) -> Price | None:
 def format_price(price: Price | None) -> str:
     """Return a price as `CNY 0.10`, or what stands where none is known."""
     return f"{price.currency} {price.amount}" if price else "no list price"
+
+
+def cost(price: Price | None) -> dict[str, str | None]:
+    """Return a price as JSON has it: the amount a decimal string, both null where none is known."""
+    return {
+        "amount": str(price.amount) if price else None,
+        "currency": price.currency if price else None,
+    }

@@ -15,8 +15,8 @@ from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host
 from zimage_cli.api.errors import DiskError, UsageError
 from zimage_cli.core import evidence, ledger
 from zimage_cli.core.files import reason
-from zimage_cli.core.job import saved_facts
 from zimage_cli.core.names import NameTemplate, numbered
+from zimage_cli.core.picture import saved_facts
 from zimage_cli.core.save import FolderPlace
 
 if TYPE_CHECKING:

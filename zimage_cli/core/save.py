@@ -7,10 +7,10 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import (
@@ -26,36 +26,17 @@ FOLDER = Path("ai-image-zimage-turbo") / "images"
 _DEVICES = frozenset({"/dev", "/dev/fd", "/proc/self/fd"})
 
 
-class Draft(Protocol):
+@dataclass(slots=True)
+class FileDraft:
     """A picture that is arriving: `file` takes its bytes, `keep` gives it its place."""
 
-    file: IO[bytes]
-
-    def keep(self) -> str:
-        """Put the whole picture in its place and return that. Raises OSError."""
-
-
-class Place(Protocol):
-    """Somewhere to save pictures."""
-
-    def prepare(self) -> None:
-        """Find out before anything is paid for whether saving can work. Raises UsageError."""
-
-    def wanted(self, name: str) -> str:
-        """Return where a picture of that name would go."""
-
-    def draft(self, wanted: str) -> AbstractContextManager[Draft]:
-        """Open a draft; used as a context manager, it leaves nothing behind that was not kept."""
-
-
-@dataclass(slots=True)
-class _FileDraft:
     file: IO[bytes]
     temporary: Path
     path: Path
     folder: FolderPlace
 
     def keep(self) -> str:
+        """Give the picture its name, once it is on the disk, and return that. Raises OSError."""
         self.file.flush()
         os.fsync(self.file.fileno())
         return str(self.folder.publish(self.temporary, self.path))
@@ -130,24 +111,27 @@ class FolderPlace:
         )
 
     @contextmanager
-    def draft(self, wanted: str) -> Iterator[Draft]:
+    def draft(self, wanted: str) -> Iterator[FileDraft]:
         """Open a hidden file beside the picture's place. Raises OSError."""
         path = Path(wanted)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = make_temporary(path.parent)
         try:
             with os.fdopen(handle, "w+b") as file:
-                yield _FileDraft(file, temporary, path, self)
+                yield FileDraft(file, temporary, path, self)
         finally:
             temporary.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
-class _StreamDraft:
+class StreamDraft:
+    """A picture that is arriving, for a stream."""
+
     file: IO[bytes]
     write: Callable[[Iterator[bytes]], None]
 
     def keep(self) -> str:
+        """Write the whole picture. Raises OSError."""
         self.file.seek(0)
         self.write(iter(lambda: self.file.read(1 << 16), b""))
         return "-"
@@ -167,9 +151,13 @@ class StreamPlace:
         return "-"
 
     @contextmanager
-    def draft(self, wanted: str) -> Iterator[Draft]:  # noqa: ARG002
+    def draft(self, wanted: str) -> Iterator[StreamDraft]:  # noqa: ARG002
         """Open a temporary file that has no name."""
         import tempfile
 
         with tempfile.TemporaryFile() as file:
-            yield _StreamDraft(file, self._write)
+            yield StreamDraft(file, self._write)
+
+
+Place = FolderPlace | StreamPlace
+"""Somewhere to save pictures."""
