@@ -6,7 +6,6 @@ several equal ones it is. So lines may be added, removed and re-ordered between 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -246,6 +245,8 @@ def _output(value: object) -> str | None:
         return None
     if not isinstance(value, str) or not value.strip():
         raise UsageError(f"output: {shown(value)} is not a file name")
+    if not all(map(is_safe, value)):
+        raise UsageError(f"output: {shown(value)} holds characters that no file name should")
     windows, posix = PureWindowsPath(value), PurePosixPath(value)
     bad = (
         windows.drive
@@ -254,9 +255,8 @@ def _output(value: object) -> str | None:
         or ".." in windows.parts
         or any(part.startswith(".") or part != part.strip() for part in windows.parts)
         or any(part.endswith(".") or is_reserved(part) for part in windows.parts)
-        or any(len(os.fsencode(part)) > NAME_BYTES for part in windows.parts)
+        or any(len(part.encode()) > NAME_BYTES for part in windows.parts)
         or len(windows.parts) > _DEEPEST
-        or not all(map(is_safe, value))
         or any(char in '<>:"|?*' for char in value)
     )
     if bad:

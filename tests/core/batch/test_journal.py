@@ -1,0 +1,168 @@
+"""results.jsonl: whole records, whatever happened to the file, and one batch a folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zimage_cli.api.errors import UsageError
+from zimage_cli.core.batch.journal import NAME, Journal, alone_in
+
+
+def write(folder: Path, *records: dict[str, Any]) -> None:
+    journal = Journal(folder)
+    try:
+        for record in records:
+            journal.append(record)
+    finally:
+        journal.close()
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    return list(Journal(folder).records())
+
+
+def test_records_are_appended_and_read_back(tmp_path: Path) -> None:
+    assert read(tmp_path) == []
+    write(tmp_path, {"a": 1})
+    write(tmp_path, {"b": "纸鸢\n\x1b[31m"}, {"c": None})
+    assert read(tmp_path) == [{"a": 1}, {"b": "纸鸢\n\x1b[31m"}, {"c": None}]
+    text = (tmp_path / NAME).read_text("utf-8")
+    assert len(text.splitlines()) == 3
+    assert "\x1b" not in text
+
+
+def test_nothing_is_made_until_there_is_something_to_say(tmp_path: Path) -> None:
+    Journal(tmp_path).close()
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_torn_end_costs_no_later_record(tmp_path: Path) -> None:
+    write(tmp_path, {"a": 1}, {"b": 2})
+    path = tmp_path / NAME
+    for cut in range(len(b'{"b": 2}\n') + 1):
+        whole = b'{"a": 1}\n{"b": 2}\n'
+        path.write_bytes(whole[: len(whole) - cut])
+        write(tmp_path, {"c": 3})
+        found = read(tmp_path)
+        assert found[0] == {"a": 1}
+        assert found[-1] == {"c": 3}
+
+
+@given(
+    lines=st.lists(st.binary(max_size=40), max_size=6),
+    end=st.sampled_from([b"\n", b"\r\n", b"", b"\0"]),
+)
+def test_garbage_is_passed_over(
+    lines: list[bytes], end: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    (folder / NAME).write_bytes(end.join(lines))
+    write(folder, {"mine": True})
+    found = read(folder)
+    assert found[-1] == {"mine": True}
+    assert all(isinstance(record, dict) for record in found)
+
+
+def test_what_no_parser_should_swallow_is_passed_over(tmp_path: Path) -> None:
+    bad = [
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b'{"seed": ' + b"9" * 10_000 + b"}",
+        b"\xff\xfe{}",
+        b'"text"',
+        b"[1]",
+    ]
+    (tmp_path / NAME).write_bytes(b"\n".join([*bad, b'{"good": 1}', b""]))
+    assert read(tmp_path) == [{"good": 1}]
+
+
+def test_a_folder_of_that_name_is_said_clearly(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(UsageError, match=NAME):
+        read(tmp_path)
+    with pytest.raises(OSError, match="directory"):
+        write(tmp_path, {"a": 1})
+
+
+def test_threads_do_not_mix_their_records(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+
+    def work(number: int) -> None:
+        for step in range(50):
+            journal.append({"number": number, "step": step, "text": "x" * 5000})
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal.close()
+    found = read(tmp_path)
+    assert len(found) == 400
+    assert {(record["number"], record["step"]) for record in found} == {
+        (number, step) for number in range(8) for step in range(50)
+    }
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_an_error_and_not_the_end(tmp_path: Path) -> None:
+    (tmp_path / NAME).symlink_to("/dev/full")
+    journal = Journal(tmp_path)
+    with pytest.raises(OSError, match="space"):
+        journal.append({"a": 1})
+    (tmp_path / NAME).unlink()
+    journal.append({"b": 2})
+    journal.close()
+    assert read(tmp_path) == [{"b": 2}]
+
+
+HOLD = (
+    "import sys, time\n"
+    "from pathlib import Path\n"
+    "from zimage_cli.core.batch.journal import alone_in\n"
+    "with alone_in(Path(sys.argv[1])):\n"
+    "    print('held', flush=True)\n"
+    "    time.sleep(60)\n"
+)
+
+
+def test_a_folder_is_one_batch_s_until_it_ends_or_dies(tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        pass
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"held"
+        with pytest.raises(UsageError, match="another zimage batch"), alone_in(tmp_path):
+            pass
+        # Whichever path leads to it.
+        link = tmp_path.parent / f"{tmp_path.name}-link"
+        link.symlink_to(tmp_path)
+        with pytest.raises(UsageError), alone_in(link):
+            pass
+        process.kill()
+        process.wait()
+    with alone_in(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_locked_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be locked"), alone_in(tmp_path / "file"):
+        pass
+
+
+def test_records_are_json_lines_for_others(tmp_path: Path) -> None:
+    write(tmp_path, {"prompt": "lone \ud800 surrogate", "line": 1})
+    (line,) = (tmp_path / NAME).read_bytes().splitlines()
+    assert json.loads(line)["line"] == 1
