@@ -19,7 +19,9 @@ app = App(
 )
 
 
-@app.callback()
+@app.callback(
+    epilog="Examples:\n\nzimage sandbox serve --latency 3\n\nzimage sandbox serve --fault list"
+)
 def sandbox() -> None:
     """Keep `serve` a subcommand of its own."""
 
