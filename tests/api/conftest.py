@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import shutil
 import socket
 import ssl
@@ -74,6 +75,16 @@ def wire() -> Callable[..., WireRequest]:
         )
 
     return build
+
+
+@pytest.fixture
+def abandoned_sockets() -> Iterator[None]:
+    """Collect the sockets that a test abandons within it, and not in some later one.
+
+    httpcore leaves the socket of a failed SOCKS handshake to the garbage collector.
+    """
+    yield
+    gc.collect()
 
 
 class Visit:

@@ -441,8 +441,7 @@ def test_loopback_is_asked_directly_whatever_the_proxy(
     assert proxy.count == 0
 
 
-# httpcore leaves the socket of a failed handshake to the garbage collector.
-LEAVES_SOCKETS = pytest.mark.filterwarnings(
+ABANDONS_SOCKETS = pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 
@@ -459,7 +458,8 @@ def socks_server(visit: Any) -> None:
     visit.take(5)
 
 
-@LEAVES_SOCKETS
+@ABANDONS_SOCKETS
+@pytest.mark.usefixtures("abandoned_sockets")
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 @pytest.mark.parametrize("name", ["ALL_PROXY", "HTTPS_PROXY"])
 def test_a_socks_proxy_is_used_and_never_sees_the_key(
@@ -478,7 +478,8 @@ def test_a_socks_proxy_is_used_and_never_sees_the_key(
     assert key not in whole_text(caught.value)
 
 
-@LEAVES_SOCKETS
+@ABANDONS_SOCKETS
+@pytest.mark.usefixtures("abandoned_sockets")
 def test_a_socks_proxy_is_asked_again(
     listen: Any, client: Client, wire: Any, key: str, set_proxy: Any
 ) -> None:
@@ -489,7 +490,8 @@ def test_a_socks_proxy_is_asked_again(
     assert proxy.count == 3
 
 
-@LEAVES_SOCKETS
+@ABANDONS_SOCKETS
+@pytest.mark.usefixtures("abandoned_sockets")
 @pytest.mark.parametrize(
     "reply",
     [
@@ -516,7 +518,8 @@ def test_a_socks_proxy_that_talks_nonsense_is_a_typed_error(
     assert proxy.count == 2
 
 
-@LEAVES_SOCKETS
+@ABANDONS_SOCKETS
+@pytest.mark.usefixtures("abandoned_sockets")
 @pytest.mark.parametrize("code", [1, 2, 5, 8, 99])
 def test_a_socks_proxy_that_refuses(
     listen: Any, client: Client, wire: Any, key: str, set_proxy: Any, code: int
@@ -534,7 +537,8 @@ def test_a_socks_proxy_that_refuses(
     assert proxy.count == 1
 
 
-@LEAVES_SOCKETS
+@ABANDONS_SOCKETS
+@pytest.mark.usefixtures("abandoned_sockets")
 def test_a_dead_proxy_is_a_failed_connection(
     client: Client, dead_port: int, wire: Any, key: str, set_proxy: Any
 ) -> None:
@@ -545,7 +549,8 @@ def test_a_dead_proxy_is_a_failed_connection(
         assert caught.value.pace == "normal"
 
 
-@LEAVES_SOCKETS
+@ABANDONS_SOCKETS
+@pytest.mark.usefixtures("abandoned_sockets")
 @pytest.mark.parametrize(
     "reply", [b"", b"HTTP/1.1 200 Connection established\r\n\r\n", b"junk\r\n\r\n"]
 )
@@ -566,7 +571,8 @@ def test_a_tunnel_that_breaks_has_not_sent_the_request(
     assert b"authorization" not in proxy.seen.lower()
 
 
-@LEAVES_SOCKETS
+@ABANDONS_SOCKETS
+@pytest.mark.usefixtures("abandoned_sockets")
 def test_a_proxy_that_wants_a_password(
     listen: Any, client: Client, wire: Any, key: str, set_proxy: Any
 ) -> None:

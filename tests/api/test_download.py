@@ -416,9 +416,11 @@ def pump(source: socket.socket, target: socket.socket) -> None:
         return
 
 
-def test_a_proxy_that_talks_nonsense_is_a_broken_download(
-    listen: Any, client: Client, monkeypatch: Any, recwarn: Any
-) -> None:
+@pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+@pytest.mark.usefixtures("abandoned_sockets")
+def test_a_proxy_that_talks_nonsense_is_a_broken_download(listen: Any, monkeypatch: Any) -> None:
     for scheme in ("socks5", "http"):
         proxy = listen(
             lambda visit: (visit.take(3), visit.sock.sendall(b"\x05\x77nonsense\r\n\r\n"))
