@@ -22,8 +22,15 @@ def commands() -> dict[tuple[str, ...], set[str]]:
     """Every zimage command in README's code, with the options used there."""
     found: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for line in LINES:
-        for part in re.split(r"[|>]|&&", line):
-            words = shlex.split(part, comments=True)
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|>&")
+        lexer.whitespace_split = True
+        parts: list[list[str]] = [[]]
+        for word in lexer:
+            if set(word) <= set("|>&"):
+                parts.append([])
+            else:
+                parts[-1].append(word)
+        for words in parts:
             if not words or Path(words[0]).name != "zimage":
                 continue
             depth = 3 if words[1] in GROUPS and len(words) > 2 else 2

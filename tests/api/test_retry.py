@@ -144,20 +144,23 @@ def waits_of(errors: Callable[[], list[ServiceError]], policy: Policy) -> list[l
 
 
 @pytest.mark.parametrize(
-    ("pace", "base", "count"),
+    ("pace", "base", "least", "count"),
     [
-        ("normal", limits.WAIT_BASE, 4),
-        ("burst", limits.BURST_WAIT_BASE, 4),
-        ("quota", limits.QUOTA_WAIT_BASE, 2),
+        ("normal", limits.WAIT_BASE, 0.0, 4),
+        ("burst", limits.BURST_WAIT_BASE, 0.0, 4),
+        ("quota", limits.QUOTA_WAIT_BASE, limits.QUOTA_WAIT_LEAST, 2),
     ],
 )
-def test_waits_are_exponential_with_full_jitter(pace: str, base: float, count: int) -> None:
+def test_waits_are_exponential_with_full_jitter(
+    pace: str, base: float, least: float, count: int
+) -> None:
     columns = waits_of(lambda: [failing(pace) for _ in range(count)], Policy(4))
     for number, waits in enumerate(columns):
         most = min(base * 2**number, limits.WAIT_MAX)
-        assert 0 <= min(waits) < most * 0.2
-        assert most * 0.8 < max(waits) <= most
-        assert most * 0.4 < statistics.fmean(waits) < most * 0.6
+        span = most - least
+        assert least <= min(waits) < least + span * 0.2
+        assert least + span * 0.8 < max(waits) <= most
+        assert least + span * 0.4 < statistics.fmean(waits) < least + span * 0.6
 
 
 def test_no_wait_is_longer_than_the_most() -> None:

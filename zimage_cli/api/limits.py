@@ -44,6 +44,9 @@ BURST_WAIT_BASE = 3.0
 QUOTA_WAIT_BASE = 20.0
 """Seconds, doubled by each try."""
 
+QUOTA_WAIT_LEAST = 10.0
+"""Seconds. Full jitter could say 0; a quota that was used up a moment ago still is."""
+
 RETRY_AFTER_MAX = 120.0
 """Seconds. A longer Retry-After is not waited out: it is the user's call."""
 

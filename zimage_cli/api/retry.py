@@ -122,7 +122,9 @@ def _seconds(state: RetryCallState, policy: Policy) -> float:
     error = _error_of(state)
     if error is not None and error.retry_after is not None:
         return error.retry_after
-    base = {"burst": limits.BURST_WAIT_BASE, "quota": limits.QUOTA_WAIT_BASE}.get(
-        (error.pace if error else None) or "normal", policy.wait_base
-    )
-    return wait_random_exponential(multiplier=base, max=policy.wait_max)(state)
+    base, least = {
+        "burst": (limits.BURST_WAIT_BASE, 0.0),
+        "quota": (limits.QUOTA_WAIT_BASE, limits.QUOTA_WAIT_LEAST),
+    }.get((error.pace if error else None) or "normal", (policy.wait_base, 0.0))
+    wait = wait_random_exponential(multiplier=base, max=policy.wait_max, min=least)
+    return wait(state)
