@@ -111,44 +111,34 @@ class States:
 
     def _take_ledger(self, book: Ledger) -> None:
         expired = datetime.now(UTC) - timedelta(hours=limits.URL_LIFETIME_HOURS)
+        recorded = dict(self._states)
+        latest: dict[bytes, int] = {}
         for job, entry, status, drawn, path, error, answered_at, region in book.batch(self.batch):
             key = _key(job)
-            if key is None:
+            if key is None or recorded.get(key) is _DONE:
                 continue
-            seed, before = _seed(drawn), self._states.get(key)
+            latest[key] = entry
+            seed, state = _seed(drawn), self._states.get(key)
             match status:
                 case ledger.SAVED:
-                    if before is _DONE and key not in self.unrecorded:
-                        continue
-                    stands = _is_file(path)
-                    self._states[key] = _DONE if stands else State(NEW, seed)
-                    self._note(key, entry if stands else None)
+                    state = _DONE if _is_file(path) else State(NEW, seed)
                 case ledger.MADE if region == SANDBOX:
                     # It ended with its process, and the next picture is as free.
-                    self._states[key] = State(NEW, seed)
+                    state = State(NEW, seed)
                 case ledger.MADE if _is_after(answered_at, expired):
-                    self._states[key] = State(FETCH, seed, entry)
-                    self._note(key, None)
+                    state = State(FETCH, seed, entry)
                 case ledger.LOST | ledger.SENDING | ledger.MADE:
-                    self._ended(key, State(LOST, seed, entry))
+                    state = State(LOST, seed, entry)
+                case ledger.FAILED if _kind(error) == "interrupted":
+                    state = State(NEW, seed)
                 case ledger.FAILED:
-                    if _kind(error) == "interrupted":
-                        self._states[key] = State(NEW, seed)
-                        self._note(key, None)
-                    else:
-                        self._ended(key, State(FAILED, seed, entry))
-
-    def _ended(self, key: bytes, state: State) -> None:
-        before = self._states.get(key)
-        recorded = before is not None and before.kind == state.kind and key not in self.unrecorded
-        self._states[key] = state
-        self._note(key, None if recorded else state.entry)
-
-    def _note(self, key: bytes, entry: int | None) -> None:
-        if entry is None:
-            self.unrecorded.pop(key, None)
-        else:
-            self.unrecorded[key] = entry
+                    state = State(FAILED, seed, entry)
+            if state is not None:
+                self._states[key] = state
+        for key, entry in latest.items():
+            kind, before = self.of(key).kind, recorded.get(key)
+            if kind in {DONE, FAILED, LOST} and (before is None or before.kind != kind):
+                self.unrecorded[key] = entry
 
     def __iter__(self) -> Iterator[State]:
         return iter(self._states.values())

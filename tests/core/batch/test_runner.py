@@ -1,0 +1,381 @@
+"""A run of a batch: money, causes that end it, stopping, and what is told of every line."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli.api.errors import UsageError, ZimageError
+from zimage_cli.api.retry import Policy
+from zimage_cli.cli.errors import as_json
+from zimage_cli.core.batch.journal import Journal
+from zimage_cli.core.batch.plan import Defaults, Item, Planner
+from zimage_cli.core.batch.records import Record
+from zimage_cli.core.batch.runner import Options, Runner, View
+from zimage_cli.core.batch.state import States
+from zimage_cli.core.job import Observer
+from zimage_cli.core.names import NameTemplate
+from zimage_cli.sandbox.faults import Fault
+
+
+@dataclass
+class Seen(View):
+    """Keeps what was told, and what was in flight at most."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    on_end: Callable[[], object] = lambda: None
+    flying: int = 0
+    most: int = 0
+
+    def started(self, item: Item) -> Observer:
+        with self.lock:
+            self.flying += 1
+            self.most = max(self.most, self.flying)
+        return Observer()
+
+    def ended(self, item: Item, record: dict[str, Any]) -> None:
+        with self.lock:
+            self.flying -= record["status"] != "skipped"
+            self.records.append(record)
+        self.on_end()
+
+    @property
+    def statuses(self) -> Counter[str]:
+        return Counter(record["status"] for record in self.records)
+
+
+def items(lines: Iterable[dict[str, Any]]) -> Iterator[Item]:
+    planner = Planner(Defaults({"size": "512*512"}, NameTemplate.parse("{slug}-{n}.png")))
+    records = (Record(number, dict(line), None) for number, line in enumerate(lines, 1))
+    for entry in planner.plan(records):
+        assert isinstance(entry, Item)
+        yield entry
+
+
+def kites(count: int) -> list[dict[str, Any]]:
+    return [{"prompt": f"kite {number}"} for number in range(1, count + 1)]
+
+
+def document(error: ZimageError, prompt: str) -> dict[str, Any]:
+    return as_json(error, prompt=prompt)
+
+
+@dataclass
+class Run:
+    runner: Runner
+    view: Seen
+
+    @property
+    def tally(self) -> Any:
+        return self.runner.tally
+
+    def end(self, timeout: float = 30) -> Run:
+        assert self.runner.wait(timeout)
+        return self
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Run]]:
+    """Start a run in a studio's folder, as one more process would: `run(studio, lines)`."""
+    opened: list[Journal] = []
+
+    def start(studio: Any, lines: Any, *, view: Seen | None = None, **options: Any) -> Run:
+        folder = studio.pictures
+        journal = Journal(folder)
+        opened.append(journal)
+        known = States.load(folder, journal, studio.maker.ledger.book, fresh=False)
+        view = view or Seen()
+        runner = Runner(
+            lambda _: studio.maker,
+            journal,
+            known,
+            folder,
+            Options(**options),
+            view,
+            error_document=document,
+        )
+        runner.start(items(lines) if isinstance(lines, list) else lines)
+        return Run(runner, view)
+
+    yield start
+    for journal in opened:
+        journal.close()
+
+
+def journal_of(studio: Any) -> list[dict[str, Any]]:
+    path: Path = studio.pictures / "results.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_every_line_is_made_and_told_once(studio: Any, run: Any) -> None:
+    it = studio(region="beijing")
+    done = run(it, kites(20), concurrency=4).end()
+    assert done.view.statuses == {"saved": 20}
+    assert {record["line"] for record in done.view.records} == set(range(1, 21))
+    assert (done.tally.saved, done.tally.sent, done.tally.spent) == (20, 20, Decimal("2.00"))
+    assert it.server.books.billed_count == 20
+    assert done.view.most <= 4
+    assert {record["file"] for record in journal_of(it)} == {
+        name for name in it.files if name.endswith(".png")
+    }
+    again = run(it, kites(20)).end()
+    assert again.view.statuses == {"skipped": 20}
+    assert it.server.books.post_count == 20
+
+
+def test_the_journal_keeps_no_signature_and_the_stream_does(studio: Any, run: Any) -> None:
+    it = studio()
+    done = run(it, kites(1)).end()
+    assert "?" in done.view.records[0]["image_url"]
+    assert "?" not in journal_of(it)[0]["image_url"]
+    assert {"job", "file"} == journal_of(it)[0].keys() - done.view.records[0].keys()
+
+
+def test_failures_and_losses_are_left_until_asked_for(studio: Any, run: Any) -> None:
+    it = studio(retries=0)
+    it.server.script("DataInspectionFailed", "close", "ok", "InternalError")
+    first = run(it, kites(4), concurrency=1).end()
+    assert first.view.statuses == {"failed": 2, "lost": 1, "saved": 1}
+    assert first.tally.lines == {"DataInspectionFailed": [1], "lost": [2], "InternalError": [4]}
+    seeds = {record["line"]: record["seed"] for record in first.view.records}
+
+    second = run(it, kites(4)).end()
+    assert second.view.statuses == {"skipped": 4}
+    assert sorted(second.tally.skipped_failed) == [1, 4]
+    assert second.tally.skipped_lost == [2]
+    assert it.server.books.post_count == 4
+
+    third = run(it, kites(4), retry_failed=True).end()
+    assert third.view.statuses == {"skipped": 2, "saved": 2}
+    fourth = run(it, kites(4), retry_lost=True).end()
+    assert fourth.view.statuses == {"skipped": 3, "saved": 1}
+    # A seed that was drawn for a line stays.
+    for record in (*third.view.records, *fourth.view.records):
+        if record["status"] == "saved":
+            assert record["seed"] == seeds[record["line"]]
+    assert len({call.json()["parameters"]["seed"] for call in it.server.books.posts}) == 4
+
+
+def test_no_seed_leaves_it_to_the_service(studio: Any, run: Any) -> None:
+    it = studio()
+    run(it, [{"prompt": "a"}, {"prompt": "b", "seed": 4}], no_seed=True, concurrency=1).end()
+    sent = [call.json()["parameters"] for call in it.server.books.posts]
+    assert [parameters.get("seed") for parameters in sent] == [None, 4]
+
+
+def test_a_picture_that_was_paid_is_fetched_and_not_made_again(studio: Any, run: Any) -> None:
+    it = studio()
+    it.server.script(*[Fault("picture-404", count=2)] * 3)
+    first = run(it, kites(3), concurrency=2).end()
+    assert first.view.statuses == {"failed": 3}
+    assert first.tally.unfetched == 3
+    assert first.tally.causes == {"not-saved": 3}
+    second = run(it, kites(3)).end()
+    assert second.view.statuses == {"saved": 3}
+    assert second.tally.spent == 0
+    assert it.server.books.post_count == it.server.books.billed_count == 3
+    assert [record["status"] for record in journal_of(it)] == ["failed"] * 3 + ["saved"] * 3
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidApiKey",
+        "Arrearage",
+        "Model.AccessDenied",
+        "AllocationQuota.FreeTierOnly",
+        "PostpaidBillOverdue",
+        "WorkSpaceNotFound",
+    ],
+)
+def test_what_every_line_would_meet_ends_the_run(code: str, studio: Any, run: Any) -> None:
+    it = studio(latency=0.2)
+    it.server.script("ok", "ok", code)
+    done = run(it, kites(50), concurrency=3).end()
+    # The two beside it were in flight, and are saved.
+    assert done.view.statuses == {"saved": 2, "failed": 1}
+    assert done.tally.fatal.code == code
+    assert it.server.books.post_count == 3
+    after = run(it, kites(50)).end()
+    assert after.view.statuses == {"saved": 47, "skipped": 3}
+
+
+def test_what_concerns_one_line_does_not_end_the_run(studio: Any, run: Any) -> None:
+    it = studio(retries=0)
+    it.server.script("InvalidParameter", "IPInfringementSuspect", "ModelUnavailable", "no-choices")
+    done = run(it, kites(10), concurrency=2).end()
+    assert done.view.statuses == {"saved": 6, "failed": 3, "lost": 1}
+    assert done.tally.fatal is None
+
+
+def test_a_disk_that_takes_no_record_ends_the_run(studio: Any, run: Any) -> None:
+    it = studio()
+    (it.pictures / "results.jsonl").symlink_to("missing/results.jsonl")
+    done = run(it, kites(50), concurrency=2).end()
+    assert "results.jsonl" in done.tally.fatal.message
+    assert it.server.books.post_count < 10
+
+
+def test_max_cost_stops_before_it_would_be_passed(studio: Any, run: Any) -> None:
+    it = studio(region="beijing")
+    done = run(it, kites(50), concurrency=8, max_cost=Decimal("1.05")).end()
+    assert done.view.statuses == {"saved": 10}
+    assert done.tally.over_budget
+    assert done.tally.spent == Decimal("1.00")
+    assert it.server.books.billed_count == 10
+
+
+def test_what_may_be_lost_counts_as_spent(studio: Any, run: Any) -> None:
+    it = studio(region="beijing", retries=0)
+    it.server.script(*["close"] * 4)
+    done = run(it, kites(50), concurrency=1, max_cost=Decimal("1.00")).end()
+    assert done.view.statuses == {"lost": 4, "saved": 6}
+    assert done.tally.spent == Decimal("1.00")
+    assert it.server.books.billed_count == 10
+
+
+def test_failures_cost_nothing(studio: Any, run: Any) -> None:
+    it = studio(region="beijing", retries=0)
+    it.server.script(*["InternalError"] * 5)
+    done = run(it, kites(15), concurrency=1, max_cost=Decimal("1.00")).end()
+    assert done.view.statuses == {"failed": 5, "saved": 10}
+    assert not done.tally.over_budget
+
+
+def test_tries_that_are_lost_on_the_way_count_as_spent(studio: Any, run: Any) -> None:
+    it = studio(region="beijing")
+    it.maker.policy = Policy(8, retry_lost=True, wait_base=0.01)
+    it.server.script(*["close"] * 3)
+    done = run(it, kites(2), concurrency=1).end()
+    assert done.view.statuses == {"saved": 2}
+    assert done.tally.spent == Decimal("0.50")
+    assert it.server.books.billed_count == 5
+
+
+def test_max_cost_holds_while_one_line_is_tried_again(studio: Any, run: Any) -> None:
+    it = studio(region="beijing")
+    it.maker.policy = Policy(50, retry_lost=True, wait_base=0.01)
+    it.server.script(*["close"] * 40)
+    done = run(it, kites(2), concurrency=1, max_cost=Decimal("0.30")).end()
+    assert done.tally.over_budget
+    assert it.server.books.billed_count == 3
+    assert done.view.statuses == {"lost": 1}
+    # It may be billed: it is not sent again unasked.
+    it.server.clear_script()
+    after = run(it, kites(2), concurrency=1).end()
+    assert after.view.statuses == {"skipped": 1, "saved": 1}
+
+
+def test_stopping_saves_what_is_in_flight_and_sends_no_more(studio: Any, run: Any) -> None:
+    it = studio(latency=0.3)
+    started = run(it, kites(100), concurrency=5)
+    assert it.server.books.wait_for(lambda books: books.post_count == 5)
+    started.runner.stop()
+    done = started.end()
+    assert done.view.statuses == {"saved": 5}
+    assert it.server.books.post_count == 5
+    assert all(entry.status == "saved" for entry in it.read())
+
+
+def test_stopping_ends_waits_and_leaves_no_trace_of_who_waited(studio: Any, run: Any) -> None:
+    from zimage_cli.core.pace import Pace
+
+    it = studio()
+    it.maker.pace = Pace(0.2)
+    started = run(it, kites(100), concurrency=5)
+    assert it.server.books.wait_for(lambda books: books.billed_count == 1)
+    began = time.monotonic()
+    started.runner.stop()
+    done = started.end(3)
+    assert time.monotonic() - began < 2
+    assert done.view.statuses == {"saved": 1}
+    # One was next and had its row already; the others never had.
+    statuses = Counter(entry.status for entry in it.read())
+    assert statuses["saved"] == 1
+    assert statuses.total() <= 2
+    it.maker.pace = None
+    assert run(it, kites(100)).end().view.statuses == {"saved": 99, "skipped": 1}
+
+
+def test_stopping_between_two_tries_of_a_download_still_fetches_it(studio: Any, run: Any) -> None:
+    it = studio()
+    it.maker.sleep = time.sleep
+    it.server.script(Fault("picture-503", count=1))
+    started = run(it, kites(1), concurrency=1)
+    assert it.server.books.wait_for(lambda books: len(books.pictures) == 1)
+    started.runner.stop()
+    assert started.end().view.statuses == {"saved": 1}
+
+
+def test_an_output_that_cannot_be_is_refused_before_it_is_paid(studio: Any, run: Any) -> None:
+    it = studio()
+    outside = it.base / "outside"
+    outside.mkdir()
+    (it.pictures / "link").symlink_to(outside)
+    lines = [
+        {"prompt": "a", "output": "link/a.png"},
+        {"prompt": "b", "output": "b.png"},
+        {"prompt": "c", "output": "b.png/c.png"},
+        {"prompt": "d", "output": "new/d.png"},
+    ]
+    done = run(it, lines, concurrency=1).end()
+    assert done.view.statuses == {"failed": 2, "saved": 2}
+    assert done.tally.lines == {"usage": [1, 3]}
+    assert it.server.books.post_count == 2
+    assert list(outside.iterdir()) == []
+
+
+def test_a_name_that_is_taken_is_never_overwritten(studio: Any, run: Any) -> None:
+    it = studio()
+    (it.pictures / "mine.png").write_bytes(b"mine")
+    run(it, [{"prompt": "a", "output": "mine.png"}, {"prompt": "b", "output": "mine.png"}]).end()
+    assert (it.pictures / "mine.png").read_bytes() == b"mine"
+    assert {"mine-2.png", "mine-3.png"} < set(it.files)
+
+
+def test_a_file_that_cannot_be_read_on_ends_the_run(studio: Any, run: Any) -> None:
+    it = studio()
+
+    def broken() -> Iterator[Item]:
+        yield from items(kites(3))
+        raise UsageError("prompts.txt: cannot be read")
+
+    done = run(it, broken(), concurrency=2).end()
+    assert done.view.statuses == {"saved": 3}
+    assert done.tally.fatal.message == "prompts.txt: cannot be read"
+
+
+def test_a_bug_ends_the_run_and_is_not_swallowed(studio: Any, run: Any) -> None:
+    it = studio(latency=0.1)
+
+    def raises() -> None:
+        raise ZeroDivisionError
+
+    started = run(it, kites(50), view=Seen(on_end=raises), concurrency=2)
+    with pytest.raises(ZeroDivisionError):
+        started.end()
+    assert it.server.books.post_count < 10
+    assert {entry.status for entry in it.read()} == {"saved"}
+
+
+def test_without_a_ledger_the_journal_is_enough(studio: Any, run: Any, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.db"
+    broken.mkdir()
+    it = studio(history=broken, retries=0)
+    it.server.script("DataInspectionFailed")
+    first = run(it, kites(5), concurrency=1).end()
+    assert first.view.statuses == {"saved": 4, "failed": 1}
+    second = run(it, kites(5)).end()
+    assert second.view.statuses == {"skipped": 5}
+    third = run(it, kites(5), retry_failed=True).end()
+    assert third.view.statuses == {"skipped": 4, "saved": 1}

@@ -1,0 +1,311 @@
+"""How far each picture has come, told from ledger and journal, whatever stands in them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zimage_cli.core.batch.journal import FRESH, NAME, Journal
+from zimage_cli.core.batch.state import DONE, FAILED, FETCH, LOST, NEW, States
+from zimage_cli.core.ledger import Ledger
+
+KEY = bytes(range(16))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "out"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path / "history.db")
+    yield ledger
+    ledger.close()
+
+
+def load(folder: Path, book: Ledger | None = None, *, fresh: bool = False) -> States:
+    return States.load(folder, Journal(folder), book, fresh=fresh)
+
+
+def journal(folder: Path, *records: dict[str, Any]) -> None:
+    text = "".join(json.dumps({"job": KEY.hex(), **record}) + "\n" for record in records)
+    with (folder / NAME).open("a") as file:
+        file.write(text)
+
+
+def row(book: Ledger, folder: Path, status: str, **columns: Any) -> int:
+    return book.begin(
+        **{
+            "status": status,
+            "prompt": "a kite",
+            "size": "512*512",
+            "seed": 5,
+            "prompt_extend": False,
+            "region": "custom",
+            "endpoint": "http://127.0.0.1:1",
+            "batch": States(folder).batch,
+            "job": KEY.hex(),
+            **columns,
+        }
+    )
+
+
+def picture(folder: Path, name: str = "a.png") -> str:
+    (folder / name).write_bytes(b"picture")
+    return str((folder / name).absolute())
+
+
+def ago(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="milliseconds")
+
+
+def test_an_empty_folder_knows_nothing(folder: Path, book: Ledger) -> None:
+    assert load(folder).of(KEY).kind == NEW
+    assert load(folder, book).of(KEY).kind == NEW
+
+
+@pytest.mark.parametrize(
+    ("record", "kind", "seed"),
+    [
+        ({"status": "saved", "file": "a.png", "seed": 3}, DONE, None),
+        ({"status": "saved", "file": "gone.png", "seed": 3}, NEW, 3),
+        ({"status": "saved", "file": None}, NEW, None),
+        ({"status": "failed", "seed": 4}, FAILED, 4),
+        ({"status": "lost", "seed": 4}, LOST, 4),
+        ({"status": "failed", "seed": -1}, FAILED, None),
+        ({"status": "failed", "seed": 2**31}, FAILED, None),
+        ({"status": "failed", "seed": True}, FAILED, None),
+        ({"status": "failed", "seed": "4"}, FAILED, None),
+        ({"status": "skipped"}, NEW, None),
+        ({"status": ["saved"]}, NEW, None),
+    ],
+)
+def test_the_journal_stands_in_where_there_is_no_ledger(
+    record: dict[str, Any], kind: str, seed: int | None, folder: Path
+) -> None:
+    picture(folder)
+    journal(folder, record)
+    state = load(folder).of(KEY)
+    assert (state.kind, state.seed) == (kind, seed)
+
+
+def test_the_last_record_counts(folder: Path) -> None:
+    picture(folder)
+    journal(folder, {"status": "lost"}, {"status": "failed"}, {"status": "saved", "file": "a.png"})
+    assert load(folder).of(KEY).kind == DONE
+    journal(folder, {"status": "failed"})
+    assert load(folder).of(KEY).kind == FAILED
+
+
+@pytest.mark.parametrize(
+    ("status", "columns", "kind"),
+    [
+        ("sending", {}, LOST),
+        ("lost", {}, LOST),
+        ("failed", {"error": '{"type": "refused"}'}, FAILED),
+        ("failed", {"error": '{"type": "interrupted"}'}, NEW),
+        ("failed", {"error": None}, FAILED),
+        ("made", {"answered_at": ago(1)}, FETCH),
+        ("made", {"answered_at": ago(23.9)}, FETCH),
+        # The service has dropped it: it is paid, and there is nothing to fetch.
+        ("made", {"answered_at": ago(24.1)}, LOST),
+        ("made", {"answered_at": None}, LOST),
+        # A sandbox ends with its process.
+        ("made", {"answered_at": ago(1), "region": "sandbox"}, NEW),
+        ("saved", {"path": None}, NEW),
+        ("saved", {"path": "/nowhere/a.png"}, NEW),
+    ],
+)
+def test_the_ledger_knows_more(
+    status: str, columns: dict[str, Any], kind: str, folder: Path, book: Ledger
+) -> None:
+    number = row(book, folder, status, **columns)
+    state = load(folder, book).of(KEY)
+    assert (state.kind, state.seed) == (kind, 5)
+    assert state.entry == (number if kind in {LOST, FAILED, FETCH} else None)
+
+
+def test_what_the_journal_does_not_have_is_remembered(folder: Path, book: Ledger) -> None:
+    saved = row(book, folder, "saved", path=picture(folder))
+    known = load(folder, book)
+    assert known.of(KEY).kind == DONE
+    assert known.unrecorded == {KEY: saved}
+    journal(folder, {"status": "saved", "file": "a.png"})
+    assert load(folder, book).unrecorded == {}
+
+
+def test_what_went_wrong_before_it_was_saved_is_not_told_again(folder: Path, book: Ledger) -> None:
+    row(book, folder, "failed")
+    row(book, folder, "lost")
+    row(book, folder, "saved", path=picture(folder))
+    journal(folder, {"status": "failed"}, {"status": "lost"}, {"status": "saved", "file": "a.png"})
+    known = load(folder, book)
+    assert known.of(KEY).kind == DONE
+    assert known.unrecorded == {}
+
+
+def test_a_picture_that_stands_is_done_whatever_came_later(folder: Path, book: Ledger) -> None:
+    journal(folder, {"status": "saved", "file": "a.png"})
+    row(book, folder, "saved", path=str(folder / "a.png"))
+    row(book, folder, "lost")
+    assert load(folder, book).of(KEY).kind == LOST
+    picture(folder)
+    assert load(folder, book).of(KEY).kind == DONE
+
+
+@pytest.mark.parametrize(("status", "kind"), [("lost", LOST), ("failed", FAILED)])
+def test_an_end_without_a_picture_is_remembered_too(
+    status: str, kind: str, folder: Path, book: Ledger
+) -> None:
+    first = row(book, folder, status)
+    assert load(folder, book).unrecorded == {KEY: first}
+    second = row(book, folder, status)
+    assert load(folder, book).unrecorded == {KEY: second}
+    journal(folder, {"status": status})
+    known = load(folder, book)
+    assert known.of(KEY).kind == kind
+    assert known.unrecorded == {}
+
+
+def test_later_tries_count_more(folder: Path, book: Ledger) -> None:
+    row(book, folder, "lost")
+    row(book, folder, "failed", error='{"type": "refused"}')
+    assert load(folder, book).of(KEY).kind == FAILED
+    row(book, folder, "made", answered_at=ago(0))
+    assert load(folder, book).of(KEY).kind == FETCH
+    assert load(folder, book).unrecorded == {}
+    row(book, folder, "saved", path=picture(folder))
+    assert load(folder, book).of(KEY).kind == DONE
+
+
+def test_a_picture_that_was_moved_with_its_folder_is_done(folder: Path, book: Ledger) -> None:
+    row(book, folder, "saved", path=picture(folder))
+    journal(folder, {"status": "saved", "file": "a.png"})
+    moved = folder.with_name("moved")
+    folder.rename(moved)
+    assert load(moved, book).of(KEY).kind == DONE
+
+
+def test_the_folder_is_the_same_whichever_path_leads_to_it(
+    folder: Path, book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row(book, folder, "lost")
+    link = folder.with_name("link")
+    link.symlink_to(folder)
+    monkeypatch.chdir(folder.parent)
+    for path in (link, Path("out"), Path("out/../out"), folder / ".." / "link"):
+        assert load(path, book).of(KEY).kind == LOST
+
+
+def test_starting_over_forgets_and_keeps_forgetting(folder: Path, book: Ledger) -> None:
+    picture(folder)
+    row(book, folder, "lost")
+    journal(folder, {"status": "saved", "file": "a.png"})
+    fresh = load(folder, book, fresh=True)
+    assert fresh.of(KEY).kind == NEW
+    assert fresh.batch != States(folder).batch
+    journal(folder, {"status": FRESH})
+    after = load(folder, book)
+    assert after.of(KEY).kind == NEW
+    assert after.batch == fresh.batch
+
+
+_COLUMNS = ("job", "seed", "path", "error", "answered_at", "region", "updated_at")
+
+anything = st.one_of(
+    st.none(),
+    st.integers(min_value=-(2**63), max_value=2**63 - 1),
+    st.floats(),
+    st.text(max_size=30),
+    st.binary(max_size=30),
+    st.just(KEY.hex()),
+    st.just("[" * 50_000),
+    st.just("a" * 5000),
+)
+
+
+@settings(max_examples=40)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {
+                "status": st.sampled_from(["sending", "made", "saved", "failed", "lost"])
+                | st.text(max_size=5)
+                | st.binary(max_size=5),
+            },
+            optional=dict.fromkeys(_COLUMNS, anything),
+        ),
+        max_size=5,
+    )
+)
+def test_no_ledger_is_too_strange(
+    rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("strange")
+    book = Ledger(folder / "history.db")
+    try:
+        number = row(book, folder, "lost")
+        with sqlite3.connect(folder / "history.db") as db:
+            db.text_factory = bytes
+            for columns in rows:
+                values = {
+                    **dict.fromkeys(("created_at", "updated_at", "prompt", "size", "endpoint"), ""),
+                    "prompt_extend": 0,
+                    "region": "custom",
+                    "batch": States(folder).batch,
+                    **{name: _storable(value) for name, value in columns.items()},
+                }
+                values = {
+                    name: "" if value is None and name in {"region", "updated_at"} else value
+                    for name, value in values.items()
+                }
+                marks = ", ".join("?" * len(values))
+                db.execute(
+                    f"INSERT INTO generation ({', '.join(values)}) VALUES ({marks})",
+                    [*values.values()],
+                )
+        db.close()
+        for state in load(folder, book):
+            assert state.kind in {NEW, DONE, FETCH, FAILED, LOST}
+        assert load(folder, book).unrecorded.get(KEY, number) >= number
+    finally:
+        book.close()
+
+
+def _storable(value: object) -> object:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+
+
+@given(
+    records=st.lists(
+        st.dictionaries(
+            st.sampled_from(["job", "status", "seed", "file", "line"]),
+            st.sampled_from(
+                [KEY.hex(), "saved", "failed", "lost", FRESH, "a.png", "x" * 9999, "\0", "../" * 9]
+            )
+            | st.recursive(
+                st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+                lambda inner: st.lists(inner, max_size=2),
+            ),
+        ),
+        max_size=6,
+    )
+)
+def test_no_journal_is_too_strange(
+    records: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("strange")
+    (folder / NAME).write_text("".join(json.dumps(record) + "\n" for record in records))
+    for state in load(folder):
+        assert state.kind in {NEW, DONE, FAILED, LOST}
