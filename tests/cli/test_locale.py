@@ -36,7 +36,6 @@ def gbk(tmp_path_factory: pytest.TempPathFactory) -> str:
 LOCALES: dict[str, dict[str, str | None]] = {
     "C": {"LANG": "C", "LC_ALL": "C"},
     "C without UTF-8 mode": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    "POSIX": {"LANG": None, "LC_ALL": "POSIX"},
     "nonsense": {"LC_ALL": "xx_YY.nonsense"},
     "GBK streams": {"PYTHONIOENCODING": "gbk"},
     "ASCII streams": {"PYTHONIOENCODING": "ascii:strict"},
@@ -59,7 +58,6 @@ def test_locales(unpaced: None, service: Any, name: str) -> None:
     run = service.generate(*args, env=env, stdin=HAN)
     assert (service.work / run.lines[0]).is_file()
     assert "图/" in run.stdout
-    assert "狐狸" in service("history", "list", env=env).stdout
     assert "Traceback" not in run.stderr
 
 

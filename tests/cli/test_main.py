@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,11 +61,9 @@ def test_help_names_every_command(zimage: Any) -> None:
 
 
 def test_examples_of_help_work(zimage: Any) -> None:
-    # What the help shows must be what the parser takes: all of them up to where they ask for a key.
-    import shlex
-
-    for args in HELPS:
-        text = zimage(*args, "--help").stdout if len(args) < 2 else ""
+    # What the help shows must be what the parser takes.
+    for args in ((), ("generate",)):
+        text = zimage(*args, "--help").stdout
         for line in text.partition("Examples:\n")[2].splitlines():
             words = shlex.split(line.strip())
             if words[0] != "zimage" or words[1] != "generate":
@@ -130,9 +131,6 @@ run()
 
 
 def test_the_module_and_the_script_are_the_same(zimage: Any) -> None:
-    import shutil
-    from pathlib import Path
-
     script = Path(sys.executable).parent / "zimage"
     if not script.exists() or shutil.which(str(script)) is None:
         pytest.skip("zimage is not installed beside this Python")
