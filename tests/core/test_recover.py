@@ -196,19 +196,34 @@ def old(hours: float) -> str:
     ("columns", "state", "words"),
     [
         ({}, READY, "can be fetched for 23 h 59 min more"),
-        ({"answered_at": old(23.5)}, READY, "can be fetched for 0 h 29 min more"),
-        ({"answered_at": old(24.01)}, EXPIRED, "over 24 h old: the service has dropped it"),
-        ({"answered_at": old(5000)}, EXPIRED, "over 24 h old: the service has dropped it"),
+        ({"answered_at": timedelta(hours=23.5)}, READY, "can be fetched for 0 h 29 min more"),
+        (
+            {"answered_at": timedelta(hours=24.01)},
+            EXPIRED,
+            "over 24 h old: the service has dropped it",
+        ),
+        (
+            {"answered_at": timedelta(hours=5000)},
+            EXPIRED,
+            "over 24 h old: the service has dropped it",
+        ),
         ({"answered_at": None}, EXPIRED, "over 24 h old: the service has dropped it"),
         ({"region": "sandbox"}, GONE, "made by the sandbox, which has ended"),
         ({"error": None}, BUSY, "is still saving it"),
-        ({"error": None, "updated_at": old(7)}, READY, "can be fetched for 23 h 59 min more"),
+        (
+            {"error": None, "updated_at": timedelta(hours=7)},
+            READY,
+            "can be fetched for 23 h 59 min more",
+        ),
         ({"error": None, "pid": None}, READY, "can be fetched for 23 h 59 min more"),
     ],
 )
 def test_states(unsaved: Any, columns: dict[str, Any], state: str, words: str) -> None:
     one = unsaved()
-    change(one, **columns)
+    ages = {name: age for name, age in columns.items() if isinstance(age, timedelta)}
+    change(
+        one, **{**columns, **{name: old(age / timedelta(hours=1)) for name, age in ages.items()}}
+    )
     [found] = states(one)
     assert found.state == state
     assert words in found.words
