@@ -117,7 +117,7 @@ def test_the_last_record_counts(folder: Path) -> None:
         ("failed", {"error": '{"type": "interrupted"}'}, NEW),
         ("failed", {"error": None}, FAILED),
         ("made", {"answered_at": ago(1)}, FETCH),
-        ("made", {"answered_at": ago(23.9)}, FETCH),
+        ("made", {"answered_at": ago(20)}, FETCH),
         # The service has dropped it: it is paid, and there is nothing to fetch.
         ("made", {"answered_at": ago(24.1)}, LOST),
         ("made", {"answered_at": None}, LOST),
