@@ -150,6 +150,18 @@ def test_picture_bytes_are_not_for_a_terminal(service: Any, terminal: Any) -> No
     assert service.books.post_count == 0
 
 
+def test_errors_are_broken_between_words(service: Any, terminal: Any) -> None:
+    screen = terminal("generate", "a fox", columns=60)
+    assert screen.end() == 3
+    assert screen.lines[0] == "error: no API key was found for beijing (keys belong to one"
+    assert screen.lines[1] == "  region)"
+    assert screen.lines[2].startswith("  next: Set one: zimage config set-key --region")
+    assert all(len(line) <= 60 for line in screen.lines)
+    assert "https://bailian.console.aliyun.com" in screen.text
+    run = service.zimage("generate", "a fox", status=3)
+    assert run.stderr.count("\n") == 2
+
+
 def test_history_in_a_narrow_terminal(service: Any, terminal: Any) -> None:
     service.generate("a fox " * 30)
     screen = terminal("history", "list", columns=60)

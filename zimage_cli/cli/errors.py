@@ -141,7 +141,7 @@ def error_documents(
 
 def print_error(output: Output, error: errors.ZimageError) -> None:
     """Print what happened, the service's words with code and request id, and what to do next."""
-    output.say(f"{output.style('error:', '1;31')} {_shown(error.message)}")
+    output.tell(f"error: {_shown(error.message)}", label="error:", sgr="1;31")
     facts = [
         fact
         for fact in (
@@ -155,10 +155,10 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
     about = visible(", ".join(facts))
     if said or about:
         line = f"{said} ({about})" if said and about else said or about
-        output.say(f"  {output.style('service:', '1')} {line}")
+        output.tell(f"  service: {line}", label="service:", sgr="1")
     hint = hint_for(error)
     if hint:
-        output.say(f"  {output.style('next:', '1')} {visible(hint, newlines=True)}")
+        output.tell(f"  next: {visible(hint, newlines=True)}", label="next:", sgr="1")
 
 
 def _shown(text: str) -> str:

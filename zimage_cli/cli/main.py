@@ -167,7 +167,7 @@ def _interrupted(output: Output, args: list[str], stop: BaseException) -> int:
     end = stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT)
     output.say(end.words)
     if end.note:
-        output.say(f"  {end.note}")
+        output.tell(f"  {end.note}")
     if end.document is not None:
         output.json(end.document)
     else:

@@ -142,6 +142,34 @@ class Output:
         """Print a line on stderr even under `quiet`: errors and what must not be missed."""
         self._write(self.stderr, text + "\n")
 
+    def tell(self, text: str, *, label: str = "", sgr: str = "") -> None:
+        """Say sentences, broken between words on a terminal; `label` is in the text, styled."""
+        folded = self._folded(text) if self.stderr.isatty() else text
+        before, found, after = folded.partition(label) if label else (folded, "", "")
+        self.say(f"{before}{self.style(found, sgr) if found else ''}{after}")
+
+    def _folded(self, text: str) -> str:
+        import textwrap
+
+        named = self.environ.get("COLUMNS", "")
+        try:
+            columns = int(named) if named.isdecimal() else os.get_terminal_size(2).columns
+        except (OSError, ValueError):
+            columns = 80
+        lines = []
+        for line in text.split("\n"):
+            indent = len(line) - len(line.lstrip()) + 2
+            folded = textwrap.wrap(
+                line,
+                max(columns, 20),
+                subsequent_indent=" " * indent,
+                # A path or an address in two pieces cannot be copied.
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            lines += folded or [""]
+        return "\n".join(lines)
+
     def show(self, renderable: Any) -> None:
         """Print something rich on stderr; nothing under `quiet`."""
         if not self.quiet:
