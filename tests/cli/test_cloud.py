@@ -1,0 +1,249 @@
+"""The real hosts' names, answered by stand-ins: regions, prices, and which key goes where.
+
+A proxy of the environment leads every https call here, where TLS ends under a certificate that the
+test alone trusts. So the whole path is real but for the machine at its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli.sandbox.server import Sandbox, SandboxServer
+
+BEIJING, SINGAPORE = "dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"
+WORKSPACE = "ws-1.cn-beijing.maas.aliyuncs.com"
+# As long as http://127.0.0.1:12345, so that an answer keeps its length.
+PICTURES = "pic.example.co"
+KEYS = {
+    "beijing": "sk-beijing0123456789abcdef01234567",
+    "singapore": "sk-singapore0123456789abcdef0123456",
+}
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate and its key in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    path = tmp_path_factory.mktemp("tls") / "all.pem"
+    names = ",".join(f"DNS:{name}" for name in (BEIJING, SINGAPORE, WORKSPACE, PICTURES))
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=zimage test", "-keyout", str(path)),
+            *("-out", f"{path}.crt", "-addext", f"subjectAltName={names}"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+@dataclass
+class Cloud:
+    """A CONNECT proxy that ends TLS itself and leads each host to its stand-in."""
+
+    beijing: SandboxServer
+    singapore: SandboxServer
+    certificate: Path
+    asked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.certificate)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "HTTPS_PROXY": f"http://127.0.0.1:{self.listener.getsockname()[1]}",
+            "SSL_CERT_FILE": f"{self.certificate}.crt",
+        }
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), client:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += client.recv(4096)
+            host = head.split()[1].decode().removesuffix(":443")
+            self.asked.append(host)
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with self.context.wrap_socket(client, server_side=True) as inner:
+                self._join(inner, host)
+
+    def _join(self, inner: ssl.SSLSocket, host: str) -> None:
+        # A picture is with the region that was asked last.
+        asked = [name for name in self.asked if name != PICTURES][-1]
+        region = self.singapore if asked == SINGAPORE else self.beijing
+        target = region.picture_origin if host == PICTURES else region.origin
+        with socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2]))) as outer:
+            threading.Thread(target=self._copy, args=(inner, outer), daemon=True).start()
+            while data := outer.recv(1 << 16):
+                inner.sendall(
+                    data.replace(region.picture_origin.encode(), f"https://{PICTURES}".encode())
+                )
+
+    @staticmethod
+    def _copy(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def cloud(certificate: Path, png: bytes) -> Iterator[Cloud]:
+    with ExitStack() as running:
+        servers = [
+            running.enter_context(Sandbox(keys=frozenset({key}), picture_bytes=png))
+            for key in KEYS.values()
+        ]
+        found = Cloud(*servers, certificate)
+        yield found
+        found.listener.close()
+
+
+def store(config_file: Path, **keys: str) -> None:
+    config_file.parent.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f'{region} = "{key}"\n' for region, key in keys.items())
+    config_file.write_text(f"rps = 0\n[keys]\n{lines}")
+    config_file.chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    ("region", "host", "extend", "amount", "currency"),
+    [
+        ("beijing", BEIJING, False, "0.10", "CNY"),
+        ("beijing", BEIJING, True, "0.20", "CNY"),
+        ("singapore", SINGAPORE, False, "0.015", "USD"),
+        ("singapore", SINGAPORE, True, "0.03", "USD"),
+    ],
+)
+def test_a_picture_of_a_region(
+    zimage: Any,
+    cloud: Cloud,
+    config_file: Path,
+    region: str,
+    host: str,
+    extend: bool,
+    amount: str,
+    currency: str,
+) -> None:
+    store(config_file, **KEYS)
+    args = ("--region", region, "--size", "512x512", *(("--prompt-extend",) if extend else ()))
+    run = zimage("generate", "a fox", *args, "--json", env=cloud.env)
+    (image,) = run.json["images"]
+    assert image["region"] == region
+    assert image["endpoint"] == f"https://{host}"
+    assert image["cost"] == {"amount": amount, "currency": currency}
+    assert image["image_url"].startswith(f"https://{PICTURES}/")
+    assert f"{currency} {amount}" in run.stderr
+    assert (zimage.cwd / image["path"]).is_file()
+    entry = zimage("history", "show", "1", "--json").json["entry"]
+    assert (entry["cost_amount"], entry["cost_currency"]) == (amount, currency)
+    # Each host saw what it is for: the key only the API.
+    assert cloud.asked == [host, PICTURES]
+    server = cloud.beijing if region == "beijing" else cloud.singapore
+    assert [post.key for post in server.books.posts] == [KEYS[region]]
+
+
+def test_a_picture_host_over_tls_never_sees_the_key(
+    zimage: Any, cloud: Cloud, config_file: Path
+) -> None:
+    store(config_file, beijing=KEYS["beijing"])
+    zimage("generate", "a fox", "--size", "512x512", env=cloud.env)
+    (picture,) = cloud.beijing.books.pictures
+    assert b"uthorization" not in picture.head
+    assert KEYS["beijing"].encode() not in picture.head
+    assert picture.headers["host"] == PICTURES
+    assert picture.target in cloud.beijing.books.billed[0].url
+
+
+def test_the_one_stored_key_chooses_the_region(
+    zimage: Any, cloud: Cloud, config_file: Path
+) -> None:
+    store(config_file, singapore=KEYS["singapore"])
+    zimage("generate", "a fox", "--size", "512x512", env=cloud.env)
+    assert cloud.asked[0] == SINGAPORE
+
+
+def test_a_workspace_endpoint(zimage: Any, cloud: Cloud, config_file: Path) -> None:
+    store(config_file, beijing=KEYS["beijing"])
+    args = ("--workspace", "ws-1", "--size", "512x512", "--json")
+    image = zimage("generate", "a fox", *args, env=cloud.env).json["images"][0]
+    assert image["endpoint"] == f"https://{WORKSPACE}"
+    assert image["region"] == "beijing"
+
+
+def test_a_key_of_the_wrong_region(zimage: Any, cloud: Cloud, config_file: Path) -> None:
+    store(config_file, singapore=KEYS["singapore"])
+    env = {**cloud.env, "DASHSCOPE_API_KEY": KEYS["singapore"], "ZIMAGE_REGION": "beijing"}
+    run = zimage("generate", "a fox", env=env, status=3)
+    assert f"{BEIJING} (beijing) was asked; a key belongs to one region." in run.stderr
+    assert "--region singapore" in run.stderr
+    assert cloud.asked == [BEIJING]
+    assert cloud.beijing.books.post_count == 1
+
+
+def test_online_asks_the_other_region_with_its_own_key(
+    zimage: Any, cloud: Cloud, config_file: Path
+) -> None:
+    store(config_file, beijing="sk-expired0123456789abcdef", singapore=KEYS["singapore"])
+    args = ("validate", "--online", "--region", "beijing", "--json")
+    run = zimage(*args, env=cloud.env, status=3)
+    assert [(check["name"], check["status"]) for check in run.json["checks"][-2:]] == [
+        ("online", "failed"),
+        ("online singapore", "ok"),
+    ]
+    assert run.json["checks"][-1]["hint"] == "zimage config set-region singapore"
+    assert [get.key for get in cloud.beijing.books.gets] == ["sk-expired0123456789abcdef"]
+    assert [get.key for get in cloud.singapore.books.gets] == [KEYS["singapore"]]
+
+
+def test_online_never_asks_the_other_region_with_this_ones_key(
+    zimage: Any, cloud: Cloud, config_file: Path
+) -> None:
+    store(config_file, beijing=KEYS["singapore"])
+    run = zimage("validate", "--online", "--json", env=cloud.env, status=3)
+    assert run.json["checks"][-1]["name"] == "online"
+    assert cloud.asked == [BEIJING]
+    # Not with a key of the environment either, though that would have been right there.
+    env = {**cloud.env, "DASHSCOPE_API_KEY": KEYS["singapore"], "ZIMAGE_REGION": "beijing"}
+    zimage("validate", "--online", env=env, status=3)
+    assert cloud.asked == [BEIJING, BEIJING]
+    assert cloud.singapore.books.gets == []
+
+
+def test_online_with_a_good_key_asks_once(zimage: Any, cloud: Cloud, config_file: Path) -> None:
+    store(config_file, **KEYS)
+    zimage("validate", "--online", "--region", "singapore", env=cloud.env)
+    assert cloud.asked == [SINGAPORE]
+
+
+def test_a_certificate_that_nobody_trusts(zimage: Any, cloud: Cloud, config_file: Path) -> None:
+    store(config_file, beijing=KEYS["beijing"])
+    env = {**cloud.env, "SSL_CERT_FILE": None}
+    run = zimage("generate", "a fox", env=env, status=6)
+    assert "certificate" in run.stderr.lower()
+    assert cloud.beijing.books.calls == []
+    assert cloud.asked == [BEIJING]
