@@ -35,8 +35,12 @@ _LINES_SHOWN = 12
 
 
 def money(price: Price | None) -> str:
-    """Return an amount for a person: `CNY 12.30`."""
-    return f"{price.currency} {price.amount:.2f}" if price else "unknown at this host"
+    """Return an amount for a person: `CNY 12.30`, and `USD 0.165` where that is not all of it."""
+    if price is None:
+        return "unknown at this host"
+    cents = round(price.amount, 2)
+    amount = cents if cents == price.amount else price.amount.normalize()
+    return f"{price.currency} {amount:f}"
 
 
 def span(seconds: float) -> str:
@@ -165,7 +169,7 @@ class BatchView(View):
         if rate:
             words += [f"{rate:.2f}/s", f"{span((self._total - done) / rate)} left"]
         if self._currency:
-            words.append(f"{self._currency} {tally.spent:.2f} spent")
+            words.append(f"{money(Price(tally.spent, self._currency))} spent")
         return ", ".join(words)
 
     def _frame(self) -> Any:

@@ -1,0 +1,580 @@
+"""`zimage batch` as a user runs it: preflight, stream, summary, exit status, identity, limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli.sandbox.faults import Fault
+
+FAST = ("--rps", "0", "--size", "512*512", "--no-evidence")
+NOWHERE = {
+    # A real region's prices, and no way to it.
+    "DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "ALL_PROXY": "http://127.0.0.1:9",
+}
+
+
+@pytest.fixture
+def write(work: Path) -> Callable[..., str]:
+    """Write a batch file: texts are prompts of a .txt, objects lines of a .jsonl."""
+
+    def make(*lines: Any, name: str = "prompts") -> str:
+        text = all(isinstance(line, str) for line in lines)
+        path = work / f"{name}.{'txt' if text else 'jsonl'}"
+        words = (line if isinstance(line, str) else json.dumps(line) for line in lines)
+        path.write_text("".join(f"{word}\n" for word in words), "utf-8")
+        return str(path)
+
+    return make
+
+
+def kites(count: int) -> list[str]:
+    return [f"kite {number}" for number in range(1, count + 1)]
+
+
+def stream(result: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def statuses(records: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(record["status"] for record in records)
+
+
+def pngs(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+
+
+# -- one run -----------------------------------------------------------------------------------
+
+
+def test_every_line_becomes_a_picture(service: Any, write: Any, work: Path) -> None:
+    result = service("batch", write(*kites(5)), "-o", "out", *FAST)
+    assert result.stdout == ""
+    assert "5 saved" in result.stderr
+    assert len(pngs(work / "out")) == 5
+    assert sorted(bill.prompt for bill in service.books.billed) == sorted(kites(5))
+
+
+def test_the_stream_is_an_object_a_line_and_nothing_else(service: Any, write: Any) -> None:
+    service.script("ok", "DataInspectionFailed", "close", "ok")
+    file = write(*kites(4))
+    args = ("batch", file, "-o", "out", "--json", "-j", "1", "--retries", "0", *FAST)
+    result = service(*args, status=9)
+    records = stream(result)
+    assert [(record["line"], record["status"]) for record in records] == [
+        (1, "saved"),
+        (2, "failed"),
+        (3, "lost"),
+        (4, "saved"),
+    ]
+    assert set(records[0]) == {
+        *("image_url", "width", "height", "prompt", "rewritten_prompt", "reasoning", "request_id"),
+        *("path", "seed", "size", "prompt_extend", "region", "endpoint", "bytes", "sha256"),
+        *("cost", "elapsed_seconds", "attempts", "line", "status"),
+    }
+    assert set(records[1]) == {
+        *("type", "code", "message", "hint", "http_status", "request_id", "prompt"),
+        *("line", "status", "seed"),
+    }
+    assert Path(records[0]["path"]).is_file()
+    assert (records[1]["type"], records[1]["code"]) == ("refused", "DataInspectionFailed")
+    assert (records[2]["type"], records[2]["prompt"]) == ("lost", "kite 3")
+    # Skipped ones too.
+    again = stream(service(*args, status=9))
+    assert statuses(again) == {"skipped": 4}
+    assert {record["line"]: record["reason"] for record in again} == {
+        1: "saved before",
+        2: "failed before: --retry-failed",
+        3: "lost before, may be billed: --retry-lost",
+        4: "saved before",
+    }
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [("--concurrency", "0"), ("--shard", "3/2"), ("--input-format", "xml"), ("--nonsense",)],
+)
+def test_the_stream_stays_empty_where_nothing_can_begin(
+    spoil: tuple[str, ...], service: Any, write: Any
+) -> None:
+    result = service("batch", write("a"), "--json", *spoil, *FAST, status=2)
+    assert result.stdout == ""
+    assert "error:" in result.stderr
+
+
+def test_quiet_says_nothing_where_all_is_well(service: Any, write: Any) -> None:
+    args = ("batch", write(*kites(3)), "-o", "out", "--quiet", *FAST)
+    result = service(*args)
+    assert (result.stdout, result.stderr) == ("", "")
+    result = service(*args)
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_quiet_still_says_what_failed(service: Any, write: Any) -> None:
+    service.script("DataInspectionFailed")
+    result = service("batch", write("a"), "-o", "out", "--quiet", *FAST, status=9)
+    assert "DataInspectionFailed: 1 (line 1)" in result.stderr
+
+
+def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, write: Any) -> None:
+    service.script(*["DataInspectionFailed"] * 14, "close", "InvalidParameter")
+    service.script(Fault("picture-404", count=1))
+    file = write(*kites(20))
+    args = ("batch", file, "-o", "out", "-j", "1", "--retries", "0", *FAST)
+    result = service(*args, status=9)
+    lines = result.stderr.splitlines()
+    summary = lines[lines.index("3 saved, 16 failed, 1 lost") :]
+    assert summary == [
+        "3 saved, 16 failed, 1 lost",
+        "  DataInspectionFailed: 14 (lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 2 more)",
+        "  lost: 1 (line 15)",
+        "  InvalidParameter: 1 (line 16)",
+        "  not-saved: 1 (line 17)",
+        "What is paid and not saved is fetched, unpaid, within 24 hours by:",
+        f"  zimage {_shell(args)}",
+        "To try again what failed:",
+        f"  zimage {_shell(args)} --retry-failed",
+        "What was lost may have been billed; to make it again and pay it:",
+        f"  zimage {_shell(args)} --retry-lost",
+    ]
+    # The commands do what is said of them.
+    again = service(*args, "--json", status=9)
+    assert statuses(stream(again)) == {"skipped": 19, "saved": 1}
+    assert service.books.post_count == 20
+    assert "failed before, left: 15 (lines 1, 2" in again.stderr
+    assert "lost before, left: 1 (line 15)" in again.stderr
+    failed = service(*args, "--json", "--retry-failed", status=9)
+    assert statuses(stream(failed)) == {"skipped": 5, "saved": 15}
+    lost = service(*args, "--json", "--retry-lost")
+    assert statuses(stream(lost)) == {"skipped": 19, "saved": 1}
+
+
+def _shell(args: tuple[str, ...]) -> str:
+    from shlex import join
+
+    return join(args)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("InvalidApiKey", 3),
+        ("AccessDenied.Unpurchased", 3),
+        ("Arrearage", 5),
+        ("AllocationQuota.FreeTierOnly", 5),
+    ],
+)
+def test_a_cause_that_ends_it_has_its_own_status(
+    code: str, status: int, serve: Any, write: Any, work: Path
+) -> None:
+    service = serve(latency=0.3)
+    service.script("ok", "ok", code)
+    result = service(
+        "batch", write(*kites(30)), "-o", "out", "-j", "3", "--json", *FAST, status=status
+    )
+    assert statuses(stream(result)) == {"saved": 2, "failed": 1}
+    assert service.books.post_count == 3
+    assert len(pngs(work / "out")) == 2
+    assert "27 left; to go on:" in result.stderr
+    assert code in result.stderr
+    assert ("a key belongs to one region" in result.stderr) == (code == "InvalidApiKey")
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="mounts a file system, as root"
+)
+def test_a_disk_that_fills_up_ends_it(serve: Any, write: Any, work: Path) -> None:
+    disk = work / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=17m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        from zimage_cli.sandbox.drawing import noise
+
+        service = serve(picture_bytes=noise(1024, 1024, 3_000_000))
+        file = write(*kites(30))
+        args = ("--rps", "0", "--size", "1024*1024", "--no-evidence", "-j", "2", "--json")
+        result = service("batch", file, "-o", str(disk), *args, status=8)
+        made = service.books.billed_count
+        assert made < 10
+        assert "space" in result.stderr
+        found = statuses(stream(result))
+        assert 3 <= found["saved"] == len(pngs(disk)) < made
+        # With room again, what was paid is fetched first and paid once.
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        service("batch", file, "-o", str(disk), *args)
+        assert service.books.billed_count == 30
+        assert len(pngs(disk)) == 30
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_faults_everywhere_and_the_books_agree(serve: Any, write: Any, work: Path) -> None:
+    lines = 1000
+    service = serve(
+        faults={
+            "InternalError": 0.06,
+            Fault("Throttling.RateQuota", retry_after="0"): 0.06,
+            "DataInspectionFailed": 0.06,
+            "close": 0.04,
+            "html-502": 0.04,
+            "no-choices": 0.02,
+            "error-in-200": 0.02,
+            Fault("picture-404", count=1): 0.1,
+            Fault("picture-corrupt", count=5): 0.1,
+            Fault("picture-expired", count=1): 0.1,
+        },
+        fault_seed=7,
+    )
+    file = write(*kites(lines))
+    args = ("batch", file, "-o", "out", "--json", "--retries", "1", "-j", "64", *FAST)
+    result = service(*args, status=9)
+    records = stream(result)
+    found = statuses(records)
+    books = service.books
+    assert sorted(record["line"] for record in records) == list(range(1, lines + 1))
+    assert found.total() == lines
+    assert 500 < found["saved"] < 900
+    assert found["failed"] > 100
+    assert found["lost"] > 30
+
+    # Stream, journal, folder, ledger and books say the same.
+    journal = [
+        json.loads(line) for line in (work / "out" / "results.jsonl").read_bytes().splitlines()
+    ]
+    assert statuses(journal) == found
+    assert {record["file"] for record in journal if record["file"]} == pngs(work / "out")
+    assert len(pngs(work / "out")) == found["saved"]
+    ledger = Counter(row["status"] for row in service.history())
+    unsaved = sum(record.get("type") == "not-saved" for record in records)
+    assert ledger == {
+        "saved": found["saved"],
+        "lost": found["lost"],
+        "failed": found["failed"] - unsaved,
+        "made": unsaved,
+    }
+    assert books.billed_count == found["saved"] + found["lost"] + unsaved
+    assert f"{found['saved']:,} saved, {found['failed']:,} failed, {found['lost']:,} lost" in (
+        result.stderr
+    )
+
+    # What was made and not saved is fetched, nothing else is sent.
+    before = books.post_count
+    second = service(*args, status=9)
+    assert books.post_count == before
+    assert statuses(stream(second))["saved"] == unsaved > 50
+    # Failed ones, and no others, as often as it takes; lost ones stay.
+    for _ in range(20):
+        result = service(*args, "--retry-failed", status=9)
+        if statuses(stream(result))["failed"] == 0:
+            break
+    rows = service.history()
+    jobs = Counter(row["job"] for row in rows if row["status"] == "saved")
+    assert set(jobs.values()) == {1}
+    lost = {row["job"] for row in rows if row["status"] == "lost"}
+    assert lost.isdisjoint(jobs)
+    assert len(jobs) + len(lost) == lines
+    assert books.billed_count == lines
+    assert len(pngs(work / "out")) == len(jobs)
+
+
+# -- before anything is paid ---------------------------------------------------------------------
+
+
+def test_every_problem_is_told_before_anything_is_sent(service: Any, write: Any) -> None:
+    lines: list[Any] = [{"prompt": "fine"}] * 3
+    lines += [{"prompt": "", "size": "1*1"}, {"prompt": "x", "colour": 1}]
+    file = write(*lines)
+    with Path(file).open("a") as more:
+        more.write("{not json\n")
+    result = service("batch", file, "-o", "out", *FAST, status=2)
+    assert service.books.post_count == 0
+    told = [line for line in result.stderr.splitlines() if line.startswith("line ")]
+    assert [line.partition(":")[0] for line in told] == ["line 4", "line 4", "line 5", "line 6"]
+    assert "3 of 6 lines cannot be used. Nothing was sent." in result.stderr
+    assert "--skip-invalid" in result.stderr
+    result = service("batch", file, "-o", "out", "--skip-invalid", "--json", *FAST, status=9)
+    assert statuses(stream(result)) == {"saved": 3}
+    assert "3 invalid" in result.stderr
+
+
+def test_fifty_problems_are_told_and_the_others_counted(service: Any, write: Any) -> None:
+    file = write(*[{"prompt": ""}] * 120)
+    result = service("batch", file, "-o", "out", *FAST, status=2)
+    told = [line for line in result.stderr.splitlines() if line.startswith("line ")]
+    assert [line.partition(":")[0] for line in told] == [f"line {n}" for n in range(1, 51)]
+    assert "and 70 more lines" in result.stderr
+    assert "120 of 120 lines" in result.stderr
+
+
+def test_a_dry_run_checks_prices_and_touches_nothing(
+    zimage: Any, write: Any, work: Path, home: Path
+) -> None:
+    file = write(*kites(30))
+    result = zimage("batch", file, "-o", "out", "--dry-run", "--prompt-extend", env=NOWHERE)
+    text = " ".join(result.stderr.split())
+    assert "to make 30 list price CNY 6.00" in text
+    assert "takes about 15 s" in text
+    assert "nothing was sent" in text
+    assert not (work / "out").exists()
+    result = zimage("batch", file, "--dry-run", "--region", "singapore", env=NOWHERE)
+    assert "USD 0.45" in result.stderr
+    assert not list(home.rglob("history.db"))
+
+
+def test_a_price_is_agreed_to_beforehand_without_a_terminal(zimage: Any, write: Any) -> None:
+    file = write(*kites(11))
+    result = zimage("batch", file, "-o", "out", env=NOWHERE, status=2)
+    assert "This costs up to CNY 1.10. Nothing was sent." in result.stderr
+    assert "--yes" in result.stderr
+    result = zimage("batch", file, "-o", "out", "--region", "singapore", env=NOWHERE, status=2)
+    assert "USD 0.165" in result.stderr
+    # Ten are within what is not asked about: they are tried.
+    few = write(*kites(10), name="few")
+    tried = zimage("batch", few, "-o", "out", "--retries", "0", "--rps", "0", env=NOWHERE, status=9)
+    assert "connection: 10 (lines 1," in tried.stderr
+    tried = zimage(
+        "batch", file, "-o", "o2", "--yes", "--retries", "0", "--rps", "0", env=NOWHERE, status=9
+    )
+    assert "connection: 11" in tried.stderr
+
+
+def test_max_cost_refuses_to_start(zimage: Any, service: Any, write: Any, work: Path) -> None:
+    file = write(*kites(20))
+    args = ("batch", file, "-o", "out", "--yes")
+    result = zimage(*args, "--max-cost", "1.99", env=NOWHERE, status=2)
+    assert "CNY 2.00, is over --max-cost 1.99. Nothing was sent." in result.stderr
+    assert not (work / "out" / "results.jsonl").exists()
+    for bad in ("", "x", "-1", "nan", "inf", "5 CNY"):
+        zimage(*args, f"--max-cost={bad}", env=NOWHERE, status=2)
+    # Where no price is known, none can be kept.
+    result = service(*args, "--max-cost", "5", *FAST, status=2)
+    assert "no list price is known at 127.0.0.1" in result.stderr
+    assert service.books.post_count == 0
+
+
+def test_without_a_key_nothing_begins(zimage: Any, write: Any, work: Path) -> None:
+    file = write(*kites(3))
+    zimage("batch", file, "-o", "out", "--fresh", status=3)
+    assert not (work / "out" / "results.jsonl").exists()
+
+
+def test_a_line_does_not_decide_where_the_key_goes(
+    serve: Any, service: Any, write: Any, zimage: Any
+) -> None:
+    other = serve()
+    lines = [{"prompt": "here"}, {"prompt": "there", "base_url": other.server.api_root}]
+    file = write(*lines)
+    result = service("batch", file, "-o", "out", *FAST, status=2)
+    assert "line 2: base_url: a file does not decide" in result.stderr
+    assert other.books.post_count == 0
+    # Trusted, it does, and nothing else goes there.
+    result = service("batch", file, "-o", "out", "--trust-base-url", "--json", *FAST)
+    assert [bill.prompt for bill in service.books.billed] == ["here"]
+    assert [bill.prompt for bill in other.books.billed] == ["there"]
+    endpoints = {record["prompt"]: record["endpoint"] for record in stream(result)}
+    assert endpoints == {"here": service.server.origin, "there": other.server.origin}
+    # A flag wins over a line, as it does everywhere.
+    flag = ("--base-url", service.server.api_root)
+    service("batch", file, "-o", "flag", "--trust-base-url", *flag, *FAST)
+    assert other.books.post_count == 1
+    # A key is of one region, and so is a run.
+    far = write({"prompt": "x", "base_url": "https://dashscope-intl.aliyuncs.com"}, name="far")
+    result = zimage("batch", far, "--trust-base-url", "--dry-run", env=NOWHERE, status=2)
+    assert "of the region singapore, and this run is of beijing" in result.stderr
+
+
+def test_a_price_that_is_not_known_is_not_kept(zimage: Any, write: Any) -> None:
+    file = write({"prompt": "a"}, {"prompt": "b", "base_url": "https://example.org"})
+    result = zimage(
+        "batch", file, "--trust-base-url", "--max-cost", "5", "--dry-run", env=NOWHERE, status=2
+    )
+    assert "no list price is known at a base_url" in result.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_no_line_gets_out_of_the_folder(service: Any, write: Any, work: Path) -> None:
+    outside = work / "outside"
+    outside.mkdir()
+    (work / "out").mkdir()
+    (work / "out" / "link").symlink_to(outside)
+    hostile = ["../x.png", "/tmp/x.png", "link/x.png", "link/a/b.png", "a/../../x.png", ".x.png"]
+    file = write(*({"prompt": "x", "output": output} for output in hostile))
+    result = service("batch", file, "-o", "out", *FAST, status=2)
+    assert "6 of 6 lines" in result.stderr
+    names = write(*({"prompt": "x", "name": name} for name in ("../x", "a/b", ".x", "a\\b")))
+    assert "4 of 4 lines" in service("batch", names, "-o", "out", *FAST, status=2).stderr
+    assert service.books.post_count == 0
+    assert list(outside.iterdir()) == []
+    # The folder itself may be a link: that is its owner's word.
+    (work / "in").symlink_to(outside)
+    service("batch", write({"prompt": "x", "output": "a/x.png"}), "-o", "in", *FAST)
+    assert pngs(outside) == {"a/x.png"}
+
+
+def test_a_file_that_changes_after_it_was_checked_is_not_worked_through(
+    serve: Any, write: Any, work: Path
+) -> None:
+    service = serve(latency=0.1)
+    file = write(*kites(60))
+    run = service.popen("batch", file, "-o", "out", "-j", "2", *FAST)
+    with run:
+        assert service.books.wait_for(lambda books: books.post_count >= 2)
+        with Path(file).open("a") as more:
+            more.write("one more kite\n")
+        _, errors = run.communicate()
+    assert run.returncode == 2
+    assert b"was changed after it was checked" in errors
+    assert service.books.post_count < 60
+    service("batch", file, "-o", "out", "-j", "32", *FAST)
+    assert service.books.billed_count == 61
+
+
+# -- what a line is ------------------------------------------------------------------------------
+
+
+def test_lines_may_be_added_removed_and_moved(service: Any, write: Any, work: Path) -> None:
+    service("batch", write(*kites(6)), "-o", "out", *FAST)
+    moved = write("new", *reversed(kites(6)), "kite 1")
+    result = service("batch", moved, "-o", "out", "--json", *FAST)
+    assert statuses(stream(result)) == {"skipped": 6, "saved": 2}
+    assert Counter(bill.prompt for bill in service.books.billed)["kite 1"] == 2
+    service("batch", write("kite 3", "kite 3"), "-o", "out", *FAST)
+    assert service.books.billed_count == 9
+
+
+def test_a_changed_line_is_another_and_a_deleted_picture_is_made_again(
+    service: Any, write: Any, work: Path
+) -> None:
+    def run(line: dict[str, Any]) -> list[dict[str, Any]]:
+        return stream(service("batch", write(line), "-o", "out", "--json", *FAST))
+
+    (one,) = run({"prompt": "kite"})
+    (two,) = run({"prompt": "kite", "seed": 4})
+    assert run({"prompt": "kite"})[0]["status"] == "skipped"
+    assert service.books.billed_count == 2
+    Path(one["path"]).unlink()
+    (again,) = run({"prompt": "kite"})
+    assert again["status"] == "saved"
+    assert again["seed"] == one["seed"]
+    assert Path(two["path"]).is_file()
+
+
+def test_shards_make_each_picture_once(service: Any, write: Any) -> None:
+    file = write(*kites(40))
+    for part in (1, 2, 3):
+        service("batch", file, "-o", f"out{part}", "--shard", f"{part}/3", *FAST)
+    assert sorted(bill.prompt for bill in service.books.billed) == sorted(kites(40))
+
+
+def test_fresh_makes_all_again_and_touches_no_file(service: Any, write: Any, work: Path) -> None:
+    file = write({"prompt": "a", "output": "a.png"}, {"prompt": "b"})
+    service.script("ok", "DataInspectionFailed")
+    service("batch", file, "-o", "out", "-j", "1", *FAST, status=9)
+    before = {path: path.read_bytes() for path in (work / "out").glob("*.png")}
+    records = (work / "out" / "results.jsonl").read_bytes()
+    result = service("batch", file, "-o", "out", "--fresh", "--json", *FAST)
+    assert statuses(stream(result)) == {"saved": 2}
+    assert all(path.read_bytes() == data for path, data in before.items())
+    assert len(pngs(work / "out")) == 3
+    assert (work / "out" / "results.jsonl").read_bytes().startswith(records)
+    # The next run goes on with the new ones.
+    result = service("batch", file, "-o", "out", "--json", *FAST)
+    assert statuses(stream(result)) == {"skipped": 2}
+
+
+def test_a_sweep_over_a_file(service: Any, write: Any) -> None:
+    file = write("a {red|blue} kite", "a plain kite")
+    result = service(
+        *("batch", file, "-o", "out", "--expand", "--sizes", "512*512,1:1", "--seeds", "1-2"),
+        *("--count", "1", "--json", *FAST),
+    )
+    records = stream(result)
+    assert len(records) == 12
+    assert Counter(record["line"] for record in records) == {1: 8, 2: 4}
+    assert {record["seed"] for record in records} == {1, 2}
+    assert {record["size"] for record in records} == {"512*512", "1024*1024"}
+
+
+def test_standard_input_and_other_formats(service: Any, work: Path) -> None:
+    csv = 'prompt,size,seed,output\n"two\nlines",512*512,5,a.png\nkite,,,b.png\n'
+    args = ("batch", "-", "--input-format", "csv", "-o", "out", "--json", *FAST)
+    records = stream(service(*args, stdin=csv))
+    assert {(record["line"], record["prompt"]) for record in records} == {
+        (2, "two\nlines"),
+        (4, "kite"),
+    }
+    assert pngs(work / "out") == {"a.png", "b.png"}
+    service("batch", "-", "-o", "out", stdin=csv, status=2)
+
+
+def test_the_sandbox_of_its_own_needs_no_key(zimage: Any, write: Any, work: Path) -> None:
+    result = zimage("batch", write(*kites(3)), "--sandbox", "-o", "out", "--size", "512*512")
+    assert "free, sandbox" in result.stderr
+    assert len(pngs(work / "out")) == 3
+    assert len(list((work / "output" / "aliyun-zimage-turbo").glob("*.json"))) == 3
+
+
+# -- two at once ---------------------------------------------------------------------------------
+
+
+def test_a_folder_takes_one_run_at_a_time(serve: Any, write: Any) -> None:
+    service = serve(latency=0.3)
+    file = write(*kites(40))
+    args = ("batch", file, "-o", "out", "-j", "2", *FAST)
+    with service.popen(*args) as first:
+        assert service.books.wait_for(lambda books: books.post_count >= 2)
+        result = service(*args, status=2)
+        assert "another zimage batch is writing to out" in result.stderr
+        # Looking is free.
+        assert "nothing was sent" in service(*args, "--dry-run").stderr
+        first.kill()
+        first.communicate()
+    service(*args[:-1], "-j", "32", "--retry-lost", "--no-evidence")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_long_batch_stays_small(zimage: Any, work: Path) -> None:
+    def peak(lines: int) -> int:
+        path = work / f"{lines}.jsonl"
+        path.write_text(
+            "".join(
+                json.dumps({"prompt": f"A kite of many colours over the sea, number {number}"})
+                + "\n"
+                for number in range(lines)
+            )
+        )
+        # The children's peak is of the largest one so far: each is measured by a parent of its own.
+        code = (
+            "import resource, subprocess, sys\n"
+            "subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL)\n"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+        )
+        command = [*zimage.command, "batch", str(path), "--dry-run", "-o", "out"]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command],
+            env=zimage.environment(NOWHERE),
+            cwd=work,
+            capture_output=True,
+            check=True,
+        )
+        unit = 1 if sys.platform == "darwin" else 1024
+        return int(done.stdout) * unit
+
+    few, many = peak(100), peak(10_000)
+    print(f"peak memory: {few / 2**20:.1f} MiB of 100 lines, {many / 2**20:.1f} MiB of 10,000")
+    assert many <= 1.3 * few
+    assert many < 90 * 2**20
+    assert resource.RUSAGE_CHILDREN
