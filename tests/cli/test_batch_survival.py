@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
+import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zimage_cli.api.png import PngCheck
+from zimage_cli.sandbox.faults import Fault
 
 J = 4
 """Lines in flight at most."""
@@ -169,3 +174,157 @@ def check_folder(folder: Path, records: dict[str, dict[str, Any]]) -> None:
     assert len(files) == len(set(files))
     assert pictures(folder) == set(files)
     assert all(whole(folder / file) for file in files)
+
+
+# -- stopped by a person -------------------------------------------------------------------------
+
+
+def stop(service: Any, run: Any, number: int, *, in_flight: int) -> None:
+    assert service.books.wait_for(lambda books: books.post_count >= in_flight, 20)
+    run.send_signal(number)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_once_it_saves_what_is_in_flight(
+    number: int, status: int, serve: Callable[..., Any], work: Path
+) -> None:
+    service = serve(latency=1.0)
+    file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(50)))
+    args = ("batch", str(file), "-o", "out", *RUN[:-1])
+    with service.popen(*args) as run:
+        stop(service, run, number, in_flight=J)
+        _, errors = run.communicate(timeout=20)
+    assert run.returncode == status
+    assert service.books.post_count == service.books.billed_count == J
+    assert len(pictures(work / "out")) == J
+    text = errors.decode()
+    assert "what is in flight is waited for" in text
+    assert f"{J} saved" in text
+    assert f"{50 - J} left; to go on:\n  zimage batch" in text
+    assert {row["status"] for row in service.history()} == {"saved"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("stream", [(), ("--json",)], ids=["plain", "json"])
+def test_stopped_twice_it_leaves_at_once(
+    stream: tuple[str, ...], serve: Callable[..., Any], work: Path
+) -> None:
+    service = serve(latency=30.0)
+    file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(50)))
+    args = ("batch", str(file), "-o", "out", *stream, *RUN[:-1])
+    with service.popen(*args) as run:
+        stop(service, run, signal.SIGINT, in_flight=J)
+        for line in run.stderr:
+            if b"stopping" in line:
+                break
+        run.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        run.communicate(timeout=20)
+    assert time.monotonic() - began < 5
+    assert run.returncode == 130
+    assert pictures(work / "out") == set()
+
+
+def test_a_batch_cannot_be_stopped_into_forgetting(serve: Callable[..., Any], work: Path) -> None:
+    """Ctrl-C at random instants, again and again, pays nothing twice and loses nothing."""
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    service = serve(latency=(0.02, 0.1))
+    lines = list(mixed_lines(60))
+    file = write(work / "lines.jsonl", lines)
+    for _ in range(8):
+        before = service.books.post_count
+        with service.popen("batch", str(file), "-o", "out", *RUN) as run:
+            assert service.books.wait_for(_Started(run, before), 20)
+            time.sleep(dice.uniform(0.0, 0.2))
+            run.send_signal(signal.SIGINT)
+            run.communicate(timeout=20)
+        if run.returncode == 0:
+            break
+        assert run.returncode == 130
+    service("batch", str(file), "-o", "out", *RUN)
+    records = final_records(work / "out")
+    assert Counter(record["status"] for record in records.values()) == {"saved": len(lines)}
+    assert service.books.billed_count == len(lines)
+    check_folder(work / "out", records)
+
+
+# -- many processes, one limit -------------------------------------------------------------------
+
+
+def within_three_tries(attempt: Callable[[], str | None]) -> None:
+    """Run an attempt until it has nothing to complain of: a busy machine sees arrivals late."""
+    complaints = []
+    for _ in range(3):
+        complaint = attempt()
+        if complaint is None:
+            return
+        complaints.append(complaint)
+    raise AssertionError(complaints)
+
+
+def together(service: Any, *commands: tuple[str, ...], env: Any = None) -> None:
+    running = [service.popen(*command, env=env) for command in commands]
+    ends = []
+    for run in running:
+        with run:
+            out, errors = run.communicate(timeout=60)
+            ends.append((run.returncode, out, errors))
+    assert [status for status, _, _ in ends] == [0] * len(commands), ends
+
+
+def test_two_batches_keep_the_account_s_limit_and_use_it(
+    serve: Callable[..., Any], work: Path
+) -> None:
+    def attempt() -> str | None:
+        service = serve(rps=2, latency=0.2)
+        commands = []
+        for name in ("one", "two"):
+            lines = ({"prompt": f"{name} {number}"} for number in range(7))
+            file = write(work / f"{name}.jsonl", lines)
+            folder = work / f"{name}-{service.server.port}"
+            commands.append(
+                ("batch", str(file), "-o", str(folder), "--size", "512*512", "--no-evidence")
+            )
+        together(service, *commands)
+        books = service.books
+        clocks = sorted(books.post_clocks)
+        rate = (len(clocks) - 1) / (clocks[-1] - clocks[0])
+        print(f"{rate:.3f}/s, {books.throttled_count} x 429, {books.most_in()} in a second")
+        if books.throttled_count or books.most_in() > 2 or len(clocks) != 14:
+            return f"{books.throttled_count} x 429, {books.most_in()} in a second, {len(clocks)}"
+        return None if rate >= 0.97 * 2 else f"only {rate:.3f}/s"
+
+    within_three_tries(attempt)
+
+
+def test_ten_at_once_meet_no_429(serve: Callable[..., Any], zimage: Any, home: Path) -> None:
+    zimage("config", "set", "rps", "5")
+
+    def attempt() -> str | None:
+        service = serve(rps=5, latency=0.2)
+        command = ("generate", "a kite", "--size", "512*512", "--no-evidence", "--quiet")
+        together(service, *[command] * 10)
+        books = service.books
+        assert books.billed_count == 10
+        if books.throttled_count or books.most_in() > 5:
+            return f"{books.throttled_count} x 429, {books.most_in()} in a second"
+        return None
+
+    within_three_tries(attempt)
+
+
+def test_retry_after_holds_the_whole_run(serve: Callable[..., Any], work: Path) -> None:
+    service = serve()
+    service.script("ok", Fault("Throttling.RateQuota", retry_after="2"))
+    file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(6)))
+    service("batch", str(file), "-o", "out", "--rps", "20", "--size", "512*512", "--no-evidence")
+    clocks = sorted(service.books.post_clocks)
+    assert service.books.throttled_count == 1
+    assert len(clocks) == 7
+    # What had its turn before the answer came may have left; after it, nothing did for 2 s.
+    assert max(late - early for early, late in pairwise(clocks)) > 1.8
+    early = [clock for clock in clocks if clock < clocks[1] + 1.8]
+    assert len(early) <= 4
