@@ -167,6 +167,11 @@ def test_hostile_environment(service: Any, variable: str) -> None:
     shown(run)
 
 
+def test_a_hostile_home_that_cannot_be_used(service: Any) -> None:
+    run = service.generate("a fox", env={"ZIMAGE_HOME": f"/dev/null/{HOSTILE}"}, status=(0, 2))
+    assert "\\x1b[2J" in shown(run)
+
+
 def test_hostile_settings(service: Any, config_file: Path) -> None:
     config_file.parent.mkdir(parents=True)
     for text in (
