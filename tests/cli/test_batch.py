@@ -141,7 +141,7 @@ def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, writ
         "  lost: 1 (line 15)",
         "  InvalidParameter: 1 (line 16)",
         "  not-saved: 1 (line 17)",
-        "What is paid and not saved is fetched, unpaid, within 24 hours by:",
+        "1 paid and not fetched: for 24 hours that costs nothing; to go on:",
         f"  zimage {_shell(args)}",
         "To try again what failed:",
         f"  zimage {_shell(args)} --retry-failed",

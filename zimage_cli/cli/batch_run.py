@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api.endpoint import CUSTOM, SANDBOX
 from zimage_cli.api.errors import AuthenticationError, UsageError
 from zimage_cli.cli.batch_view import BatchView, money, print_summary, span
-from zimage_cli.cli.errors import Interrupted, as_json, exit_status, print_error
+from zimage_cli.cli.errors import INTERRUPTED_STATUS, Interrupted, as_json, exit_status, print_error
 from zimage_cli.cli.session import open_ledger, open_maker
 from zimage_cli.core import recover
 from zimage_cli.core.batch import runner as running
@@ -171,7 +171,7 @@ def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wis
             # What is in flight is not waited for, nor for what it holds open.
             stack.pop_all()
             out.say("left at once: what was in flight may have been made and billed")
-    _report(out, runner.tally, preflight, wishes, interrupted=bool(asked))
+    _report(out, runner.tally, preflight, wishes)
     return _status(out, runner.tally, preflight, settings, asked)
 
 
@@ -333,14 +333,16 @@ def _ask(out: Output, preflight: Preflight, wishes: Wishes) -> None:
 
 
 def confirm(out: Output, text: str) -> None:
-    """Ask whether to go on. Raises UsageError without a terminal, typer.Abort for a no."""
+    """Ask whether to go on. Raises UsageError without a terminal, typer.Exit for a no."""
     import sys
 
     import typer
 
     if not (sys.stdin and sys.stdin.isatty() and out.stderr.isatty()):
         raise UsageError(f"{text} Nothing was sent.", hint="Add --yes to agree beforehand.")
-    typer.confirm(f"{text} Go on?", abort=True, err=True)
+    if not typer.confirm(f"{text} Go on?", err=True):
+        out.say("Nothing was sent.")
+        raise typer.Exit(INTERRUPTED_STATUS)
 
 
 def _show(
@@ -425,19 +427,19 @@ def _report(
     tally: running.Tally,
     preflight: Preflight,
     wishes: Wishes,
-    *,
-    interrupted: bool,
 ) -> None:
     print_summary(out, tally, preflight.invalid, preflight.cost)
     left = preflight.pictures - tally.saved - tally.failed - tally.lost - tally.skipped
     if tally.over_budget:
         out.note(f"Stopped at --max-cost {wishes.max_cost}; with a higher one, to go on:")
         out.note(f"  {wishes.again()}")
-    elif interrupted or left > 0 or tally.unfetched:
+    elif left > 0 or tally.unfetched:
+        words = [f"{left:,} left"] if left > 0 else []
         if tally.unfetched:
-            out.note("What is paid and not saved is fetched, unpaid, within 24 hours by:")
-        else:
-            out.note(f"{left:,} left; to go on:")
+            words.append(
+                f"{tally.unfetched:,} paid and not fetched: for 24 hours that costs nothing"
+            )
+        out.note(f"{', '.join(words)}; to go on:")
         out.note(f"  {wishes.again()}")
     if tally.failed > tally.unfetched or tally.skipped_failed:
         out.note("To try again what failed:")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,6 +31,7 @@ _SLOW = 15.0
 
 _EVENTS = 4
 _SLOW_SHOWN = 3
+_WARNINGS = 20
 _RATE_SPAN = 60.0
 _LINES_SHOWN = 12
 
@@ -54,8 +56,9 @@ def span(seconds: float) -> str:
 class _Watch(Observer):
     """Follows one line in flight."""
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Item, tell: Callable[[str], None]) -> None:
         self.item = item
+        self._tell = tell
         self.began = time.monotonic()
         self.doing = "waiting for its turn"
 
@@ -71,6 +74,9 @@ class _Watch(Observer):
 
     def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
         self.doing = "downloading"
+
+    def warning(self, text: str) -> None:
+        self._tell(f"line {self.item.line}: {text}")
 
 
 class BatchView(View):
@@ -89,6 +95,7 @@ class BatchView(View):
         self._events: deque[str] = deque(maxlen=_EVENTS)
         self._ended: deque[float] = deque()
         self._done = 0
+        self._warned = 0
         self._live: Live | None = None
 
     def watch(self, tally: Tally, price: Price | None) -> None:
@@ -121,10 +128,23 @@ class BatchView(View):
 
     def started(self, item: Item) -> Observer:
         """Note a line in flight."""
-        watch = _Watch(item)
+        watch = _Watch(item, self._warn)
         with self._lock:
             self._flying[item.number] = watch
         return watch
+
+    def _warn(self, text: str) -> None:
+        """Tell what is worth knowing and stops nothing; only so much where it would stay."""
+        with self._lock:
+            if self._live is not None:
+                self._events.append(visible(text))
+                return
+            self._warned += 1
+            warned = self._warned
+        if warned <= _WARNINGS:
+            self._out.warn(visible(text))
+        elif warned == _WARNINGS + 1:
+            self._out.warn("further warnings of this kind are not shown")
 
     def ended(self, item: Item, record: dict[str, Any]) -> None:
         """Note a line that has ended; print its record where that was asked for."""
@@ -146,7 +166,7 @@ class BatchView(View):
             self._live.update(self._frame(), refresh=True)
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
-            self._out.note(self._counts())
+            self._out.note(", ".join(filter(None, self._counts())))
 
     def say(self, text: str) -> None:
         """Say something once, above the live view."""
@@ -155,7 +175,8 @@ class BatchView(View):
         else:
             self._out.note(text)
 
-    def _counts(self) -> str:
+    def _counts(self) -> tuple[str, str]:
+        """Return how many are done of how many, and what else there is to say of it."""
         with self._lock:
             now = time.monotonic()
             while self._ended and now - self._ended[0] > _RATE_SPAN:
@@ -163,35 +184,37 @@ class BatchView(View):
             elapsed = min(_RATE_SPAN, now - self._began)
             rate = len(self._ended) / elapsed if elapsed > 1 else 0.0
             tally, done = self._tally, self._done
-        words = [f"{done:,} of {self._total:,}"]
-        words += [f"{tally.failed} failed"] if tally.failed else []
-        words += [f"{tally.lost} lost"] if tally.lost else []
+        words = [f"{tally.failed:,} failed"] if tally.failed else []
+        words += [f"{tally.lost:,} lost"] if tally.lost else []
         if rate:
             words += [f"{rate:.2f}/s", f"{span((self._total - done) / rate)} left"]
         if self._currency:
             words.append(f"{money(Price(tally.spent, self._currency))} spent")
-        return ", ".join(words)
+        return f"{done:,} of {self._total:,}", ", ".join(words)
 
     def _frame(self) -> Any:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
         def line(text: str, style: str = "") -> Text:
             return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
-        counts = self._counts()
+        done_of, counts = self._counts()
         with self._lock:
             now = time.monotonic()
             events = list(self._events)
             flying = sorted(self._flying.values(), key=lambda watch: watch.began)
             done = self._done
         slow = [watch for watch in flying if now - watch.began > _SLOW][:_SLOW_SHOWN]
-        width = min(self._out.stderr_console.width, 100)
-        parts: list[Any] = [
-            ProgressBar(total=max(self._total, 1), completed=done, width=width),
-            line(f"{counts}, {len(flying)} in flight"),
-        ]
+        bar = Table.grid(padding=(0, 1), expand=True)
+        bar.add_column(ratio=1)
+        bar.add_column(justify="right", no_wrap=True)
+        bar.add_row(ProgressBar(total=max(self._total, 1), completed=done), line(done_of))
+        bar.width = min(self._out.stderr_console.width, 100)
+        flight = f"{len(flying)} in flight"
+        parts: list[Any] = [bar, line(f"{counts}, {flight}" if counts else flight)]
         parts += [line(text, "dim") for text in events]
         parts += [
             line(f"line {w.item.line}: {w.doing}, {now - w.began:.0f} s", "yellow") for w in slow

@@ -54,7 +54,7 @@ def requests_of(
 def agree(out: Output, plan: Plan, max_cost: str | None, *, yes: bool) -> None:
     """Show number and price, hold them against `--max-cost`, and ask where it is much.
 
-    Raises UsageError where it is too much, typer.Abort for a no.
+    Raises UsageError where it is too much, typer.Exit for a no.
     """
     region = plan.settings.target.region_name
     count = len(plan.requests)
