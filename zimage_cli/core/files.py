@@ -15,7 +15,7 @@ _LOW_SPACE = 16 * 1024 * 1024
 """Bytes. A picture of the largest size, uncompressed: with less than that free, asking first is
 cheaper than losing it."""
 
-_TEMPORARY = re.compile(r"\.zimage-[0-9a-f]{12}\.part")
+_TEMPORARY = r"\.zimage-[0-9a-f]{12}\.part"
 
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES, errno.ENOSYS}
@@ -67,7 +67,7 @@ def remove_abandoned(folder: Path) -> int:
     """
     removed = 0
     try:
-        names = [entry.path for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
+        names = [entry.path for entry in os.scandir(folder) if re.fullmatch(_TEMPORARY, entry.name)]
     except OSError:
         return 0
     for name in names:

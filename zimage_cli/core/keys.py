@@ -30,7 +30,7 @@ _MAX_FILE = 64 * 1024
 
 _PREFIXES = ("sk-", "st-")
 _CODING_PLAN = "sk-sp-"
-_IN_TEXT = re.compile(r"(?<![A-Za-z0-9])(?:sk|st)-[!-~]{4,}")
+_IN_TEXT = r"(?<![A-Za-z0-9])(?:sk|st)-[!-~]{4,}"
 
 CODING_PLAN_REASON = (
     "is a Coding Plan key (sk-sp-…): those work at the Coding Plan's own endpoint only, "
@@ -93,7 +93,7 @@ def mask(text: str) -> str:
 
 def redact(text: str) -> str:
     """Return text with everything that looks like a key masked: for values quoted in errors."""
-    return _IN_TEXT.sub(lambda found: mask(found[0].rstrip("'\"")), text)
+    return re.sub(_IN_TEXT, lambda found: mask(found[0].rstrip("'\"")), text)
 
 
 def check_key(text: str) -> str:

@@ -31,7 +31,7 @@ _RESERVED = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*(?:\..*)?",
     re.IGNORECASE | re.DOTALL,
 )
-_ZERO_PADDED = re.compile(r"0(?:[1-9]|1[0-9]|20)d?", re.ASCII)
+_ZERO_PADDED = r"0(?:[1-9]|1[0-9]|20)d?"
 
 
 def slug(prompt: str) -> str:
@@ -108,7 +108,7 @@ class NameTemplate:
                 raise _refuse(text, f"has the unknown field {shown('{' + name + '}')}")
             if conversion is not None:
                 raise _refuse(text, f"converts {name} with !{shown(conversion)[1:-1]}")
-            if spec and not (name in _NUMBERS and _ZERO_PADDED.fullmatch(spec)):
+            if spec and not (name in _NUMBERS and re.fullmatch(_ZERO_PADDED, spec)):
                 raise _refuse(text, f"formats {name} as {shown(spec)}; numbers take e.g. :03")
             parts.append((literal, name, spec or ""))
         _check_literals(text, "".join(literal for literal, _, _ in parts))
