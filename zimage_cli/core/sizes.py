@@ -195,7 +195,8 @@ def _as_it_is_or_near(width: str, height: str) -> str:
 
 def _looks_like_a_file(text: str) -> bool:
     name = text.strip()
-    return bool(name) and (bool(re.search(_FILE_SUFFIX, name[-20:])) or "/" in name or lexists(name))
+    suffix = re.search(_FILE_SUFFIX, name[-20:])
+    return bool(name) and (suffix is not None or "/" in name or lexists(name))
 
 
 def _log(digits: str) -> float:
