@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -577,4 +577,42 @@ def test_a_long_batch_stays_small(zimage: Any, work: Path) -> None:
     print(f"peak memory: {few / 2**20:.1f} MiB of 100 lines, {many / 2**20:.1f} MiB of 10,000")
     assert many <= 1.3 * few
     assert many < 90 * 2**20
-    assert resource.RUSAGE_CHILDREN
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ten_thousand_saved_lines_are_not_worked_through_again(
+    service: Any, write: Any, work: Path
+) -> None:
+    file = write(*kites(10_000))
+    args = ("batch", file, "-o", "out", "-j", "8", *FAST)
+    # A first run, ended after a few; the others are told to be saved as a run of them would have.
+    service("batch", write(*kites(1), name="one"), "-o", "out", *FAST)
+    _pretend_saved(work / "out", file)
+    before = service.books.post_count
+    with Path(file).open("a") as more:
+        more.write("the last kite\n")
+    began = time.monotonic()
+    with service.popen(*args) as run:
+        assert service.books.wait_for(lambda books: books.post_count > before, 60)
+        print(f"10,000 saved lines: first call after {time.monotonic() - began:.2f} s")
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert service.books.post_count == before + 1
+    assert b"1 saved, 10,000 skipped" in errors
+
+
+def _pretend_saved(folder: Path, file: str) -> None:
+    from zimage_cli.core.batch.plan import Defaults, Item, Planner
+    from zimage_cli.core.batch.source import open_source
+    from zimage_cli.core.names import NameTemplate
+
+    planner = Planner(Defaults({"size": "512*512", "prompt_extend": False}, NameTemplate.parse()))
+    (record,) = (json.loads(line) for line in (folder / "results.jsonl").read_bytes().splitlines())
+    with open_source(file, None) as source, (folder / "results.jsonl").open("a") as journal:
+        for item in planner.plan(source):
+            assert isinstance(item, Item)
+            name = f"{item.number}.png"
+            if item.job != record["job"]:
+                (folder / name).write_bytes(b"")
+                line = {**record, "line": item.line, "job": item.job, "file": name}
+                journal.write(json.dumps(line) + "\n")

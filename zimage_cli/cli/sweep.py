@@ -58,18 +58,19 @@ def agree(out: Output, plan: Plan, max_cost: str | None, *, yes: bool) -> None:
     """
     region = plan.settings.target.region_name
     count = len(plan.requests)
+    pictures = f"{count:,} picture{'s' if count > 1 else ''}"
     bound = parse_max_cost(max_cost)
     if region == SANDBOX:
-        out.note(f"{count} pictures, free: sandbox")
+        out.note(f"{pictures}, free: sandbox")
         return
     cost = price_of(plan)
     if bound is not None and cost is None:
         raise UsageError("--max-cost: no list price is known at this host. Nothing was sent.")
     if bound is not None and cost is not None and cost.amount > bound:
         raise UsageError(
-            f"{count} pictures cost {money(cost)}, over --max-cost {bound}. Nothing was sent."
+            f"{pictures} at {money(cost)} are over --max-cost {bound}. Nothing was sent."
         )
-    out.note(f"{count} pictures, list price {money(cost)}")
+    out.note(f"{pictures}, list price {money(cost)}")
     if not yes and cost is not None and cost.amount > ASK_ABOVE[cost.currency]:
         confirm(out, f"This costs {money(cost)}.")
 
