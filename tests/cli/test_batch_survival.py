@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from typing import Any
 import pytest
 
 from zimage_cli.api.png import PngCheck
+from zimage_cli.core.files import make_temporary
 from zimage_cli.sandbox.faults import Fault
 
 J = 4
@@ -328,3 +331,90 @@ def test_retry_after_holds_the_whole_run(serve: Callable[..., Any], work: Path) 
     assert max(late - early for early, late in pairwise(clocks)) > 1.8
     early = [clock for clock in clocks if clock < clocks[1] + 1.8]
     assert len(early) <= 4
+
+
+# -- what a killed process leaves ----------------------------------------------------------------
+
+
+def test_pictures_that_had_their_name_are_found_and_equal_ones_told_apart(
+    serve: Callable[..., Any], work: Path, home: Path
+) -> None:
+    service = serve()
+    twins = [{"prompt": "twins", "seed": 7, "output": "same.png"}] * 5
+    file = write(work / "lines.jsonl", twins)
+    service("batch", str(file), "-o", "out", *RUN)
+    before = pictures(work / "out")
+    # As if it had died in the instant after the last of them got its name.
+    (work / "out" / "results.jsonl").unlink()
+    with sqlite3.connect(next(home.rglob("history.db"))) as db:
+        db.execute("UPDATE generation SET status = 'made', path = NULL")
+    db.close()
+    asked = len(service.books.pictures)
+    service("batch", str(file), "-o", "out", *RUN)
+    assert service.books.post_count == 5
+    assert len(service.books.pictures) == asked
+    records = final_records(work / "out")
+    assert Counter(record["status"] for record in records.values()) == {"saved": 5}
+    assert {record["line"] for record in records.values()} == {1, 2, 3, 4, 5}
+    assert pictures(work / "out") == before
+    check_folder(work / "out", records)
+
+
+def test_what_the_dead_began_is_cleared_and_the_living_keep_theirs(
+    serve: Callable[..., Any], work: Path
+) -> None:
+    service = serve()
+    folder = work / "out"
+    (folder / "sub").mkdir(parents=True)
+    dead = [folder / ".zimage-0123456789ab.part", folder / "sub" / ".zimage-ba9876543210.part"]
+    others = [folder / ".zimage-mine.part", folder / ".hidden", folder / "notes.part"]
+    for path in (*dead, *others):
+        path.write_bytes(b"half")
+    handle, living = make_temporary(folder)
+    try:
+        file = write(work / "lines.jsonl", [{"prompt": "a", "output": "sub/a.png"}])
+        service("batch", str(file), "-o", "out", *RUN)
+        assert not any(path.exists() for path in dead)
+        assert all(path.exists() for path in (*others, living))
+    finally:
+        os.close(handle)
+
+
+def test_lines_lost_to_a_kill_are_told_once_and_listed(
+    serve: Callable[..., Any], work: Path
+) -> None:
+    service = serve(latency=30.0)
+    file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(1, 4)))
+    args = ("batch", str(file), "-o", "out", "--json", *RUN[:-1])
+    with service.popen(*args) as run:
+        assert service.books.wait_for(lambda books: books.post_count == 3, 20)
+        run.kill()
+        run.communicate()
+    told = service(*args, status=9)
+    records = [json.loads(line) for line in told.lines]
+    assert [record["status"] for record in records] == ["lost"] * 3
+    assert all(record["type"] == "lost" and record["message"] for record in records)
+    assert "3 lost" in told.stderr
+    assert "(lines 1, 2, 3)" in told.stderr
+    assert "--retry-lost" in told.stderr
+    assert [record["status"] for record in final_records(work / "out").values()] == ["lost"] * 3
+    again = service(*args, status=9)
+    assert [json.loads(line)["status"] for line in again.lines] == ["skipped"] * 3
+    assert "lost before, left: 3 (lines 1, 2, 3)" in again.stderr
+    assert service.books.post_count == 3
+
+
+def test_who_only_waits_for_a_turn_is_not_lost_to_a_kill(
+    serve: Callable[..., Any], work: Path
+) -> None:
+    service = serve(latency=30.0)
+    file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(40)))
+    args = ("batch", str(file), "-o", "out", "-j", "32", "--size", "512*512", "--no-evidence")
+    with service.popen(*args, "--rps", "2") as run:
+        assert service.books.wait_for(lambda books: books.post_count == 3, 20)
+        run.kill()
+        run.communicate()
+    sent = service.books.post_count
+    # What was sent, and at most the one that was next.
+    rows = [row["status"] for row in service.history()]
+    assert sent <= len(rows) <= sent + 1
