@@ -32,7 +32,8 @@ def served(latency: float, rps: float, size: int) -> Iterator[str]:
     """Run a sandbox in a process of its own and yield its API root."""
     command = [sys.executable, str(HERE / "serve.py"), str(latency), str(rps), str(size)]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdin is not None and server.stdout is not None
+    assert server.stdin is not None
+    assert server.stdout is not None
     try:
         yield server.stdout.readline().strip()
     finally:
@@ -58,7 +59,11 @@ def zimage(home: Path, *args: str, root: str = "") -> float:
     }
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "zimage_cli", *args], env=env, cwd=home, capture_output=True
+        [sys.executable, "-m", "zimage_cli", *args],
+        env=env,
+        cwd=home,
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(done.stderr.decode())
@@ -187,7 +192,9 @@ def fill(book: object, journal: object, known: object, count: int, picture: Path
     from zimage_cli.core.batch.state import States
     from zimage_cli.core.ledger import Ledger
 
-    assert isinstance(book, Ledger) and isinstance(journal, Journal) and isinstance(known, States)
+    assert isinstance(book, Ledger)
+    assert isinstance(journal, Journal)
+    assert isinstance(known, States)
     prompt = "A calm lake at dawn with mist over the water, cinematic, realistic, view "
     columns = {
         "status": "saved", "created_at": "2026-11-22T08:00:00.000+00:00",

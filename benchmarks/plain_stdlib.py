@@ -22,5 +22,5 @@ request = urllib.request.Request(
 with urllib.request.urlopen(request) as response:
     answer = json.load(response)
 url = answer["output"]["choices"][0]["message"]["content"][0]["image"]
-with urllib.request.urlopen(url) as response, open(f"{folder}/plain.png", "wb") as file:
+with urllib.request.urlopen(url) as response, open(f"{folder}/plain.png", "wb") as file:  # noqa: PTH123
     file.write(response.read())

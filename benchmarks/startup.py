@@ -48,7 +48,8 @@ def environment(home: str) -> dict[str, str]:
 def seconds(command: Sequence[str], env: dict[str, str], cwd: str) -> float:
     """Return how long a command takes from start to exit."""
     began = time.perf_counter()
-    subprocess.run(command, env=env, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    null = subprocess.DEVNULL
+    subprocess.run(command, env=env, cwd=cwd, stdout=null, stderr=null, check=False)
     return time.perf_counter() - began
 
 
