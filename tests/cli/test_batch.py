@@ -239,7 +239,7 @@ def test_faults_everywhere_and_the_books_agree(serve: Any, write: Any, work: Pat
         fault_seed=7,
     )
     file = write(*kites(lines))
-    args = ("batch", file, "-o", "out", "--json", "--retries", "1", "-j", "64", *FAST)
+    args = ("batch", file, "-o", "out", "--json", "--retries", "1", "-j", "128", *FAST)
     result = service(*args, status=9)
     records = stream(result)
     found = statuses(records)
