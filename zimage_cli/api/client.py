@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
@@ -44,21 +45,41 @@ _PROXY_HINT = "See HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in the enviro
 
 
 def load_httpx() -> Any:
-    """Import httpx without its command line.
-
-    httpx imports click, pygments and rich for a program of its own where click is installed: 45 ms
-    that no picture needs.
-    """
-    if "httpx" not in sys.modules and "click" not in sys.modules:
-        sys.modules["click"] = None  # type: ignore[assignment]
-        try:
+    """Import httpx, and httpcore below it, without what no picture needs."""
+    if "httpcore" not in sys.modules:
+        with _spared():
+            import httpcore  # noqa: F401
             import httpx
-        finally:
-            # Another thread may have been here too.
-            sys.modules.pop("click", None)
     import httpx
 
     return httpx
+
+
+@contextmanager
+def _spared() -> Iterator[None]:
+    """Keep httpx from importing what it would not use here.
+
+    click, with pygments and rich, is for a command line of httpx's own: 45 ms where it is
+    installed. certifi is a list of authorities: we trust the system's, and httpx imports it all the
+    same, for 6 ms; only TLS to a proxy, which httpcore sets up by itself, takes it.
+    """
+    spared: dict[str, ModuleType | None] = {"click": None}
+    if not any(
+        name.lower().endswith("_proxy") and value.lower().startswith("https:")
+        for name, value in os.environ.items()
+    ):
+        spared["certifi"] = ModuleType("certifi")
+    with _sparing:
+        ours = {name: stand_in for name, stand_in in spared.items() if name not in sys.modules}
+        sys.modules.update(ours)  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            for name in ours:
+                sys.modules.pop(name, None)
+
+
+_sparing = threading.RLock()
 
 
 def tls_context() -> ssl.SSLContext:
@@ -225,15 +246,16 @@ class Client:
             max_connections=self._connections, max_keepalive_connections=self._connections
         )
         try:
-            client: httpx.Client = module.Client(
-                # A client for plain http never speaks TLS; reading the certificates takes 20 ms.
-                verify=tls_context() if tls else False,
-                trust_env=not direct,
-                follow_redirects=False,
-                limits=pool,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
-            )
+            with _spared():
+                client: httpx.Client = module.Client(
+                    # A client for plain http never speaks TLS; reading certificates takes 20 ms.
+                    verify=tls_context() if tls else False,
+                    trust_env=not direct,
+                    follow_redirects=False,
+                    limits=pool,
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                    headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
+                )
         except (ValueError, ImportError, module.InvalidURL) as error:
             raise ConfigurationError(
                 f"The proxy settings cannot be used: {error}", hint=_PROXY_HINT

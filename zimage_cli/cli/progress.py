@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.request import Request
 
 _FRAME = 0.1
-_SHOW_AFTER = 0.4
+_SHOW_AFTER = 1.0
 """Seconds until something is drawn even though the request has not left: a slow connection."""
 
 
