@@ -720,3 +720,22 @@ def test_models_that_go_wrong(
 def test_models_of_a_dead_host(client: Client, dead_port: int, key: str) -> None:
     with pytest.raises(ConnectionFailed):
         client.models(f"http://127.0.0.1:{dead_port}/api/v1", key)
+
+
+def test_a_paid_call_never_goes_over_a_used_connection(
+    listen: Any, client: Client, wire: Any, key: str
+) -> None:
+    # The other side may close an idle connection while a request is on its way: it would be lost.
+    body = json.dumps(
+        {"output": {"choices": [{"message": {"content": [{"image": "https://a.invalid/b.png"}]}}]}}
+    ).encode()
+    head = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    def talk(visit: Any) -> None:
+        while visit.request():
+            visit.sock.sendall(head + body)
+
+    server = listen(talk)
+    for _ in range(3):
+        client.generate(wire(f"http://127.0.0.1:{server.port}/api/v1"), key)
+    assert server.count == 3

@@ -110,7 +110,7 @@ class Client:
     def __init__(self, *, timeout: float = limits.READ_TIMEOUT, connections: int = 10) -> None:
         self.timeout = timeout
         self._connections = connections
-        self._clients: dict[tuple[str, bool], httpx.Client] = {}
+        self._clients: dict[tuple[str, bool, bool], httpx.Client] = {}
         self._opening = threading.Lock()
 
     def __enter__(self) -> Client:
@@ -119,7 +119,7 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def warm_up(self, url: str) -> None:
+    def warm_up(self, url: str, *, pictures: bool = False) -> None:
         """Load httpx and build the client for a URL in a thread, while the caller does other work.
 
         Disks make the caller wait; this fills the time. What fails here fails again, and is
@@ -128,7 +128,7 @@ class Client:
 
         def build() -> None:
             with suppress(Exception):
-                self._client(url)
+                self._client(url, pictures=pictures)
 
         threading.Thread(target=build, name="warm-up", daemon=True).start()
 
@@ -195,7 +195,7 @@ class Client:
 
     def picture_client(self, url: str) -> httpx.Client:
         """Return the client that fetches a picture: it has no key and no cookies."""
-        return self._client(url)
+        return self._client(url, pictures=True)
 
     def _exchange(
         self, request: WireRequest, key: str, clock: _Clock, timeout: float
@@ -227,23 +227,27 @@ class Client:
             safe = bytes(body).replace(key.encode("ascii"), b"***")
             return response.status_code, response.headers, safe
 
-    def _client(self, url: str) -> httpx.Client:
+    def _client(self, url: str, *, pictures: bool = False) -> httpx.Client:
         """Return the client for a URL: loopback is asked directly, all else by the proxy settings.
 
         A proxy between us and this machine would see the key in plain http.
         """
-        kind = (url.partition(":")[0], is_loopback_host(host_of(url)))
+        kind = (url.partition(":")[0], is_loopback_host(host_of(url)), pictures)
         with self._opening:
             if kind not in self._clients:
-                self._clients[kind] = self._open(tls=kind[0] == "https", direct=kind[1])
+                tls, direct = kind[0] == "https", kind[1]
+                self._clients[kind] = self._open(tls=tls, direct=direct, pictures=pictures)
             return self._clients[kind]
 
-    def _open(self, *, tls: bool, direct: bool) -> httpx.Client:
+    def _open(self, *, tls: bool, direct: bool, pictures: bool) -> httpx.Client:
         module = load_httpx()
         from http.cookiejar import CookieJar, DefaultCookiePolicy
 
+        # A call that is paid never goes over a connection that has lain idle: the other side, or
+        # another thread that tidies the pool, may close it the moment the request is on its way,
+        # and nobody could tell whether it was taken. A download may be tried again.
         pool = module.Limits(
-            max_connections=self._connections, max_keepalive_connections=self._connections
+            max_connections=None, max_keepalive_connections=self._connections if pictures else 0
         )
         try:
             with _spared():

@@ -227,6 +227,7 @@ class Maker:
                 # The service paints for seconds: time to load what comes after.
                 self._loaded.set()
                 threading.Thread(target=_load_what_comes_next, daemon=True).start()
+                self.client.warm_up(self.destination.api_root, pictures=True)
 
         def attempt() -> Answer:
             nonlocal turn
