@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 NOT_ALL_STATUS = 9
 _SHOWN_PROBLEMS = 50
+_M_ARENA_MAX = -8
+"""From glibc's malloc.h."""
+
 _MOST_ENDPOINTS = 100
 _TICK = 0.1
 _SECONDS_A_PICTURE = 6.0
@@ -334,8 +338,6 @@ def _ask(out: Output, preflight: Preflight, wishes: Wishes) -> None:
 
 def confirm(out: Output, text: str) -> None:
     """Ask whether to go on. Raises UsageError without a terminal, typer.Exit for a no."""
-    import sys
-
     import typer
 
     if not (sys.stdin and sys.stdin.isatty() and out.stderr.isatty()):
@@ -406,9 +408,22 @@ class _Signals:
             raise Interrupted(number)
 
 
+def _keep_memory_together() -> None:
+    """Have threads share their heaps where the C library gives each of them one.
+
+    Each heap keeps what its thread once needed: 16 workers hold 16 MiB more after 10,000 lines.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
 def _drive(runner: Runner, items: Iterator[Item], view: BatchView) -> list[int]:
     """Run until the end; return the signals that asked for an earlier one, two at most."""
     told = False
+    _keep_memory_together()
     with _Signals() as asked:
         runner.start(items)
         while not runner.wait(_TICK):
