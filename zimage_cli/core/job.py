@@ -102,8 +102,8 @@ class Observer:
 
 
 @dataclass(slots=True)
-class _Run:
-    """What is known so far about one generation."""
+class Run:
+    """What is known so far about one generation: asked for, perhaps answered, perhaps saved."""
 
     request: Request
     wire: WireRequest
@@ -165,14 +165,39 @@ class Maker:
         Raises the typed error of whatever failed, with the ledger and the evidence already written.
         """
         observer = observer or Observer()
-        wire = self.destination.wire(request)
+        run = self.ask(
+            request, number=number, observer=observer, wanted=wanted, tags=tags, on_lost=on_lost
+        )
+        return self.save(run, observer)
+
+    def ask(
+        self,
+        request: Request,
+        *,
+        number: int,
+        observer: Observer,
+        wanted: str | None,
+        tags: Mapping[str, str],
+        on_lost: Callable[[ZimageError], None],
+    ) -> Run:
+        """Do the first half of `make`: ask, and note the answer. `save` does the other half."""
         place = wanted or self.wanted(request, number)
-        run = _Run(request, wire, place, tags, datetime.now(UTC), time.monotonic())
+        wire = self.destination.wire(request)
+        run = Run(request, wire, place, tags, datetime.now(UTC), time.monotonic())
         try:
             answer = self._ask(run, observer, on_lost)
             self._note_answer(run, answer)
             observer.answered(answer, request)
-            picture = self._save(run, answer, observer)
+        except BaseException as error:
+            self._ended(run, error, observer)
+            raise
+        return run
+
+    def save(self, run: Run, observer: Observer) -> Picture:
+        """Do the second half of `make`: fetch the picture of an answer and give it its name."""
+        assert run.answer is not None
+        try:
+            picture = self._save(run, run.answer, observer)
         except BaseException as error:
             self._ended(run, error, observer)
             raise
@@ -193,7 +218,7 @@ class Maker:
         )
         return self.place.wanted(name)
 
-    def _begin(self, run: _Run) -> None:
+    def _begin(self, run: Run) -> None:
         """Write the row of a request that is sent next: what only waits cannot be lost."""
         if run.begun:
             return
@@ -214,7 +239,7 @@ class Maker:
             **run.tags,
         )
 
-    def _ask(self, run: _Run, observer: Observer, on_lost: Callable[[ZimageError], None]) -> Answer:
+    def _ask(self, run: Run, observer: Observer, on_lost: Callable[[ZimageError], None]) -> Answer:
         turn: Turn | None = None
         sleep = self.sleep_unpaid or self.sleep
 
@@ -261,7 +286,7 @@ class Maker:
 
         return retry.run(attempt, self.policy, on_wait=waiting, sleep=sleep)
 
-    def _save(self, run: _Run, answer: Answer, observer: Observer) -> Picture:
+    def _save(self, run: Run, answer: Answer, observer: Observer) -> Picture:
         from zimage_cli.api.download import fetch
         from zimage_cli.core.picture import Picture, mismatches
 
@@ -300,7 +325,7 @@ class Maker:
         self._note_picture(run, picture, evidence)
         return picture
 
-    def _ended(self, run: _Run, error: BaseException, observer: Observer) -> None:
+    def _ended(self, run: Run, error: BaseException, observer: Observer) -> None:
         """Note how a run ended that did not come to its end."""
         if run.picture is not None:
             # Interrupted after the picture got its name: it is saved, whatever else is missing.
@@ -315,7 +340,7 @@ class Maker:
             self._note_end(run, ledgers.LOST if lost else ledgers.FAILED, error, observer)
 
     def _ended_without_picture(
-        self, run: _Run, answer: Answer, error: BaseException, observer: Observer
+        self, run: Run, answer: Answer, error: BaseException, observer: Observer
     ) -> None:
         self._note_end(run, ledgers.MADE, error, observer)
         if self.ledger.book is None and isinstance(error, NotSavedError):
@@ -329,10 +354,10 @@ class Maker:
 
     # -- notes ---------------------------------------------------------------------------------
 
-    def _note(self, run: _Run, write: Callable[[ledgers.Ledger, int], None]) -> None:
+    def _note(self, run: Run, write: Callable[[ledgers.Ledger, int], None]) -> None:
         self.ledger.note(run.entry, write)
 
-    def _note_answer(self, run: _Run, answer: Answer) -> None:
+    def _note_answer(self, run: Run, answer: Answer) -> None:
         rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
         self._note(
             run,
@@ -340,7 +365,7 @@ class Maker:
         )
         run.noted = True
 
-    def _note_picture(self, run: _Run, picture: Picture, evidence: str | None) -> None:
+    def _note_picture(self, run: Run, picture: Picture, evidence: str | None) -> None:
         kept = picture.path if picture.path == "-" else str(Path(picture.path).absolute())
         url = picture.answer.image_url
         self._note(
@@ -350,7 +375,7 @@ class Maker:
             ),
         )
 
-    def _note_end(self, run: _Run, status: str, error: BaseException, observer: Observer) -> None:
+    def _note_end(self, run: Run, status: str, error: BaseException, observer: Observer) -> None:
         if not run.begun:
             return
         evidence = self._write_evidence(run, status, observer, error=error)
@@ -363,7 +388,7 @@ class Maker:
 
     def _write_evidence(
         self,
-        run: _Run,
+        run: Run,
         status: str,
         observer: Observer,
         *,
@@ -386,7 +411,7 @@ class Maker:
         return str(path.absolute())
 
     def _facts(
-        self, run: _Run, status: str, picture: Picture | None, error: BaseException | None
+        self, run: Run, status: str, picture: Picture | None, error: BaseException | None
     ) -> dict[str, Any]:
         from zimage_cli.core.picture import saved_facts
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from queue import Queue
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.errors import (
@@ -35,13 +36,17 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import State, States
     from zimage_cli.core.entry import Entry
-    from zimage_cli.core.job import Maker
+    from zimage_cli.core.job import Maker, Run
     from zimage_cli.core.request import Request
 
 SAVED, FAILED, LOST, SKIPPED = "saved", "failed", "lost", "skipped"
 
 _POINTLESS = (AuthenticationError, BillingError, QuotaError, ConfigurationError, DiskError)
 """Causes that the next line would meet too: nothing more is sent."""
+
+
+_SAVERS = 8
+"""Pictures that are fetched and checked at a time: enough for any line, few enough for one core."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -100,6 +105,15 @@ def decide(state: State, options: Options) -> str:
     return state.kind
 
 
+class _Answered(NamedTuple):
+    """A line whose picture was made and is to be fetched."""
+
+    item: Item
+    maker: Maker
+    run: Run
+    watch: Observer
+
+
 class Runner:
     """One run of a batch over its items.
 
@@ -132,6 +146,8 @@ class Runner:
         self._book = threading.Lock()
         self._reserved = Decimal(0)
         self._working = 0
+        self._saving = 0
+        self._answered: Queue[_Answered | None] = Queue(options.concurrency)
         self._bug: BaseException | None = None
         self.tally = Tally()
         maker_for(None).sleep_unpaid = self._sleep
@@ -139,12 +155,17 @@ class Runner:
     # -- from outside --------------------------------------------------------------------------
 
     def start(self, items: Iterator[Item]) -> None:
-        """Start the workers."""
+        """Start the workers.
+
+        Those that ask wait on the service most of the time; those that fetch and save are few, so
+        that the pictures of one moment do not fight for the processor, and the next ones are
+        painted meanwhile. Where saving falls behind, asking waits.
+        """
         self._working = self._options.concurrency
-        for number in range(self._options.concurrency):
-            threading.Thread(
-                target=self._work, args=(items,), name=f"worker-{number}", daemon=True
-            ).start()
+        self._saving = min(_SAVERS, self._options.concurrency)
+        jobs = [(self._work, (items,))] * self._working + [(self._save_all, ())] * self._saving
+        for number, (job, args) in enumerate(jobs):
+            threading.Thread(target=job, args=args, name=f"worker-{number}", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, at most so long; tell whether it has come. Raises a worker's bug."""
@@ -171,8 +192,31 @@ class Runner:
         finally:
             with self._book:
                 self._working -= 1
-                if not self._working:
-                    self._finished.set()
+                last = not self._working
+            if last:
+                for _ in range(min(_SAVERS, self._options.concurrency)):
+                    self._answered.put(None)
+
+    def _save_all(self) -> None:
+        """Save what is answered, until the last one that asks has ended."""
+        while (one := self._answered.get()) is not None:
+            try:
+                self._save(one)
+            except BaseException as error:  # noqa: BLE001 - as above; those that ask must not hang
+                self._bug = error
+                self._stop.set()
+        with self._book:
+            self._saving -= 1
+            if not self._saving:
+                self._finished.set()
+
+    def _save(self, one: _Answered) -> None:
+        try:
+            picture = one.maker.save(one.run, one.watch)
+        except ZimageError as error:
+            self._failed(one.item, one.run.request.seed, error)
+        else:
+            self._saved(one.item, picture.document, picture.path)
 
     def _take(self, items: Iterator[Item]) -> Item | None:
         with self._next:
@@ -216,7 +260,7 @@ class Runner:
         lost: list[ZimageError] = []
         watch = self._view.started(item)
         try:
-            picture = maker.make(
+            run = maker.ask(
                 request,
                 number=item.number,
                 observer=watch,
@@ -236,7 +280,7 @@ class Runner:
             raise
         else:
             self._settle(amount, billed=True)
-            self._saved(item, picture.document, picture.path)
+            self._answered.put(_Answered(item, maker, run, watch))
 
     def _fetch(self, item: Item, state: State) -> None:
         maker = self._maker_for(None)
