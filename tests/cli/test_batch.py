@@ -208,7 +208,8 @@ def test_a_disk_that_fills_up_ends_it(serve: Any, write: Any, work: Path) -> Non
         args = ("--rps", "0", "--size", "1024*1024", "--no-evidence", "-j", "2", "--json")
         result = service("batch", file, "-o", str(disk), *args, status=8)
         made = service.books.billed_count
-        assert made < 10
+        # Five fit; two are asked for, two wait to be fetched, two are being saved when it is full.
+        assert made <= 5 + 2 + 2 + 2 + 1
         assert "space" in result.stderr
         found = statuses(stream(result))
         assert 3 <= found["saved"] == len(pngs(disk)) < made

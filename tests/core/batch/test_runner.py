@@ -22,30 +22,20 @@ from zimage_cli.core.batch.plan import Defaults, Item, Planner
 from zimage_cli.core.batch.records import Record
 from zimage_cli.core.batch.runner import Options, Runner, View
 from zimage_cli.core.batch.state import States
-from zimage_cli.core.job import Observer
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.sandbox.faults import Fault
 
 
 @dataclass
 class Seen(View):
-    """Keeps what was told, and what was in flight at most."""
+    """Keeps what was told."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     on_end: Callable[[], object] = lambda: None
-    flying: int = 0
-    most: int = 0
-
-    def started(self, item: Item) -> Observer:
-        with self.lock:
-            self.flying += 1
-            self.most = max(self.most, self.flying)
-        return Observer()
 
     def ended(self, item: Item, record: dict[str, Any]) -> None:
         with self.lock:
-            self.flying -= record["status"] != "skipped"
             self.records.append(record)
         self.on_end()
 
