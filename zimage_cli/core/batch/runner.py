@@ -147,6 +147,7 @@ class Runner:
         self._reserved = Decimal(0)
         self._working = 0
         self._saving = 0
+        self._savers = min(_SAVERS, options.concurrency) if options.concurrency > 1 else 0
         self._answered: Queue[_Answered | None] = Queue(options.concurrency)
         self._bug: BaseException | None = None
         self.tally = Tally()
@@ -159,10 +160,11 @@ class Runner:
 
         Those that ask wait on the service most of the time; those that fetch and save are few, so
         that the pictures of one moment do not fight for the processor, and the next ones are
-        painted meanwhile. Where saving falls behind, asking waits.
+        painted meanwhile. Where saving falls behind, asking waits. One at a time means just that:
+        no line is sent before the one before it is saved.
         """
         self._working = self._options.concurrency
-        self._saving = min(_SAVERS, self._options.concurrency)
+        self._saving = self._savers
         jobs = [(self._work, (items,))] * self._working + [(self._save_all, ())] * self._saving
         for number, (job, args) in enumerate(jobs):
             threading.Thread(target=job, args=args, name=f"worker-{number}", daemon=True).start()
@@ -193,8 +195,10 @@ class Runner:
             with self._book:
                 self._working -= 1
                 last = not self._working
-            if last:
-                for _ in range(min(_SAVERS, self._options.concurrency)):
+            if last and not self._savers:
+                self._finished.set()
+            elif last:
+                for _ in range(self._savers):
                     self._answered.put(None)
 
     def _save_all(self) -> None:
@@ -280,7 +284,11 @@ class Runner:
             raise
         else:
             self._settle(amount, billed=True)
-            self._answered.put(_Answered(item, maker, run, watch))
+            answered = _Answered(item, maker, run, watch)
+            if self._savers:
+                self._answered.put(answered)
+            else:
+                self._save(answered)
 
     def _fetch(self, item: Item, state: State) -> None:
         maker = self._maker_for(None)
