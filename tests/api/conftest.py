@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+# With SOCKS: tests set proxies long after something else may have loaded httpx without.
+import httpcore  # noqa: F401
 import pytest
 
 from zimage_cli.api.client import Client

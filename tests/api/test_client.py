@@ -111,10 +111,14 @@ def test_a_picture_beside_a_code_is_a_picture(
     assert client.generate(wire(root), key).image_url == "https://h.invalid/a.png"
 
 
-def test_the_client_warms_up_and_closes_at_any_time(clients: Any, wire: Any, key: str) -> None:
+def test_the_client_is_prepared_and_closed_at_any_time(clients: Any) -> None:
     for _ in range(5):
         client = clients()
-        client.warm_up(FAR)
+        thread = threading.Thread(target=client.prepare_for_pictures, args=(FAR,))
+        thread.start()
+        client.close()
+        thread.join(10)
+        assert not thread.is_alive()
         client.close()
 
 

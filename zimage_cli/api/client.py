@@ -60,14 +60,17 @@ def _spared() -> Iterator[None]:
     """Keep httpx from importing what it would not use here.
 
     click, with pygments and rich, is for a command line of httpx's own: 45 ms where it is
-    installed. certifi is a list of authorities: we trust the system's, and httpx imports it all the
-    same, for 6 ms; only TLS to a proxy, which httpcore sets up by itself, takes it.
+    installed. socksio is for SOCKS proxies, 5 ms; whether there is one must be known when httpx is
+    first loaded. certifi is a list of authorities: we trust the system's, and httpx imports it all
+    the same, for 6 ms; only TLS to a proxy, which httpcore sets up by itself, takes it.
     """
+    proxies = [
+        value.lower() for name, value in os.environ.items() if name.lower().endswith("_proxy")
+    ]
     spared: dict[str, ModuleType | None] = {"click": None}
-    if not any(
-        name.lower().endswith("_proxy") and value.lower().startswith("https:")
-        for name, value in os.environ.items()
-    ):
+    if not any(proxy.startswith("socks") for proxy in proxies):
+        spared["socksio"] = None
+    if not any(proxy.startswith("https:") for proxy in proxies):
         spared["certifi"] = ModuleType("certifi")
     with _sparing:
         ours = {name: stand_in for name, stand_in in spared.items() if name not in sys.modules}
@@ -119,18 +122,14 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def warm_up(self, url: str, *, pictures: bool = False) -> None:
-        """Load httpx and build the client for a URL in a thread, while the caller does other work.
+    def prepare_for_pictures(self, url: str) -> None:
+        """Build the client that fetches pictures, for a URL such as theirs will be.
 
-        Disks make the caller wait; this fills the time. What fails here fails again, and is
-        reported, when the client is needed.
+        For the time in which the service paints. What fails here fails again, and is reported, when
+        the client is needed.
         """
-
-        def build() -> None:
-            with suppress(Exception):
-                self._client(url, pictures=pictures)
-
-        threading.Thread(target=build, name="warm-up", daemon=True).start()
+        with suppress(Exception):
+            self._client(url, pictures=True)
 
     def close(self) -> None:
         """Close all connections."""

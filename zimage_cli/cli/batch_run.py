@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -424,6 +425,9 @@ def _drive(runner: Runner, items: Iterator[Item], view: BatchView) -> list[int]:
     """Run until the end; return the signals that asked for an earlier one, two at most."""
     told = False
     _keep_memory_together()
+    # A start looks for garbage rarely; a night may not.
+    gc.freeze()
+    gc.set_threshold(700, 10, 10)
     with _Signals() as asked:
         runner.start(items)
         while not runner.wait(_TICK):

@@ -69,7 +69,6 @@ def open_maker(
         client = stack.enter_context(
             Client(timeout=settings.timeout.value, connections=connections)
         )
-        client.warm_up(whom.api_root)
         place.prepare()
         ledger = open_ledger(settings, output)
         stack.callback(ledger.close)

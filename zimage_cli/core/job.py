@@ -251,8 +251,7 @@ class Maker:
             if not self._loaded.is_set():
                 # The service paints for seconds: time to load what comes after.
                 self._loaded.set()
-                threading.Thread(target=_load_what_comes_next, daemon=True).start()
-                self.client.warm_up(self.destination.api_root, pictures=True)
+                threading.Thread(target=self._load_what_comes_next, daemon=True).start()
 
         def attempt() -> Answer:
             nonlocal turn
@@ -285,6 +284,15 @@ class Maker:
             observer.waiting(wait)
 
         return retry.run(attempt, self.policy, on_wait=waiting, sleep=sleep)
+
+    def _load_what_comes_next(self) -> None:
+        import zimage_cli.api.answer
+        import zimage_cli.api.codes
+        import zimage_cli.api.download
+        import zimage_cli.core.evidence
+        import zimage_cli.core.picture  # noqa: F401
+
+        self.client.prepare_for_pictures(self.destination.api_root)
 
     def _save(self, run: Run, answer: Answer, observer: Observer) -> Picture:
         from zimage_cli.api.download import fetch
@@ -452,14 +460,6 @@ class Maker:
 
 def _maybe_billed(error: ZimageError) -> bool:
     return isinstance(error, AnswerLost) or (isinstance(error, ServiceError) and error.maybe_billed)
-
-
-def _load_what_comes_next() -> None:
-    import zimage_cli.api.answer
-    import zimage_cli.api.codes
-    import zimage_cli.api.download
-    import zimage_cli.core.evidence
-    import zimage_cli.core.picture  # noqa: F401
 
 
 class _not_saved:  # noqa: N801 - reads as the statement it is
