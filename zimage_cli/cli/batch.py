@@ -156,6 +156,7 @@ def batch(
 ) -> None:
     """Make a picture of every line of a file; run it again to go on where it stopped."""
     from zimage_cli.cli import batch_run
+    from zimage_cli.cli.batch_check import Wishes
     from zimage_cli.cli.session import pictures_folder
     from zimage_cli.core.batch.plan import Defaults
     from zimage_cli.core.batch.source import open_source
@@ -201,7 +202,7 @@ def batch(
         shard=_shard(shard),
         folder=folder,
     )
-    wishes = batch_run.Wishes(
+    wishes = Wishes(
         concurrency=concurrency,
         max_cost=parse_max_cost(max_cost),
         yes=yes,

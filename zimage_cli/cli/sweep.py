@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import UsageError
 from zimage_cli.cli.batch import parse_max_cost
-from zimage_cli.cli.batch_run import ASK_ABOVE, confirm
+from zimage_cli.cli.batch_check import ASK_ABOVE, confirm
 from zimage_cli.cli.batch_view import money
 from zimage_cli.core.batch.plan import variants
 from zimage_cli.core.expand import parse_seeds, parse_sizes
