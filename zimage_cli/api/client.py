@@ -13,9 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api import limits
 from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origin_of
@@ -94,8 +93,7 @@ def tls_context() -> ssl.SSLContext:
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelsAnswer:
+class ModelsAnswer(NamedTuple):
     """What the read-only call proved. Times in milliseconds; connecting includes TLS."""
 
     visible: bool

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from zimage_cli.api import errors
 from zimage_cli.api.answer import whole_text
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(NamedTuple):
     """What a code stands for. `pace` says how to wait before another try; None: never again."""
 
     error: type[errors.ZimageError]
@@ -143,7 +141,7 @@ def _by_status(status: int, *, error_body: bool) -> Meaning:
     if status in _GATEWAY_STATUSES:
         return _GATEWAY
     if status >= 500:
-        return _INTERNAL if error_body else replace(_INTERNAL, pace=None)
+        return _INTERNAL if error_body else _INTERNAL._replace(pace=None)
     if status >= 400:
         return _INVALID
     if status >= 300:

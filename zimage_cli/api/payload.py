@@ -7,8 +7,7 @@ Model Studio's API reference for z-image-turbo, October 2026.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from zimage_cli import __version__
 from zimage_cli.api.characters import json_text
@@ -19,8 +18,7 @@ USER_AGENT = f"zimage-cli/{__version__}"
 KEY_VARIABLE = "DASHSCOPE_API_KEY"
 
 
-@dataclass(frozen=True, slots=True)
-class WireRequest:
+class WireRequest(NamedTuple):
     """An HTTP request without its key: the client alone adds `Authorization`."""
 
     method: str

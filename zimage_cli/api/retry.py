@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from zimage_cli.api import limits
 from zimage_cli.api.errors import AnswerLost, ZimageError
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """How often, and how long to wait. Times in seconds.
 
     `retry_lost` sends a call again although its first try may have been made and billed.
@@ -29,8 +27,7 @@ class Policy:
     wait_max: float = limits.WAIT_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """A pause before another try: how long in seconds, which try comes next, and why."""
 
     seconds: float

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api import errors
 from zimage_cli.core.keys import redact
@@ -44,8 +43,7 @@ class Interrupted(KeyboardInterrupt):
         return _document("interrupted", self.words, self.note, prompt)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What one cause means to a shell and to a person."""
 
     exit_status: int

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from string import Formatter
+from typing import NamedTuple
 
 from zimage_cli.api.characters import INVISIBLE, is_safe
 from zimage_cli.api.errors import UsageError
@@ -58,8 +59,7 @@ def slug(prompt: str) -> str:
     return _unreserved(text) or FALLBACK_SLUG
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
+class _Values(NamedTuple):
     prompt: str
     seed: int | None
     size: str

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from zimage_cli.api.characters import INVISIBLE
 from zimage_cli.api.endpoint import normalize_base_url
@@ -72,8 +73,7 @@ class Request:
         return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with a request.
 
     `given` is the value in JSON's form, short and safe to show; `message` is a whole line that
