@@ -325,9 +325,11 @@ def transport_errors() -> tuple[type[Exception], ...]:
     httpx = load_httpx()
     found: tuple[type[Exception], ...]
     found = (httpx.TransportError, httpx.StreamError, httpx.DecodingError, UnicodeError)
-    if "socksio" in sys.modules:
+    socksio = sys.modules.get("socksio")
+    # None: another thread is keeping it out at this very moment.
+    if socksio is not None:
         # httpcore asserts that a SOCKS proxy answers in turn.
-        found += (sys.modules["socksio"].SOCKSError, AssertionError)
+        found += (socksio.SOCKSError, AssertionError)
     return found
 
 
