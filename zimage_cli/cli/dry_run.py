@@ -25,7 +25,7 @@ SANDBOX_ROOT = "http://127.0.0.1/api/v1"
 def show(out: Output, plan: Plan) -> None:
     """Print every request of a plan; no key is needed and nothing is sent or written."""
     documents = [_document(out, plan, request, n) for n, request in enumerate(plan.requests, 1)]
-    total = _total(plan)
+    total = plan.price()
     if plan.report == "json":
         amount = str(total.amount) if total else None
         out.json(
@@ -91,15 +91,6 @@ def _masked_key(plan: Plan) -> str:
     except AuthenticationError:
         found = None
     return found.value.masked if found else "$DASHSCOPE_API_KEY"
-
-
-def _total(plan: Plan) -> Price | None:
-    prices = [
-        list_price(plan.settings.target.region_name, request.prompt_extend)
-        for request in plan.requests
-    ]
-    first = prices[0]
-    return first * len(prices) if first else None
 
 
 def _price_words(plan: Plan, price: Price | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.cli.output import Output
@@ -12,6 +13,9 @@ from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.request import Request
 from zimage_cli.core.save import FolderPlace, Place, StreamPlace
 from zimage_cli.core.settings import Settings
+
+if TYPE_CHECKING:
+    from zimage_cli.core.prices import Price
 
 _OTHER_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"}
@@ -45,6 +49,18 @@ class Plan:
             path = Path(self.output)
             folder, filename = path.parent, path.name
         return FolderPlace(folder, filename=filename, overwrite=self.overwrite)
+
+    def price(self) -> Price | None:
+        """Return the list price of all pictures together; None where none is known."""
+        from zimage_cli.core.prices import Price, list_price
+
+        region = self.settings.target.region_name
+        prices = [list_price(region, request.prompt_extend) for request in self.requests]
+        known = [price for price in prices if price is not None]
+        if not known or len(known) < len(prices):
+            return None
+        first, *rest = known
+        return Price(sum((price.amount for price in rest), first.amount), first.currency)
 
 
 def is_folder(output: str) -> bool:

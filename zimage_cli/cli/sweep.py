@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from zimage_cli.api.endpoint import SANDBOX
@@ -13,7 +12,6 @@ from zimage_cli.cli.batch_check import ASK_ABOVE, confirm
 from zimage_cli.cli.batch_view import money
 from zimage_cli.core.batch.plan import variants
 from zimage_cli.core.expand import parse_seeds, parse_sizes
-from zimage_cli.core.prices import Price, list_price
 from zimage_cli.core.request import Request, draw_seed
 from zimage_cli.core.request import seeds as following
 
@@ -63,7 +61,7 @@ def agree(out: Output, plan: Plan, max_cost: str | None, *, yes: bool) -> None:
     if region == SANDBOX:
         out.note(f"{pictures}, free: sandbox")
         return
-    cost = price_of(plan)
+    cost = plan.price()
     if bound is not None and cost is None:
         raise UsageError("--max-cost: no list price is known at this host. Nothing was sent.")
     if bound is not None and cost is not None and cost.amount > bound:
@@ -73,14 +71,3 @@ def agree(out: Output, plan: Plan, max_cost: str | None, *, yes: bool) -> None:
     out.note(f"{pictures}, list price {money(cost)}")
     if not yes and cost is not None and cost.amount > ASK_ABOVE[cost.currency]:
         confirm(out, f"This costs {money(cost)}.")
-
-
-def price_of(plan: Plan) -> Price | None:
-    """Return the list price of all pictures of a plan; None where none is known."""
-    region = plan.settings.target.region_name
-    prices = [list_price(region, request.prompt_extend) for request in plan.requests]
-    if any(price is None for price in prices):
-        return None
-    amounts = [price.amount for price in prices if price is not None]
-    currency = next(price.currency for price in prices if price is not None)
-    return Price(sum(amounts, Decimal(0)), currency)
