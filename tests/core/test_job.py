@@ -373,7 +373,6 @@ def test_a_picture_that_comes_at_the_second_try(studio: Any, small_png: bytes) -
 @pytest.mark.parametrize(
     ("event", "script", "status"),
     [
-        ("sending", [], FAILED),
         ("sent", [], LOST),
         ("waiting", ["Throttling"], FAILED),
         ("answered", [], MADE),
@@ -402,6 +401,13 @@ def test_an_interrupt_at_any_step(
         assert evidence_of(one)["status"] == status
     if status == MADE:
         assert entry.image_url == one.server.books.billed[0].url
+
+
+def test_an_interrupt_before_anything_is_sent_leaves_no_row(studio: Any, heard: Any) -> None:
+    one = studio()
+    with pytest.raises(KeyboardInterrupt):
+        one.make(on=heard(sending=interrupt))
+    assert (one.read(), one.files, one.server.books.post_count) == ([], [], 0)
 
 
 def test_an_interrupt_while_waiting_after_a_lost_try_is_lost(studio: Any, heard: Any) -> None:

@@ -137,15 +137,21 @@ class Client:
             self._clients.clear()
 
     def generate(
-        self, request: WireRequest, key: str, *, on_sent: Callable[[], None] = lambda: None
+        self,
+        request: WireRequest,
+        key: str,
+        *,
+        on_ready: Callable[[], None] = lambda: None,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Send one generation once.
 
-        `on_sent` is called when the last byte of the request has left. Raises ConnectionFailed when
-        the service cannot have the request, AnswerLost when it may, and the typed error of every
-        answer that is no picture.
+        `on_ready` is called when the connection stands and the first byte of the request is about
+        to leave; what it raises is raised here, and nothing was sent. `on_sent` is called when the
+        last byte has left. Raises ConnectionFailed when the service cannot have the request,
+        AnswerLost when it may, and the typed error of every answer that is no picture.
         """
-        clock = _Clock(on_sent)
+        clock = _Clock(on_ready, on_sent)
         with _typed_errors(request.url, clock, self.timeout):
             status, headers, body = self._exchange(request, key, clock, self.timeout)
         # What reads an answer is loaded while the service paints.
@@ -172,7 +178,7 @@ class Client:
         url = models_url(api_root)
         headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
         request = WireRequest("GET", url, headers, b"")
-        clock = _Clock(lambda: None)
+        clock = _Clock()
         timeout = min(limits.MODELS_TIMEOUT, self.timeout)
         try:
             with _typed_errors(url, clock, timeout):
@@ -267,10 +273,15 @@ class Client:
 class _Clock:
     """Learns from httpcore's trace when the connection stood and when the request had left."""
 
-    def __init__(self, on_sent: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        on_ready: Callable[[], None] = lambda: None,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> None:
         self.started = time.monotonic()
         self.connected: float | None = None
         self.sent = False
+        self._on_ready = on_ready
         self._on_sent = on_sent
         self._to_proxy = False
 
@@ -279,6 +290,8 @@ class _Clock:
             # The same events tell of the CONNECT that a proxy gets before us.
             self._to_proxy = info["request"].method == b"CONNECT"
             self.connected = time.monotonic()
+            if not self._to_proxy:
+                self._on_ready()
         elif event == "http11.send_request_body.complete" and not self._to_proxy:
             self.sent = True
             self._on_sent()

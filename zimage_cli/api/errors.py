@@ -48,6 +48,13 @@ class ZimageError(Exception):
         return self.message
 
 
+class Stopped(Exception):
+    """The caller asked to stop.
+
+    Nothing went wrong, so this is no ZimageError, and no try is made again after it.
+    """
+
+
 class UsageError(ZimageError):
     """A bad option, an invalid request, or a place that cannot be written to."""
 
@@ -136,6 +143,10 @@ class NotSavedError(ZimageError):
     """The picture was made (and billed) and is not on disk."""
 
     kind = "not-saved"
+
+
+class AddressRefused(NotSavedError):
+    """The picture was made, and zimage will never fetch its address: it is no https URL."""
 
 
 class DiskError(NotSavedError):

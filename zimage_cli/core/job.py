@@ -19,11 +19,19 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli import __version__
 from zimage_cli.api import limits, retry
 from zimage_cli.api.endpoint import host_of, is_loopback_host, origin_of, without_query
-from zimage_cli.api.errors import AnswerLost, DiskError, NotSavedError, ServiceError, ZimageError
+from zimage_cli.api.errors import (
+    AnswerLost,
+    DiskError,
+    NotSavedError,
+    ServiceError,
+    Stopped,
+    ZimageError,
+)
 from zimage_cli.api.payload import MODEL, WireRequest, generation_request
 from zimage_cli.core import ledger as ledgers
 from zimage_cli.core.files import reason
 from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.pace import LEAD
 from zimage_cli.core.prices import Price, cost, list_price
 
 if TYPE_CHECKING:
@@ -218,10 +226,8 @@ class Maker:
         )
         return self.place.wanted(name)
 
-    def _begin(self, run: Run) -> None:
-        """Write the row of a request that is sent next: what only waits cannot be lost."""
-        if run.begun:
-            return
+    def _begin(self, run: Run, **ending: Any) -> None:
+        """Write the row of a request; `ending` are the columns of one that was never sent."""
         run.begun = True
         request = run.request
         price = cost(self.destination.price(prompt_extend=request.prompt_extend))
@@ -237,11 +243,27 @@ class Maker:
             cost_amount=price["amount"],
             cost_currency=price["currency"],
             **run.tags,
+            **ending,
         )
+
+    def _ready(self, run: Run) -> None:
+        """Write down that a request leaves now: the connection stands, the first byte is next.
+
+        What only waits cannot be lost, so it has no row `sending`.
+        """
+        if run.begun:
+            self._note(run, lambda book, row: book.sending(row))
+        else:
+            self._begin(run)
 
     def _ask(self, run: Run, observer: Observer, on_lost: Callable[[ZimageError], None]) -> Answer:
         turn: Turn | None = None
         sleep = self.sleep_unpaid or self.sleep
+
+        def ready() -> None:
+            self._ready(run)
+            if turn is not None:
+                self.sleep(turn.left())
 
         def sent() -> None:
             run.in_flight = True
@@ -256,23 +278,22 @@ class Maker:
         def attempt() -> Answer:
             nonlocal turn
             if self.pace is not None:
-                turn = self.pace.take(
-                    sleep=sleep, on_wait=observer.pacing, on_next=lambda: self._begin(run)
-                )
-            else:
-                self._begin(run)
+                turn = self.pace.take(sleep=sleep, on_wait=observer.pacing, lead=LEAD)
             run.attempts += 1
             run.in_flight = False
             observer.sending(run.attempts)
             try:
-                run.answer = self.client.generate(run.wire, self.destination.key, on_sent=sent)
-            except ZimageError as error:
-                if turn is not None:
-                    if not run.in_flight:
-                        turn.dropped()
-                    turn.pace.failed(error)
-                run.in_flight = False
-                run.maybe_billed |= _maybe_billed(error)
+                run.answer = self.client.generate(
+                    run.wire, self.destination.key, on_ready=ready, on_sent=sent
+                )
+            except BaseException as error:
+                if turn is not None and not run.in_flight:
+                    turn.dropped()
+                if isinstance(error, ZimageError):
+                    if turn is not None:
+                        turn.pace.failed(error)
+                    run.in_flight = False
+                    run.maybe_billed |= _maybe_billed(error)
                 raise
             if turn is not None:
                 turn.pace.succeeded()
@@ -281,6 +302,7 @@ class Maker:
         def waiting(wait: retry.Wait) -> None:
             if _maybe_billed(wait.error):
                 on_lost(wait.error)
+            self._note_pause(run, wait.error)
             observer.waiting(wait)
 
         return retry.run(attempt, self.policy, on_wait=waiting, sleep=sleep)
@@ -383,9 +405,24 @@ class Maker:
             ),
         )
 
+    def _note_pause(self, run: Run, error: ZimageError) -> None:
+        """Note what a process that dies before the next try leaves behind."""
+        if run.begun:
+            status = ledgers.LOST if run.maybe_billed else ledgers.FAILED
+            why = Stopped(f"zimage ended before another try; the one before: {error.message}")
+            self._note(run, lambda book, row: book.ended(row, status, why, attempts=run.attempts))
+
     def _note_end(self, run: Run, status: str, error: BaseException, observer: Observer) -> None:
         if not run.begun:
-            return
+            if not isinstance(error, ZimageError):
+                return
+            # It never left, and nobody stopped it: a row with its end, in one write.
+            self._begin(
+                run,
+                status=status,
+                attempts=run.attempts,
+                error=json.dumps(ledgers.error_facts(error)),
+            )
         evidence = self._write_evidence(run, status, observer, error=error)
         self._note(
             run,

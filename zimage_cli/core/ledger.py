@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from zimage_cli.api.endpoint import without_query
-from zimage_cli.api.errors import ConfigurationError, ZimageError
+from zimage_cli.api.errors import ConfigurationError, Stopped, ZimageError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -94,7 +94,8 @@ def error_facts(error: BaseException) -> dict[str, Any]:
             "http_status": error.http_status,
             "request_id": error.request_id,
         }
-    kind = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
+    interrupted = isinstance(error, (Stopped, KeyboardInterrupt))
+    kind = "interrupted" if interrupted else type(error).__name__
     return {"type": kind, "message": str(error) or kind}
 
 
@@ -140,6 +141,10 @@ class Ledger:
         insert = f"INSERT INTO generation ({names}) VALUES ({marks})"
         values = [_storable(value) for value in row.values()]
         return self._write(lambda db: int(db.execute(insert, values).lastrowid or 0))
+
+    def sending(self, row: int) -> None:
+        """Note that a request is sent again."""
+        self._update(row, status=SENDING, error=None)
 
     def made(self, row: int, answer: Answer, *, rewritten: str | None, attempts: int) -> None:
         """Note the answer, before its picture is fetched."""

@@ -41,6 +41,13 @@ PENDING = 2.0
 """Seconds for which a turn whose request has not left holds its place: the slowest handshake, and
 how long a process that died there is waited for."""
 
+LEAD = 0.02
+"""Seconds by which a turn is given early: the connection and the row in the history are made in
+them, and the request then leaves on time."""
+
+_MOST_LEAD = 1.0
+"""Seconds. A turn that lies further ahead was given before the machine was started anew."""
+
 _DROP = 0.6
 _RECOVER = 0.05
 _STALE = 150.0
@@ -79,7 +86,7 @@ class _State:
             return cls()
         return cls(
             # After a restart of the machine the clock is young, and old times lie ahead.
-            [(at, turn) for at, turn in turns if at <= now],
+            [(at, turn) for at, turn in turns if at <= now + _MOST_LEAD],
             hold,
             hold_clock,
             factor if SLOWEST <= factor <= 1.0 else 1.0,
@@ -109,10 +116,15 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn that was given: its request may leave now."""
+    """A turn that was given: its request may leave at `at`, by the monotonic clock."""
 
     pace: Pace
     id: str
+    at: float
+
+    def left(self) -> float:
+        """Return the seconds until its request may leave."""
+        return max(0.0, self.at - time.monotonic())
 
     def sent(self) -> None:
         """Note that the request has left just now, later than the turn was given."""
@@ -154,23 +166,24 @@ class Pace:
         *,
         sleep: Callable[[float], None] = time.sleep,
         on_wait: Callable[[float], None] = lambda _: None,
-        on_next: Callable[[], None] = lambda: None,
+        lead: float = 0.0,
     ) -> Turn:
-        """Return when a request may be sent.
+        """Return when a request may be sent, or at most `lead` seconds before.
 
-        `on_next` is called once nobody else of this process comes before it: what must be done
-        before sending may be done while waiting. `on_wait` hears of waits, in seconds; `sleep` is
-        also asked for 0 s before anything, and may raise to give up.
+        `on_wait` hears of waits, in seconds; `sleep` is also asked for 0 s before anything, and may
+        raise to give up.
         """
         # One thread of a process at a time asks for the next turn; the others queue behind it.
         with self._turn:
             sleep(0.0)
-            on_next()
-            turn = Turn(self, os.urandom(6).hex())
-            while self._rps and (wait := self._try_take(turn.id)) > 0:
-                on_wait(wait)
-                sleep(wait)
-            return turn
+            name = os.urandom(6).hex()
+            while self._rps:
+                turn = self._try_take(name, lead)
+                if isinstance(turn, Turn):
+                    return turn
+                on_wait(turn)
+                sleep(turn)
+            return Turn(self, name, 0.0)
 
     def left(self, turn: str, at: float | None) -> None:
         """Note when the request of a turn left; None where it never will, and only holds a place.
@@ -205,8 +218,8 @@ class Pace:
 
     # -- the state -----------------------------------------------------------------------------
 
-    def _try_take(self, turn: str) -> float:
-        """Take a turn and return 0, or return how long to wait before asking again."""
+    def _try_take(self, turn: str, lead: float) -> Turn | float:
+        """Take a turn and return it, or return how long to wait before asking again."""
         with self._change() as state:
             now = time.monotonic()
             self._may_be_slow = state.factor < 1.0
@@ -217,15 +230,15 @@ class Pace:
             if len(state.turns) >= self._room:
                 # What has not left may leave now.
                 left = sorted(
-                    min(now, given + PENDING) if pending else given
+                    max(given, min(now, given + PENDING)) if pending else given
                     for given, pending in state.turns
                 )
                 ready = max(ready, left[-self._room] + window)
-            if ready > now:
-                return ready - now
+            if ready > now + lead:
+                return ready - now - lead
             oldest = now - max(window, _KEPT)
-            state.turns = [known for known in state.turns if known[0] >= oldest] + [(now, turn)]
-            return 0.0
+            state.turns = [known for known in state.turns if known[0] >= oldest] + [(ready, turn)]
+            return Turn(self, turn, ready)
 
     @contextmanager
     def _change(self) -> Iterator[_State]:

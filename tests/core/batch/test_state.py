@@ -226,7 +226,7 @@ _COLUMNS = ("job", "seed", "path", "error", "answered_at", "region", "updated_at
 anything = st.one_of(
     st.none(),
     st.integers(min_value=-(2**63), max_value=2**63 - 1),
-    st.floats(),
+    st.floats(allow_nan=False),
     st.text(max_size=30),
     st.binary(max_size=30),
     st.just(KEY.hex()),
@@ -295,7 +295,11 @@ def _storable(value: object) -> object:
                 [KEY.hex(), "saved", "failed", "lost", FRESH, "a.png", "x" * 9999, "\0", "../" * 9]
             )
             | st.recursive(
-                st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+                st.none()
+                | st.booleans()
+                | st.integers()
+                | st.floats(allow_nan=False)
+                | st.text(max_size=9),
                 lambda inner: st.lists(inner, max_size=2),
             ),
         ),

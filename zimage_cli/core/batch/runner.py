@@ -23,6 +23,7 @@ from zimage_cli.api.errors import (
     NotSavedError,
     QuotaError,
     ServiceError,
+    Stopped,
     ZimageError,
 )
 from zimage_cli.core import recover
@@ -47,10 +48,6 @@ _POINTLESS = (AuthenticationError, BillingError, QuotaError, ConfigurationError,
 
 _SAVERS = 8
 """Pictures that are fetched and checked at a time: enough for any line, few enough for one core."""
-
-
-class Stopped(KeyboardInterrupt):
-    """Raised in a worker that waits when nothing more is to be sent: its line was not made."""
 
 
 @dataclass(frozen=True, slots=True)
