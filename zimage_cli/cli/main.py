@@ -88,22 +88,12 @@ def root(
     """Make pictures with Z-Image Turbo from the terminal."""
 
 
-def _on_signal(number: int, _frame: object) -> None:
-    from zimage_cli.cli.errors import Interrupted
-
-    raise Interrupted(number)
-
-
 def main(args: list[str]) -> int:
-    """Run one command line and return its exit status."""
-    import signal
+    """Run one command line and return its exit status.
 
+    Signals have their default action here: what must not be cut off notes them (`cli.signals`).
+    """
     set_up_streams()
-    # Both end like Ctrl-C, so that what is in flight is written down; nohup keeps its word.
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _on_signal)
     status = _run(args)
     try:
         sys.stdout.flush()

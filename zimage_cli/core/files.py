@@ -197,3 +197,12 @@ def reason(error: OSError) -> str:
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return "a file is in the way"
     return (error.strerror or str(error)).lower()
+
+
+def memory_is_limited() -> bool:
+    """Tell whether the system bounds this process's memory (`ulimit -v`)."""
+    try:
+        import resource
+    except ImportError:
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY

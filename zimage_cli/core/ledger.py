@@ -350,10 +350,12 @@ class SafeLedger:
         row: int | None = self._try(lambda ledger: ledger.begin(**columns))
         return row
 
-    def note(self, row: int | None, write: Callable[[Ledger, int], None]) -> None:
-        """Do one write on a row, where there is one."""
-        if row is not None:
-            self._try(lambda ledger: write(ledger, row))
+    def note(self, row: int | None, write: Callable[[Ledger, int], None]) -> bool:
+        """Do one write on a row, where there is one; tell whether it is on disk."""
+        if row is None:
+            return False
+        self._try(lambda ledger: write(ledger, row))
+        return self._ledger is not None
 
     def _try(self, write: Callable[[Ledger], Any]) -> Any:
         # Another thread may give it up at any moment.

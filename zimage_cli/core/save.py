@@ -18,6 +18,7 @@ from zimage_cli.core.files import (
     make_writable_folder,
     publish,
     reason,
+    remove_abandoned,
 )
 from zimage_cli.core.names import numbered
 
@@ -91,6 +92,10 @@ class FolderPlace:
         if self.filename is not None:
             _check_name(self.folder / self.filename)
 
+    def clear(self) -> None:
+        """Remove what killed processes left of pictures that were arriving here."""
+        remove_abandoned(self.folder)
+
     def wanted(self, name: str) -> str:
         """Return the path for a picture of that name, before any number is added."""
         return str(self.folder / (self.filename or _spelled(name)))
@@ -145,6 +150,9 @@ class StreamPlace:
 
     def prepare(self) -> None:
         """Do nothing: a stream cannot be probed."""
+
+    def clear(self) -> None:
+        """Do nothing: a stream keeps nothing."""
 
     def wanted(self, name: str) -> str:  # noqa: ARG002 - a stream has one name
         """Return `-`."""
