@@ -123,9 +123,7 @@ def _run(args: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort) as stop:
         return _interrupted(output, args, stop)
     except Exception as error:  # noqa: BLE001 - an unknown exception is a bug, and said to be one
-        errors.print_bug(output, error)
-        _print_document(output, args, errors.bug_document(error))
-        return errors.BUG_STATUS
+        return _fail_unknown(output, args, error)
     return 0
 
 
@@ -136,6 +134,17 @@ def _fail(output: Output, args: list[str], error: ZimageError) -> int:
     errors.print_error(output, error)
     _print_document(output, args, *errors.error_documents(error))
     return errors.exit_status(error)
+
+
+def _fail_unknown(output: Output, args: list[str], error: Exception) -> int:
+    from zimage_cli.cli import errors
+
+    shortage = errors.shortage(error)
+    if shortage is not None:
+        return _fail(output, args, shortage)
+    errors.print_bug(output, error)
+    _print_document(output, args, errors.bug_document(error))
+    return errors.BUG_STATUS
 
 
 def _fail_usage(output: Output, args: list[str], error: typer.TyperException) -> int:
