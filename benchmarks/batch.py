@@ -124,8 +124,10 @@ def speed(rounds: int) -> None:
     print(f"  zimage batch {COUNT / a:6.1f}/s   plain script {COUNT / b:6.1f}/s")
     print(f"  time {ratio:.2f} × the plain script's  (at most 1.1)")
     one = folder_sync()
-    print(f"  syncing the folder takes {one * 1000:.2f} ms after a link; were it done for each picture")
-    print(f"  alone: {COUNT * one / a:.1%} of the time. Pictures saved together share one sync.")
+    print(
+        f"  syncing the folder takes {one * 1000:.2f} ms after a link: {COUNT * one / a:.1%} of the"
+    )
+    print("  time, were it done for each picture alone; those that are saved together share one")
 
 
 def folder_sync() -> float:
