@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -289,21 +290,27 @@ print(failed)
 """
 
 
-def synced(folder: Path, inject: str, *, threads: int = 1) -> tuple[int, str]:
-    """Sync a folder where the system does as told; return how often, and what was raised."""
-    strace, log = shutil.which("strace"), folder.parent / "trace"
+def traced(options: list[str], program: str, folder: str, *args: str) -> tuple[str, str]:
+    """Run a program under strace; return the calls, and what it printed."""
+    strace, log = shutil.which("strace"), Path(folder).parent / "trace"
     if strace is None or subprocess.run([strace, "-o", str(log), "true"], check=False).returncode:
         pytest.skip("strace is missing, or may not trace here")
-    command = [strace, "-f", "-P", str(folder), "-e", "trace=fsync", "-e", f"inject=fsync:{inject}"]
     done = subprocess.run(
-        [*command, "-o", str(log), sys.executable, "-c", SYNC, str(folder), str(threads)],
+        [strace, "-f", *options, "-o", str(log), sys.executable, "-c", program, folder, *args],
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    return log.read_text().count("fsync("), done.stdout.strip()
+    return log.read_text(), done.stdout.strip()
+
+
+def synced(folder: Path, inject: str, *, threads: int = 1) -> tuple[int, str]:
+    """Sync a folder where the system does as told; return how often, and what was raised."""
+    options = ["-P", str(folder), "-e", "trace=fsync", "-e", f"inject=fsync:{inject}"]
+    log, printed = traced(options, SYNC, str(folder), str(threads))
+    return log.count("fsync("), printed
 
 
 def test_threads_that_come_while_a_folder_is_synced_share_the_next_sync(work: Path) -> None:
@@ -325,6 +332,17 @@ def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_failing_disk_is(
 def test_whoever_waits_for_a_sync_that_fails_tries_again(work: Path) -> None:
     count, failed = synced(work, "error=EIO:delay_enter=300000", threads=4)
     assert (count, failed) == (4, "[5, 5, 5, 5]")
+
+
+def test_without_a_free_descriptor_the_whole_system_is_synced(work: Path) -> None:
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from zimage_cli.core.files import sync_folder\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "sync_folder(Path(sys.argv[1]))\n"
+    )
+    assert re.search(r"\bsync\(\)", traced(["-e", "trace=sync"], program, str(work))[0])
 
 
 def test_there_is_nothing_to_sync_in_what_is_no_folder(work: Path) -> None:

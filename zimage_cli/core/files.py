@@ -18,6 +18,7 @@ _LOW_SPACE = 16 * 1024 * 1024
 """Bytes. A picture of the largest size, uncompressed: with less than that free, asking first is
 cheaper than losing it."""
 
+_PREFIX = ".zimage-"
 _TEMPORARY = r"\.zimage-[0-9a-f]{12}\.part"
 
 _NO_LINKS = frozenset(
@@ -43,7 +44,7 @@ def make_temporary(folder: Path, mode: int = 0o666) -> tuple[int, Path]:
     # changing it for all threads.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
-        path = folder / f".zimage-{os.urandom(6).hex()}.part"
+        path = folder / f"{_PREFIX}{os.urandom(6).hex()}.part"
         try:
             handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), mode)
         except FileExistsError:
@@ -78,12 +79,14 @@ def remove_abandoned(folder: Path) -> int:
     """
     removed = 0
     try:
-        names = [entry.path for entry in os.scandir(folder) if re.fullmatch(_TEMPORARY, entry.name)]
+        with os.scandir(folder) as found:
+            hidden = [entry for entry in found if entry.name.startswith(_PREFIX)]
     except OSError:
         return 0
-    for name in names:
-        with suppress(OSError):
-            removed += _remove_unlocked(name)
+    for entry in hidden:
+        if re.fullmatch(_TEMPORARY, entry.name):
+            with suppress(OSError):
+                removed += _remove_unlocked(entry.path)
     return removed
 
 
@@ -167,8 +170,11 @@ def sync_folder(folder: Path) -> None:
 def _sync_now(folder: Path) -> None:
     try:
         handle = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
+    except OSError as error:
         # Windows opens no folder, and one that is not readable is opened by nobody.
+        if error.errno in {errno.EMFILE, errno.ENFILE}:
+            # Too many files are open: this needs no further one.
+            os.sync()
         return
     try:
         os.fsync(handle)

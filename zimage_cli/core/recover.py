@@ -135,7 +135,10 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
         if path.stat().st_size == entry.bytes and book.whose(str(path.absolute())) is None:
             fetched = _examine(path)
             if fetched is not None and fetched.sha256 == entry.sha256:
-                sync_folder(path.parent)
+                try:
+                    sync_folder(path.parent)
+                except OSError as error:
+                    raise DiskError(f"{path.parent} cannot be written: {reason(error)}.") from None
                 _note(book, entry, path.absolute(), fetched)
                 return path.absolute()
         number += 1

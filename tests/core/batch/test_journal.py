@@ -92,6 +92,31 @@ def test_what_no_parser_should_swallow_is_passed_over(tmp_path: Path) -> None:
     assert read(tmp_path) == [{"good": 1}]
 
 
+READ = (
+    "import resource, sys\n"
+    "from pathlib import Path\n"
+    "from zimage_cli.core.batch.journal import Journal\n"
+    "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\n"
+    "print(list(Journal(Path(sys.argv[1])).records()))\n"
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="memory is bounded by POSIX's means")
+def test_a_line_without_end_is_passed_over_in_little_memory(tmp_path: Path) -> None:
+    with (tmp_path / NAME).open("wb") as file:
+        file.truncate(1 << 30)
+        file.seek(0, os.SEEK_END)
+        file.write(b'\n{"good": 1}\n')
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[{'good': 1}]\n", done.stderr
+
+
 def test_a_folder_of_that_name_is_said_clearly(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(UsageError, match=NAME):

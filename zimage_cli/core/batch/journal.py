@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ NAME = "results.jsonl"
 LOCK_NAME = ".zimage-batch.lock"
 FRESH = "fresh"
 """The status of a record that says: what stands above belongs to an earlier batch."""
+_LONGEST = 16 * 1024 * 1024
+"""Bytes of a line: four times the longest answer. More is no record, and would fill the memory."""
 
 
 class Journal:
@@ -36,7 +39,7 @@ class Journal:
         """
         try:
             with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
-                for line in file:
+                for line in iter(partial(file.readline, _LONGEST), b""):
                     try:
                         record = json.loads(line)
                     except (ValueError, RecursionError):
