@@ -215,6 +215,13 @@ def test_too_many_pictures_are_refused_in_little_memory(
     assert HINT in said
 
 
+def test_a_count_that_is_too_large_says_how_to_have_it(zimage: Any) -> None:
+    said = zimage("generate", "kite", "-n", "10001", env=NOWHERE, status=2).stderr
+    assert "error: --count: 10001 is not allowed; allowed: 1 … 10000\n" in said
+    assert "zimage batch FILE" in said
+    assert "zimage batch" not in zimage("generate", "kite", "-n", "0", status=2).stderr
+
+
 def test_so_they_are_in_a_line_of_a_batch(zimage: Any, work: Path) -> None:
     lines = [{"prompt": "{a|b}" * 19}, {"prompt": "{a|b}" * 7, "count": 1000}]
     (work / "lines.jsonl").write_text("\n".join(map(json.dumps, lines)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -282,6 +283,16 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     lines = [{"prompt": "red", "output": "inner/x.png"}, {"prompt": "red", "output": "new/x.png"}]
     assert len(items(lines, folder=folder)) == 2
     assert within(folder, "new/x.png", make=True).parent.is_dir()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
+def test_a_folder_that_the_locale_cannot_spell_is_a_problem_of_its_line(
+    zimage: Any, work: Path
+) -> None:
+    (work / "lines.jsonl").write_text('{"prompt": "red", "output": "图/x.png"}\n', "utf-8")
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = zimage("batch", "lines.jsonl", "--sandbox", "--dry-run", env=env, status=2).stderr
+    assert "cannot be a folder: no such name is possible" in said
 
 
 def test_a_base_url_is_refused_unless_somebody_looks_at_it() -> None:

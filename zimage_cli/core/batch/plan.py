@@ -245,8 +245,10 @@ def within(folder: Path, output: str, *, make: bool = False) -> Path:
             raise UsageError(f"output: {parent} is a link that leads out of the output folder")
         if make:
             make_folder(parent)
-    except OSError as error:
-        raise UsageError(f"output: {parent} cannot be a folder: {reason(error)}") from None
+    except (OSError, ValueError) as error:
+        # ValueError: letters that the locale's file names cannot have.
+        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
+        raise UsageError(f"output: {parent} cannot be a folder: {why}") from None
     return path
 
 
