@@ -14,7 +14,7 @@ from zimage_cli.api import limits, retry
 from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host
 from zimage_cli.api.errors import DiskError, UsageError
 from zimage_cli.core import evidence, ledger
-from zimage_cli.core.files import reason
+from zimage_cli.core.files import reason, sync_folder
 from zimage_cli.core.names import NameTemplate, numbered
 from zimage_cli.core.picture import saved_facts
 from zimage_cli.core.save import FolderPlace
@@ -135,6 +135,10 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
         if path.stat().st_size == entry.bytes and book.whose(str(path.absolute())) is None:
             fetched = _examine(path)
             if fetched is not None and fetched.sha256 == entry.sha256:
+                try:
+                    sync_folder(path.parent)
+                except OSError as error:
+                    raise DiskError(f"{path.parent} cannot be written: {reason(error)}.") from None
                 _note(book, entry, path.absolute(), fetched)
                 return path.absolute()
         number += 1
