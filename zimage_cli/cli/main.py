@@ -106,7 +106,6 @@ def main(args: list[str]) -> int:
 
 def _run(args: list[str]) -> int:
     from zimage_cli.api.errors import ZimageError
-    from zimage_cli.cli import errors
 
     output = Output()
     try:
