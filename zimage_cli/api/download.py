@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from zimage_cli.api import limits
+from zimage_cli.api.body import UnreadableEncoding, content
 from zimage_cli.api.client import Client, load_httpx, transport_errors
 from zimage_cli.api.endpoint import is_loopback_host, without_query
 from zimage_cli.api.errors import AddressRefused, NotSavedError, Stopped
@@ -125,6 +126,9 @@ def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, ht
                 yield line, response
         except (httpx.InvalidURL, UnicodeError):
             raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
+        except UnreadableEncoding:
+            why = "The picture is packed in a way that zimage does not read."
+            raise NotSavedError(why) from None
         except failures as error:
             if client.cancelled:
                 raise Stopped from None
@@ -175,7 +179,8 @@ def _receive(
     on_progress: Callable[[int, int | None], None],
     put_off: Callable[[], None],
 ) -> Fetched:
-    declared = response.headers.get("content-length", "")
+    packed = "content-encoding" in response.headers
+    declared = "" if packed else response.headers.get("content-length", "")
     total = int(declared) if declared.isdecimal() and len(declared) < 20 else None
     if total is not None and total > limits.PICTURE_MAX_BYTES:
         raise _too_large()
@@ -183,7 +188,7 @@ def _receive(
     block = bytearray()
     on_progress(0, total)
     put_off()
-    for chunk in response.iter_bytes():
+    for chunk in content(response):
         received += len(chunk)
         if received > limits.PICTURE_MAX_BYTES:
             raise _too_large()
