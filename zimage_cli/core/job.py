@@ -263,7 +263,8 @@ class Maker:
             wanted_path=run.wanted if run.wanted == "-" else str(Path(run.wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],
-            **run.tags,
+            sleep=self.sleep_unpaid or self.sleep,
+            **dict[str, Any](run.tags),
             **ending,
         )
 
@@ -273,7 +274,7 @@ class Maker:
         What only waits cannot be lost, so it has no row `sending`.
         """
         if run.begun:
-            self._note(run, lambda book, row: book.sending(row))
+            self.ledger.sending(run.entry, sleep=self.sleep_unpaid or self.sleep)
         else:
             self._begin(run)
 
@@ -448,14 +449,14 @@ class Maker:
 
     def _note_answer(self, run: Run, answer: Answer) -> None:
         rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
-        run.noted = self._note(
-            run,
-            lambda book, row: book.made(row, answer, rewritten=rewritten, attempts=run.attempts),
-        )
+        run.noted = self.ledger.made(run.entry, answer, rewritten=rewritten, attempts=run.attempts)
 
     def _note_picture(self, run: Run, picture: Picture, evidence: str | None) -> None:
         kept = picture.path if picture.path == "-" else str(Path(picture.path).absolute())
         url = picture.answer.image_url
+        if not run.noted:
+            # The history was locked, or its disk full: it may have passed.
+            self._note_answer(run, picture.answer)
         self._note(
             run,
             lambda book, row: book.saved(
