@@ -125,6 +125,7 @@ def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, ht
             with closing(line.http.send(request, stream=True)) as response:
                 yield line, response
         except (httpx.InvalidURL, UnicodeError):
+            # It may be a redirect's, too.
             raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
         except UnreadableEncoding:
             why = "The picture is packed in a way that zimage does not read."
