@@ -30,6 +30,7 @@ from zimage_cli.core import recover
 from zimage_cli.core.batch import state as states
 from zimage_cli.core.batch.plan import Item, within
 from zimage_cli.core.files import reason
+from zimage_cli.core.history_file import HistoryFull, HistoryLocked
 from zimage_cli.core.job import Observer
 from zimage_cli.core.request import draw_seed
 
@@ -269,6 +270,12 @@ class Runner:
                 tags={"batch": self._known.batch, "job": item.job},
                 on_lost=partial(self._lost_a_try, amount, lost),
             )
+        except (HistoryFull, HistoryLocked) as error:
+            # It was not sent, so the next run makes it.
+            self._settle(amount, billed=False)
+            self._end_all(error)
+            if lost:
+                self._failed(item, request.seed, lost[-1])
         except ZimageError as error:
             self._settle(amount, billed=_maybe_billed(error))
             self._failed(
