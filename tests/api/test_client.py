@@ -740,6 +740,12 @@ def test_a_paid_call_never_goes_over_a_used_connection(
             visit.sock.sendall(head + body)
 
     server = listen(talk)
+    root = f"http://127.0.0.1:{server.port}/api/v1"
     for _ in range(3):
-        client.generate(wire(f"http://127.0.0.1:{server.port}/api/v1"), key)
-    assert server.count == 3
+        client.generate(wire(root), key)
+        with pytest.raises(ServiceError, match="no list of models"):
+            client.models(root, key)
+    assert server.count == 6
+    # The other side is told, and closes too; nothing else is said of the connection.
+    assert server.seen.count(b"\r\nConnection: close\r\n") == 6
+    assert server.seen.lower().count(b"connection:") == 6

@@ -68,6 +68,7 @@ def test_the_request_has_no_key() -> None:
         "Content-Type": "application/json",
         "Accept": "application/json",
         "User-Agent": f"zimage-cli/{zimage_cli.__version__}",
+        "Connection": "close",
     }
     assert json.loads(request.body) == generation_body("a lake", "1024*1024", 1234, False)
     assert json.loads(request.body)["model"] == MODEL

@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from math import inf
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,8 +26,10 @@ from zimage_cli.api.errors import (
     ConfigurationError,
     ConnectionFailed,
     ServiceError,
+    Stopped,
     ZimageError,
 )
+from zimage_cli.api.lines import Kind, Line, Lines
 from zimage_cli.api.payload import USER_AGENT, WireRequest
 
 if TYPE_CHECKING:
@@ -39,6 +43,8 @@ _CERTIFICATE_HINT = (
     "The system does not trust its certificate. Behind a proxy that opens TLS, add its certificate "
     "to the system's store, or name it in SSL_CERT_FILE."
 )
+_LENGTHS = frozenset({"content-length", "transfer-encoding"})
+"""Headers that tell where an answer ends."""
 _PROXIES = frozenset({"ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"})
 _PROXY_HINT = "See HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in the environment."
 
@@ -110,9 +116,7 @@ class Client:
 
     def __init__(self, *, timeout: float = limits.READ_TIMEOUT, connections: int = 10) -> None:
         self.timeout = timeout
-        self._connections = connections
-        self._clients: dict[tuple[str, bool, bool], httpx.Client] = {}
-        self._opening = threading.Lock()
+        self._lines = Lines(_open, keep=connections)
 
     def __enter__(self) -> Client:
         return self
@@ -127,14 +131,28 @@ class Client:
         the client is needed.
         """
         with suppress(Exception):
-            self._client(url, pictures=True)
+            self._lines.prepare(_kind(url, pictures=True))
 
     def close(self) -> None:
         """Close all connections."""
-        with self._opening:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
+        self._lines.close()
+
+    def cancel(self) -> None:
+        """End all exchanges and waits, from any thread: they raise Stopped, as do all later ones.
+
+        A request that has not left will not leave. An answer that has arrived whole is still given.
+        A thread that only connects is not woken, and raises Stopped when it has a connection.
+        """
+        self._lines.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._lines.cancelled
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; raises Stopped at once when the client is cancelled."""
+        self._lines.sleep(seconds)
 
     def generate(
         self,
@@ -151,9 +169,8 @@ class Client:
         last byte has left. Raises ConnectionFailed when the service cannot have the request,
         AnswerLost when it may, and the typed error of every answer that is no picture.
         """
-        clock = _Clock(on_ready, on_sent)
-        with _typed_errors(request.url, clock, self.timeout):
-            status, headers, body = self._exchange(request, key, clock, self.timeout)
+        clock = _Clock(self._lines.check, on_ready, on_sent)
+        status, headers, body = self._exchange(request, key, clock, self.timeout)
         # What reads an answer is loaded while the service paints.
         from zimage_cli.api.answer import parse_answer
         from zimage_cli.api.codes import error_fields, error_for
@@ -176,13 +193,16 @@ class Client:
         from zimage_cli.api.codes import error_fields, error_for
 
         url = models_url(api_root)
-        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        headers = {
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+            "Connection": "close",
+        }
         request = WireRequest("GET", url, headers, b"")
-        clock = _Clock()
+        clock = _Clock(self._lines.check)
         timeout = min(limits.MODELS_TIMEOUT, self.timeout)
         try:
-            with _typed_errors(url, clock, timeout):
-                status, answer_headers, body = self._exchange(request, key, clock, timeout)
+            status, answer_headers, body = self._exchange(request, key, clock, timeout)
         except AnswerLost as error:
             raise ConnectionFailed(f"{host_of(url)} did not answer the check.") from error
         done = time.monotonic()
@@ -196,25 +216,33 @@ class Client:
             request_id=answer_headers.get("x-request-id"),
         )
 
-    def picture_client(self, url: str) -> httpx.Client:
-        """Return the client that fetches a picture: it has no key and no cookies."""
-        return self._client(url, pictures=True)
+    def line(
+        self, url: str, seconds: float, *, pictures: bool = False
+    ) -> AbstractContextManager[Line]:
+        """Lend the line to a URL for one exchange of so many seconds at most.
+
+        It has no key and no cookies, and no two exchanges share it.
+        """
+        return self._lines.lend(_kind(url, pictures=pictures), seconds)
 
     def _exchange(
         self, request: WireRequest, key: str, clock: _Clock, timeout: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         httpx = load_httpx()
-        client = self._client(request.url)
         connect = min(limits.CONNECT_TIMEOUT, timeout)
         clock.started = time.monotonic()
-        with client.stream(
-            request.method,
-            request.url,
-            content=request.body,
-            headers={**request.headers, "Authorization": _bearer(key)},
-            timeout=httpx.Timeout(timeout, connect=connect, write=limits.WRITE_TIMEOUT, pool=None),
-            extensions={"trace": clock.trace},
-        ) as response:
+        with (
+            self.line(request.url, timeout + connect) as line,
+            self._typed_errors(request.url, line, clock, timeout),
+            line.http.stream(
+                request.method,
+                request.url,
+                content=request.body,
+                headers={**request.headers, "Authorization": _bearer(key)},
+                timeout=httpx.Timeout(timeout, connect=connect, write=limits.WRITE_TIMEOUT),
+                extensions={"trace": partial(clock.trace, line)},
+            ) as response,
+        ):
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
@@ -224,50 +252,70 @@ class Client:
                         http_status=response.status_code,
                         maybe_billed=request.method == "POST",
                     )
-                if time.monotonic() > clock.started + timeout + connect:
-                    raise httpx.ReadTimeout("the answer dripped in too slowly")
+            if line.ended and not response.headers.keys() & _LENGTHS:
+                # Nobody can tell whether that was its end or ours.
+                raise httpx.ReadError("the connection was closed")
             # An answer that repeats the key must not bring it into a message, a file or the ledger.
             safe = bytes(body).replace(key.encode("ascii"), b"***")
             return response.status_code, response.headers, safe
 
-    def _client(self, url: str, *, pictures: bool = False) -> httpx.Client:
-        """Return the client for a URL: loopback is asked directly, all else by the proxy settings.
-
-        A proxy between us and this machine would see the key in plain http.
-        """
-        kind = (url.partition(":")[0], is_loopback_host(host_of(url)), pictures)
-        with self._opening:
-            if kind not in self._clients:
-                tls, direct = kind[0] == "https", kind[1]
-                self._clients[kind] = self._open(tls=tls, direct=direct, pictures=pictures)
-            return self._clients[kind]
-
-    def _open(self, *, tls: bool, direct: bool, pictures: bool) -> httpx.Client:
-        module = load_httpx()
-        from http.cookiejar import CookieJar, DefaultCookiePolicy
-
-        # A call that is paid never goes over a connection that has lain idle: the other side, or
-        # another thread that tidies the pool, may close it the moment the request is on its way,
-        # and nobody could tell whether it was taken. A download may be tried again.
-        pool = module.Limits(
-            max_connections=None, max_keepalive_connections=self._connections if pictures else 0
-        )
+    @contextmanager
+    def _typed_errors(self, url: str, line: Line, clock: _Clock, timeout: float) -> Iterator[None]:
+        """Turn httpx's errors into ours: what decides is whether the whole request had left."""
+        httpx = load_httpx()
+        host = origin_of(url)
         try:
-            with _spared():
-                client: httpx.Client = module.Client(
-                    # A client for plain http never speaks TLS; reading certificates takes 20 ms.
-                    verify=tls_context() if tls else False,
-                    trust_env=not direct,
-                    follow_redirects=False,
-                    limits=pool,
-                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                    headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
-                )
-        except (ValueError, ImportError, module.InvalidURL) as error:
-            raise ConfigurationError(
-                f"The proxy settings cannot be used: {error}", hint=_PROXY_HINT
-            ) from None
-        return client
+            yield
+        except (ZimageError, Stopped):
+            raise
+        except _failures() as error:
+            if self.cancelled:
+                raise Stopped from None
+            why = _reason(error, line, timeout)
+            if clock.sent:
+                raise AnswerLost(
+                    f"The request was sent to {host} and the answer was lost: {why}. "
+                    "The picture may have been made and billed."
+                ) from None
+            if isinstance(error, httpx.ProxyError):
+                raise _failed(
+                    f"The proxy on the way to {host} refused: {error}", _PROXY_HINT
+                ) from None
+            failed = _failed(f"{host} could not be reached: {why}.", _proxy_hint(url))
+            if "CERTIFICATE_VERIFY_FAILED" in why:
+                # Asking again does not make a certificate better.
+                failed.pace, failed.hint = None, _CERTIFICATE_HINT
+            raise failed from None
+
+
+def _kind(url: str, *, pictures: bool) -> Kind:
+    """Return the kind of line to a URL: loopback is asked directly, all else by the proxy settings.
+
+    A proxy between us and this machine would see the key in plain http.
+    """
+    return Kind(url.startswith("https:"), is_loopback_host(host_of(url)), pictures)
+
+
+def _open(kind: Kind) -> httpx.Client:
+    """Build an httpx client; its TLS context is its own, as a handshake locks it."""
+    module = load_httpx()
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    try:
+        with _spared():
+            client: httpx.Client = module.Client(
+                # A client for plain http never speaks TLS; reading certificates takes 20 ms.
+                verify=tls_context() if kind.tls else False,
+                trust_env=not kind.direct,
+                follow_redirects=False,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
+            )
+    except (ValueError, ImportError, module.InvalidURL) as error:
+        raise ConfigurationError(
+            f"The proxy settings cannot be used: {error}", hint=_PROXY_HINT
+        ) from None
+    return client
 
 
 class _Clock:
@@ -275,26 +323,37 @@ class _Clock:
 
     def __init__(
         self,
+        check: Callable[[], None],
         on_ready: Callable[[], None] = lambda: None,
         on_sent: Callable[[], None] = lambda: None,
     ) -> None:
         self.started = time.monotonic()
         self.connected: float | None = None
         self.sent = False
+        self._check = check
         self._on_ready = on_ready
         self._on_sent = on_sent
         self._to_proxy = False
 
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+    def trace(self, line: Line, event: str, info: Mapping[str, Any]) -> None:
+        line.trace(event, info)
         if event == "http11.send_request_headers.started":
             # The same events tell of the CONNECT that a proxy gets before us.
             self._to_proxy = info["request"].method == b"CONNECT"
             self.connected = time.monotonic()
             if not self._to_proxy:
-                self._on_ready()
+                self._ready(line)
         elif event == "http11.send_request_body.complete" and not self._to_proxy:
             self.sent = True
             self._on_sent()
+
+    def _ready(self, line: Line) -> None:
+        """Let the caller know; the time that it takes is not the service's."""
+        self._check()
+        left, line.deadline = line.deadline - time.monotonic(), inf
+        self._on_ready()
+        self._check()
+        line.deadline = time.monotonic() + left
 
 
 def _bearer(key: str) -> str:
@@ -302,31 +361,6 @@ def _bearer(key: str) -> str:
     if not (key.isascii() and key.isprintable()):
         raise AuthenticationError("The key holds characters that no key has; nothing was sent.")
     return f"Bearer {key}"
-
-
-@contextmanager
-def _typed_errors(url: str, clock: _Clock, timeout: float) -> Iterator[None]:
-    """Turn httpx's errors into ours: what decides is whether the whole request had left."""
-    httpx = load_httpx()
-    host = origin_of(url)
-    try:
-        yield
-    except ZimageError:
-        raise
-    except httpx.ProxyError as error:
-        raise _failed(f"The proxy on the way to {host} refused: {error}", _PROXY_HINT) from None
-    except _failures() as error:
-        why = _reason(error, timeout)
-        if clock.sent:
-            raise AnswerLost(
-                f"The request was sent to {host} and the answer was lost: {why}. "
-                "The picture may have been made and billed."
-            ) from None
-        failed = _failed(f"{host} could not be reached: {why}.", _proxy_hint(url))
-        if "CERTIFICATE_VERIFY_FAILED" in why:
-            # Asking again does not make a certificate better.
-            failed.pace, failed.hint = None, _CERTIFICATE_HINT
-        raise failed from None
 
 
 def transport_errors() -> tuple[type[Exception], ...]:
@@ -364,10 +398,10 @@ def _failed(message: str, hint: str | None = None) -> ConnectionFailed:
     return error
 
 
-def _reason(error: Exception, timeout: float) -> str:
+def _reason(error: Exception, line: Line, timeout: float) -> str:
     httpx = load_httpx()
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {min(timeout, limits.CONNECT_TIMEOUT):g} s"
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx.TimeoutException) or line.expired:
         return f"no answer within {timeout:g} s"
     return str(error).rstrip(".") or type(error).__name__

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from zimage_cli.api import limits
 from zimage_cli.api.client import Client, load_httpx, transport_errors
 from zimage_cli.api.endpoint import is_loopback_host, without_query
-from zimage_cli.api.errors import NotSavedError
+from zimage_cli.api.errors import AddressRefused, NotSavedError, Stopped
+from zimage_cli.api.lines import Line
 from zimage_cli.api.png import PngCheck, PngError, PngInfo
 
 if TYPE_CHECKING:
@@ -34,10 +37,10 @@ class Fetched:
     sha256: str
 
 
-def check_picture_url(url: str, *, loopback: bool) -> None:
+def check_picture_url(url: str, *, loopback: bool, given: bool = True) -> None:
     """Refuse a picture address that is not https, or http to loopback from a loopback endpoint.
 
-    Raises NotSavedError.
+    Raises AddressRefused for one that the service has given, NotSavedError for a redirect.
     """
     try:
         parts = urlsplit(url)
@@ -49,7 +52,8 @@ def check_picture_url(url: str, *, loopback: bool) -> None:
     )
     bad = any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url) or "\\" in url
     if not allowed or not host or "@" in parts.netloc or bad:
-        raise NotSavedError(
+        refused = AddressRefused if given else NotSavedError
+        raise refused(
             f"The picture's address is none that zimage fetches (https only): {without_query(url)}"
         )
 
@@ -66,20 +70,12 @@ def fetch(
 
     Redirects are followed at most five times, each address checked. `on_progress` gets bytes
     received and expected (None where the host does not say). Raises NotSavedError, its `pace` set
-    where another try may succeed; OSError where `file` cannot be written.
+    where another try may succeed; Stopped when the client is cancelled; OSError where `file` cannot
+    be written.
     """
-    httpx = load_httpx()
     file.seek(0)
     file.truncate()
-    try:
-        return _follow(client, url, file, loopback, on_progress)
-    except PngError as error:
-        raise _again(f"What the picture's host sent is no sound PNG: {error}.") from None
-    except (httpx.InvalidURL, UnicodeError):
-        raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
-    except transport_errors() as error:
-        why = str(error).rstrip(".") or type(error).__name__
-        raise _again(f"The download broke off: {why}.") from None
+    return _follow(client, url, file, loopback, on_progress)
 
 
 def _follow(
@@ -89,15 +85,16 @@ def _follow(
     loopback: bool,
     on_progress: Callable[[int, int | None], None],
 ) -> Fetched:
-    for _ in range(limits.MAX_REDIRECTS + 1):
-        check_picture_url(url, loopback=loopback)
-        with _get(client, url) as response:
+    give_up = time.monotonic() + limits.PICTURE_TOTAL_TIMEOUT
+    for hop in range(limits.MAX_REDIRECTS + 1):
+        check_picture_url(url, loopback=loopback, given=hop == 0)
+        with _answer(client, url, give_up) as (line, response):
             if response.has_redirect_location:
                 url = _next_hop(url, response.headers["location"])
                 continue
             if response.status_code != 200:
                 raise _refused(response)
-            return _receive(response, file, on_progress)
+            return _receive(response, file, on_progress, partial(_put_off, line, client, give_up))
     raise NotSavedError(f"The picture's host redirected more than {limits.MAX_REDIRECTS} times.")
 
 
@@ -108,21 +105,47 @@ def _next_hop(url: str, location: str) -> str:
         raise NotSavedError("The picture's host redirected to what is no URL.") from None
 
 
-def _get(client: Client, url: str) -> _Stream:
+@contextmanager
+def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, httpx.Response]]:
+    """Ask for a picture, for the length of a `with`; what breaks in it becomes a typed error."""
     httpx = load_httpx()
-    picture_client = client.picture_client(url)
-    request = picture_client.build_request(
-        "GET",
-        _exactly(url),
-        headers={"Accept": "image/png"},
-        timeout=httpx.Timeout(
-            min(limits.PICTURE_READ_TIMEOUT, client.timeout),
-            connect=limits.CONNECT_TIMEOUT,
-            pool=None,
-        ),
-    )
-    request.url = _exactly(url)
-    return _Stream(picture_client, request)
+    quiet, connect = _quiet(client), min(limits.CONNECT_TIMEOUT, client.timeout)
+    failures: tuple[type[Exception], ...] = (PngError, *transport_errors())
+    with client.line(url, quiet + connect, pictures=True) as line:
+        try:
+            request = line.http.build_request(
+                "GET",
+                _exactly(url),
+                headers={"Accept": "image/png"},
+                timeout=httpx.Timeout(quiet, connect=connect),
+                extensions={"trace": line.trace},
+            )
+            request.url = _exactly(url)
+            with closing(line.http.send(request, stream=True)) as response:
+                yield line, response
+        except (httpx.InvalidURL, UnicodeError):
+            raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
+        except failures as error:
+            if client.cancelled:
+                raise Stopped from None
+            if time.monotonic() >= give_up:
+                why = f"took longer than {limits.PICTURE_TOTAL_TIMEOUT:g} s"
+            elif line.expired or isinstance(error, httpx.TimeoutException):
+                why = f"broke off: nothing came for {quiet:g} s"
+            elif isinstance(error, PngError):
+                raise _again(f"What the picture's host sent is no sound PNG: {error}.") from None
+            else:
+                why = f"broke off: {str(error).rstrip('.') or type(error).__name__}"
+            raise _again(f"The download {why}.") from None
+
+
+def _quiet(client: Client) -> float:
+    """Return for how many seconds a picture's host may send nothing of it."""
+    return min(limits.PICTURE_READ_TIMEOUT, client.timeout)
+
+
+def _put_off(line: Line, client: Client, give_up: float) -> None:
+    line.deadline = min(time.monotonic() + _quiet(client), give_up)
 
 
 def _exactly(url: str) -> httpx.URL:
@@ -146,23 +169,11 @@ def _exactly(url: str) -> httpx.URL:
     return Exact(f"{parts.scheme}://{parts.netloc}/")
 
 
-class _Stream:
-    """A response that is open for the length of a `with`."""
-
-    def __init__(self, client: httpx.Client, request: httpx.Request) -> None:
-        self._client = client
-        self._request = request
-
-    def __enter__(self) -> httpx.Response:
-        self._response = self._client.send(self._request, stream=True)
-        return self._response
-
-    def __exit__(self, *_: object) -> None:
-        self._response.close()
-
-
 def _receive(
-    response: httpx.Response, file: IO[bytes], on_progress: Callable[[int, int | None], None]
+    response: httpx.Response,
+    file: IO[bytes],
+    on_progress: Callable[[int, int | None], None],
+    put_off: Callable[[], None],
 ) -> Fetched:
     declared = response.headers.get("content-length", "")
     total = int(declared) if declared.isdecimal() and len(declared) < 20 else None
@@ -170,15 +181,14 @@ def _receive(
         raise _too_large()
     check, digest, received = PngCheck(), hashlib.sha256(), 0
     block = bytearray()
-    give_up = time.monotonic() + limits.PICTURE_TOTAL_TIMEOUT
     on_progress(0, total)
+    put_off()
     for chunk in response.iter_bytes():
         received += len(chunk)
         if received > limits.PICTURE_MAX_BYTES:
             raise _too_large()
-        if time.monotonic() > give_up:
-            raise _again(f"The download took longer than {limits.PICTURE_TOTAL_TIMEOUT:g} s.")
         on_progress(received, total)
+        put_off()
         # Each of the three gives up the interpreter's lock: with many pictures arriving at once,
         # doing it for every packet costs more than the work itself.
         block += chunk

@@ -63,6 +63,9 @@ def generation_request(
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": USER_AGENT,
+            # Another call over the same connection could meet the other side closing it, and
+            # nobody could tell whether it was taken.
+            "Connection": "close",
         },
         encode(generation_body(prompt, size, seed, prompt_extend)),
     )

@@ -1,0 +1,239 @@
+"""Everything that waits is ended from another thread."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from zimage_cli.api.client import Client
+from zimage_cli.api.download import fetch
+from zimage_cli.api.errors import Stopped
+
+FAR = "https://api.invalid/api/v1"
+BODY = json.dumps(
+    {"output": {"choices": [{"message": {"content": [{"image": "https://a.invalid/b.png"}]}}]}}
+).encode()
+SOON = 5.0
+"""Seconds. Far below the timeout of 60 s that every client here has, for a machine under load."""
+
+
+@pytest.fixture
+def client(clients: Callable[..., Client]) -> Client:
+    return clients(timeout=60)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Future[Any]]]:
+    """Call in a thread of its own."""
+    with ThreadPoolExecutor() as threads:
+        yield threads.submit
+
+
+class Mute:
+    """A server's script: do the first part, tell, and say nothing until the visitor is gone."""
+
+    def __init__(self, *first: Callable[[Any], object]) -> None:
+        self.first = first
+        self.reached = threading.Event()
+        self.gone = threading.Event()
+
+    def __call__(self, visit: Any) -> None:
+        visit.sock.settimeout(60)
+        for step in self.first:
+            step(visit)
+        self.reached.set()
+        visit.drain()
+        self.gone.set()
+
+
+def root(server: Any, scheme: str = "http") -> str:
+    return f"{scheme}://127.0.0.1:{server.port}/api/v1"
+
+
+def ends(client: Client, call: Future[Any], mute: Mute) -> None:
+    """Cancel once the server is silent: the call is stopped at once, and its connection closed."""
+    assert mute.reached.wait(SOON)
+    assert not call.done()
+    assert not client.cancelled
+    client.cancel()
+    with pytest.raises(Stopped):
+        call.result(SOON)
+    assert client.cancelled
+    assert mute.gone.wait(SOON)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+PHASES: dict[str, Callable[[Any], object]] = {
+    "status": lambda visit: None,
+    "header": lambda visit: visit.sock.sendall(HEAD),
+    "body": lambda visit: visit.sock.sendall(HEAD + b"Content-Length: 999\r\n\r\n\x89PNG"),
+    "endless-body": lambda visit: visit.sock.sendall(HEAD + b"\r\n\x89PNG"),
+    "chunk": lambda visit: visit.sock.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"),
+}
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_call_that_was_sent(
+    listen: Any,
+    client: Client,
+    wire: Any,
+    key: str,
+    start: Any,
+    certificate: Any,
+    monkeypatch: Any,
+    phase: str,
+    tls: bool,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    mute, left = Mute(lambda visit: visit.request(), PHASES[phase]), []
+    server = listen(mute, certificate[1] if tls else None)
+    request = wire(root(server, "https" if tls else "http"))
+    call = start(client.generate, request, key, on_sent=lambda: left.append(1))
+    ends(client, call, mute)
+    # The caller knows by this that it may be billed.
+    assert left == [1]
+    assert request.body in server.seen
+
+
+def test_the_read_only_call(listen: Any, client: Client, key: str, start: Any) -> None:
+    mute = Mute(lambda visit: visit.request())
+    ends(client, start(client.models, root(listen(mute)), key), mute)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_download(listen: Any, client: Client, start: Any, phase: str) -> None:
+    mute = Mute(lambda visit: visit.head(), PHASES[phase])
+    url = f"http://127.0.0.1:{listen(mute).port}/a.png"
+    ends(client, start(fetch, client, url, io.BytesIO(), loopback=True), mute)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_download_over_a_connection_of_an_earlier_one(
+    listen: Any, client: Client, start: Any, small_png: bytes, phase: str
+) -> None:
+    whole = HEAD + b"Content-Length: %d\r\n\r\n" % len(small_png) + small_png
+    mute = Mute(
+        lambda visit: visit.head(),
+        lambda visit: visit.sock.sendall(whole),
+        lambda visit: visit.head(),
+        PHASES[phase],
+    )
+    server = listen(mute)
+    url = f"http://127.0.0.1:{server.port}/a.png"
+    fetch(client, url, io.BytesIO(), loopback=True)
+    ends(client, start(fetch, client, url, io.BytesIO(), loopback=True), mute)
+    assert server.count == 1
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_a_call_whose_proxy_is_mute(
+    listen: Any,
+    client: Client,
+    wire: Any,
+    key: str,
+    start: Any,
+    monkeypatch: Any,
+    scheme: str,
+) -> None:
+    mute, told = Mute(lambda visit: visit.take(3)), []
+    monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{listen(mute).port}")
+    call = start(
+        client.generate,
+        wire(FAR),
+        key,
+        on_ready=lambda: told.append("ready"),
+        on_sent=lambda: told.append("sent"),
+    )
+    ends(client, call, mute)
+    assert told == []
+
+
+def test_what_has_not_left_does_not_leave(
+    listen: Any, client: Client, wire: Any, key: str, start: Any
+) -> None:
+    mute, told = Mute(), []
+    server = listen(mute)
+
+    def ready() -> None:
+        told.append("ready")
+        client.cancel()
+
+    with pytest.raises(Stopped):
+        client.generate(
+            wire(root(server)), key, on_ready=ready, on_sent=lambda: told.append("sent")
+        )
+    assert told == ["ready"]
+    assert mute.gone.wait(SOON)
+    assert server.seen == b""
+
+
+def test_nothing_begins_after_it(
+    sandbox: Any, listen: Any, client: Client, wire: Any, key: str, start: Any
+) -> None:
+    server, ready = listen(Mute()), []
+    client.cancel()
+    client.cancel()
+    for ask in (
+        lambda: client.generate(wire(root(server)), key, on_ready=lambda: ready.append(1)),
+        lambda: client.models(root(server), key),
+        lambda: fetch(client, root(server), io.BytesIO(), loopback=True),
+        lambda: client.sleep(60),
+        lambda: client.sleep(0),
+    ):
+        with pytest.raises(Stopped):
+            ask()
+    assert server.count == 0
+    assert not ready
+
+
+def test_an_answer_that_has_arrived_is_given(
+    listen: Any, client: Client, wire: Any, key: str
+) -> None:
+    answered = threading.Event()
+    server = listen(lambda visit: (visit.request(), visit.answer(BODY), answered.set()))
+
+    def sent() -> None:
+        assert answered.wait(SOON)
+        client.cancel()
+
+    answer = client.generate(wire(root(server)), key, on_sent=sent)
+    assert answer.image_url == "https://a.invalid/b.png"
+
+
+def test_sixteen_calls_at_once(listen: Any, client: Client, wire: Any, key: str) -> None:
+    reached = threading.Semaphore(0)
+
+    def talk(visit: Any) -> None:
+        visit.sock.settimeout(60)
+        visit.request()
+        reached.release()
+        visit.drain()
+
+    server = listen(talk)
+    with ThreadPoolExecutor(16) as threads:
+        calls = [threads.submit(client.generate, wire(root(server)), key) for _ in range(16)]
+        for _ in calls:
+            assert reached.acquire(timeout=SOON)
+        client.cancel()
+        for call in calls:
+            with pytest.raises(Stopped):
+                call.result(SOON)
+
+
+def test_a_sleep(client: Client, start: Any) -> None:
+    began = time.monotonic()
+    client.sleep(0.05)
+    assert time.monotonic() - began >= 0.05
+    asleep = [start(client.sleep, 60) for _ in range(3)]
+    client.cancel()
+    for call in asleep:
+        with pytest.raises(Stopped):
+            call.result(SOON)

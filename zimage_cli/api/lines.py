@@ -1,0 +1,177 @@
+"""The lines of a client: who uses which connection, until when, and how all of them are ended.
+
+httpcore bounds every single read, not their sum, and a thread that waits in one can only be woken
+through its socket. So every exchange has a line of its own, whose sockets are known.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zimage_cli.api.errors import Stopped
+
+if TYPE_CHECKING:
+    import httpx
+
+_OPENED = (".connect_tcp.complete", ".start_tls.complete")
+"""How the names of httpcore's events end that hand out a stream: straight, by proxy, by SOCKS."""
+
+
+class Kind(NamedTuple):
+    """Which exchanges can use a line, one after the other."""
+
+    tls: bool
+    direct: bool
+    pictures: bool
+
+
+class Line:
+    """An httpx client that one exchange at a time uses.
+
+    Whatever connection the exchange takes, a new one or one of an earlier exchange, is known here.
+    """
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
+        self.deadline = inf
+        """On the monotonic clock; it may be put off at any time."""
+        self.expired = False
+        self.ended = False
+        """Its sockets were shut down: what comes to an end now may not be whole."""
+        self._sockets: list[socket.socket] = []
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learn from httpcore's trace which sockets are open."""
+        if event.endswith(_OPENED):
+            opened = info["return_value"].get_extra_info("socket")
+            self._sockets = [sock for sock in self._sockets if sock.fileno() >= 0] + [opened]
+            if self.ended:
+                self.shut()
+
+    def shut(self) -> None:
+        """Wake the thread that waits for this line; what has arrived whole can still be read."""
+        self.ended, self.deadline = True, inf
+        for sock in self._sockets:
+            with suppress(OSError):
+                # Not TLS's own shutdown: it would make the other thread read what is encrypted.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close its connections, those too that httpcore forgets where a proxy talks nonsense."""
+        self.http.close()
+        for sock in self._sockets:
+            sock.close()
+
+
+class Lines:
+    """All lines of a client; `keep` of each kind stay open for later exchanges."""
+
+    def __init__(self, build: Callable[[Kind], httpx.Client], keep: int) -> None:
+        self._build = build
+        self._keep = keep
+        self._idle: dict[Kind, list[Line]] = {}
+        self._opening = threading.Lock()
+        self._busy: set[Line] = set()
+        self._changed = threading.Condition()
+        """Guards `_busy` and the watch."""
+        self._watching = False
+        self._wakes = inf
+        self._stopped = threading.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._stopped.is_set()
+
+    def check(self) -> None:
+        """Raise Stopped once the lines are cancelled."""
+        if self._stopped.is_set():
+            raise Stopped
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; raises Stopped at once when the lines are cancelled."""
+        if self._stopped.wait(seconds):
+            raise Stopped
+
+    def cancel(self) -> None:
+        """End every exchange, and refuse all later ones."""
+        with self._changed:
+            self._stopped.set()
+            for line in self._busy:
+                line.shut()
+
+    def close(self) -> None:
+        """Close what is idle; what is in use closes when its exchange ends."""
+        with self._opening:
+            self._keep = 0
+            for lines in self._idle.values():
+                for line in lines:
+                    line.close()
+            self._idle.clear()
+        with self._changed:
+            self._changed.notify()
+
+    def prepare(self, kind: Kind) -> None:
+        """Have an idle line of a kind."""
+        with self._opening:
+            if not self._idle.get(kind) and self._keep:
+                self._idle[kind] = [Line(self._build(kind))]
+
+    @contextmanager
+    def lend(self, kind: Kind, seconds: float) -> Iterator[Line]:
+        """Give out a line for one exchange, which is ended after so many seconds.
+
+        Raises Stopped when the lines are cancelled. After an error the line is not used again.
+        """
+        self.check()
+        with self._opening:
+            idle = self._idle.get(kind)
+            line = idle.pop() if idle else Line(self._build(kind))
+        sound = False
+        try:
+            self._begin(line, time.monotonic() + seconds)
+            yield line
+            sound = not line.ended
+        finally:
+            with self._changed:
+                self._busy.discard(line)
+            with self._opening:
+                kept = self._idle.setdefault(kind, [])
+                sound = sound and len(kept) < self._keep
+                if sound:
+                    kept.append(line)
+            if not sound:
+                line.close()
+
+    def _begin(self, line: Line, deadline: float) -> None:
+        with self._changed:
+            self.check()
+            line.deadline = deadline
+            self._busy.add(line)
+            if not self._watching:
+                thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
+                # Where no thread can be had, the time limit of each single read still holds.
+                with suppress(RuntimeError, MemoryError):
+                    thread.start()
+                    self._watching = True
+            elif deadline < self._wakes:
+                self._changed.notify()
+
+    def _watch(self) -> None:
+        """End every exchange at its deadline; asleep until the nearest one."""
+        with self._changed:
+            while self._busy:
+                now = time.monotonic()
+                for line in self._busy:
+                    if line.deadline <= now:
+                        line.expired = True
+                        line.shut()
+                self._wakes = min(line.deadline for line in self._busy)
+                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX))
+            self._watching = False
