@@ -175,6 +175,10 @@ class Output:
         if not self.quiet:
             self._print(self.stderr_console, renderable)
 
+    def lose_stderr(self) -> None:
+        """Print nothing more on stderr: its terminal is gone."""
+        _silence(self.stderr)
+
     def style(self, text: str, sgr: str) -> str:
         """Return text in an SGR style (`1;31`) where stderr gets colour."""
         return f"\x1b[{sgr}m{text}\x1b[0m" if wants_colour(self.stderr, self.environ) else text
