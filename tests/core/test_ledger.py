@@ -18,11 +18,11 @@ from zimage_cli.api.download import Fetched
 from zimage_cli.api.errors import ConfigurationError, NotSavedError, RefusedError
 from zimage_cli.api.png import PngInfo
 from zimage_cli.core.entry import Entry
+from zimage_cli.core.history_file import MIGRATIONS
 from zimage_cli.core.ledger import (
     FAILED,
     LOST,
     MADE,
-    MIGRATIONS,
     SAVED,
     SENDING,
     Ledger,
@@ -203,10 +203,14 @@ def test_the_files_are_private(path: Path) -> None:
         book = Ledger(path)
         book.begin(**REQUEST)
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
-        assert set(modes) == {"history.db", "history.db-wal", "history.db-shm"}
+        assert modes.pop("running") == 0o700
+        assert set(modes) == {"history.db", "history.db-wal", "history.db-shm", "history.reserve"}
         assert set(modes.values()) == {0o600}
+        [lock] = (path.parent / "running").iterdir()
+        assert lock.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
         book.close()
+        assert not lock.exists()
     finally:
         os.umask(before)
 
@@ -288,12 +292,15 @@ def test_a_file_that_is_no_ledger_is_a_typed_error(path: Path, kind: str) -> Non
             book.close()
 
 
-def test_nonsense_in_a_row_is_a_typed_error(book: Ledger, path: Path) -> None:
+def test_nonsense_in_a_row_is_shown_as_it_stands(book: Ledger, path: Path) -> None:
     row = book.begin(**REQUEST)
     for column, value in (("usage", "{no json"), ("error", b"\xff\xff"), ("usage", "[" * 9999)):
         sql(path, f"UPDATE generation SET usage = NULL, error = NULL, {column} = ?", value)
-        with pytest.raises(ConfigurationError):
-            book.entry(row)
+        entry = entry_of(book, row)
+        if column == "usage":
+            assert entry.usage == value
+        else:
+            assert entry.error == {"type": "unreadable", "message": "\\xff\\xff"}
 
 
 def test_a_read_only_file(path: Path, tmp_path: Path) -> None:
@@ -510,7 +517,8 @@ def test_what_a_killed_process_left_is_lost(book: Ledger, path: Path) -> None:
 def test_a_row_of_many_hours_ago_is_nobodys(book: Ledger, path: Path) -> None:
     row = book.begin(**REQUEST)
     old = (datetime.now(UTC) - timedelta(hours=7)).isoformat()
-    sql(path, "UPDATE generation SET updated_at = ?", old)
+    # Of a zimage that took no lock yet, or where there are none.
+    sql(path, "UPDATE generation SET updated_at = ?, owner = NULL", old)
     assert not entry_of(book, row).in_progress
     assert book.settle_abandoned() == 1
 
@@ -572,22 +580,3 @@ def test_a_ledger_that_breaks_later_is_said_once_by_many_threads(path: Path) -> 
     assert len(warnings) == 1
     assert book.book is None
     book.close()
-
-
-def test_a_full_disk_is_said_once(tmp_path: Path) -> None:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
-    if os.name == "nt" or os.getuid() or subprocess.run(mount, check=False).returncode:
-        pytest.skip("only root can mount a small disk here")
-    warnings: list[str] = []
-    try:
-        book = SafeLedger(folder / "history.db", warnings.append)
-        for _ in range(500):
-            book.begin(**{**REQUEST, "prompt": "x" * 2000})
-        assert book.book is None
-        book.close()
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-    assert len(warnings) == 1
-    assert "full" in warnings[0] or "disk I/O" in warnings[0]

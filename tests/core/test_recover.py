@@ -211,11 +211,11 @@ def old(hours: float) -> str:
         ({"region": "sandbox"}, GONE, "made by the sandbox, which has ended"),
         ({"error": None}, BUSY, "is still saving it"),
         (
-            {"error": None, "updated_at": timedelta(hours=7)},
+            {"error": None, "updated_at": timedelta(hours=7), "owner": None},
             READY,
             "can be fetched for 23 h 59 min more",
         ),
-        ({"error": None, "pid": None}, READY, "can be fetched for 23 h 59 min more"),
+        ({"error": None, "pid": None, "owner": None}, READY, "can be fetched for 23 h 59 min more"),
     ],
 )
 def test_states(unsaved: Any, columns: dict[str, Any], state: str, words: str) -> None:

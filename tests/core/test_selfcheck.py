@@ -10,7 +10,8 @@ import pytest
 import zimage_cli
 from zimage_cli.core.config_file import read
 from zimage_cli.core.environment import Environment
-from zimage_cli.core.ledger import MIGRATIONS, Ledger
+from zimage_cli.core.history_file import MIGRATIONS
+from zimage_cli.core.ledger import Ledger
 from zimage_cli.core.selfcheck import Check, check_code, check_settings, write_report
 from zimage_cli.core.settings import Flags, resolve
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,7 +36,7 @@ _MEANINGS = {
     "made": "made and billed, not saved: zimage history recover",
     "saved": "made and saved",
     "failed": "not made, not billed",
-    "lost": "no usable answer arrived: may have been made and billed",
+    "lost": "may have been made and billed, and there is no picture",
 }
 
 
@@ -52,7 +51,7 @@ def list_(
 ) -> None:
     """List what was made, newest first."""
     out = Output()
-    with _ledger() as book:
+    with _reading() as book:
         entries = book.newest(limit) if book else []
     if json:
         out.json({"schema": 1, "entries": [_document(entry) for entry in entries]})
@@ -82,7 +81,7 @@ def show(
 ) -> None:
     """Show everything about one picture."""
     out = Output()
-    with _ledger() as book:
+    with _reading() as book:
         entry = book.entry(number) if book else None
     if entry is None:
         raise UsageError(
@@ -103,7 +102,11 @@ def show(
 )
 def recover(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="Only these; all without.")
+        list[int] | None,
+        typer.Argument(
+            metavar="[ID]...",
+            help="Only these, and whatever their state; all that can be had without.",
+        ),
     ] = None,
     output_dir: options.OutputDir = None,
     dry_run: Annotated[
@@ -116,23 +119,22 @@ def recover(
     from zimage_cli.core import recover as recovery
 
     out = Output(quiet=quiet)
-    with _ledger() as book:
-        found = recovery.pick(recovery.candidates(book) if book else [], ids or [])
+    with _reading() if dry_run else _writing(out) as book:
+        found = recovery.pick(recovery.candidates(book, ids or ()) if book else [], ids or [])
         for candidate in found:
             out.note(_candidate_line(candidate))
         if not found:
             out.note("Nothing to recover: every picture that was made is saved.")
         documents, failure = [], None
-        if book is not None:
+        if book is not None and not dry_run and found:
+            places = _places(output_dir)
+            recovery.clear(found, *places)
             for candidate in found:
-                document, error = _recover_one(out, book, candidate, output_dir, dry_run, json)
-                if ids and not dry_run and candidate.state != recovery.READY:
-                    # Skipped among others, but a failure where it was asked for by name.
-                    error = _not_recoverable(candidate)
-                    print_error(out, error)
-                    document["errors"] = error_documents(error, prompt=candidate.entry.prompt)
+                document, error = _recover_one(out, book, candidate, places, json, bool(ids))
                 documents.append(document)
                 failure = failure or error
+        else:
+            documents = [_untouched(candidate) for candidate in found]
     if json:
         status = "ok" if failure is None else "error"
         out.json({"schema": 1, "status": status, "pictures": documents})
@@ -148,65 +150,103 @@ def _not_recoverable(candidate: Candidate) -> ZimageError:
     )
 
 
+def _places(output_dir: Path | None) -> tuple[Path | None, Path]:
+    """Return the folder that was asked for, None for none, and the one for what has none."""
+    from zimage_cli.cli.session import pictures_folder
+    from zimage_cli.core.settings import Flags, resolve
+
+    settings = resolve(Environment.current(), Flags(output_dir=output_dir))
+    default = pictures_folder(settings.output_dir.value)
+    return (default if output_dir is not None else None), default
+
+
+def _untouched(candidate: Candidate) -> dict[str, Any]:
+    return {"id": candidate.entry.id, "state": candidate.state, "path": None, "errors": []}
+
+
 def _recover_one(
     out: Output,
     book: Ledger,
     candidate: Candidate,
-    output_dir: Path | None,
-    dry_run: bool,
+    places: tuple[Path | None, Path],
     json: bool,
+    by_name: bool,
 ) -> tuple[dict[str, Any], ZimageError | None]:
     from zimage_cli.api.client import Client
-    from zimage_cli.cli.session import pictures_folder
     from zimage_cli.core import recover as recovery
-    from zimage_cli.core.settings import Flags, resolve
 
-    document: dict[str, Any] = {
-        "id": candidate.entry.id,
-        "state": candidate.state,
-        "path": None,
-        "errors": [],
-    }
-    if dry_run or candidate.state != recovery.READY:
+    document, entry = _untouched(candidate), candidate.entry
+    if candidate.state != recovery.READY and not by_name:
+        # A GET is free, so what was asked for by name is tried whatever its state.
         return document, None
-    settings = resolve(Environment.current(), Flags(output_dir=output_dir))
-    default = pictures_folder(settings.output_dir.value)
     try:
+        if candidate.hopeless:
+            raise _not_recoverable(candidate)
         with Client() as client:
-            path = recovery.recover(
-                book,
-                client,
-                candidate.entry,
-                default if output_dir is not None else None,
-                default_folder=default,
-            )
+            folder, default = places
+            path = recovery.recover(book, client, entry, folder, default_folder=default)
+    except recovery.TakenError as error:
+        # Skipped among others, but a failure where it was asked for by name.
+        if not by_name:
+            out.note(error.message)
+            return {**document, "state": recovery.CLAIMED}, None
+        failure: ZimageError = error
     except ZimageError as error:
-        print_error(out, error)
-        return {**document, "errors": error_documents(error, prompt=candidate.entry.prompt)}, error
-    if not json:
-        out.result(str(path))
-    return {**document, "state": "recovered", "path": str(path)}, None
+        failure = error
+    else:
+        if not json:
+            out.result(str(path))
+        return {**document, "state": "recovered", "path": str(path)}, None
+    print_error(out, failure)
+    return {**document, "errors": error_documents(failure, prompt=entry.prompt)}, failure
 
 
 @contextmanager
-def _ledger() -> Iterator[Ledger | None]:
-    """Open the history for reading; None where there is none yet."""
+def _reading() -> Iterator[Ledger | None]:
+    """Open the history to look at it, also where it cannot be written; None where there is none."""
     from zimage_cli.core.ledger import Ledger
 
-    path = Environment.current().ledger_file()
-    if path is None:
-        raise ConfigurationError(
-            "no home folder is known, so there is no history", hint="Set HOME or ZIMAGE_HOME."
-        )
+    path = _path()
+    with _open(path, lambda: Ledger.to_read(path)) as book:
+        yield book
+
+
+@contextmanager
+def _writing(out: Output) -> Iterator[Ledger | None]:
+    """Open the history to change it; None where there is none yet."""
+    from zimage_cli.core.ledger import Ledger
+
+    path, told = _path(), list[bool]()
+
+    def on_locked() -> None:
+        if not told:
+            told.append(True)
+            out.warn("The history is locked by another program; waiting for it.")
+
+    with _open(path, lambda: Ledger(path, on_locked=on_locked)) as book:
+        yield book
+
+
+@contextmanager
+def _open(path: Path, opened: Callable[[], Ledger]) -> Iterator[Ledger | None]:
     if not path.exists():
         yield None
         return
-    book = Ledger(path)
+    book = opened()
     try:
         book.settle_abandoned()
         yield book
     finally:
         book.close()
+
+
+def _path() -> Path:
+    path = Environment.current().ledger_file()
+    if path is None:
+        raise ConfigurationError(
+            "no home folder is known, so there is no history", hint="Set HOME or ZIMAGE_HOME."
+        )
+    return path
 
 
 def _one_line(text: str) -> Any:
@@ -216,11 +256,21 @@ def _one_line(text: str) -> Any:
 
 
 def _document(entry: Entry) -> dict[str, Any]:
-    return asdict(entry)
+    document = asdict(entry)
+    # Which process works on it is for other zimages.
+    del document["owner"], document["claim"]
+    return document
 
 
 def _local(stamp: str) -> str:
-    return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
+    """Return a time as the clock on the wall has it; what is no time, as it stands."""
+    from zimage_cli.core.entry import moment
+
+    try:
+        when = moment(stamp)
+        return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else stamp
+    except (ValueError, OverflowError, OSError):
+        return stamp
 
 
 def _candidate_line(candidate: Candidate) -> str:

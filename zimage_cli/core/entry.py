@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
+from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host
+from zimage_cli.api.errors import NotSavedError
+from zimage_cli.core import owner
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _ABANDONED_AFTER = timedelta(hours=6)
 """A process may send, wait and send again for hours; a row that old has nobody behind it, even
-where its process id is in use again."""
+where its process id is in use again. Where its process holds a lock, that alone decides."""
+
+_GRACE = timedelta(hours=1)
+"""After the 24 hours: the service's clock and this one may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,7 @@ class Entry:
     reasoning: str | None
     width: int | None
     height: int | None
-    usage: dict[str, Any] | None
+    usage: Any
     wanted_path: str | None
     path: str | None
     bytes: int | None
@@ -52,6 +63,9 @@ class Entry:
     batch: str | None
     """The batch this belongs to, and `job`, its line there; None outside a batch."""
     job: str | None
+    owner: Path | None
+    """The lock of the process that wrote this row, and `claim`, of one that fetches its picture."""
+    claim: Path | None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -80,37 +94,123 @@ class Entry:
     @property
     def expires_at(self) -> datetime | None:
         """When the service drops the picture: 24 hours after its answer."""
-        if self.answered_at is None:
+        answered = moment(self.answered_at)
+        try:
+            return answered and answered + timedelta(hours=limits.URL_LIFETIME_HOURS)
+        except OverflowError:
             return None
-        return datetime.fromisoformat(self.answered_at) + timedelta(hours=limits.URL_LIFETIME_HOURS)
 
     @property
     def in_progress(self) -> bool:
         """Tell whether the process that wrote this still works on it."""
-        return self.pid is not None and _alive(self.pid) and not _older(self, _ABANDONED_AFTER)
+        lives = owner.lives(self.owner)
+        if lives is not None:
+            return lives
+        updated = moment(self.updated_at)
+        old = updated is None or datetime.now(UTC) - updated > _ABANDONED_AFTER
+        return self.pid is not None and not old and _alive(self.pid)
+
+    @property
+    def claimed(self) -> bool:
+        """Tell whether a living process fetches its picture right now."""
+        return owner.lives(self.claim) is True
+
+    @property
+    def loopback(self) -> bool:
+        """Tell whether it was made by a service on this machine."""
+        try:
+            return is_loopback_host(host_of(self.endpoint))
+        except ValueError:
+            return False
 
 
-COLUMNS = ", ".join(field.name for field in fields(Entry))
-"""The ledger's columns in the order of `Entry`."""
+_NAMES = tuple(field.name for field in fields(Entry))
+_TEXTS = frozenset({"status", "created_at", "updated_at", "prompt", "size", "region", "endpoint"})
+_NUMBERS = frozenset({"pid", "seed", "attempts", "width", "height", "bytes"})
 
 
-def entry(row: tuple[Any, ...]) -> Entry:
-    """Return a row of `COLUMNS` as an entry."""
-    # Bytes are a path that is no valid text.
-    texts = (
-        value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
-        for value in row
-    )
-    values: dict[str, Any]
-    values = dict(zip((field.name for field in fields(Entry)), texts, strict=True))
-    values["prompt_extend"] = bool(values["prompt_extend"])
-    for name in ("usage", "error"):
-        values[name] = json.loads(values[name]) if values[name] else None
+def select(db: sqlite3.Connection) -> str:
+    """Return the statement that selects entries; what an older schema lacks is NULL."""
+    there = {column[1] for column in db.execute("PRAGMA table_info(generation)")}
+    columns = (name if name in there else "NULL" for name in _NAMES)
+    return f"SELECT {', '.join(columns)} FROM generation"  # noqa: S608 - our own names
+
+
+def entry(row: tuple[Any, ...], history: Path) -> Entry:
+    """Return a row of `select` as an entry, whatever somebody else wrote into it."""
+    values = {name: _value(name, value) for name, value in zip(_NAMES, row, strict=True)}
+    error = values["error"]
+    if error is not None and not isinstance(error, dict):
+        values["error"] = {"type": "unreadable", "message": str(error)}
+    for name in ("owner", "claim"):
+        values[name] = owner.lock_file(history, values[name])
     return Entry(**values)
 
 
-def _older(entry: Entry, age: timedelta) -> bool:
-    return datetime.now(UTC) - datetime.fromisoformat(entry.updated_at) > age
+def _value(name: str, value: Any) -> Any:
+    """Return a column's value as its type; what is none is None, or its text where it is shown."""
+    if isinstance(value, bytes):
+        # A path that is no valid text.
+        value = value.decode("utf-8", "surrogatepass" if _is_text(value) else "backslashreplace")
+    if name in {"id", "prompt_extend"}:
+        return value if name == "id" else bool(value)
+    if name in _NUMBERS:
+        return value if isinstance(value, int) else None if name != "attempts" else 0
+    if name == "elapsed_seconds":
+        return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+    if name in {"usage", "error"}:
+        return _json(value)
+    return str(value) if value is not None or name in _TEXTS else None
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _json(text: Any) -> Any:
+    try:
+        # NaN and its like are no JSON, and would come out again as what nobody can read.
+        return json.loads(text, parse_constant=str) if text else None
+    except (ValueError, TypeError, RecursionError):
+        return str(text)
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return the time of a column, None for what is none; one without a zone is UTC."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def why_never(entry: Entry) -> str | None:
+    """Return why a picture that was made will never be fetched; None where it may be.
+
+    One that somebody saves right now may be, and so may the sandbox's: it was never paid.
+    """
+    if entry.region == SANDBOX or entry.claimed or (entry.error is None and entry.in_progress):
+        return None
+    refused = why_refused(entry)
+    until = entry.expires_at
+    if refused is None and until is not None and datetime.now(UTC) > until + _GRACE:
+        return f"The service has dropped it: it was made over {limits.URL_LIFETIME_HOURS} h ago."
+    return refused
+
+
+def why_refused(entry: Entry) -> str | None:
+    """Return why the address of a picture is none that zimage fetches, None where it is one."""
+    from zimage_cli.api.download import check_picture_url
+
+    try:
+        check_picture_url(entry.image_url or "", loopback=entry.loopback)
+    except NotSavedError as error:
+        return error.message
+    return None
 
 
 def _alive(pid: int) -> bool:
@@ -121,8 +221,8 @@ def _alive(pid: int) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
-    return True
+    return pid > 0

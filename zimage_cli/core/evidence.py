@@ -20,8 +20,8 @@ def write(folder: Path, facts: dict[str, Any], *, started: datetime, number: int
     stamp = started.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
     tail = os.urandom(3).hex() if number is None else f"{number}-{os.urandom(2).hex()}"
     path = folder / f"{stamp}Z-{tail}.json"
-    # What it says stands in the ledger too, and that is synced.
-    write_whole(path, _document(facts), sync=False)
+    # What it says stands in the ledger too, and that is synced. Prompts are nobody else's business.
+    write_whole(path, _document(facts), mode=0o600, sync=False)
     return path
 
 
@@ -33,7 +33,7 @@ def update(path: Path, **facts: Any) -> None:
         document = None
     if not isinstance(document, dict):
         raise ValueError(f"{path} is no evidence file")  # noqa: TRY004 - of the file, not the caller
-    write_whole(path, _document({**document, **facts}))
+    write_whole(path, _document({**document, **facts}), mode=0o600)
 
 
 def _document(facts: dict[str, Any]) -> bytes:

@@ -255,7 +255,8 @@ class Maker:
             wanted_path=run.wanted if run.wanted == "-" else str(Path(run.wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],
-            **run.tags,
+            sleep=self.sleep_unpaid or self.sleep,
+            **dict[str, Any](run.tags),
             **ending,
         )
 
@@ -265,7 +266,7 @@ class Maker:
         What only waits cannot be lost, so it has no row `sending`.
         """
         if run.begun:
-            self._note(run, lambda book, row: book.sending(row))
+            self.ledger.sending(run.entry, sleep=self.sleep_unpaid or self.sleep)
         else:
             self._begin(run)
 
@@ -397,12 +398,12 @@ class Maker:
         self, run: Run, answer: Answer, error: BaseException, observer: Observer
     ) -> None:
         self._note_end(run, ledgers.MADE, error, observer)
-        if self.ledger.book is None and isinstance(error, NotSavedError):
+        if not run.noted and isinstance(error, NotSavedError):
             from shlex import quote
 
             # Nothing else knows the address: without it the picture is gone.
             error.hint = (
-                "history is not being kept, so fetch it yourself within 24 hours: "
+                "the history does not have it, so fetch it yourself within 24 hours: "
                 f"curl -o picture.png {quote(answer.image_url)}"
             )
 
@@ -413,15 +414,14 @@ class Maker:
 
     def _note_answer(self, run: Run, answer: Answer) -> None:
         rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
-        self._note(
-            run,
-            lambda book, row: book.made(row, answer, rewritten=rewritten, attempts=run.attempts),
-        )
-        run.noted = True
+        run.noted = self.ledger.made(run.entry, answer, rewritten=rewritten, attempts=run.attempts)
 
     def _note_picture(self, run: Run, picture: Picture, evidence: str | None) -> None:
         kept = picture.path if picture.path == "-" else str(Path(picture.path).absolute())
         url = picture.answer.image_url
+        if not run.noted:
+            # The history was locked, or its disk full: it may have passed.
+            self._note_answer(run, picture.answer)
         self._note(
             run,
             lambda book, row: book.saved(

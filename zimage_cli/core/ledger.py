@@ -12,13 +12,23 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.errors import ConfigurationError, Stopped, ZimageError
+from zimage_cli.core import owner
+from zimage_cli.core.history_db import Database
+from zimage_cli.core.history_file import (
+    HistoryBroken,
+    HistoryError,
+    HistoryFull,
+    HistoryLocked,
+    full,
+    sqlite_errors,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,52 +40,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SENDING, MADE, SAVED, FAILED, LOST = "sending", "made", "saved", "failed", "lost"
-
-MIGRATIONS = (
-    """
-    CREATE TABLE generation (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        status TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL,
-        pid INTEGER,
-        prompt TEXT NOT NULL,
-        size TEXT NOT NULL,
-        seed INTEGER,
-        prompt_extend INTEGER NOT NULL,
-        region TEXT NOT NULL,
-        endpoint TEXT NOT NULL,
-        workspace TEXT,
-        attempts INTEGER NOT NULL DEFAULT 0,
-        answered_at TEXT,
-        request_id TEXT,
-        image_url TEXT,
-        rewritten_prompt TEXT,
-        reasoning TEXT,
-        width INTEGER,
-        height INTEGER,
-        usage TEXT,
-        wanted_path TEXT,
-        path TEXT,
-        bytes INTEGER,
-        sha256 TEXT,
-        evidence_path TEXT,
-        cost_amount TEXT,
-        cost_currency TEXT,
-        elapsed_seconds REAL,
-        error TEXT
-    );
-    CREATE INDEX generation_status ON generation (status);
-    """,
-    """
-    ALTER TABLE generation ADD COLUMN batch TEXT;
-    ALTER TABLE generation ADD COLUMN job TEXT;
-    CREATE INDEX generation_batch ON generation (batch) WHERE batch IS NOT NULL;
-    """,
-)
-"""Append only: entry n brings a ledger from schema n to n + 1."""
-
-_BUSY_SECONDS = 10.0
 
 
 def now() -> str:
@@ -99,52 +63,55 @@ def error_facts(error: BaseException) -> dict[str, Any]:
     return {"type": kind, "message": str(error) or kind}
 
 
-class _Write(Generic[T]):
-    """One write that waits for its commit."""
-
-    __slots__ = ("do", "done", "error", "result")
-
-    def __init__(self, do: Callable[[sqlite3.Connection], T]) -> None:
-        self.do = do
-        self.done = False
-        self.result: T | None = None
-        self.error: ConfigurationError | None = None
-
-
-class Ledger:
+class Ledger(Database):
     """The ledger in one file. Safe to share between threads and processes.
 
-    Every method raises ConfigurationError where SQLite cannot do its work.
+    Every method raises HistoryError, a ConfigurationError, where SQLite cannot do its work.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        self._waiting: list[_Write[Any]] = []
-        self._waiting_lock = threading.Lock()
-        with _sqlite_errors(path):
-            self._db = _open(path)
+    def __init__(self, path: Path, **options: Any) -> None:
+        self._owner = owner.Owner(path)
+        super().__init__(path, **options)
+
+    @classmethod
+    def to_read(cls, path: Path) -> Ledger:
+        """Open a history to look at it, also where it can only be read. Raises HistoryError."""
+        try:
+            return cls(path, patience=0)
+        except HistoryError:
+            return cls(path, patience=0, read_only=True)
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
+        """Close the file; its rows have nobody behind them any more."""
+        super().close()
+        self._owner.close()
 
     # -- one generation ------------------------------------------------------------------------
 
-    def begin(self, **columns: Any) -> int:
-        """Write a row that is about to be sent and return its id."""
-        row = {"status": SENDING, "created_at": now(), "pid": os.getpid(), **columns}
-        row["updated_at"] = row["created_at"]
-        names = ", ".join(row)
-        marks = ", ".join("?" * len(row))
-        insert = f"INSERT INTO generation ({names}) VALUES ({marks})"
-        values = [_storable(value) for value in row.values()]
-        return self._write(lambda db: int(db.execute(insert, values).lastrowid or 0))
+    def begin(self, *, sleep: Callable[[float], None] = time.sleep, **columns: Any) -> int:
+        """Write a row that is about to be sent and return its id.
 
-    def sending(self, row: int) -> None:
-        """Note that a request is sent again."""
-        self._update(row, status=SENDING, error=None)
+        Waits for a locked history, with `sleep`. Such a row takes nothing of the reserve.
+        """
+        row = {"status": SENDING, "created_at": now(), "pid": os.getpid(), **columns}
+        row |= {"updated_at": row["created_at"], "owner": self._owner.name()}
+        row = {name: _storable(value) for name, value in row.items()}
+        insert = f"INSERT INTO generation ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+        self._want_reserve(row["status"])
+
+        def write(db: sqlite3.Connection) -> int:
+            return int(db.execute(insert, list(row.values())).lastrowid or 0)
+
+        number = self._write(write, paid=False, patience=self._patience, sleep=sleep)
+        if row["status"] == SENDING:
+            self._unfinished[number] = row
+        return number
+
+    def sending(self, row: int, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Note that a request is sent again; waits as `begin` does."""
+        self._want_reserve(SENDING)
+        columns = {"status": SENDING, "error": None}
+        self._change(row, columns, paid=False, patience=self._patience, sleep=sleep)
 
     def made(self, row: int, answer: Answer, *, rewritten: str | None, attempts: int) -> None:
         """Note the answer, before its picture is fetched."""
@@ -187,8 +154,10 @@ class Ledger:
             image_url=without_query(image_url),
             elapsed_seconds=round(elapsed, 3),
             error=None,
+            claim=None,
             **({"evidence_path": evidence_path} if evidence_path else {}),
         )
+        self._unfinished.pop(row, None)
 
     def ended(
         self,
@@ -206,6 +175,34 @@ class Ledger:
         if evidence_path is not None:
             columns["evidence_path"] = evidence_path
         self._update(row, **columns)
+        self._unfinished.pop(row, None)
+
+    def claim(self, row: int) -> bool:
+        """Take a picture that is to be fetched for this process alone; False where it is taken.
+
+        `release` gives it back; so does the end of this process.
+        """
+        me = self._owner.name()
+        if me is None:
+            # No locks here: who fetches what cannot be known.
+            return True
+        held = self._read(
+            lambda db: db.execute("SELECT claim FROM generation WHERE id = ?", (row,)).fetchone()
+        )
+        if held is None or owner.lives(owner.lock_file(self.path, held[0])):
+            return False
+        take = "UPDATE generation SET claim = ? WHERE id = ? AND claim IS ? AND status IN (?, ?)"
+        values = (me, row, held[0], MADE, LOST)
+        return (
+            self._write(lambda db: db.execute(take, values).rowcount, patience=self._patience) == 1
+        )
+
+    def release(self, row: int) -> None:
+        """Give a claimed picture back, as far as that can be written."""
+        give = "UPDATE generation SET claim = NULL WHERE id = ? AND claim = ?"
+        values = (row, self._owner.name())
+        with suppress(HistoryError):
+            self._write(lambda db: db.execute(give, values), patience=0)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -227,7 +224,7 @@ class Ledger:
 
         Oldest first, as SQLite has them: what somebody else wrote there may be of any type.
         """
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             yield from self._db.execute(
                 "SELECT job, id, status, seed, path, error, answered_at, region FROM generation "
                 "WHERE batch = ? ORDER BY id",
@@ -236,193 +233,209 @@ class Ledger:
 
     def whose(self, path: str) -> int | None:
         """Return the id of the entry whose picture is saved under a path."""
-        with self._lock, _sqlite_errors(self.path):
-            row = self._db.execute(
-                "SELECT id FROM generation WHERE status = ? AND path = ?", (SAVED, path)
-            ).fetchone()
+        select = "SELECT id FROM generation WHERE status = ? AND path = ?"
+        row = self._read(lambda db: db.execute(select, (SAVED, _storable(path))).fetchone())
         return int(row[0]) if row else None
 
     def settle_abandoned(self) -> int:
-        """Mark as lost what a process left `sending` when it died; return how many.
+        """Mark as lost what will never have a picture; return how many rows.
 
-        Nobody knows whether such a request reached the service.
+        What a process left `sending` when it died: nobody knows whether such a request reached the
+        service. And what was made and can never be fetched. Where the history cannot be written
+        now, nothing is changed.
         """
-        dead = [entry.id for entry in self.with_status(SENDING) if not entry.in_progress]
-        error = json.dumps({"type": "lost", "message": "zimage ended before the answer arrived"})
+        from zimage_cli.core.entry import why_never
+
+        if self._read_only:
+            return 0
+        gone = "zimage ended before the answer arrived"
+        dead = [
+            (entry.id, SENDING, gone)
+            for entry in self.with_status(SENDING)
+            if not entry.in_progress
+        ]
+        dead += [
+            (entry.id, MADE, why)
+            for entry in self.with_status(MADE)
+            if (why := why_never(entry)) is not None
+        ]
+        owner.sweep(self.path)
         if not dead:
             return 0
         update = (
             "UPDATE generation SET status = ?, updated_at = ?, error = ? "
             "WHERE id = ? AND status = ?"
         )
-        changes = [(LOST, now(), error, row, SENDING) for row in dead]
-        self._write(lambda db: db.executemany(update, changes))
+        changes = [
+            (LOST, now(), json.dumps({"type": "lost", "message": why}), row, status)
+            for row, status, why in dead
+        ]
+        try:
+            self._write(lambda db: db.executemany(update, changes), patience=0)
+        except HistoryError:
+            return 0
         return len(dead)
 
     # -- inside --------------------------------------------------------------------------------
 
+    def _want_reserve(self, status: str) -> None:
+        if status == SENDING and not self._reserve.ready():
+            raise full(self.path, "no space left on device")
+
     def _update(self, row: int, **columns: Any) -> None:
-        columns["updated_at"] = now()
-        sets = ", ".join(f"{name} = ?" for name in columns)
+        self._change(row, columns)
+
+    def _change(self, row: int, columns: dict[str, Any], **how: Any) -> None:
+        changes = {name: _storable(value) for name, value in columns.items()}
+        changes["updated_at"] = now()
+        if row in self._unfinished:
+            self._unfinished[row] |= changes
+        sets = ", ".join(f"{name} = ?" for name in changes)
         update = f"UPDATE generation SET {sets} WHERE id = ?"
-        values = [_storable(value) for value in columns.values()]
-        self._write(lambda db: db.execute(update, [*values, row]))
 
-    def _write(self, write: Callable[[sqlite3.Connection], T]) -> T:
-        """Do one write and return once it is on disk.
+        def write(db: sqlite3.Connection) -> None:
+            gone = row in self._left_behind
+            if gone or not db.execute(update, [*changes.values(), row]).rowcount:
+                raise HistoryError(f"The history {self.path} has no row {row} any more.")
 
-        Threads that come while the disk is busy are written together and synced once: a batch of
-        64 in flight would otherwise wait for 64 syncs in a row.
-        """
-        mine: _Write[T] = _Write(write)
-        with self._waiting_lock:
-            self._waiting.append(mine)
-        with self._lock:
-            if not mine.done:
-                with self._waiting_lock:
-                    together, self._waiting = self._waiting, []
-                try:
-                    self._commit(together)
-                finally:
-                    # After an interrupt: who waits for the others does them.
-                    left = [write for write in together if not write.done and write is not mine]
-                    with self._waiting_lock:
-                        self._waiting[:0] = left
-        if mine.error is not None:
-            raise mine.error
-        return cast("T", mine.result)
-
-    def _commit(self, writes: list[_Write[Any]]) -> None:
-        try:
-            with _sqlite_errors(self.path), self._db:
-                for write in writes:
-                    write.result = write.do(self._db)
-        except ConfigurationError as error:
-            if len(writes) > 1 and not _concerns_the_file(error):
-                # One that cannot be written does not take the others along.
-                for write in writes:
-                    self._commit([write])
-            else:
-                for write in writes:
-                    write.error = error
-        for write in writes:
-            write.done = True
+        self._write(write, **how)
 
     def _select(self, clause: str, *values: Any) -> list[Entry]:
         # Making a picture only writes.
-        from zimage_cli.core.entry import COLUMNS, entry
+        from zimage_cli.core.entry import entry, select
 
-        with self._lock, _sqlite_errors(self.path):
-            rows = self._db.execute(f"SELECT {COLUMNS} FROM generation {clause}", values).fetchall()
-            return [entry(row) for row in rows]
+        def read(db: sqlite3.Connection) -> list[Entry]:
+            rows = db.execute(f"{select(db)} {clause}", values).fetchall()
+            return [entry(row, self.path) for row in rows]
+
+        return self._read(read)
 
 
 class SafeLedger:
     """A ledger that never costs a picture: what cannot be noted is said once and let go.
 
-    `warn` is called at most once, with a sentence.
+    `warn` is called with a sentence, at most once for each cause. Raises HistoryLocked or
+    HistoryFull where the history cannot be opened for a reason that passes. `patience` and
+    `paid_patience` are the ledger's.
     """
 
-    def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        warn: Callable[[str], None],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        **patience: float,
+    ) -> None:
         self._warn = warn
+        self._said: set[str] = set()
+        self._saying = threading.Lock()
+        self._unwritten: set[str] = set()
         self._ledger: Ledger | None = None
-        self._giving_up = threading.Lock()
         if path is None:
-            self._give_up("no home folder is known")
+            self._say("given up", "history is not being kept: no home folder is known")
             return
         try:
-            self._ledger = Ledger(path)
+            self._ledger = Ledger(path, on_locked=self._locked, sleep=sleep, **patience)
+        except (HistoryLocked, HistoryFull) as error:
+            raise _unsent(error) from None
         except ConfigurationError as error:
-            self._give_up(error.message)
+            self._say("given up", f"history is not being kept: {error.message}")
 
     @property
     def book(self) -> Ledger | None:
         """The ledger itself, for reading; None where none is kept."""
         return self._ledger
 
+    @property
+    def without_row(self) -> int:
+        """How many pictures were made whose address is not on disk."""
+        return len(self._unwritten)
+
     def close(self) -> None:
         """Close the file."""
         if self._ledger is not None:
             self._ledger.close()
 
-    def begin(self, **columns: Any) -> int | None:
-        """Write a row that is about to be sent; None where no ledger is kept."""
-        row: int | None = self._try(lambda ledger: ledger.begin(**columns))
-        return row
+    def begin(self, *, sleep: Callable[[float], None] = time.sleep, **columns: Any) -> int | None:
+        """Write a row that is about to be sent; None where no ledger is kept.
 
-    def note(self, row: int | None, write: Callable[[Ledger, int], None]) -> None:
-        """Do one write on a row, where there is one."""
+        Waits for a locked history, with `sleep`. Raises HistoryLocked or HistoryFull where nothing
+        may be sent, because it could not be written down; never for a row that has its end.
+        """
+        ended = "status" in columns
+        return self._ask(lambda ledger: ledger.begin(sleep=sleep, **columns), ended=ended)
+
+    def sending(self, row: int | None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Note that a request is sent again; waits and raises as `begin` does."""
         if row is not None:
-            self._try(lambda ledger: write(ledger, row))
+            self._ask(lambda ledger: ledger.sending(row, sleep=sleep), ended=False)
 
-    def _try(self, write: Callable[[Ledger], Any]) -> Any:
-        # Another thread may give it up at any moment.
+    def made(
+        self, row: int | None, answer: Answer, *, rewritten: str | None, attempts: int
+    ) -> bool:
+        """Note an answer; tell whether its address is on disk."""
+        noted = self.note(
+            row,
+            lambda ledger, number: ledger.made(
+                number, answer, rewritten=rewritten, attempts=attempts
+            ),
+        )
+        (self._unwritten.discard if noted else self._unwritten.add)(answer.image_url)
+        return noted
+
+    def note(self, row: int | None, write: Callable[[Ledger, int], None]) -> bool:
+        """Do one write on a row, where there is one; tell whether it is on disk."""
+        # Another thread may give the ledger up at any moment.
+        ledger = self._ledger
+        if row is None or ledger is None:
+            return False
+        try:
+            write(ledger, row)
+        except ConfigurationError as error:
+            self._failed(ledger, error)
+            return False
+        return True
+
+    def _ask(self, write: Callable[[Ledger], T], *, ended: bool) -> T | None:
         ledger = self._ledger
         if ledger is None:
             return None
         try:
             return write(ledger)
+        except (HistoryLocked, HistoryFull) as error:
+            if not ended:
+                raise _unsent(error) from None
+            self._failed(ledger, error)
         except ConfigurationError as error:
-            with self._giving_up:
-                first, self._ledger = self._ledger is not None, None
-            if first:
-                ledger.close()
-                self._give_up(error.message)
-            return None
+            self._failed(ledger, error)
+        return None
 
-    def _give_up(self, why: str) -> None:
-        self._warn(f"history is not being kept: {why}")
+    def _failed(self, ledger: Ledger, error: ConfigurationError) -> None:
+        if not isinstance(error, HistoryBroken):
+            if self._ledger is not None:
+                self._say(type(error).__name__, f"the history is not complete: {error.message}")
+            return
+        with self._saying:
+            first, self._ledger = self._ledger is not None, None
+        if first:
+            ledger.close()
+            self._say("given up", f"history is not being kept: {error.message}")
 
+    def _locked(self) -> None:
+        self._say("waiting", "The history is locked by another program; waiting for it.")
 
-def _open(path: Path) -> sqlite3.Connection:
-    import sqlite3
-
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        # Prompts and picture addresses are nobody else's business.
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    give_up = time.monotonic() + _BUSY_SECONDS
-    while True:
-        db = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-        try:
-            # Entering WAL mode does not wait for a lock by itself.
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            _migrate(db, path)
-        except sqlite3.OperationalError as error:
-            db.close()
-            if "locked" not in str(error) or time.monotonic() > give_up:
-                raise
-            time.sleep(0.02)
-        except BaseException:
-            db.close()
-            raise
-        else:
-            return db
+    def _say(self, cause: str, text: str) -> None:
+        with self._saying:
+            first = cause not in self._said
+            self._said.add(cause)
+        if first:
+            self._warn(text)
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    if _version(db) == len(MIGRATIONS):
-        return
-    db.execute("BEGIN IMMEDIATE")
-    with db:
-        version = _version(db)
-        if version > len(MIGRATIONS):
-            raise ConfigurationError(
-                f"The history {path} was written by a newer zimage (schema {version})."
-            )
-        for number in range(version, len(MIGRATIONS)):
-            for statement in MIGRATIONS[number].split(";"):
-                if statement.strip():
-                    db.execute(statement)
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-
-def _concerns_the_file(error: ConfigurationError) -> bool:
-    """Tell whether an error is of the file (full, locked, unreadable), not of what was written."""
-    import sqlite3
-
-    return isinstance(error.__context__, (sqlite3.OperationalError, OSError))
+def _unsent(error: HistoryError) -> HistoryError:
+    error.message += " Nothing was sent."
+    return error
 
 
 def _storable(value: Any) -> Any:
@@ -433,20 +446,3 @@ def _storable(value: Any) -> Any:
         except UnicodeEncodeError:
             return value.encode("utf-8", "surrogatepass")
     return value
-
-
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-@contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    import sqlite3
-
-    try:
-        yield
-    except (sqlite3.Error, OSError, ValueError, OverflowError, RecursionError) as error:
-        raise ConfigurationError(
-            f"The history {path} cannot be used: {error}",
-            hint="Pictures are still made and saved. Move the file away to begin a new history.",
-        ) from None

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zimage_cli.api import limits, retry
-from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host
-from zimage_cli.api.errors import DiskError, UsageError
+from zimage_cli.api.endpoint import SANDBOX
+from zimage_cli.api.errors import (
+    AddressRefused,
+    ConfigurationError,
+    DiskError,
+    NotSavedError,
+    UsageError,
+)
 from zimage_cli.core import evidence, ledger
-from zimage_cli.core.files import reason
+from zimage_cli.core.entry import moment, why_refused
+from zimage_cli.core.files import reason, remove_abandoned
 from zimage_cli.core.names import NameTemplate, numbered
 from zimage_cli.core.picture import saved_facts
 from zimage_cli.core.save import FolderPlace
@@ -26,6 +33,13 @@ if TYPE_CHECKING:
     from zimage_cli.core.ledger import Ledger
 
 READY, EXPIRED, BUSY, GONE = "ready", "expired", "busy", "gone"
+CLAIMED, LOST = "claimed", "lost"
+
+_GONE_FOR_GOOD = frozenset({403, 404, 410})
+
+
+class TakenError(NotSavedError):
+    """Another process is fetching the picture right now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +57,48 @@ class Candidate:
             left = until - datetime.now(UTC)
             hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
             return f"can be fetched for {hours} h {minutes} min more"
+        if self.state == EXPIRED and until is None and self.entry.answered_at is not None:
+            return "made nobody knows when: the history has no date for it"
         return {
             EXPIRED: f"over {limits.URL_LIFETIME_HOURS} h old: the service has dropped it",
             BUSY: f"zimage process {self.entry.pid} is still saving it",
             GONE: "made by the sandbox, which has ended",
+            CLAIMED: "another zimage is fetching it right now",
+            LOST: "given up before",
         }.get(self.state, self.state)
 
+    @property
+    def hopeless(self) -> bool:
+        """Tell whether not even trying makes sense, or it is being done right now."""
+        return self.state == CLAIMED or self.entry.region == SANDBOX
 
-def candidates(book: Ledger) -> list[Candidate]:
-    """Return every picture that was made and not saved, oldest first."""
-    return [Candidate(entry, _state(entry)) for entry in book.with_status(ledger.MADE)]
+
+def candidates(book: Ledger, ids: Collection[int] = ()) -> list[Candidate]:
+    """Return every picture that was made and not saved, oldest first.
+
+    Those among `ids` too that were given up as lost, as long as an address is known.
+    """
+    found = book.with_status(ledger.MADE)
+    known = {entry.id for entry in found}
+    named = (book.entry(number) for number in sorted(set(ids) - known))
+    found += [entry for entry in named if entry and entry.status == ledger.LOST and entry.image_url]
+    return [Candidate(entry, _state(entry)) for entry in found]
 
 
 def _state(entry: Entry) -> str:
+    if entry.claimed:
+        return CLAIMED
     # A failed download leaves an error behind; without one the process may be at it right now.
     if entry.error is None and entry.in_progress:
         return BUSY
     if entry.region == SANDBOX:
         return GONE
+    if entry.status == ledger.LOST:
+        return LOST
     until = entry.expires_at
-    return READY if until is not None and datetime.now(UTC) < until else EXPIRED
+    if until is None or datetime.now(UTC) >= until:
+        return EXPIRED
+    return READY
 
 
 def recover(
@@ -78,14 +114,43 @@ def recover(
     """Fetch one picture and save it where it was meant to go, or into `folder`; return its path.
 
     Nothing is paid again. A picture that got its name in the instant before its process died is
-    found there. Raises NotSavedError, or UsageError where the folder cannot be written.
+    found there, and so is one that another process has saved meanwhile. Raises NotSavedError, or
+    UsageError where the folder cannot be written.
     """
-    wanted = _wanted(entry, folder, default_folder)
-    there = _already_there(book, entry, wanted)
-    if there is not None:
-        return there
-    FolderPlace(wanted.parent).prepare()
-    return _fetch(book, client, entry, wanted, on_progress, sleep)
+    with _claimed(book, entry) as saved:
+        wanted = _wanted(entry, folder, default_folder)
+        there = saved or _already_there(book, entry, wanted)
+        if there is not None:
+            return there
+        FolderPlace(wanted.parent).prepare()
+        return _fetch(book, client, entry, wanted, on_progress, sleep)
+
+
+@contextmanager
+def _claimed(book: Ledger, entry: Entry) -> Iterator[Path | None]:
+    """Have a picture for this process alone; yield where another has saved it meanwhile.
+
+    Raises NotSavedError where another process has it.
+    """
+    if not book.claim(entry.id):
+        now = book.entry(entry.id)
+        if now is not None and now.status == ledger.SAVED and now.path:
+            yield Path(now.path)
+            return
+        raise TakenError(
+            f"Another zimage is fetching {entry.id} right now.",
+            hint="Where it went, when that has ended: zimage history show " + str(entry.id),
+        )
+    try:
+        yield None
+    finally:
+        book.release(entry.id)
+
+
+def clear(found: list[Candidate], folder: Path | None, default_folder: Path) -> None:
+    """Remove what was left half written where pictures go, by processes that were killed."""
+    for place in {_wanted(one.entry, folder, default_folder).parent for one in found}:
+        remove_abandoned(place)
 
 
 def claim(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
@@ -106,10 +171,11 @@ def fetch_again(
 ) -> Path:
     """Fetch one picture that `claim` did not find, save it and return its path.
 
-    Raises NotSavedError.
+    Raises NotSavedError, also where another process fetches it.
     """
-    wanted = _wanted(entry, None, default_folder)
-    return _fetch(book, client, entry, wanted, on_progress, time.sleep)
+    with _claimed(book, entry) as saved:
+        wanted = _wanted(entry, None, default_folder)
+        return saved or _fetch(book, client, entry, wanted, on_progress, time.sleep)
 
 
 def _examine(path: Path) -> Fetched | None:
@@ -152,22 +218,41 @@ def _fetch(
 ) -> Path:
     from zimage_cli.api.download import fetch
 
-    loopback = is_loopback_host(host_of(entry.endpoint))
     url = entry.image_url or ""
+    refused = why_refused(entry)
+    if refused is not None:
+        _give_up(book, entry, error := AddressRefused(refused))
+        raise error
     try:
         with FolderPlace(wanted.parent).draft(str(wanted)) as draft:
             fetched = retry.run(
-                lambda: fetch(client, url, draft.file, loopback=loopback, on_progress=on_progress),
+                lambda: fetch(
+                    client, url, draft.file, loopback=entry.loopback, on_progress=on_progress
+                ),
                 retry.Policy(limits.PICTURE_RETRIES, wait_base=limits.PICTURE_WAIT_BASE),
                 sleep=sleep,
             )
             # Before it gets its name: so that `claim` knows it should this process die right now.
             book.fetched(entry.id, fetched)
             path = Path(draft.keep()).absolute()
-    except OSError as error:
-        raise DiskError(f"{wanted} could not be written: {reason(error)}.") from None
+    except NotSavedError as error:
+        until = entry.expires_at
+        over = until is not None and datetime.now(UTC) > until
+        if over and error.http_status in _GONE_FOR_GOOD:
+            _give_up(book, entry, error)
+        raise
+    except (OSError, ValueError) as error:
+        # ValueError: a path in the history that no file can have.
+        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
+        raise DiskError(f"{wanted} could not be written: {why}.") from None
     _note(book, entry, path, fetched)
     return path
+
+
+def _give_up(book: Ledger, entry: Entry, error: NotSavedError) -> None:
+    """Note that a picture will never be fetched; its address stays, for who wants to try again."""
+    with suppress(ConfigurationError):
+        book.ended(entry.id, ledger.LOST, error)
 
 
 def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
@@ -195,9 +280,16 @@ def _wanted(entry: Entry, folder: Path | None, default_folder: Path) -> Path:
         seed=entry.seed,
         size=entry.size,
         region=entry.region,
-        when=datetime.fromisoformat(entry.created_at).astimezone(),
+        when=_local(entry.created_at),
     )
     return (folder or default_folder) / name
+
+
+def _local(created: str) -> datetime:
+    with suppress(OverflowError, OSError, ValueError):
+        if (when := moment(created)) is not None:
+            return when.astimezone()
+    return datetime.now(UTC).astimezone()
 
 
 def pick(found: list[Candidate], ids: list[int]) -> list[Candidate]:

@@ -121,7 +121,7 @@ def _ledger(settings: Settings) -> Check:
     if path is None:
         return Check("history", "warning", "no home folder is known", hint)
     try:
-        Ledger(path).close()
+        Ledger(path, patience=1).close()
         if not os.access(path, os.W_OK):
             return Check("history", "warning", f"{path} is read-only", hint)
     except ZimageError as error:
