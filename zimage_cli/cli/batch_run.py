@@ -100,6 +100,7 @@ class _Run(NamedTuple):
     ) -> int:
         """Make the pictures, say what came of it, and return the exit status."""
         with self._maker() as maker, self._view() as view:
+            maker.sleep = maker.client.sleep
             if self.wishes.fresh:
                 journal.append({"status": FRESH, "time": now()})
             runner = Runner(
@@ -116,6 +117,8 @@ class _Run(NamedTuple):
         if len(self.signals.numbers) > 1:
             self.out.say("left at once: what was in flight may have been made and billed")
         _report(self.out, runner.tally, self.preflight, self.wishes)
+        if maker.ledger.without_row:
+            self.out.warn(f"{maker.ledger.without_row:,} pictures are not in the history")
         if view.lost is not None:
             raise view.lost
         asked = self.signals.numbers

@@ -32,6 +32,11 @@ def ends_all(error: ZimageError, item: Item) -> bool:
     return isinstance(error, _POINTLESS)
 
 
+def unsent(error: ZimageError) -> bool:
+    """Tell whether an error that ends a run says that its line was never sent: it is new then."""
+    return isinstance(error, ConnectionFailed | ConfigurationError)
+
+
 def to_fetch(error: ZimageError) -> bool:
     """Tell whether the picture was made and can still be fetched, unpaid."""
     return isinstance(error, NotSavedError) and not isinstance(error, AddressRefused)

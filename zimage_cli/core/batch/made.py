@@ -58,8 +58,9 @@ def run_of(record: dict[str, Any], maker: Maker, request: Request, wanted: str) 
         {},
         datetime.now(UTC),
         time.monotonic(),
-        # It has no row, and gets none: what is not there cannot be told as lost.
+        # It has no row and gets none; but the journal has it.
         begun=True,
+        noted=True,
         attempts=attempts or 1,
         answer=Answer(
             image_url=str(record.get("image_url")),

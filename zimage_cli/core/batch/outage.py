@@ -69,6 +69,9 @@ class Reach:
     def passed(self) -> None:
         """Note that a request was sent."""
         with self._changed:
+            if self._since is not None and self._probe != threading.get_ident():
+                # It was connected before.
+                return
             self._refused, since, self._since, self._probe = 0, self._since, None, None
             self._changed.notify_all()
         if since is not None:

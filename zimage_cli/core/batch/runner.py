@@ -23,7 +23,7 @@ from zimage_cli.api.errors import (
 from zimage_cli.core import recover
 from zimage_cli.core.batch import crew, made
 from zimage_cli.core.batch import state as states
-from zimage_cli.core.batch.causes import ends_all, maybe_billed, to_fetch
+from zimage_cli.core.batch.causes import ends_all, maybe_billed, to_fetch, unsent
 from zimage_cli.core.batch.outage import Reach
 from zimage_cli.core.batch.plan import Item, within
 from zimage_cli.core.batch.tally import (
@@ -329,21 +329,22 @@ class Runner:
         self, item: Item, seed: int | None, error: ZimageError, one: _Answered | None = None
     ) -> None:
         """Note a line that failed; `one` is its answer, where its picture is not saved."""
-        # A picture that was made and not fetched is not lost: the next run fetches it, unpaid.
-        paid = to_fetch(error)
-        status = LOST if maybe_billed(error) and not paid else FAILED
-        document = self._error_document(error, item.request.prompt)
         if isinstance(error, DiskError):
             self._full = self._full or error
         if ends_all(error, item):
             self._end_all(error)
+            if unsent(error):
+                return
+        # A picture that was made and not fetched is not lost: the next run fetches it, unpaid.
+        paid = to_fetch(error)
+        status = LOST if maybe_billed(error) and not paid else FAILED
+        document = self._error_document(error, item.request.prompt)
         if not paid:
             self._not_saved(item, status, seed, document)
             return
         if one is not None:
             document |= made.facts(one.run, one.at, one.maker.destination.region)
-        known = one is None or (one.run.entry is not None and one.run.noted)
-        kept = self._not_saved(item, status, seed, document) or known
+        kept = self._not_saved(item, status, seed, document) or one is None or one.run.noted
         if one is not None and not kept:
             self._view.address(item.line, made.command(one.run))
         with self._book:
