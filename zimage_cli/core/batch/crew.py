@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SAVERS = 8
 """Pictures that are fetched and checked at a time: enough for any line, few enough for one core."""
 
+SCARCE_HINT = "End other programs, raise the limits that ulimit -a shows, or lower --concurrency."
+
 _FILES_A_LINE = 3
 """Open files of a line in flight: two connections and the picture; so many more in the sandbox."""
 
@@ -23,10 +25,10 @@ _SPARE_FILES = 8
 
 
 class Crew:
-    """Threads that are started together: `askers` and `savers` say how many there are.
+    """Threads that are started together: `askers` and `savers` say how many work.
 
-    None of them works before `go`. Where no more threads can be started, there are fewer. Raises
-    ConfigurationError where there is none that asks.
+    None of them works before `go`. Where no more can be started, half of them are sent home: what
+    they do takes memory too. Raises ConfigurationError where there is none that asks.
     """
 
     def __init__(
@@ -36,28 +38,30 @@ class Crew:
         self._go = threading.Event()
         try:
             for number in range(askers):
-                self._start(ask, f"asker-{number}")
+                self._start(ask, "askers", number)
                 self.askers += 1
                 if number < savers:
-                    self._start(save, f"saver-{number}")
+                    self._start(save, "savers", number)
                     self.savers += 1
         except (RuntimeError, MemoryError) as error:
             if not self.askers:
                 raise ConfigurationError(
                     f"This machine starts no thread for the work ({error}). Nothing was sent.",
-                    hint="End other programs, or raise the limits that ulimit -a shows.",
+                    hint=SCARCE_HINT,
                 ) from None
+            self.askers, self.savers = (self.askers + 1) // 2, self.savers // 2
 
     def go(self) -> None:
         """Have them work."""
         self._go.set()
 
-    def _start(self, job: Callable[[], None], name: str) -> None:
+    def _start(self, job: Callable[[], None], kind: str, number: int) -> None:
         def work() -> None:
             self._go.wait()
-            job()
+            if number < getattr(self, kind):
+                job()
 
-        threading.Thread(target=work, name=name, daemon=True).start()
+        threading.Thread(target=work, name=f"{kind}-{number}", daemon=True).start()
 
 
 def room_for(lines: int, *, sandbox: bool) -> int:

@@ -127,7 +127,8 @@ class Runner:
         self._working = workers.askers
         self._saving = self._savers = workers.savers
         if workers.askers < wanted:
-            self._view.warn(f"no more threads can be started: {workers.askers} lines in flight")
+            few = f"{workers.askers:,} at a time instead of {wanted:,}"
+            self._view.warn(f"lines are made {few}: no more threads can be started (ulimit -a)")
         workers.go()
 
     def wait(self, seconds: float) -> bool:
@@ -182,7 +183,8 @@ class Runner:
 
     def _broken(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
-            self._end_all(ConfigurationError("There is no memory left for zimage."))
+            scarce = "There is no memory left for zimage: nothing more was sent."
+            self._end_all(ConfigurationError(scarce, hint=crew.SCARCE_HINT))
         else:
             self._bug = error
             self.stop()
