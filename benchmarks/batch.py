@@ -2,9 +2,10 @@
 
     python benchmarks/batch.py [--rounds N] [--day]
 
-Prints pictures a second beside a plain httpx and thread-pool script, peak memory at 100 and at
-10,000 lines, the rate kept at the account's limit with the number of 429, how long 10,000 saved
-lines take to resume and, with --day, how ledger and journal grow over a day at the limit.
+Prints pictures a second beside a plain httpx and thread-pool script, what syncing the folder takes
+of that, peak memory at 100 and at 10,000 lines, the rate kept at the account's limit with the
+number of 429, how long 10,000 saved lines take to resume and, with --day, how ledger and journal
+grow over a day at the limit.
 """
 
 from __future__ import annotations
@@ -122,6 +123,29 @@ def speed(rounds: int) -> None:
     print(f"{COUNT} pictures of 1.4 MB, 0.5 s each, {WORKERS} in flight; median of {rounds} ratios")
     print(f"  zimage batch {COUNT / a:6.1f}/s   plain script {COUNT / b:6.1f}/s")
     print(f"  time {ratio:.2f} × the plain script's  (at most 1.1)")
+    one = folder_sync()
+    print(
+        f"  syncing the folder takes {one * 1000:.2f} ms after a link: {COUNT * one / a:.1%} of the"
+    )
+    print("  time, were it done for each picture alone; those that are saved together share one")
+
+
+def folder_sync() -> float:
+    """Return the median seconds that a folder's sync takes after a file in it got its name."""
+    from zimage_cli.core.files import sync_folder
+
+    found = []
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        for number in range(COUNT):
+            path = folder / f".{number}.part"
+            path.write_bytes(bytes(4096))
+            (folder / f"{number}.png").hardlink_to(path)
+            path.unlink()
+            began = time.perf_counter()
+            sync_folder(folder)
+            found.append(time.perf_counter() - began)
+    return median(found)
 
 
 def memory() -> None:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+# `_signal` is what `signal` wraps, and that takes as long to import as a third of a bare start.
+import _signal  # type: ignore[import-not-found]
+
+# Before anything else: until something can be sent, Ctrl-C simply ends the process. Python's own
+# handler would raise at any instant, in the middle of an import too.
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 import gc
 import os
 import sys
@@ -17,13 +25,24 @@ def run() -> None:
     # What a start loads stays until the end: looking through it for garbage, again and again, makes
     # the start a tenth slower.
     gc.set_threshold(50_000, 20, 50)
-    try:
-        from zimage_cli.cli.main import main
+    from zimage_cli.cli.main import main
 
-        status = main(sys.argv[1:])
-    except KeyboardInterrupt:
-        status = 130
+    status = main(sys.argv[1:])
+    # All is said and done: nothing is left that Ctrl-C could end.
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    if _work_hangs():
+        # It must not keep the process, nor meet an interpreter that is half gone.
+        os._exit(status)  # noqa: TID251
     sys.exit(status)  # noqa: TID251 - the one exit
+
+
+def _work_hangs() -> bool:
+    """Tell whether a thread that makes pictures was left behind: a disk may not answer it."""
+    threading = sys.modules.get("threading")
+    signals = sys.modules.get("zimage_cli.cli.signals")
+    if threading is None or signals is None:
+        return False
+    return any(thread.name.startswith(signals.WORK) for thread in threading.enumerate())
 
 
 def _print_version() -> bool:

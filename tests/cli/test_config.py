@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -565,6 +566,105 @@ def test_edit_with_an_editor_that_fails(
 def test_edit_without_any_editor(zimage: Any, tmp_path: Path) -> None:
     run = zimage("config", "edit", env={"PATH": str(tmp_path)}, status=2)
     assert "Set VISUAL or EDITOR" in run.stderr
+
+
+def test_the_editor_gets_no_key(zimage: Any, config_file: Path, editor: Any, work: Path) -> None:
+    code = (
+        "import json\n"
+        f"pathlib.Path({str(work / 'seen.json')!r}).write_text(json.dumps(dict(os.environ)))\n"
+    )
+    env = {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_API_KEY_FILE_PATH": "/no/key", "MINE": "kept"}
+    zimage("config", "edit", env={**env, "EDITOR": editor(code)})
+    seen = json.loads((work / "seen.json").read_text())
+    assert KEY not in seen.values()
+    assert seen["DASHSCOPE_API_KEY_FILE_PATH"] == "/no/key"
+    assert seen["MINE"] == "kept"
+
+
+# SIGINT at its default action, as the command line may have it, ends a process at once.
+DEFAULT = (
+    "import signal, sys\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+    "from zimage_cli.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
+)
+
+
+def edit_in_a_terminal(zimage: Any, command: str, *, default: bool = False) -> Any:
+    start = [sys.executable, "-c", DEFAULT] if default else zimage.command
+    child = pexpect.spawn(
+        start[0],
+        [*start[1:], "config", "edit"],
+        env=zimage.environment({"EDITOR": command}),
+        cwd=str(zimage.cwd),
+        encoding="utf-8",
+        timeout=30,
+    )
+    child.expect_exact("editing")
+    return child
+
+
+def status_of(child: Any) -> int:
+    child.expect(pexpect.EOF)
+    child.close()
+    return 128 + child.signalstatus if child.signalstatus else child.exitstatus
+
+
+@POSIX
+@pytest.mark.parametrize("default", [False, True])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT"])
+def test_ctrl_c_is_the_editor_s(
+    name: str, default: bool, zimage: Any, config_file: Path, editor: Any
+) -> None:
+    write(config_file, f'[keys]\nbeijing = "{KEY}"\n')
+    code = (
+        f"import signal\nnumber = signal.{name}\n"
+        "assert signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [number])\n"
+        "print('editing', flush=True)\n"
+        "signal.sigwait([number])\n"
+        "path.write_text('retries = 1\\n' + text)\n"
+    )
+    child = edit_in_a_terminal(zimage, editor(code), default=default)
+    child.sendcontrol("c" if name == "SIGINT" else "\\")
+    assert status_of(child) == 0
+    assert "changed: " in child.before
+    assert stored(config_file)["retries"] == 1
+    assert leftovers(config_file) == []
+
+
+@POSIX
+@pytest.mark.parametrize("default", [False, True])
+def test_ctrl_c_that_ends_the_editor_leaves_no_copy(
+    default: bool, zimage: Any, config_file: Path, editor: Any
+) -> None:
+    write(config_file, f'[keys]\nbeijing = "{KEY}"\n')
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "path.write_text('retries = 1\\n')\n"
+        "print('editing', flush=True)\nsignal.pause()\n"
+    )
+    child = edit_in_a_terminal(zimage, editor(code), default=default)
+    child.sendcontrol("c")
+    assert status_of(child) == 130
+    assert "Traceback" not in child.before
+    assert stored(config_file) == {"keys": {"beijing": KEY}}
+    assert leftovers(config_file) == []
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_zimage_ends_the_editor_and_leaves_no_copy(
+    number: int, zimage: Any, config_file: Path, editor: Any
+) -> None:
+    write(config_file, f'[keys]\nbeijing = "{KEY}"\n')
+    code = "import signal\nprint('editing', os.getpid(), flush=True)\nsignal.pause()\n"
+    child = edit_in_a_terminal(zimage, editor(code))
+    child.expect(r"(\d+)\r\n")
+    process = int(child.match[1])
+    os.kill(child.pid, number)
+    assert status_of(child) == 128 + number
+    assert leftovers(config_file) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
 
 
 # -- the whole ------------------------------------------------------------------------------------

@@ -40,7 +40,15 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_each_is_taken_once_and_what_was_before_comes_back(handlers: None) -> None:
+def test_without_a_signal_what_was_before_comes_back(handlers: None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with Signals():
+        assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_each_is_taken_once_and_the_end_is_not_cut_off(handlers: None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with Signals() as signals:
         assert signals.wait(0) is None
@@ -50,8 +58,9 @@ def test_each_is_taken_once_and_what_was_before_comes_back(handlers: None) -> No
         assert signals.wait() == signal.SIGTERM
         assert signals.wait(0.01) is None
         assert signals.numbers == [signal.SIGINT, signal.SIGTERM]
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # What the process says at its end is not cut off by one more.
+    signal.raise_signal(signal.SIGINT)
+    assert signals.numbers == [signal.SIGINT, signal.SIGTERM, signal.SIGINT]
 
 
 def test_another_thread_wakes_it_and_a_signal_interrupts_the_wait(handlers: None) -> None:

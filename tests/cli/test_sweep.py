@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from zimage_cli.api.errors import UsageError
+from zimage_cli.cli.sweep import MAX_PICTURES, requests_of
+from zimage_cli.core.request import Request
 
 NOWHERE = {
     "DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef",
@@ -153,3 +158,86 @@ def test_a_dry_run_shows_every_variant(zimage: Any) -> None:
     text = result.stdout + result.stderr
     assert "a kite" in text
     assert "b kite" in text
+
+
+# -- too many: known before any is listed ----------------------------------------------------------
+
+HINT = "A batch makes up to 1,000,000 of each line of a file, with the same options"
+
+
+def bounded(zimage: Any, *args: str) -> str:
+    """Run the command with little memory and time; return what it says."""
+    resource = pytest.importorskip("resource")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+        resource.setrlimit(resource.RLIMIT_CPU, (15, 15))
+
+    process = zimage.popen(*args, env=NOWHERE, preexec_fn=limit)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2, said.decode()
+    return str(said.decode())
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("{a|b}" * 19, "--expand", "-n", "100"),
+            "52,428,800 pictures are too many: 524,288 prompts × 100 of each; allowed: 10,000",
+        ),
+        (
+            ("kite", "--seeds", "1-100000", "--sizes", "1:1,16:9", "-n", "10000"),
+            (
+                "2,000,000,000 pictures are too many: 2 sizes × 100,000 seeds × 10,000 of each; "
+                "allowed: 10,000"
+            ),
+        ),
+        (
+            ("{a|b}" * 200, "--expand", "-n", "10000"),
+            (
+                "about 10^64 pictures are too many: about 10^60 prompts × 10,000 of each; "
+                "allowed: 10,000"
+            ),
+        ),
+        (
+            # 8,192 prompts are allowed, a gigabyte of text is not.
+            ("{a|b}" * 13 + "x" * 120_000, "--expand"),
+            "8,192 pictures are too many: 8,192 prompts; allowed: 266",
+        ),
+    ],
+)
+def test_too_many_pictures_are_refused_in_little_memory(
+    args: tuple[str, ...], message: str, zimage: Any
+) -> None:
+    said = bounded(zimage, "generate", *args)
+    assert f"error: {message}\n" in said
+    assert HINT in said
+
+
+def test_a_count_that_is_too_large_says_how_to_have_it(zimage: Any) -> None:
+    said = zimage("generate", "kite", "-n", "10001", env=NOWHERE, status=2).stderr
+    assert "error: --count: 10001 is not allowed; allowed: 1 … 10000\n" in said
+    assert "zimage batch FILE" in said
+    assert "zimage batch" not in zimage("generate", "kite", "-n", "0", status=2).stderr
+
+
+def test_so_they_are_in_a_line_of_a_batch(zimage: Any, work: Path) -> None:
+    lines = [{"prompt": "{a|b}" * 19}, {"prompt": "{a|b}" * 7, "count": 1000}]
+    (work / "lines.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    said = bounded(zimage, "batch", "lines.jsonl", "--expand", "--count", "10000", "--dry-run")
+    assert (
+        "line 1: 5,242,880,000 pictures are too many: "
+        "524,288 prompts × 10,000 of each; allowed: 1,000,000\n" in said
+    )
+    assert "1 of 2 lines cannot be used" in said
+
+
+def test_as_many_as_are_allowed() -> None:
+    request = Request("a {red|blue} kite", "512*512", None, prompt_extend=False)
+    listed = requests_of(request, True, "1:1,16:9", "1-50", 50, no_seed=False)
+    assert len(listed) == MAX_PICTURES
+    with pytest.raises(UsageError, match="10,200 pictures"):
+        requests_of(request, True, "1:1,16:9", "1-51", 50, no_seed=False)
+    with pytest.raises(UsageError, match="10,200 pictures"):
+        requests_of(request, True, "1:1,16:9", "1-50", 51, no_seed=False)

@@ -57,6 +57,27 @@ def test_what_is_no_evidence_is_left_as_it_is(tmp_path: Path, content: bytes) ->
         evidence.update(tmp_path / "gone.json", a=1)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links and named pipes are POSIX's")
+def test_what_was_planted_in_the_place_of_evidence_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to("other.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("link.json", "pipe.json"):
+        failed: list[OSError] = []
+
+        def update(path: Path = tmp_path / name, failed: list[OSError] = failed) -> None:
+            with pytest.raises(OSError) as caught:
+                evidence.update(path, a=1)
+            failed.append(caught.value)
+
+        thread = threading.Thread(target=update, daemon=True)
+        thread.start()
+        thread.join(30)
+        assert failed, "it hangs, or writes"
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "other.json").read_text() == "{}"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
 def test_it_is_nobody_elses_business(tmp_path: Path) -> None:
     before = os.umask(0)

@@ -354,7 +354,7 @@ def test_an_address_that_is_not_fetched_from(studio: Any) -> None:
     one.server.script("foreign-url")
     with pytest.raises(NotSavedError, match="https only"):
         one.make()
-    assert (one.entry.status, one.files) == (MADE, [])
+    assert (one.entry.status, one.files) == (LOST, [])
 
 
 def test_a_picture_that_comes_at_the_second_try(studio: Any, small_png: bytes) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from zimage_cli.api.errors import UsageError
+from zimage_cli.core.files import make_temporary
 from zimage_cli.core.save import FolderPlace, StreamPlace
 
 
@@ -53,6 +54,19 @@ def test_a_draft_that_is_not_kept_leaves_nothing(
         with pytest.raises(error):
             fail()
     assert names(work) == []
+
+
+def test_what_a_process_left_that_died_is_cleared_and_what_lives_is_not(work: Path) -> None:
+    place = FolderPlace(work)
+    handle, died = make_temporary(work)
+    os.close(handle)
+    (work / ".zimage-notes.part").write_bytes(b"somebody's own")
+    with place.draft(place.wanted("a.png")) as draft:
+        FolderPlace(work).clear()
+        assert not died.exists()
+        draft.file.write(b"whole")
+        draft.keep()
+    assert names(work) == [".zimage-notes.part", "a.png"]
 
 
 def test_nothing_is_overwritten(work: Path) -> None:

@@ -12,6 +12,7 @@ from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import UsageError
 from zimage_cli.cli.batch_view import money, span
 from zimage_cli.cli.errors import INTERRUPTED_STATUS
+from zimage_cli.cli.signals import raising
 from zimage_cli.core.batch import state as states
 from zimage_cli.core.batch.plan import Defaults, Invalid, Planner
 from zimage_cli.core.batch.state import States
@@ -177,7 +178,9 @@ def confirm(out: Output, text: str) -> None:
 
     if not (sys.stdin and sys.stdin.isatty() and out.stderr.isatty()):
         raise UsageError(f"{text} Nothing was sent.", hint="Add --yes to agree beforehand.")
-    if not typer.confirm(f"{text} Go on?", err=True):
+    with raising():
+        agreed = typer.confirm(f"{text} Go on?", err=True)
+    if not agreed:
         out.say("Nothing was sent.")
         raise typer.Exit(INTERRUPTED_STATUS)
 

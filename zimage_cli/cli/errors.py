@@ -173,6 +173,28 @@ def from_typer(error: typer.TyperException) -> errors.UsageError:
     return errors.UsageError(redact(error.format_message()), hint=hint)
 
 
+def shortage(error: Exception) -> errors.ConfigurationError | None:
+    """Return the error for a system that gives no more memory, threads or files; None else.
+
+    What is needed after a request is loaded before it: then nothing was sent.
+    """
+    import errno
+
+    text = str(error)
+    short = (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno in {errno.ENOMEM, errno.EMFILE})
+        or (isinstance(error, RuntimeError) and "start new thread" in text)
+        or (isinstance(error, ImportError) and ("failed to map" in text or "many open" in text))
+    )
+    if not short:
+        return None
+    return errors.ConfigurationError(
+        f"The system gives this process no more memory, threads or files: {text or 'no memory'}.",
+        hint="Raise the limits: ulimit -a shows them.",
+    )
+
+
 def print_bug(output: Output, error: BaseException) -> None:
     """Say that an unknown exception is a bug in zimage; the traceback only with ZIMAGE_DEBUG=1.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from zimage_cli.api.errors import (
     BillingError,
     ConfigurationError,
     QuotaError,
+    Stopped,
     UsageError,
     ZimageError,
 )
@@ -22,6 +22,7 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, error_documents, exit_status, print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.plan import Plan, is_folder
+from zimage_cli.cli.signals import Signals
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.request import Request, draw_seed, prompt_warning, seeds
@@ -216,23 +217,42 @@ def _with_seeds(request: Request, count: int, *, no_seed: bool) -> tuple[Request
 
 @dataclass
 class _Run:
-    """One run of `generate`: makes the pictures one after the other and reports."""
+    """One run of `generate`: makes the pictures one after the other and reports.
+
+    The pictures are made in a thread of their own. The main thread waits for it and for signals:
+    the first one cancels, which closes the connection in use and sends nothing more.
+    """
 
     plan: Plan
     out: Output
     pictures: list[Picture] = field(default_factory=list)
     failures: list[tuple[Request, ZimageError]] = field(default_factory=list)
     display: Display | None = None
+    maker: Maker | None = None
+    cancelled: bool = False
 
     def run(self) -> None:
         """Make the pictures. Raises typer.Exit with the first failure's status."""
-        try:
-            self._make_all()
-        except ZimageError as error:
-            # Before the first picture: no key, no place to save, no sandbox.
-            self.failures.append((self.plan.requests[0], error))
-        except KeyboardInterrupt as stop:
-            raise self._interrupted(stop) from None
+        with Signals() as signals:
+            try:
+                signals.wait_for(self._make_all, self._cancel, self._unsettled)
+            except ZimageError as error:
+                # Before the first picture: no key, no place to save, no sandbox.
+                self.failures.append((self.plan.requests[0], error))
+            except Stopped:
+                raise self._interrupted(signals.numbers[0]) from None
+            self._report()
+
+    def _cancel(self) -> None:
+        # In this order: a maker that is opened just now sees that it comes too late.
+        self.cancelled = True
+        if self.maker is not None:
+            self.maker.client.cancel()
+
+    def _unsettled(self) -> bool:
+        return self.maker is not None and self.maker.unsettled
+
+    def _report(self) -> None:
         for _, failure in self.failures:
             print_error(self.out, failure)
         if self.plan.report == "json":
@@ -252,7 +272,10 @@ class _Run:
             keep_evidence=plan.keep_evidence,
             retry_lost=plan.retry_lost,
         ) as maker:
+            self.maker = maker
             for number, request in enumerate(plan.requests, 1):
+                if self.cancelled:
+                    raise Stopped
                 if not self._make_one(maker, request, number):
                     break
 
@@ -279,12 +302,15 @@ class _Run:
             self.out.result(picture.path)
         return True
 
-    def _interrupted(self, stop: KeyboardInterrupt) -> Interrupted:
+    def _interrupted(self, number: int) -> Interrupted:
         """Return the interrupt with what became of the picture that was being made."""
         for _, failure in self.failures:
             print_error(self.out, failure)
-        number = getattr(stop, "number", signal.SIGINT)
-        end = Interrupted(number, note=self.display.interrupted if self.display else None)
+        note = None
+        if self.display is not None:
+            self.display.show_cursor()
+            note = self.display.stopped_note
+        end = Interrupted(number, note=note)
         if self.plan.report == "json":
             done = len(self.pictures) + len(self.failures)
             request = self.plan.requests[min(done, len(self.plan.requests) - 1)]

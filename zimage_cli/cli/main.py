@@ -88,22 +88,12 @@ def root(
     """Make pictures with Z-Image Turbo from the terminal."""
 
 
-def _on_signal(number: int, _frame: object) -> None:
-    from zimage_cli.cli.errors import Interrupted
-
-    raise Interrupted(number)
-
-
 def main(args: list[str]) -> int:
-    """Run one command line and return its exit status."""
-    import signal
+    """Run one command line and return its exit status.
 
+    Signals have their default action here: what must not be cut off notes them (`cli.signals`).
+    """
     set_up_streams()
-    # Both end like Ctrl-C, so that what is in flight is written down; nohup keeps its word.
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _on_signal)
     status = _run(args)
     try:
         sys.stdout.flush()
@@ -116,7 +106,6 @@ def main(args: list[str]) -> int:
 
 def _run(args: list[str]) -> int:
     from zimage_cli.api.errors import ZimageError
-    from zimage_cli.cli import errors
 
     output = Output()
     try:
@@ -133,9 +122,7 @@ def _run(args: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort) as stop:
         return _interrupted(output, args, stop)
     except Exception as error:  # noqa: BLE001 - an unknown exception is a bug, and said to be one
-        errors.print_bug(output, error)
-        _print_document(output, args, errors.bug_document(error))
-        return errors.BUG_STATUS
+        return _fail_unknown(output, args, error)
     return 0
 
 
@@ -146,6 +133,17 @@ def _fail(output: Output, args: list[str], error: ZimageError) -> int:
     errors.print_error(output, error)
     _print_document(output, args, *errors.error_documents(error))
     return errors.exit_status(error)
+
+
+def _fail_unknown(output: Output, args: list[str], error: Exception) -> int:
+    from zimage_cli.cli import errors
+
+    shortage = errors.shortage(error)
+    if shortage is not None:
+        return _fail(output, args, shortage)
+    errors.print_bug(output, error)
+    _print_document(output, args, errors.bug_document(error))
+    return errors.BUG_STATUS
 
 
 def _fail_usage(output: Output, args: list[str], error: typer.TyperException) -> int:

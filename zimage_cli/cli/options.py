@@ -21,7 +21,12 @@ MAX_COUNT = 10_000
 def check_count(count: int) -> int:
     """Return `--count` where it is allowed. Raises UsageError."""
     if not 1 <= count <= MAX_COUNT:
-        raise UsageError(f"--count: {count} is not allowed; allowed: 1 … {MAX_COUNT}")
+        raise UsageError(
+            f"--count: {count} is not allowed; allowed: 1 … {MAX_COUNT}",
+            hint="For more, give the prompt several lines of a file: zimage batch FILE"
+            if count > MAX_COUNT
+            else None,
+        )
     return count
 
 

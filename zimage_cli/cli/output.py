@@ -179,6 +179,10 @@ class Output:
         """Print nothing more on stderr: its terminal is gone."""
         _silence(self.stderr)
 
+    def show_cursor(self) -> None:
+        """Show the terminal's cursor again."""
+        self._write(self.stderr, "\x1b[?25h")
+
     def style(self, text: str, sgr: str) -> str:
         """Return text in an SGR style (`1;31`) where stderr gets colour."""
         return f"\x1b[{sgr}m{text}\x1b[0m" if wants_colour(self.stderr, self.environ) else text

@@ -44,39 +44,32 @@ class Display(Observer):
         self._wait: tuple[float, Wait] | None = None
         self._bytes: tuple[int, int | None] | None = None
         self._lines: list[str] = []
+        self._cursor_hidden = False
+        self.stopped_note: str | None = None
         self._wake = threading.Event()
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         if self._shown:
-            self._thread = threading.Thread(target=self._draw, name="display", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._draw, name="display", daemon=True)
+            # Without a thread to draw, the picture is made all the same.
+            with suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._wake.set()
         if self._thread is not None:
-            try:
-                self._thread.join()
-            except KeyboardInterrupt:
-                # A second Ctrl-C: even now the cursor comes first.
-                self._thread.join()
-                raise
+            self._thread.join()
         self._flush()
 
-    @property
-    def interrupted(self) -> str | None:
-        """Return what a person who stops it now should know."""
-        if self._doing == "painting":
-            return (
-                "The request was sent: the picture may have been made and billed. "
-                "It is in zimage history as lost."
-            )
-        if self._doing == "downloading":
-            return "The picture was made: zimage history recover fetches it within 24 hours."
-        return None
+    def show_cursor(self) -> None:
+        """Show the cursor where the drawing thread had no time left to do it."""
+        if self._cursor_hidden:
+            self._out.show_cursor()
 
     # -- what the maker tells ------------------------------------------------------------------
 
@@ -118,6 +111,10 @@ class Display(Observer):
         self._wait = None
         self._bytes = (received, total)
 
+    def stopped(self, note: str | None) -> None:
+        """Keep what a person who stopped it should know."""
+        self.stopped_note = note
+
     def warning(self, text: str) -> None:
         """Keep a warning for a moment when no live line is in the way."""
         self._lines.append(text)
@@ -138,8 +135,9 @@ class Display(Observer):
     # -- the drawing thread --------------------------------------------------------------------
 
     def _draw(self) -> None:
-        # A terminal that went away must not cost the picture, nor a traceback.
-        with suppress(OSError):
+        # Whatever goes wrong here, a terminal that went away or a module that cannot be loaded,
+        # must not cost the picture, nor show a traceback.
+        with suppress(Exception):
             self._draw_all()
 
     def _draw_all(self) -> None:
@@ -150,6 +148,7 @@ class Display(Observer):
         console.print(self._table())
         if self._done.is_set() or not self._live:
             return
+        self._cursor_hidden = True
         with Live(
             console=console,
             transient=True,
@@ -159,6 +158,7 @@ class Display(Observer):
         ) as live:
             while not self._done.wait(_FRAME):
                 live.update(self._frame(), refresh=True)
+        self._cursor_hidden = False
 
     def _table(self) -> Any:
         from rich.table import Table

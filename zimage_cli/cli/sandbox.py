@@ -11,6 +11,7 @@ from zimage_cli.api.errors import UsageError
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
+from zimage_cli.cli.signals import Signals
 from zimage_cli.core.text import visible
 
 app = App(
@@ -80,7 +81,7 @@ def serve(
             out.note(log_line(line))
 
     config = Sandbox(port=port, latency=latency, rps=rps, faults=faults, fault_seed=seed, log=log)
-    with config as server:
+    with Signals() as signals, config as server:
         out.result(server.api_root)
         out.note(f"The sandbox serves at {server.api_root}; pictures at {server.picture_origin}.")
         out.note("Point software at it (any key of the right shape will do):")
@@ -88,11 +89,9 @@ def serve(
         out.note(f"  export DASHSCOPE_HTTP_BASE_URL={server.api_root}")
         out.note(f"  export DASHSCOPE_API_KEY={SANDBOX_KEY}")
         out.note("What it was asked and what it billed: GET /sandbox/books. Ctrl-C ends it.")
-        try:
-            server.wait()
-        except KeyboardInterrupt:
-            books = server.books
-            out.note(f"\nStopped after {books.post_count} calls, {books.billed_count} pictures.")
+        signals.wait()
+        books = server.books
+        out.note(f"\nStopped after {books.post_count} calls, {books.billed_count} pictures.")
 
 
 def json_line(line: dict[str, Any]) -> str:

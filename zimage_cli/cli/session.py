@@ -81,6 +81,7 @@ def open_maker(
             template=template,
             evidence=settings.output_dir.value / evidence.FOLDER if keep_evidence else None,
             pace=_pace(settings, whom, stack),
+            sleep=client.sleep,
         )
 
 

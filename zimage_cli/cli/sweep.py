@@ -10,14 +10,18 @@ from zimage_cli.api.errors import UsageError
 from zimage_cli.cli.batch import parse_max_cost
 from zimage_cli.cli.batch_check import ASK_ABOVE, confirm
 from zimage_cli.cli.batch_view import money
-from zimage_cli.core.batch.plan import variants
+from zimage_cli.core.batch.plan import MAX_VARIANTS, variants
 from zimage_cli.core.expand import parse_seeds, parse_sizes
 from zimage_cli.core.request import Request, draw_seed
-from zimage_cli.core.request import seeds as following
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
     from zimage_cli.cli.plan import Plan
+
+MAX_PICTURES = 10_000
+"""Pictures of one run, which holds them all in memory; a batch takes one after the other."""
+_MAX_TEXT = 32_000_000
+"""Characters of all their prompts: of a very long one there are fewer pictures."""
 
 
 def requests_of(
@@ -40,12 +44,16 @@ def requests_of(
     listed_seeds = parse_seeds(seeds) if seeds is not None else ()
     if request.seed is None and not listed_seeds and not no_seed:
         request = replace(request, seed=draw_seed())
-    found = []
-    for one in variants(request, listed_sizes, listed_seeds, alternatives=expand):
-        if one.seed is None:
-            found += [one] * count
-        else:
-            found += [replace(one, seed=seed) for seed in following(one.seed, count)]
+    found = variants(
+        request,
+        listed_sizes,
+        listed_seeds,
+        count,
+        alternatives=expand,
+        most=min(MAX_PICTURES, _MAX_TEXT // len(request.prompt) or 1) if expand else MAX_PICTURES,
+        hint=f"A batch makes up to {MAX_VARIANTS:,} of each line of a file, with the same options: "
+        "zimage batch FILE",
+    )
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zimage_cli.api.characters import json_text
-from zimage_cli.core.files import write_whole
+from zimage_cli.core.files import open_own, write_whole
 
 FOLDER = "aliyun-zimage-turbo"
 
@@ -28,7 +28,8 @@ def write(folder: Path, facts: dict[str, Any], *, started: datetime, number: int
 def update(path: Path, **facts: Any) -> None:
     """Change some facts of an evidence file, whole. Raises OSError, or ValueError for no JSON."""
     try:
-        document = json.loads(path.read_bytes())
+        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+            document = json.loads(file.read())
     except RecursionError:
         document = None
     if not isinstance(document, dict):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 from zimage_cli.api.errors import UsageError
@@ -15,11 +18,20 @@ _LOW_SPACE = 16 * 1024 * 1024
 """Bytes. A picture of the largest size, uncompressed: with less than that free, asking first is
 cheaper than losing it."""
 
+_PREFIX = ".zimage-"
 _TEMPORARY = r"\.zimage-[0-9a-f]{12}\.part"
 
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES, errno.ENOSYS}
 )
+_NO_SYNC = frozenset(
+    {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EISDIR}
+)
+
+_unsynced: set[Path] = set()
+"""Folders with names that may not be on disk yet."""
+_unsynced_lock = threading.Lock()
+_syncing = threading.Lock()
 
 
 def make_temporary(folder: Path, mode: int = 0o666) -> tuple[int, Path]:
@@ -32,7 +44,7 @@ def make_temporary(folder: Path, mode: int = 0o666) -> tuple[int, Path]:
     # changing it for all threads.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
-        path = folder / f".zimage-{os.urandom(6).hex()}.part"
+        path = folder / f"{_PREFIX}{os.urandom(6).hex()}.part"
         try:
             handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), mode)
         except FileExistsError:
@@ -67,12 +79,14 @@ def remove_abandoned(folder: Path) -> int:
     """
     removed = 0
     try:
-        names = [entry.path for entry in os.scandir(folder) if re.fullmatch(_TEMPORARY, entry.name)]
+        with os.scandir(folder) as found:
+            hidden = [entry for entry in found if entry.name.startswith(_PREFIX)]
     except OSError:
         return 0
-    for name in names:
-        with suppress(OSError):
-            removed += _remove_unlocked(name)
+    for entry in hidden:
+        if re.fullmatch(_TEMPORARY, entry.name):
+            with suppress(OSError):
+                removed += _remove_unlocked(entry.path)
     return removed
 
 
@@ -82,13 +96,93 @@ def _remove_unlocked(name: str) -> bool:
         return True
     import fcntl
 
-    handle = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    handle = open_own(name, os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.unlink(name)  # noqa: PTH108
     finally:
         os.close(handle)
     return True
+
+
+def open_own(path: Path | str, flags: int) -> int:
+    """Open a file of one's own in a folder that others may write to. Raises OSError.
+
+    No link is followed, a named pipe does not wait for its other end, and what is no regular file
+    is refused. A new file is 0600.
+    """
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    try:
+        handle = os.open(path, flags, 0o600)
+    except OSError as error:
+        # A link: FreeBSD has a number of its own for it.
+        if error.errno in {errno.ELOOP, errno.EMLINK}:
+            raise OSError(error.errno, "it is a link", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return handle
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; `sync_folder` puts them on disk too. Raises OSError."""
+    # Locked: whoever finds a new folder there finds its parent among those to sync.
+    with _unsynced_lock:
+        new = takewhile(lambda above: not above.exists(), (folder, *folder.parents))
+        _unsynced.update(above.parent for above in new)
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the names in a folder, and of new folders above it, are on disk.
+
+    Threads that come while folders are synced share the next sync. Where a folder cannot be synced
+    (Windows, some file systems) nothing is done. Raises OSError where the disk fails.
+    """
+    mine, failed = {folder, *folder.parents}, None
+    with _unsynced_lock:
+        _unsynced.add(folder)
+    with _syncing:
+        with _unsynced_lock:
+            if _unsynced.isdisjoint(mine):
+                return
+            together = _unsynced.copy()
+            _unsynced.clear()
+        left = set(together)
+        try:
+            for one in together:
+                try:
+                    _sync_now(one)
+                except OSError as error:
+                    failed = error if one in mine else failed
+                else:
+                    left.discard(one)
+        finally:
+            # What failed, or was not reached because of an interrupt, is for the next one.
+            with _unsynced_lock:
+                _unsynced.update(left)
+    if failed is not None:
+        raise failed
+
+
+def _sync_now(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        # Windows opens no folder, and one that is not readable is opened by nobody.
+        if error.errno in {errno.EMFILE, errno.ENFILE}:
+            # Too many files are open: this needs no further one.
+            os.sync()
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(handle)
 
 
 def write_whole(path: Path, data: bytes, *, mode: int | None = None, sync: bool = True) -> None:
@@ -110,6 +204,8 @@ def write_whole(path: Path, data: bytes, *, mode: int | None = None, sync: bool 
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if sync:
+        sync_folder(path.parent)
 
 
 def publish(
@@ -160,7 +256,7 @@ def make_writable_folder(folder: Path) -> None:
     Raises UsageError that says what stands in the way.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle, probe = make_temporary(folder)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -197,3 +293,12 @@ def reason(error: OSError) -> str:
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return "a file is in the way"
     return (error.strerror or str(error)).lower()
+
+
+def memory_is_limited() -> bool:
+    """Tell whether the system bounds this process's memory (`ulimit -v`)."""
+    try:
+        import resource
+    except ImportError:
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY

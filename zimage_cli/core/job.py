@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli import __version__
 from zimage_cli.api import limits, retry
-from zimage_cli.api.endpoint import host_of, is_loopback_host, origin_of, without_query
+from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host, origin_of, without_query
 from zimage_cli.api.errors import (
+    AddressRefused,
     AnswerLost,
     DiskError,
     NotSavedError,
@@ -29,7 +31,7 @@ from zimage_cli.api.errors import (
 )
 from zimage_cli.api.payload import MODEL, WireRequest, generation_request
 from zimage_cli.core import ledger as ledgers
-from zimage_cli.core.files import reason
+from zimage_cli.core.files import memory_is_limited, reason
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.pace import LEAD
 from zimage_cli.core.prices import Price, cost, list_price
@@ -44,6 +46,13 @@ if TYPE_CHECKING:
     from zimage_cli.core.request import Request
     from zimage_cli.core.save import Place
 
+
+_MAY_BE_BILLED = (
+    "The request was sent: the picture may have been made and billed. "
+    "It is in zimage history as lost."
+)
+_RECOVERABLE = "The picture was made: zimage history recover fetches it within 24 hours."
+_SANDBOX_ENDS = "The sandbox has ended with its pictures; nothing was billed. Make it again."
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -106,6 +115,9 @@ class Observer:
     def saved(self, picture: Picture) -> None:
         """Note that the picture is in its place."""
 
+    def stopped(self, note: str | None) -> None:
+        """Note that the picture was given up on request; `note` says what became of it."""
+
     def warning(self, text: str) -> None:
         """Say what is worth knowing and stops nothing."""
 
@@ -156,7 +168,10 @@ class Maker:
     sleep: Callable[[float], None] = time.sleep
     sleep_unpaid: Callable[[float], None] | None = None
     _warned: threading.Event = field(default_factory=threading.Event)
-    _loaded: threading.Event = field(default_factory=threading.Event)
+    _prepared: threading.Event = field(default_factory=threading.Event)
+    _sent: threading.Event = field(default_factory=threading.Event)
+    _leaving: set[int] = field(default_factory=set)
+    """Runs that may have sent something and have not come to their end."""
 
     def make(
         self,
@@ -205,6 +220,11 @@ class Maker:
             raise
         return run
 
+    @property
+    def unsettled(self) -> bool:
+        """Tell whether anything was sent that did not come to its end: it has rows to write."""
+        return bool(self._leaving)
+
     def save(self, run: Run, observer: Observer) -> Picture:
         """Do the second half of `make`: fetch the picture of an answer and give it its name."""
         assert run.answer is not None
@@ -213,6 +233,7 @@ class Maker:
         except BaseException as error:
             self._ended(run, error, observer)
             raise
+        self._leaving.discard(id(run))
         observer.saved(picture)
         return picture
 
@@ -222,7 +243,7 @@ class Maker:
 
     def load(self) -> None:
         """Load what comes after a request before the first one is sent: for many of them."""
-        self._loaded.set()
+        self._prepared.set()
         self._load_what_comes_next()
 
     # -- the steps -----------------------------------------------------------------------------
@@ -275,6 +296,10 @@ class Maker:
         sleep = self.sleep_unpaid or self.sleep
 
         def ready() -> None:
+            # In this order: who cancels and then looks at `unsettled` misses nothing that leaves.
+            self._leaving.add(id(run))
+            self.sleep(0.0)
+            self._prepare()
             self._ready(run)
             if turn is not None:
                 self.sleep(turn.left())
@@ -283,13 +308,10 @@ class Maker:
             run.in_flight = True
             if turn is not None:
                 turn.sent()
+            self._sent.set()
             if self.reach is not None:
                 self.reach.passed()
             observer.sent()
-            if not self._loaded.is_set():
-                # The service paints for seconds: time to load what comes after.
-                self._loaded.set()
-                threading.Thread(target=self._load_what_comes_next, daemon=True).start()
 
         def attempt() -> Answer:
             nonlocal turn
@@ -331,6 +353,29 @@ class Maker:
             observer.waiting(wait)
 
         return retry.run(reaching, self.policy, on_wait=waiting, sleep=sleep)
+
+    def _prepare(self) -> None:
+        """Have what comes after the answer loaded while the service paints, for seconds.
+
+        Before anything is sent where the system might refuse it later: a module that cannot be
+        loaded would then cost a picture that is paid.
+        """
+        if self._prepared.is_set():
+            return
+        self._prepared.set()
+
+        def load() -> None:
+            self._sent.wait(1.0)
+            # What fails here fails again, and is reported, when it is needed.
+            with suppress(Exception):
+                self._load_what_comes_next()
+                self.place.clear()
+
+        if not memory_is_limited():
+            with suppress(RuntimeError):
+                threading.Thread(target=load, name="loader", daemon=True).start()
+                return
+        self._load_what_comes_next()
 
     def _load_what_comes_next(self) -> None:
         import zimage_cli.api.answer
@@ -381,7 +426,13 @@ class Maker:
         return picture
 
     def _ended(self, run: Run, error: BaseException, observer: Observer) -> None:
-        """Note how a run ended that did not come to its end."""
+        """Note how a run ended that was cut short."""
+        try:
+            self._note_cut(run, error, observer)
+        finally:
+            self._leaving.discard(id(run))
+
+    def _note_cut(self, run: Run, error: BaseException, observer: Observer) -> None:
         if run.picture is not None:
             # Interrupted after the picture got its name: it is saved, whatever else is missing.
             self._note_picture(run, run.picture, None)
@@ -393,24 +444,32 @@ class Maker:
         else:
             lost = run.in_flight or run.maybe_billed
             self._note_end(run, ledgers.LOST if lost else ledgers.FAILED, error, observer)
+            self._tell_stopped(error, observer, _MAY_BE_BILLED if lost else None)
 
     def _ended_without_picture(
         self, run: Run, answer: Answer, error: BaseException, observer: Observer
     ) -> None:
-        self._note_end(run, ledgers.MADE, error, observer)
-        if not run.noted and isinstance(error, NotSavedError):
-            from shlex import quote
+        refused = isinstance(error, AddressRefused)
+        self._note_end(run, ledgers.LOST if refused else ledgers.MADE, error, observer)
+        hint = None if run.noted else _by_hand(answer)
+        if isinstance(error, AddressRefused):
+            error.hint = f"Ask the service what became of request {answer.request_id}."
+        elif isinstance(error, NotSavedError):
+            error.hint = _SANDBOX_ENDS if self._in_sandbox else hint or error.hint
+        self._tell_stopped(error, observer, hint or _RECOVERABLE)
 
-            # Nothing else knows the address: without it the picture is gone.
-            error.hint = (
-                "the history does not have it, so fetch it yourself within 24 hours: "
-                f"curl -o picture.png {quote(answer.image_url)}"
-            )
+    def _tell_stopped(self, error: BaseException, observer: Observer, note: str | None) -> None:
+        if not isinstance(error, ZimageError):
+            observer.stopped(_SANDBOX_ENDS if note and self._in_sandbox else note)
+
+    @property
+    def _in_sandbox(self) -> bool:
+        return self.destination.region == SANDBOX
 
     # -- notes ---------------------------------------------------------------------------------
 
-    def _note(self, run: Run, write: Callable[[ledgers.Ledger, int], None]) -> None:
-        self.ledger.note(run.entry, write)
+    def _note(self, run: Run, write: Callable[[ledgers.Ledger, int], None]) -> bool:
+        return self.ledger.note(run.entry, write)
 
     def _note_answer(self, run: Run, answer: Answer) -> None:
         rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
@@ -521,6 +580,16 @@ class Maker:
 
 def _maybe_billed(error: ZimageError) -> bool:
     return isinstance(error, AnswerLost) or (isinstance(error, ServiceError) and error.maybe_billed)
+
+
+def _by_hand(answer: Answer) -> str:
+    """Return how to fetch a picture that no file knows of: without its address it is gone."""
+    from shlex import quote
+
+    return (
+        "Its address could not be written to the history, so fetch it yourself within 24 hours: "
+        f"curl -o picture.png {quote(answer.image_url)}"
+    )
 
 
 class _not_saved:  # noqa: N801 - reads as the statement it is

@@ -21,7 +21,7 @@ from zimage_cli.api.errors import (
 )
 from zimage_cli.core import evidence, ledger
 from zimage_cli.core.entry import moment, why_refused
-from zimage_cli.core.files import reason, remove_abandoned
+from zimage_cli.core.files import reason, remove_abandoned, sync_folder
 from zimage_cli.core.names import NameTemplate, numbered
 from zimage_cli.core.picture import saved_facts
 from zimage_cli.core.save import FolderPlace
@@ -201,6 +201,10 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
         if path.stat().st_size == entry.bytes and book.whose(str(path.absolute())) is None:
             fetched = _examine(path)
             if fetched is not None and fetched.sha256 == entry.sha256:
+                try:
+                    sync_folder(path.parent)
+                except OSError as error:
+                    raise DiskError(f"{path.parent} cannot be written: {reason(error)}.") from None
                 _note(book, entry, path.absolute(), fetched)
                 return path.absolute()
         number += 1

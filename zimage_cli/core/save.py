@@ -14,10 +14,13 @@ from typing import IO
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import (
+    make_folder,
     make_temporary,
     make_writable_folder,
     publish,
     reason,
+    remove_abandoned,
+    sync_folder,
 )
 from zimage_cli.core.names import numbered
 
@@ -36,10 +39,12 @@ class FileDraft:
     folder: FolderPlace
 
     def keep(self) -> str:
-        """Give the picture its name, once it is on the disk, and return that. Raises OSError."""
+        """Give the picture its name, and return that once both are on disk. Raises OSError."""
         self.file.flush()
         os.fsync(self.file.fileno())
-        return str(self.folder.publish(self.temporary, self.path))
+        path = self.folder.publish(self.temporary, self.path)
+        sync_folder(path.parent)
+        return str(path)
 
 
 def _spelled(name: str) -> str:
@@ -91,6 +96,10 @@ class FolderPlace:
         if self.filename is not None:
             _check_name(self.folder / self.filename)
 
+    def clear(self) -> None:
+        """Remove what killed processes left of pictures that were arriving here."""
+        remove_abandoned(self.folder)
+
     def wanted(self, name: str) -> str:
         """Return the path for a picture of that name, before any number is added."""
         return str(self.folder / (self.filename or _spelled(name)))
@@ -114,7 +123,7 @@ class FolderPlace:
     def draft(self, wanted: str) -> Iterator[FileDraft]:
         """Open a hidden file beside the picture's place. Raises OSError."""
         path = Path(wanted)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, temporary = make_temporary(path.parent)
         try:
             with os.fdopen(handle, "w+b") as file:
@@ -145,6 +154,9 @@ class StreamPlace:
 
     def prepare(self) -> None:
         """Do nothing: a stream cannot be probed."""
+
+    def clear(self) -> None:
+        """Do nothing: a stream keeps nothing."""
 
     def wanted(self, name: str) -> str:  # noqa: ARG002 - a stream has one name
         """Return `-`."""

@@ -290,14 +290,20 @@ class _Door:
             )
             with self._lock:
                 self._open[thread] = sock
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                # The system allows no more threads: who asked finds the connection closed.
+                with self._lock:
+                    del self._open[thread]
+                sock.close()
 
     def _connection(self, sock: socket.socket) -> None:
         connection = Connection(sock, self._stopping)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             reset = self._requests(connection)
-        except OSError:
+        except (OSError, MemoryError, ImportError):
             reset = False
         finally:
             with self._lock:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zimage_cli.api.errors import UsageError
-from zimage_cli.core.batch.journal import NAME, Journal, alone_in
+from zimage_cli.core.batch.journal import LOCK_NAME, NAME, Journal, alone_in
+
+SOURCE = Path(__file__).parents[3]
 
 
 def write(folder: Path, *records: dict[str, Any]) -> None:
@@ -85,6 +92,31 @@ def test_what_no_parser_should_swallow_is_passed_over(tmp_path: Path) -> None:
     assert read(tmp_path) == [{"good": 1}]
 
 
+READ = (
+    "import resource, sys\n"
+    "from pathlib import Path\n"
+    "from zimage_cli.core.batch.journal import Journal\n"
+    "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\n"
+    "print(list(Journal(Path(sys.argv[1])).records()))\n"
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="memory is bounded by POSIX's means")
+def test_a_line_without_end_is_passed_over_in_little_memory(tmp_path: Path) -> None:
+    with (tmp_path / NAME).open("wb") as file:
+        file.truncate(1 << 30)
+        file.seek(0, os.SEEK_END)
+        file.write(b'\n{"good": 1}\n')
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[{'good': 1}]\n", done.stderr
+
+
 def test_a_folder_of_that_name_is_said_clearly(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(UsageError, match=NAME):
@@ -113,16 +145,123 @@ def test_threads_do_not_mix_their_records(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size: what is written is cut off there."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def test_a_full_disk_is_an_error_and_not_the_end(tmp_path: Path) -> None:
-    (tmp_path / NAME).symlink_to("/dev/full")
     journal = Journal(tmp_path)
-    with pytest.raises(OSError, match="space"):
+    with largest_file(5), pytest.raises(OSError, match="too large"):
         journal.append({"a": 1})
-    (tmp_path / NAME).unlink()
+    assert (tmp_path / NAME).stat().st_size == 5
     journal.append({"b": 2})
     journal.close()
     assert read(tmp_path) == [{"b": 2}]
+
+
+# -- what somebody else put there ------------------------------------------------------------------
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="links and named pipes are POSIX's")
+
+
+def plant(path: Path, kind: str, target: Path) -> None:
+    target.write_bytes(b"precious")
+    match kind:
+        case "link":
+            path.symlink_to(target)
+        case "dangling link":
+            path.symlink_to(target.with_name("nowhere"))
+        case "hard link":
+            path.hardlink_to(target)
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as made:
+                made.bind(str(path))
+
+
+def error_of(call: Callable[[], object]) -> BaseException | None:
+    """Return what a call raises; fails where it hangs."""
+    found: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive(), "it hangs"
+    return found[0] if found else None
+
+
+KINDS = ["link", "dangling link", "pipe", "folder", "socket"]
+
+
+@POSIX
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_planted_journal_is_neither_read_nor_written(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A socket's path may not be long.
+    monkeypatch.chdir(tmp_path)
+    folder, target = Path("out"), tmp_path / "target"
+    folder.mkdir()
+    plant(folder / NAME, kind, target)
+    error = error_of(lambda: read(folder))
+    assert isinstance(error, UsageError)
+    assert f"{NAME} cannot be read: " in error.message
+    assert "--output" in (error.hint or "")
+    assert isinstance(error_of(lambda: write(folder, {"a": 1})), OSError)
+    assert target.read_bytes() == b"precious"
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "out", "target", "work"}
+
+
+@POSIX
+@pytest.mark.parametrize("kind", [*KINDS, "hard link"])
+def test_a_planted_lock_is_refused_and_what_it_leads_to_left_alone(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder, target = Path("out"), tmp_path / "target"
+    folder.mkdir()
+    plant(folder / LOCK_NAME, kind, target)
+    with pytest.raises(UsageError, match="no lock file of zimage") as caught, alone_in(folder):
+        pass
+    assert str(folder / LOCK_NAME) in caught.value.message
+    assert "remove it" in (caught.value.hint or "")
+    assert target.read_bytes() == b"precious"
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "out", "target", "work"}
+
+
+def test_no_lock_that_follows_links_is_allowed() -> None:
+    project = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))["project"]
+    (bound,) = [text for text in project["dependencies"] if text.startswith("filelock")]
+    least = tuple(map(int, bound.partition(">=")[2].split(".")))
+    assert least >= (3, 20, 3)
+
+
+@POSIX
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_a_journal_is_private(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        write(tmp_path, {"prompt": "a secret"})
+    finally:
+        os.umask(before)
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
 
 
 HOLD = (

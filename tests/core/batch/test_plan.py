@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -140,6 +141,16 @@ def test_a_sweep_multiplies_every_line() -> None:
 def test_a_sweep_that_cannot_be_meant_is_a_problem_of_its_line() -> None:
     assert "1,048,576 pictures" in problem({"prompt": "{a|b}" * 20}, expand=True)
     assert "closed" in problem({"prompt": "{a|b"}, expand=True)
+    # As many as are allowed, and one count more.
+    prompt = "{" + "|".join("abcdefghij") + "}"
+    assert len(items([{"prompt": prompt, "count": 100}], expand=True, seeds=(1, 2, 3))) == 3000
+    line = {"prompt": prompt * 4, "count": 101}
+    assert "1,010,000 pictures" in problem(line, expand=True)
+    assert next(iter_plan({**line, "count": 100}, expand=True)).request.prompt == "aaaa"
+
+
+def iter_plan(line: dict[str, Any], **own: Any) -> Any:
+    return Planner(replace(DEFAULTS, **own)).plan(iter([Record(1, dict(line), None)]))
 
 
 @pytest.mark.parametrize("shards", [1, 2, 3, 7])
@@ -256,9 +267,32 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
             with pytest.raises(UsageError):
                 within(folder, output, make=True)
     assert list(elsewhere.iterdir()) == []
+    for output in ("loop/deep/x.png", "pair/x.png", "nowhere/x.png"):
+        (folder / "nowhere").unlink(missing_ok=True)
+        (folder / "nowhere").symlink_to(folder / "gone")
+        (folder / "pair").unlink(missing_ok=True)
+        (folder / "riap").unlink(missing_ok=True)
+        (folder / "pair").symlink_to("riap")
+        (folder / "riap").symlink_to("pair")
+        message = problem({"prompt": "red", "output": output}, folder=folder)
+        assert message.startswith("output: ")
+        assert "cannot be a folder" in message
+        with pytest.raises(UsageError, match="cannot be a folder"):
+            within(folder, output, make=True)
+    assert not (folder / "gone").exists()
     lines = [{"prompt": "red", "output": "inner/x.png"}, {"prompt": "red", "output": "new/x.png"}]
     assert len(items(lines, folder=folder)) == 2
     assert within(folder, "new/x.png", make=True).parent.is_dir()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
+def test_a_folder_that_the_locale_cannot_spell_is_a_problem_of_its_line(
+    zimage: Any, work: Path
+) -> None:
+    (work / "lines.jsonl").write_text('{"prompt": "red", "output": "图/x.png"}\n', "utf-8")
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = zimage("batch", "lines.jsonl", "--sandbox", "--dry-run", env=env, status=2).stderr
+    assert "cannot be a folder: no such name is possible" in said
 
 
 def test_a_base_url_is_refused_unless_somebody_looks_at_it() -> None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.errors import ConfigurationError, ZimageError
 from zimage_cli.cli.config.common import refuse_contradictory
+from zimage_cli.cli.errors import Interrupted
 from zimage_cli.cli.output import Output
 from zimage_cli.core import config_file
 from zimage_cli.core.environment import Environment
+from zimage_cli.core.keys import KEY_VARIABLE
 from zimage_cli.core.text import visible
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+    from types import FrameType
 
 TEMPLATE = """\
 # Settings of zimage. A flag or an environment variable wins over what stands here.
@@ -40,21 +48,52 @@ def edit() -> None:
     command = editor_command(environment)
     before = config_file.read_text(path)
     config_file.make_folder(path.parent)
-    copy = _make_copy(path, before or TEMPLATE)
-    keep = False
-    try:
-        _run_editor([*command, str(copy)])
-        after = _read_copy(copy)
-        if after == (before or TEMPLATE):
-            output.note(visible(f"unchanged: {path}"))
-            return
-        keep = True
-        _accept(environment, path, copy, before, after)
-        keep = False
-        output.note(visible(f"changed: {path}"))
-    finally:
-        if not keep:
-            copy.unlink(missing_ok=True)
+    with _Signals() as signals:
+        copy, keep = _make_copy(path, before or TEMPLATE), False
+        try:
+            _run_editor([*command, str(copy)], environment, signals)
+            after = _read_copy(copy)
+            if after == (before or TEMPLATE):
+                output.note(visible(f"unchanged: {path}"))
+                return
+            keep = True
+            _accept(environment, path, copy, before, after)
+            keep = False
+            output.note(visible(f"changed: {path}"))
+        finally:
+            if not keep:
+                copy.unlink(missing_ok=True)
+
+
+class _Signals:
+    """What the terminal and others send while there is a copy: it holds keys, and must not stay.
+
+    Ctrl-C (and SIGQUIT) is the editor's alone. SIGTERM and SIGHUP are passed on to it and noted in
+    `ended`. Handlers and not SIG_IGN, which the editor would inherit.
+    """
+
+    def __init__(self) -> None:
+        self.ended: list[int] = []
+        self.editor: Popen[bytes] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for name in ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # What is ignored stays ignored, as under nohup.
+            if number is not None and signal.getsignal(number) not in {signal.SIG_IGN, None}:
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if signal.Signals(number).name in {"SIGTERM", "SIGHUP"}:
+            self.ended.append(number)
+            if self.editor is not None:
+                self.editor.send_signal(number)
 
 
 def editor_command(environment: Environment) -> list[str]:
@@ -96,17 +135,25 @@ def _make_copy(path: Path, text: str) -> Path:
     return Path(name)
 
 
-def _run_editor(command: list[str]) -> None:
+def _run_editor(command: list[str], environment: Environment, signals: _Signals) -> None:
     import subprocess
 
+    # Editors write logs and run plug-ins: the key is not for them.
+    variables = {name: text for name, text in environment.variables.items() if name != KEY_VARIABLE}
     try:
-        status = subprocess.run(command, check=False).returncode  # noqa: S603 - the user's own editor
+        signals.editor = subprocess.Popen(command, env=variables)  # noqa: S603 - the user's own
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a command"
         raise ConfigurationError(
             f"the editor {command[0]!r} cannot be started: {why}; nothing was changed",
             hint="Set VISUAL or EDITOR to an editor.",
         ) from None
+    if signals.ended:
+        # It may have come before there was an editor to pass it on to.
+        signals.editor.terminate()
+    status = signals.editor.wait()
+    if signals.ended or status == -signal.SIGINT:
+        raise Interrupted(signals.ended[0] if signals.ended else signal.SIGINT)
     if status != 0:
         raise ConfigurationError(
             f"the editor ended with status {status}; nothing was changed",

@@ -18,6 +18,7 @@ from zimage_cli.cli.config.common import (
     warn_if_overridden,
 )
 from zimage_cli.cli.output import Output
+from zimage_cli.cli.signals import raising
 from zimage_cli.core import config_file
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import KEY_VARIABLE, MAX_LENGTH, Key, check_key
@@ -103,7 +104,8 @@ def _ask(region: str) -> str:
         # Where echo cannot be turned off, getpass warns and shows the key: rather not at all.
         warnings.simplefilter("error", GetPassWarning)
         try:
-            return getpass(f"API key for {region}{page}, not shown: ")
+            with raising():
+                return getpass(f"API key for {region}{page}, not shown: ")
         except GetPassWarning:
             raise UsageError(
                 "this terminal cannot hide what is typed", hint="Pipe the key into it instead."

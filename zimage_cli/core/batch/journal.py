@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from zimage_cli.api.characters import json_text
 from zimage_cli.api.errors import UsageError
-from zimage_cli.core.files import reason
+from zimage_cli.core.files import open_own, reason
 
 NAME = "results.jsonl"
 LOCK_NAME = ".zimage-batch.lock"
 FRESH = "fresh"
 """The status of a record that says: what stands above belongs to an earlier batch."""
+_LONGEST = 16 * 1024 * 1024
+"""Bytes of a line: four times the longest answer. More is no record, and would fill the memory."""
 
 
 class Journal:
@@ -34,8 +38,8 @@ class Journal:
         Raises UsageError where the file cannot be read.
         """
         try:
-            with self.path.open("rb") as file:
-                for line in file:
+            with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
+                for line in iter(partial(file.readline, _LONGEST), b""):
                     try:
                         record = json.loads(line)
                     except (ValueError, RecursionError):
@@ -45,7 +49,10 @@ class Journal:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise UsageError(f"{self.path} cannot be read: {reason(error)}") from None
+            raise UsageError(
+                f"{self.path} cannot be read: {reason(error)}",
+                hint="Move it away, or give the batch another folder with --output.",
+            ) from None
 
     def append(self, record: dict[str, Any]) -> None:
         """Add a record. Raises OSError.
@@ -74,8 +81,8 @@ class Journal:
 
 
 def _open(path: Path) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-    handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
+    # Private: it holds prompts.
+    handle = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     size = os.fstat(handle).st_size
     if size:
         os.lseek(handle, size - 1, os.SEEK_SET)
@@ -97,7 +104,9 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK_NAME, timeout=0)
+    path = folder / LOCK_NAME
+    _refuse_planted(path)
+    lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
     except Timeout:
@@ -116,3 +125,16 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _refuse_planted(path: Path) -> None:
+    """Refuse what somebody else put in the place of a lock: filelock may empty what it locks."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return
+    if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and found.st_size):
+        raise UsageError(
+            f"{path} is no lock file of zimage",
+            hint="Look where it leads, then remove it, or give another folder with --output.",
+        )

@@ -6,6 +6,8 @@ several equal ones it is. So lines may be added, removed and re-ordered between 
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -15,9 +17,10 @@ from typing import TYPE_CHECKING
 from zimage_cli.api.characters import is_safe
 from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.core.expand import count_text, sweep, sweep_count
-from zimage_cli.core.files import reason
+from zimage_cli.core.files import make_folder, reason
 from zimage_cli.core.names import NAME_BYTES, NameTemplate, is_reserved
-from zimage_cli.core.request import Request, parse_request, seeds
+from zimage_cli.core.request import Request, parse_request
+from zimage_cli.core.request import seeds as following
 from zimage_cli.core.text import shown
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_COUNT = 10_000
 MAX_VARIANTS = 1_000_000
-"""Pictures that one line may stand for: more than that is a slip, and CNY 100,000."""
+"""Pictures that one line may stand for, `count` included: more is a slip, and CNY 100,000."""
 
 _DEEPEST = 8
 """Folders below the output folder, and the file: more than that is a slip."""
@@ -115,13 +118,11 @@ class Planner:
         request = parse_request(fields, defaults=self.defaults.fields)
         if request.base_url is not None and check_base_url is not None:
             check_base_url(request.base_url)
-        for variant in self._variants(request):
-            for one in _with_count(variant, count):
-                yield from self._item(line, one, template, output)
-
-    def _variants(self, request: Request) -> Iterator[Request]:
-        own = self.defaults
-        return variants(request, own.sizes, own.seeds, alternatives=own.expand)
+        whole = self.defaults
+        for one in variants(
+            request, whole.sizes, whole.seeds, count, alternatives=whole.expand, most=MAX_VARIANTS
+        ):
+            yield from self._item(line, one, template, output)
 
     def _item(
         self, line: int, request: Request, template: NameTemplate, output: str | None
@@ -179,34 +180,46 @@ class Planner:
 
 
 def variants(
-    request: Request, sizes: Sequence[str], seeds: Sequence[int], *, alternatives: bool
+    request: Request,
+    sizes: Sequence[str],
+    seeds: Sequence[int],
+    count: int,
+    *,
+    alternatives: bool,
+    most: int,
+    hint: str | None = None,
 ) -> Iterator[Request]:
-    """Yield the requests that one stands for, in a fixed order.
+    """Yield the requests that one stands for, each `count` times, in a fixed order.
 
-    Raises UsageError where they are too many, and RequestInvalid for one that is no request.
+    Raises UsageError, before the first, where they are more than `most`, and RequestInvalid for one
+    that is no request.
     """
-    if not (alternatives or sizes or seeds):
-        yield request
-        return
-    total = sweep_count(request.prompt, sizes, seeds, expand=alternatives)
-    if total > MAX_VARIANTS:
+    total = count * sweep_count(request.prompt, sizes, seeds, expand=alternatives)
+    if total > most:
+        prompts = sweep_count(request.prompt, expand=alternatives)
+        factors = {"prompts": prompts, "sizes": len(sizes), "seeds": len(seeds), "of each": count}
+        words = [f"{count_text(number)} {name}" for name, number in factors.items() if number > 1]
         raise UsageError(
-            f"prompt: it stands for {count_text(total)} pictures; allowed: {MAX_VARIANTS:,}"
+            f"{count_text(total)} pictures are too many: {' × '.join(words)}; allowed: {most:,}",
+            hint=hint,
         )
     for variant in sweep(request.prompt, sizes, seeds, expand=alternatives):
-        fields = {**request.fields(), "prompt": variant.prompt}
-        if variant.size is not None:
-            fields["size"] = variant.size
-        if variant.seed is not None:
-            fields["seed"] = variant.seed
-        yield parse_request(fields)
+        one = request
+        if alternatives or sizes or seeds:
+            fields = {**request.fields(), "prompt": variant.prompt}
+            if variant.size is not None:
+                fields["size"] = variant.size
+            if variant.seed is not None:
+                fields["seed"] = variant.seed
+            one = parse_request(fields)
+        yield from _with_count(one, count)
 
 
 def _with_count(request: Request, count: int) -> Iterator[Request]:
     if request.seed is None:
         yield from (request,) * count
     else:
-        for seed in seeds(request.seed, count):
+        for seed in following(request.seed, count):
             yield replace(request, seed=seed)
 
 
@@ -221,22 +234,42 @@ def within(folder: Path, output: str, *, make: bool = False) -> Path:
 
     Raises UsageError where a link leads out of the folder, or a file is in the way.
     """
-    path, home = folder / output, folder.resolve()
+    path = folder / output
     parent = path.parent
     if parent == folder:
         return path
     try:
-        for above in (parent, *parent.parents):
-            if above != folder and above.is_relative_to(folder) and above.is_file():
-                raise UsageError(f"output: {above} is a file, and so no folder for others")
-        if parent.resolve().is_relative_to(home):
-            if make:
-                parent.mkdir(parents=True, exist_ok=True)
-            return path
-    except (OSError, RuntimeError) as error:
-        why = reason(error) if isinstance(error, OSError) else "it links to itself"
+        there = _nearest(parent, folder)
+        # Below it is nothing yet, and so no link: it alone decides where the path leads.
+        if not Path(os.path.realpath(there)).is_relative_to(os.path.realpath(folder)):
+            raise UsageError(f"output: {parent} is a link that leads out of the output folder")
+        if make:
+            make_folder(parent)
+    except (OSError, ValueError) as error:
+        # ValueError: letters that the locale's file names cannot have.
+        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
         raise UsageError(f"output: {parent} cannot be a folder: {why}") from None
-    raise UsageError(f"output: {parent} is a link that leads out of the output folder")
+    return path
+
+
+def _nearest(path: Path, top: Path) -> Path:
+    """Return the nearest folder that exists, of a path and those above it up to `top`.
+
+    Raises UsageError for a file in the way, and OSError for a link that leads nowhere: how
+    `resolve` and `is_file` take a loop of links differs from one Python to the next.
+    """
+    while path != top:
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            if path.is_symlink():
+                raise
+            path = path.parent
+            continue
+        if not stat.S_ISDIR(mode):
+            raise UsageError(f"output: {path} is a file, and so no folder for others")
+        break
+    return path
 
 
 def _output(value: object) -> str | None:

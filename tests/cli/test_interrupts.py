@@ -1,0 +1,164 @@
+"""Ctrl-C and kill at any instant: no hang, no traceback, no hidden cursor, no row left open."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+RUNS = int(os.environ.get("ZIMAGE_INTERRUPTS", "24"))
+"""Interrupts at random instants; more by hand: ZIMAGE_INTERRUPTS=1000."""
+
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+SPAN = 1.0
+"""Seconds from the start in which they fall: loading, connecting, painting, fetching, the end."""
+
+
+def statuses(service: Any) -> list[str]:
+    return [row["status"] for row in service.history()]
+
+
+def check_books(service: Any) -> None:
+    """What was sent has a row that says so, and nothing else is told as lost."""
+    found = statuses(service)
+    assert "sending" not in found
+    sent = [status for status in found if status in {"saved", "made", "lost"}]
+    assert len(sent) == service.books.post_count
+    assert found.count("saved") == len(service.pictures())
+
+
+def check_end(status: int, text: str) -> None:
+    """It ended as it should, and no traceback leads through a line of ours.
+
+    Until the first statement of `__main__` has run, Python itself answers, with a traceback.
+    """
+    frames = re.findall(r'zimage_cli/([\w/]+)\.py", line (\d+)', text)
+    assert all(name == "__main__" and int(line) < 12 for name, line in frames), text
+    assert "bug" not in text
+    assert status in {0, 130, -signal.SIGINT} or (status == 1 and "KeyboardInterrupt" in text), text
+
+
+def test_ctrl_c_at_any_instant_in_a_terminal(unpaced: None, serve: Any, terminal: Any) -> None:
+    service = serve(latency=0.15)
+    chance = random.Random(20261122)
+    for run in range(RUNS):
+        screen = terminal("generate", "fox", "--size", "512x512", env=service.env)
+        timers = [
+            threading.Timer(chance.uniform(0, SPAN), screen.child.kill, (signal.SIGINT,))
+            for _ in range(1 + run % 3)
+        ]
+        for timer in timers:
+            timer.start()
+        status = screen.end(30)
+        for timer in timers:
+            timer.cancel()
+        check_end(status, screen.raw)
+        assert screen.raw.rfind(SHOW) >= screen.raw.rfind(HIDE)
+        assert not [path for path in service.pictures() if path.name.startswith(".")]
+        check_books(service)
+
+
+def test_ctrl_c_at_any_instant_in_the_sandbox(unpaced: None, zimage: Any, work: Path) -> None:
+    chance = random.Random(7)
+    for run in range(RUNS):
+        process = zimage.popen("generate", "fox", "--sandbox", "--size", "512x512")
+        for at in sorted(chance.uniform(0, SPAN / 3) for _ in range(1 + run % 3)):
+            try:
+                process.wait(at)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+        check_end(process.returncode, stderr.decode())
+        assert b"history recover" not in stderr
+    shown = zimage("history", "list", "--limit", "1000", "--json").json["entries"]
+    assert "sending" not in {entry["status"] for entry in shown}
+    # Three different ways to be too early, and none of them is a picture that may be billed.
+    assert not [
+        entry for entry in shown if entry["error"] and "ended before" in str(entry["error"])
+    ]
+
+
+@pytest.fixture
+def silent_proxy() -> Iterator[tuple[str, threading.Event]]:
+    """A proxy that takes the connection and the CONNECT, and never answers."""
+    asked = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        held = []
+
+        def serve() -> None:
+            with_one, _ = door.accept()
+            held.append(with_one)
+            with_one.recv(65536)
+            asked.set()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}", asked
+        for one in held:
+            one.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_what_was_never_sent_has_no_row(
+    zimage: Any, silent_proxy: tuple[str, threading.Event], number: int
+) -> None:
+    """The connection does not stand yet: a row would later be told as lost."""
+    proxy, asked = silent_proxy
+    env = {
+        "DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef",
+        "DASHSCOPE_BASE_URL": "https://service.invalid",
+        "HTTPS_PROXY": proxy,
+    }
+    process = zimage.popen("generate", "fox", env=env)
+    assert asked.wait(20)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert stdout == b""
+    if number != signal.SIGKILL:
+        assert stderr.decode().splitlines()[-1] in {"interrupted", "terminated"}
+    assert zimage("history", "list", "--json").json["entries"] == []
+
+
+def test_a_wait_for_another_try_is_not_told_as_lost(serve: Any) -> None:
+    """The service refused the first try, so it billed nothing: a kill while waiting says that."""
+    from zimage_cli.sandbox.faults import Fault
+
+    service = serve()
+    service.script(Fault("Throttling", retry_after="60"))
+    process = service.popen("generate", "fox", "--size", "512x512")
+    assert process.stderr is not None
+    assert b"waiting 60.0 s" in process.stderr.readline()
+    process.kill()
+    process.communicate(timeout=20)
+    (entry,) = service("history", "list", "--json").json["entries"]
+    assert entry["status"] == "failed"
+    assert entry["error"]["type"] == "interrupted"
+    assert "Too many requests" in entry["error"]["message"]
+
+
+def test_the_terminal_goes_away_and_the_picture_is_saved(serve: Any, terminal: Any) -> None:
+    service = serve(latency=1.5)
+    screen = terminal(
+        "generate", "fox", "--size", "512x512", "-o", "x.png",
+        env=service.env, shell='trap "" HUP; exec "$@"',
+    )  # fmt: skip
+    screen.until(lambda it: "painting" in it.text)
+    pid = screen.child.pid
+    os.close(screen.child.child_fd)
+    screen.child.closed = True
+    os.waitpid(pid, 0)
+    screen.child.ptyproc.terminated = True
+    assert (service.work / "x.png").is_file()
+    assert statuses(service) == ["saved"]

@@ -1,0 +1,48 @@
+"""A system that gives little memory, few threads or few files: nothing paid is forgotten."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("POSIX limits", allow_module_level=True)
+
+import resource
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("what", "limit"),
+    [
+        *((resource.RLIMIT_AS, mib * MIB) for mib in (60, 90, 120, 150, 180, 210, 240, 300)),
+        *((resource.RLIMIT_NOFILE, files) for files in (6, 8, 10, 12, 14, 16, 24)),
+        *((resource.RLIMIT_FSIZE, size) for size in (0, 1000, 40_000)),
+    ],
+)
+def test_a_picture_under_a_limit(unpaced: None, serve: Any, what: int, limit: int) -> None:
+    """Each limit is met somewhere else on the way; what is billed has a row, and no row is open."""
+    service = serve()
+    process = service.popen(
+        *("generate", "fox", "--size", "512x512", "--retries", "0", "--json", "-o", "fox.png"),
+        preexec_fn=lambda: resource.setrlimit(what, (limit, limit)),
+    )
+    stdout, stderr = process.communicate(timeout=60)
+    assert b"bug" not in stderr, stderr
+    assert process.returncode != 1, stderr
+    posts, rows = service.books.post_count, [row["status"] for row in service.history()]
+    saved = (service.work / "fox.png").exists()
+    assert saved == (process.returncode == 0)
+    if process.returncode == 0:
+        assert rows == ["saved"]
+        assert json.loads(stdout)["status"] == "ok"
+    elif posts:
+        # Recoverable, told as lost, or the address itself: nothing in between.
+        address = service.books.billed[0].url.encode()
+        assert rows in (["made"], ["lost"]) or address in stderr, (rows, stderr)
+        assert b"Nothing was sent" not in stderr
+    assert "sending" not in rows
