@@ -123,6 +123,15 @@ class Visit:
             continue
         self._taken = len(self.seen)
 
+    def gone(self) -> bool:
+        """Tell whether the visitor has left, waiting as long as the socket's timeout."""
+        try:
+            return self.sock.recv(65536) == b""
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
     def answer(self, body: bytes = b"{}", status: str = "200 OK", *lines: str) -> None:
         """Answer in HTTP, the connection closing after it."""
         head = [f"HTTP/1.1 {status}", "Connection: close", *lines]

@@ -336,7 +336,7 @@ def test_what_is_no_http_answer_is_lost(
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_an_answer_over_4_mib_is_refused(
+def test_an_answer_over_a_mebibyte_is_refused(
     listen: Any, client: Client, wire: Any, key: str, announced: bool
 ) -> None:
     size = limits.ANSWER_MAX_BYTES + 1

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import sqlite3
+import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from zimage_cli.core.ledger import Ledger
 from zimage_cli.sandbox.faults import Fault
 
 ENTRY_KEYS = [
@@ -185,3 +192,248 @@ def test_bare_history_shows_its_help(zimage: Any) -> None:
     run = zimage("history", status=2)
     assert "recover" in run.stderr
     assert "zimage history show 42" in run.stderr
+
+
+# -- several at once ---------------------------------------------------------------------------
+
+
+def unsaved(service: Any, count: int) -> None:
+    """Make pictures that are not saved, and can be."""
+    service.script(*[Fault("picture-expired", count=1)] * count)
+    service.generate("a fox", "-n", str(count), "--seed", "1", "-o", "foxes/", status=8)
+
+
+def change(home: Path, **columns: Any) -> None:
+    sets = ", ".join(f"{name} = ?" for name in columns)
+    with closing(sqlite3.connect(home / ".local/share/zimage/history.db")) as db, db:
+        db.execute(f"UPDATE generation SET {sets}", [*columns.values()])
+
+
+def test_three_at_once_save_each_picture_once(unpaced: None, serve: Any) -> None:
+    service = serve(picture_latency=1.5)
+    unsaved(service, 4)
+    asked = len(service.books.pictures)
+    running = [service.popen("history", "recover") for _ in range(3)]
+    ends = [process.communicate(timeout=60) for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], ends
+    saved = sorted(line for stdout, _ in ends for line in stdout.decode().splitlines())
+    assert len(service.books.pictures) - asked == 4
+    files = sorted(path for path in (service.work / "foxes").iterdir())
+    assert sorted(set(saved)) == [str(path) for path in files]
+    assert len(files) == 4
+    assert {row["status"] for row in service.history()} == {"saved"}
+    # Who came late says so, or finds what another has saved.
+    assert len(saved) > 4 or b"nother zimage is fetching" in b"".join(err for _, err in ends)
+
+
+def test_what_another_recover_fetches_is_refused_by_its_number(
+    unpaced: None, service: Any, home: Path
+) -> None:
+    unsaved(service, 2)
+    with closing(Ledger(home / ".local/share/zimage/history.db")) as other:
+        assert other.claim(1)
+        run = service("history", "recover", "1", status=8)
+        assert run.stderr.splitlines()[1:] == [
+            "error: 1 cannot be recovered: another zimage is fetching it right now.",
+            "  next: Its prompt and seed, to make it again: zimage history show 1",
+        ]
+        run = service("history", "recover")
+        assert len(run.lines) == 1
+        assert "1  a fox: another zimage is fetching it right now\n" in run.stderr
+    assert len(service("history", "recover").lines) == 1
+
+
+def test_a_killed_recover_leaves_nothing_in_the_way(unpaced: None, serve: Any, home: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX signals")
+    service = serve(picture_latency=5)
+    unsaved(service, 1)
+    asked = len(service.books.pictures)
+    process = service.popen("history", "recover")
+    deadline = time.monotonic() + 60
+    # Its draft is there before it asks.
+    while len(service.books.pictures) == asked:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    parts = list((service.work / "foxes").glob(".zimage-*.part"))
+    assert [path.exists() for path in parts] == [True]
+    run = service("history", "recover", "--dry-run")
+    assert "can be fetched" in run.stderr
+    change(home, image_url="ftp://example.org/x.png")
+    service("history", "recover", "1", status=8)
+    assert [path.exists() for path in parts] == [False]
+
+
+# -- whatever the state ------------------------------------------------------------------------
+
+
+def test_recover_by_number_always_tries(unpaced: None, service: Any, home: Path) -> None:
+    unsaved(service, 1)
+    # As of a zimage in a container, with no lock: process 1 lives for ever.
+    change(home, error=None, owner=None, pid=os.getpid())
+    run = service("history", "recover")
+    assert "is still saving it" in run.stderr
+    assert run.lines == []
+    change(home, answered_at="2001-01-01T00:00:00+00:00")
+    assert "is still saving it" in service("history", "recover", "--dry-run").stderr
+    change(home, pid=None)
+    run = service("history", "recover")
+    assert "Nothing to recover" in run.stderr
+    (row,) = service.history()
+    assert row["status"] == "lost"
+    assert "over 24 h ago" in service("history", "show", "1").stdout
+    run = service("history", "recover", "1")
+    assert "1  a fox: given up before\n" in run.stderr
+    assert Path(run.lines[0]).is_file()
+    assert service.history()[0]["status"] == "saved"
+    assert service.books.post_count == 1
+
+
+def test_a_sandbox_picture_is_not_tried(unpaced: None, service: Any, home: Path) -> None:
+    unsaved(service, 1)
+    change(home, region="sandbox")
+    run = service("history", "recover", "1", status=8)
+    assert "error: 1 cannot be recovered: made by the sandbox, which has ended." in run.stderr
+
+
+# -- a history that cannot be written ----------------------------------------------------------
+
+
+def as_anybody(zimage: Any) -> Any:
+    """Run the command without root's right to write everywhere."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX modes")
+    if os.getuid():
+        return zimage
+    less = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if not shutil.which("setpriv") or subprocess.run([*less, "true"], check=False).returncode:
+        pytest.skip("root's rights cannot be dropped here")
+
+    def run(*args: str, status: int = 0) -> Any:
+        done = subprocess.run(
+            [*less, *zimage.command, *args],
+            env=zimage.environment(),
+            cwd=zimage.cwd,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize("beside", ["nothing", "wal"])
+@pytest.mark.parametrize("schema", [2, None])
+def test_a_read_only_history_is_shown(
+    unpaced: None, service: Any, zimage: Any, home: Path, beside: str, schema: int | None
+) -> None:
+    run = as_anybody(zimage)
+    service.generate("a fox", "-n", "2")
+    path = home / ".local/share/zimage/history.db"
+    with closing(sqlite3.connect(path)) as db:
+        if schema == 2:
+            # As the zimage before this one left it.
+            for statement in ("DROP COLUMN owner", "DROP COLUMN claim"):
+                db.execute(f"ALTER TABLE generation {statement}")
+            db.execute("PRAGMA user_version = 2")
+            db.commit()
+        if beside == "nothing":
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if beside == "wal":
+        # Its writer still runs.
+        reader = sqlite3.connect(path)
+        reader.execute("SELECT * FROM generation").fetchone()
+    modes = {each: each.stat().st_mode for each in (path.parent, *path.parent.glob("history.db*"))}
+    for each, mode in modes.items():
+        each.chmod(mode & 0o555)
+    try:
+        listed = run("history", "list").stdout
+        shown = run("history", "show", "2", "--json").stdout
+        assert "read" not in run("history", "recover", "--dry-run").stderr
+    finally:
+        for each, mode in modes.items():
+            each.chmod(mode)
+        if beside == "wal":
+            reader.close()
+    assert [line.split()[:1] for line in listed.splitlines()[2:]] == [["2"], ["1"]]
+    assert json.loads(shown)["entry"]["status"] == "saved"
+
+
+@pytest.mark.parametrize("schema", [2, None])
+def test_a_locked_history_is_shown(
+    unpaced: None, service: Any, home: Path, schema: int | None
+) -> None:
+    service.generate("a fox")
+    path = home / ".local/share/zimage/history.db"
+    change(home, status="sending", owner="0123456789ab")
+    with closing(sqlite3.connect(path)) as db:
+        if schema == 2:
+            for statement in ("DROP COLUMN owner", "DROP COLUMN claim"):
+                db.execute(f"ALTER TABLE generation {statement}")
+            db.execute("PRAGMA user_version = 2")
+            db.commit()
+        db.execute("BEGIN EXCLUSIVE")
+        assert "sending" in service("history", "list").stdout
+        assert "a fox" in service("history", "show", "1").stdout
+        db.rollback()
+    assert "lost" in service("history", "list").stdout
+
+
+# -- what somebody else wrote ------------------------------------------------------------------
+
+ODD: dict[str, list[Any]] = {
+    "status": [7, b"\xff", "", "made\x1b[2J"],
+    "created_at": ["yesterday", 7, "0001-01-01T00:00:00", "9999-12-31T23:59:59+00:00", b"\xff"],
+    "updated_at": ["never", 7, "9999-12-31T23:59:59"],
+    "pid": [2**63 - 1, -1, 0, "me", 1.5, b"\xff"],
+    "prompt": [7, b"\xff", 1e300],
+    "size": [7, b"\xff"],
+    "seed": ["seven", 1.5, -1, b"x"],
+    "region": [7, "", "../../x"],
+    "endpoint": ["http://[", 7, ""],
+    "attempts": ["many", 1.5],
+    "answered_at": ["tomorrow", 7, "9999-12-31T23:59:59", "2026-13-45", float("inf")],
+    "image_url": ["file:///etc/passwd", 7, "http://[", "\x00", b"\xff"],
+    "usage": ["no json", "NaN", '{"n": NaN}', "[" * 9999, 7, "1" * 5000, b"\xff"],
+    "error": ["no json", "[]", "7", '"x"', '{"message": [1], "service_message": 7}', 7, b"\xff"],
+    "wanted_path": ["\x00", "", "/", "..", 7, b"\xff\xff"],
+    "path": ["\x00", 7],
+    "bytes": ["many", -1, 1.5],
+    "width": ["wide", 1.5],
+    "elapsed_seconds": ["long", float("inf"), b"\xff"],
+    "cost_amount": [7, "free"],
+    "sha256": [7, "x"],
+    "owner": [7, "../../x", "0123456789ab"],
+    "claim": [7, "../../x", "0123456789ab"],
+    "batch": [7, b"\xff"],
+}
+
+
+@pytest.mark.parametrize("column", sorted(ODD))
+def test_rows_that_somebody_tampered_with(
+    unpaced: None, service: Any, home: Path, column: str
+) -> None:
+    values = ODD[column]
+    unsaved(service, len(values))
+    with closing(sqlite3.connect(home / ".local/share/zimage/history.db")) as db, db:
+        for number, value in enumerate(values, 1):
+            change_one = f"UPDATE generation SET {column} = ? WHERE id = ?"
+            db.execute(change_one, (value, number))
+    listed = service("history", "list", "--json").json
+    assert len(listed["entries"]) == len(values)
+    runs = [service("history", "list")]
+    for number in range(1, len(values) + 1):
+        runs.append(service("history", "show", str(number)))
+        document = service("history", "show", str(number), "--json")
+        json.loads(document.stdout, parse_constant=pytest.fail)
+    runs.append(service("history", "recover", "--dry-run"))
+    runs.append(service("history", "recover", "--output-dir", "other", status={0, 2, 8}))
+    for run in runs:
+        assert "bug" not in run.stderr
+        assert "\x1b" not in run.stdout + run.stderr

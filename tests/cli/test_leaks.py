@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socketserver
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +81,80 @@ def test_the_key_is_nowhere(spied: Any, home: Path, case: str) -> None:
     if case == "redirect":
         assert spied.books.pictures == []
         assert spied.books.post_count == 1
+
+
+ESCAPED = "".join(f"\\u{ord(char):04x}" for char in KEY)
+ERROR = '{"code": "C%s", "message": "M%s", "request_id": "R%s"}'
+GOOD = (
+    '{"output": {"choices": [{"message": {"content": [{"image": "@ORIGIN/a.png?k=%s"}, '
+    '{"text": "T%s"}], "reasoning_content": "why %s"}}]}, "request_id": "R%s", '
+    '"usage": {"width": 512, "height": 512, "u%s": "%s"}}'
+)
+ECHOES = {
+    "header": ("400 Bad", f"X-Request-Id: {KEY}", "{}"),
+    "header-of-an-empty-200": ("200 OK", f"X-Request-Id: {KEY}", ""),
+    "reason": (f"400 {KEY}", f"{KEY}: x", "<html>"),
+    "plain-error": ("400 Bad", "X: y", ERROR % ((KEY,) * 3)),
+    "escaped-error": ("400 Bad", "X: y", ERROR % ((ESCAPED,) * 3)),
+    "escaped-error-in-200": ("200 OK", "X: y", ERROR % ((ESCAPED,) * 3)),
+    "plain-answer": ("200 OK", "X: y", GOOD % ((KEY,) * 6)),
+    "escaped-answer": ("200 OK", "X: y", GOOD % ((ESCAPED,) * 6)),
+    "escaped-without-picture": ("200 OK", "X: y", f'{{"request_id": "{ESCAPED}"}}'),
+    "no-http": (KEY, KEY, KEY),
+}
+
+
+@pytest.fixture
+def echoing(png: bytes) -> Iterator[Callable[[str, str, str], str]]:
+    """Start a server that answers every POST as told; return its origin."""
+    told: list[tuple[str, str, str]] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked, length = self.rfile.readline(), 0
+            while (line := self.rfile.readline().strip().lower()) != b"":
+                if line.startswith(b"content-length:"):
+                    length = int(line.partition(b":")[2])
+            self.rfile.read(length)
+            status, header, text = told[0]
+            body = text.replace("@ORIGIN", origin).encode() if asked.startswith(b"POST") else png
+            head = f"HTTP/1.1 {status}\r\n{header}" if body is not png else "HTTP/1.1 200 OK"
+            self.wfile.write(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        origin = f"http://127.0.0.1:{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+
+        def tell(status: str, header: str, text: str) -> str:
+            told.append((status, header, text))
+            return origin
+
+        yield tell
+        server.shutdown()
+
+
+@pytest.mark.parametrize("form", ECHOES)
+def test_a_key_that_the_service_sends_back_is_nowhere(
+    zimage: Any, home: Path, work: Path, unpaced: None, echoing: Any, form: str
+) -> None:
+    env = {
+        "DASHSCOPE_BASE_URL": echoing(*ECHOES[form]),
+        "DASHSCOPE_API_KEY": KEY,
+        "ZIMAGE_DEBUG": "1",
+    }
+    args = ("a fox", "--size", "512*512", "--retries", "0", "--prompt-extend")
+    good = form.endswith("-answer")
+    streams = []
+    for more in ((), ("--json",)):
+        run = zimage("generate", *args, *more, env=env, status=0 if good else range(1, 9))
+        streams += [run.stdout_bytes, run.stderr_bytes]
+    for command in (("list",), ("show", "1"), ("show", "1", "--json")):
+        run = zimage("history", *command, env=env)
+        streams += [run.stdout_bytes, run.stderr_bytes]
+    assert list((work / "output" / "aliyun-zimage-turbo").iterdir())
+    assert leaks(*streams, folders=(home, work)) == []
+    assert not any(ESCAPED.encode() in stream for stream in streams)
 
 
 def test_other_commands_do_not_show_it(spied: Any, home: Path) -> None:

@@ -10,9 +10,21 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import NotSavedError, UsageError
-from zimage_cli.core.ledger import MADE, SAVED, Ledger
-from zimage_cli.core.recover import BUSY, EXPIRED, GONE, READY, Candidate, candidates, pick, recover
+from zimage_cli.api.errors import AddressRefused, NotSavedError, UsageError
+from zimage_cli.core.ledger import LOST, MADE, SAVED, Ledger
+from zimage_cli.core.recover import (
+    BUSY,
+    CLAIMED,
+    EXPIRED,
+    GONE,
+    READY,
+    Candidate,
+    TakenError,
+    candidates,
+    fetch_again,
+    pick,
+    recover,
+)
 from zimage_cli.sandbox.faults import Fault
 
 
@@ -264,3 +276,156 @@ def test_picking(unsaved: Any) -> None:
     assert [candidate.entry.id for candidate in pick(found, [3, 1])] == [3, 1]
     with pytest.raises(UsageError, match="nothing to recover under 9, 7"):
         pick(found, [9, 1, 7])
+
+
+# -- several at once, and what will never be had -----------------------------------------------
+
+
+def both_ways(book: Ledger, one: Any, entry: Any) -> list[Callable[[], Path]]:
+    """As `history recover` fetches a picture, and as a batch does."""
+    return [
+        lambda: recover(book, one.maker.client, entry, None, default_folder=one.base),
+        lambda: fetch_again(book, one.maker.client, entry, default_folder=one.base),
+    ]
+
+
+def test_a_picture_is_fetched_by_one_at_a_time(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    with contextlib.closing(Ledger(one.ledger)) as other:
+        assert other.claim(1)
+        # Not even twice by the same.
+        assert not other.claim(1)
+        [found] = states(one)
+        assert (found.state, found.words) == (CLAIMED, "another zimage is fetching it right now")
+        with contextlib.closing(Ledger(one.ledger)) as book:
+            for run in both_ways(book, one, found.entry):
+                with pytest.raises(TakenError, match="Another zimage is fetching 1 right now"):
+                    run()
+        other.release(1)
+    assert one.files == []
+    assert recovering(one).is_file()
+
+
+def test_a_claim_of_a_dead_process_counts_for_nothing(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    change(one, claim="0123456789ab")
+    assert recovering(one).is_file()
+    with contextlib.closing(sqlite3.connect(one.ledger)) as db:
+        assert db.execute("SELECT status, claim FROM generation").fetchall() == [(SAVED, None)]
+
+
+def test_a_failure_gives_the_picture_back(studio: Any, recovering: Any) -> None:
+    one = studio(retries=0)
+    one.server.script("picture-404")
+    with pytest.raises(NotSavedError):
+        one.make()
+    with pytest.raises(NotSavedError):
+        recovering(one)
+    assert states(one)[0].state == READY
+
+
+def test_what_another_has_saved_meanwhile_is_found(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    [before] = states(one)
+    path = recovering(one)
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        assert [run() for run in both_ways(book, one, before.entry)] == [path, path]
+    assert one.files == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"image_url": "file:///etc/passwd"}, "https only"),
+        ({"image_url": "http://example.org/x.png"}, "https only"),
+        ({"image_url": None}, "https only"),
+        ({"answered_at": timedelta(hours=25.5)}, "over 24 h ago"),
+    ],
+)
+def test_what_will_never_be_fetched_ends_as_lost(
+    unsaved: Any, columns: dict[str, Any], why: str
+) -> None:
+    one = unsaved()
+    ages = {k: old(v / timedelta(hours=1)) for k, v in columns.items() if isinstance(v, timedelta)}
+    change(one, **{**columns, **ages})
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        assert book.settle_abandoned() == 1
+        assert book.settle_abandoned() == 0
+        assert candidates(book) == []
+    entry = one.entry
+    assert entry.status == LOST
+    assert why in entry.error["message"]
+    # Its address stays, for who wants to try.
+    assert entry.image_url == columns.get("image_url", one.server.books.billed[0].url)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"answered_at": timedelta(hours=24.5)},
+        {"answered_at": timedelta(hours=5000), "region": "sandbox"},
+        {"answered_at": "no date"},
+        {"answered_at": "9999-12-31T23:59:59"},
+    ],
+)
+def test_what_may_still_be_had_is_left(unsaved: Any, columns: dict[str, Any]) -> None:
+    one = unsaved()
+    ages = {k: old(v / timedelta(hours=1)) for k, v in columns.items() if isinstance(v, timedelta)}
+    change(one, **{**columns, **ages})
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        assert book.settle_abandoned() == 0
+    assert one.entry.status == MADE
+
+
+def test_what_somebody_saves_right_now_is_left(studio: Any) -> None:
+    one = studio()
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        row = book.begin(
+            prompt="x",
+            size="1*1",
+            prompt_extend=False,
+            region="beijing",
+            endpoint="https://h",
+        )
+        change(one, status=MADE, answered_at=old(30), image_url="https://h/x.png")
+        assert book.settle_abandoned() == 0
+        assert states(one)[0].state == BUSY
+        change(one, error="{}")
+        assert book.claim(row)
+        assert book.settle_abandoned() == 0
+        book.release(row)
+        assert book.settle_abandoned() == 1
+
+
+def test_an_address_that_is_refused_ends_as_lost(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    change(one, image_url="http://example.org/x.png")
+    with pytest.raises(AddressRefused, match="https only"):
+        recovering(one)
+    assert one.entry.status == LOST
+
+
+@pytest.mark.parametrize(("hours", "status"), [(23.0, MADE), (24.5, LOST)])
+def test_a_picture_that_its_host_has_no_more_ends_as_lost_after_its_day(
+    studio: Any, hours: float, status: str
+) -> None:
+    one = studio(retries=0)
+    one.server.script("picture-404")
+    with pytest.raises(NotSavedError):
+        one.make()
+    change(one, answered_at=old(hours))
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        [found] = candidates(book, [1])
+        with pytest.raises(NotSavedError, match="HTTP 404"):
+            recover(book, one.maker.client, found.entry, None, default_folder=one.base)
+        assert one.entry.status == status
+        # By its number it can be tried again.
+        assert [each.entry.id for each in candidates(book, [1])] == [1]
+
+
+def test_a_path_that_no_file_can_have_is_told(unsaved: Any, recovering: Any) -> None:
+    one = unsaved()
+    change(one, wanted_path=f"{one.base}/a\0b.png")
+    with pytest.raises(NotSavedError, match="no such name is possible"):
+        recovering(one)
+    assert one.entry.status == MADE

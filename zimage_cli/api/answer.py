@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from zimage_cli.api.body import read_json
 from zimage_cli.api.errors import ServiceError
 
 _LARGEST = 2**53
@@ -40,8 +40,8 @@ def parse_answer(body: bytes) -> Answer:
     may exist and may be on the bill.
     """
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        parsed = read_json(body)
+    except ValueError:
         what = "nothing" if not body.strip() else "something that is not JSON"
         raise _unusable(f"The service answered {what}.", None) from None
     top = _dict(parsed)
@@ -70,8 +70,8 @@ def parse_answer(body: bytes) -> Answer:
 def models_visible(body: bytes) -> bool:
     """Tell whether a models answer lists z-image-turbo. Raises ServiceError for anything else."""
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        parsed = read_json(body)
+    except ValueError:
         raise ServiceError("The service's list of models is not JSON.") from None
     models = _dict(_dict(parsed).get("output")).get("models")
     if not isinstance(models, list):

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api import limits
+from zimage_cli.api.body import UnreadableEncoding, content, hide, without_key
 from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origin_of
 from zimage_cli.api.errors import (
     AnswerLost,
@@ -233,7 +234,7 @@ class Client:
         clock.started = time.monotonic()
         with (
             self.line(request.url, timeout + connect) as line,
-            self._typed_errors(request.url, line, clock, timeout),
+            self._typed_errors(request.url, key, line, clock, timeout),
             line.http.stream(
                 request.method,
                 request.url,
@@ -243,24 +244,18 @@ class Client:
                 extensions={"trace": partial(clock.trace, line)},
             ) as response,
         ):
-            body = bytearray()
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > limits.ANSWER_MAX_BYTES:
-                    raise ServiceError(
-                        "The service's answer is larger than any answer can be.",
-                        http_status=response.status_code,
-                        maybe_billed=request.method == "POST",
-                    )
+            body = _body(response, paid=request.method == "POST")
             if line.ended and not response.headers.keys() & _LENGTHS:
                 # Nobody can tell whether that was its end or ours.
                 raise httpx.ReadError("the connection was closed")
             # An answer that repeats the key must not bring it into a message, a file or the ledger.
-            safe = bytes(body).replace(key.encode("ascii"), b"***")
-            return response.status_code, response.headers, safe
+            answer_headers = {name: hide(text, key) for name, text in response.headers.items()}
+            return response.status_code, answer_headers, without_key(body, key)
 
     @contextmanager
-    def _typed_errors(self, url: str, line: Line, clock: _Clock, timeout: float) -> Iterator[None]:
+    def _typed_errors(
+        self, url: str, key: str, line: Line, clock: _Clock, timeout: float
+    ) -> Iterator[None]:
         """Turn httpx's errors into ours: what decides is whether the whole request had left."""
         httpx = load_httpx()
         host = origin_of(url)
@@ -271,7 +266,8 @@ class Client:
         except _failures() as error:
             if self.cancelled:
                 raise Stopped from None
-            why = _reason(error, line, timeout)
+            # What they quote of the other side may be anything, the key too.
+            why = hide(_reason(error, line, timeout), key)
             if clock.sent:
                 raise AnswerLost(
                     f"The request was sent to {host} and the answer was lost: {why}. "
@@ -279,7 +275,7 @@ class Client:
                 ) from None
             if isinstance(error, httpx.ProxyError):
                 raise _failed(
-                    f"The proxy on the way to {host} refused: {error}", _PROXY_HINT
+                    f"The proxy on the way to {host} refused: {why}.", _PROXY_HINT
                 ) from None
             failed = _failed(f"{host} could not be reached: {why}.", _proxy_hint(url))
             if "CERTIFICATE_VERIFY_FAILED" in why:
@@ -316,6 +312,24 @@ def _open(kind: Kind) -> httpx.Client:
             f"The proxy settings cannot be used: {error}", hint=_PROXY_HINT
         ) from None
     return client
+
+
+def _body(response: httpx.Response, *, paid: bool) -> bytes:
+    """Return the body of an answer; what is no answer's is refused before it takes memory."""
+    body = bytearray()
+    try:
+        for piece in content(response):
+            body += piece
+            if len(body) > limits.ANSWER_MAX_BYTES:
+                why = "larger than any answer can be"
+                break
+        else:
+            return bytes(body)
+    except UnreadableEncoding:
+        why = "packed in a way that zimage does not read"
+    raise ServiceError(
+        f"The service's answer is {why}.", http_status=response.status_code, maybe_billed=paid
+    )
 
 
 class _Clock:

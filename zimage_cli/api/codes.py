@@ -7,12 +7,12 @@ page of Alibaba Cloud Model Studio, October 2026. Failed calls are not billed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from zimage_cli.api import errors
 from zimage_cli.api.answer import whole_text
+from zimage_cli.api.body import read_json
 
 
 class Meaning(NamedTuple):
@@ -162,8 +162,8 @@ def error_fields(body: bytes) -> dict[str, Any]:
     sometimes answer with.
     """
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        parsed = read_json(body)
+    except ValueError:
         return {}
     if not isinstance(parsed, dict):
         return {}

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from zimage_cli.api import limits
+from zimage_cli.api.body import UnreadableEncoding, content
 from zimage_cli.api.client import Client, load_httpx, transport_errors
 from zimage_cli.api.endpoint import is_loopback_host, without_query
 from zimage_cli.api.errors import AddressRefused, NotSavedError, Stopped
@@ -52,10 +53,12 @@ def check_picture_url(url: str, *, loopback: bool, given: bool = True) -> None:
     )
     bad = any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url) or "\\" in url
     if not allowed or not host or "@" in parts.netloc or bad:
-        refused = AddressRefused if given else NotSavedError
-        raise refused(
-            f"The picture's address is none that zimage fetches (https only): {without_query(url)}"
-        )
+        raise _refused_address("is none that zimage fetches (https only)", url, given=given)
+
+
+def _refused_address(why: str, url: str, *, given: bool) -> NotSavedError:
+    kind = AddressRefused if given else NotSavedError
+    return kind(f"The picture's address {why}: {without_query(url)}")
 
 
 def fetch(
@@ -88,7 +91,7 @@ def _follow(
     give_up = time.monotonic() + limits.PICTURE_TOTAL_TIMEOUT
     for hop in range(limits.MAX_REDIRECTS + 1):
         check_picture_url(url, loopback=loopback, given=hop == 0)
-        with _answer(client, url, give_up) as (line, response):
+        with _answer(client, url, give_up, given=hop == 0) as (line, response):
             if response.has_redirect_location:
                 url = _next_hop(url, response.headers["location"])
                 continue
@@ -106,7 +109,9 @@ def _next_hop(url: str, location: str) -> str:
 
 
 @contextmanager
-def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, httpx.Response]]:
+def _answer(
+    client: Client, url: str, give_up: float, *, given: bool
+) -> Iterator[tuple[Line, httpx.Response]]:
     """Ask for a picture, for the length of a `with`; what breaks in it becomes a typed error."""
     httpx = load_httpx()
     quiet, connect = _quiet(client), min(limits.CONNECT_TIMEOUT, client.timeout)
@@ -124,7 +129,10 @@ def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, ht
             with closing(line.http.send(request, stream=True)) as response:
                 yield line, response
         except (httpx.InvalidURL, UnicodeError):
-            raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
+            raise _refused_address("is no URL", url, given=given) from None
+        except UnreadableEncoding:
+            why = "The picture is packed in a way that zimage does not read."
+            raise NotSavedError(why) from None
         except failures as error:
             if client.cancelled:
                 raise Stopped from None
@@ -175,7 +183,8 @@ def _receive(
     on_progress: Callable[[int, int | None], None],
     put_off: Callable[[], None],
 ) -> Fetched:
-    declared = response.headers.get("content-length", "")
+    packed = "content-encoding" in response.headers
+    declared = "" if packed else response.headers.get("content-length", "")
     total = int(declared) if declared.isdecimal() and len(declared) < 20 else None
     if total is not None and total > limits.PICTURE_MAX_BYTES:
         raise _too_large()
@@ -183,7 +192,7 @@ def _receive(
     block = bytearray()
     on_progress(0, total)
     put_off()
-    for chunk in response.iter_bytes():
+    for chunk in content(response):
         received += len(chunk)
         if received > limits.PICTURE_MAX_BYTES:
             raise _too_large()

@@ -59,8 +59,10 @@ PICTURE_WAIT_BASE = 0.5
 PICTURE_MAX_BYTES = 64 * 1024 * 1024
 """2048*2048 pixels of 4 bytes are 16 MiB before compression; more than 64 MiB is no picture."""
 
-ANSWER_MAX_BYTES = 4 * 1024 * 1024
-"""An answer is a few kilobytes; rewritten prompt and reasoning can make it some tens."""
+ANSWER_MAX_BYTES = 1024 * 1024
+"""An answer is a few kilobytes; rewritten prompt and reasoning can make it some tens.
+
+Read as JSON, the worst of a mebibyte takes some thirty of memory."""
 
 MAX_REDIRECTS = 5
 """For picture downloads only. The API is never followed elsewhere: it would take the key along."""

@@ -242,6 +242,9 @@ class Reserve:
     def _make(self) -> None:
         try:
             with self._open(os.O_WRONLY | os.O_CREAT) as handle:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(handle, 0, _RESERVE)
+                    return
                 # Random: a file system may keep zeros without any room.
                 left = memoryview(os.urandom(_RESERVE))
                 while left:
