@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NEW, DONE, FETCH, FAILED, LOST = "new", "done", "fetch", "failed", "lost"
 
-_UNSENT = frozenset({"connection", "configuration"})
+_UNSENT = ("connection", "configuration")
 """Types of errors that say that nothing was sent: such a line has not failed."""
 
 
@@ -144,7 +144,7 @@ class States:
                     pass
                 case ledger.LOST | ledger.SENDING | ledger.MADE:
                     state = State(LOST, seed, entry)
-                case ledger.FAILED if _kind(error) in {"interrupted", *_UNSENT}:
+                case ledger.FAILED if _kind(error) in ("interrupted", *_UNSENT):
                     state = State(NEW, seed)
                 case ledger.FAILED:
                     state = State(FAILED, seed, entry)
