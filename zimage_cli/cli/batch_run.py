@@ -115,8 +115,10 @@ class _Run(NamedTuple):
             view.watch(runner.tally, self.preflight.cost, runner.stop)
             self._drive(runner, items, view)
         if len(self.signals.numbers) > 1:
-            self.out.say("left at once: what was in flight may have been made and billed")
-        _report(self.out, runner.tally, self.preflight, self.wishes)
+            lost = ": what was in flight may have been made and billed" if runner.tally.lost else ""
+            self.out.say(f"left at once{lost}")
+        free = self.settings.target.is_sandbox
+        _report(self.out, runner.tally, self.preflight, self.wishes, free=free)
         if maker.ledger.without_row:
             self.out.warn(f"{maker.ledger.without_row:,} pictures are not in the history")
         if view.lost is not None:
@@ -220,6 +222,8 @@ def _report(
     tally: Tally,
     preflight: Preflight,
     wishes: Wishes,
+    *,
+    free: bool,
 ) -> None:
     print_summary(out, tally, preflight.invalid, preflight.cost)
     left = preflight.pictures - tally.saved - tally.failed - tally.lost - tally.skipped
@@ -229,12 +233,11 @@ def _report(
     elif left > 0 or tally.unfetched:
         words = [f"{left:,} left"] if left > 0 else []
         if tally.unfetched:
-            words.append(
-                f"{tally.unfetched:,} paid and not fetched: for 24 hours that costs nothing"
-            )
+            again = "made again" if free else "for 24 hours that costs nothing"
+            words.append(f"{tally.unfetched:,} {'' if free else 'paid and '}not fetched: {again}")
         out.note(f"{', '.join(words)}; to go on:")
         out.note(f"  {wishes.again()}")
-    if tally.printed:
+    if tally.printed and not free:
         out.say(f"{tally.printed:,} paid, and the address is printed above: no file could take it")
     if tally.failed > tally.unfetched + tally.printed or tally.skipped_failed:
         out.note("To try again what failed:")
