@@ -53,12 +53,10 @@ def check_picture_url(url: str, *, loopback: bool, given: bool = True) -> None:
     )
     bad = any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url) or "\\" in url
     if not allowed or not host or "@" in parts.netloc or bad:
-        raise _refused_address("is none that zimage fetches (https only)", url, given=given)
-
-
-def _refused_address(why: str, url: str, *, given: bool) -> NotSavedError:
-    kind = AddressRefused if given else NotSavedError
-    return kind(f"The picture's address {why}: {without_query(url)}")
+        refused = AddressRefused if given else NotSavedError
+        raise refused(
+            f"The picture's address is none that zimage fetches (https only): {without_query(url)}"
+        )
 
 
 def fetch(
@@ -91,7 +89,7 @@ def _follow(
     give_up = time.monotonic() + limits.PICTURE_TOTAL_TIMEOUT
     for hop in range(limits.MAX_REDIRECTS + 1):
         check_picture_url(url, loopback=loopback, given=hop == 0)
-        with _answer(client, url, give_up, given=hop == 0) as (line, response):
+        with _answer(client, url, give_up) as (line, response):
             if response.has_redirect_location:
                 url = _next_hop(url, response.headers["location"])
                 continue
@@ -109,9 +107,7 @@ def _next_hop(url: str, location: str) -> str:
 
 
 @contextmanager
-def _answer(
-    client: Client, url: str, give_up: float, *, given: bool
-) -> Iterator[tuple[Line, httpx.Response]]:
+def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, httpx.Response]]:
     """Ask for a picture, for the length of a `with`; what breaks in it becomes a typed error."""
     httpx = load_httpx()
     quiet, connect = _quiet(client), min(limits.CONNECT_TIMEOUT, client.timeout)
@@ -129,7 +125,8 @@ def _answer(
             with closing(line.http.send(request, stream=True)) as response:
                 yield line, response
         except (httpx.InvalidURL, UnicodeError):
-            raise _refused_address("is no URL", url, given=given) from None
+            # It may be a redirect's, too.
+            raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
         except UnreadableEncoding:
             why = "The picture is packed in a way that zimage does not read."
             raise NotSavedError(why) from None
