@@ -64,6 +64,7 @@ __zimage_command() {
             --trust-base-url::
             --rps:free:
             --concurrency|-j:free:
+            --patience:free:
             --max-cost:free:
             --yes|-y::
             --skip-invalid::

@@ -85,6 +85,7 @@ function __zimage_command -S
                 '--trust-base-url:--trust-base-url:::Let lines say where they, and your key, are sent.' \
                 '--rps:--rps:free::Requests a second, over all zimages of this account (2); 0 for no limit.' \
                 '--concurrency:--concurrency:free::Lines in flight at most.' \
+                '--patience:--patience:free::How long to wait for a service that cannot be reached: 90, 30m, 2h.' \
                 '--max-cost:--max-cost:free::Spend no more than this, in the region\'s currency.' \
                 '--yes:--yes:::Do not ask, whatever it costs.' \
                 '--skip-invalid:--skip-invalid:::Make the lines that are right although others are not.' \

@@ -93,6 +93,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--trust-base-url'; Group = '--trust-base-url'; Value = ''; Many = $false; About = 'Let lines say where they, and your key, are sent.' }
                 @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Requests a second, over all zimages of this account (2); 0 for no limit.' }
                 @{ Name = '--concurrency'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most.' }
+                @{ Name = '--patience'; Group = '--patience'; Value = 'free'; Many = $false; About = 'How long to wait for a service that cannot be reached: 90, 30m, 2h.' }
                 @{ Name = '--max-cost'; Group = '--max-cost'; Value = 'free'; Many = $false; About = 'Spend no more than this, in the region''s currency.' }
                 @{ Name = '--yes'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '--skip-invalid'; Group = '--skip-invalid'; Value = ''; Many = $false; About = 'Make the lines that are right although others are not.' }

@@ -73,6 +73,29 @@ def test_another_thread_wakes_it_and_a_signal_interrupts_the_wait(handlers: None
         assert time.monotonic() - began < 15
 
 
+def test_a_signal_in_the_instant_before_a_wait_ends_it(handlers: None) -> None:
+    """One that arrives when nothing more is looked at, and nothing is waited on yet."""
+    main, turns = threading.get_ident(), 20_000
+    go = threading.Semaphore(0)
+
+    def send() -> None:
+        for turn in range(turns):
+            go.acquire()
+            for _ in range(turn % 200):
+                pass
+            signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=send, daemon=True).start()
+    slowest = 0.0
+    for _ in range(turns):
+        with Signals() as signals:
+            go.release()
+            began = time.monotonic()
+            assert signals.wait(5) == signal.SIGINT
+            slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 4
+
+
 def test_what_is_ignored_stays_ignored(handlers: None) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with Signals() as signals:

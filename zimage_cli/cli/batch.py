@@ -19,6 +19,7 @@ from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.settings import Flags, resolve
 
 MAX_CONCURRENCY = 256
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 app = App()
 
@@ -79,6 +80,15 @@ def batch(
             rich_help_panel=options.RUN,
         ),
     ] = 16,
+    patience: Annotated[
+        str,
+        typer.Option(
+            "--patience",
+            help="How long to wait for a service that cannot be reached: 90, 30m, 2h.",
+            metavar="SPAN",
+            rich_help_panel=options.RUN,
+        ),
+    ] = "1h",
     max_cost: options.MaxCost = None,
     yes: options.Yes = False,
     skip_invalid: Annotated[
@@ -204,6 +214,7 @@ def batch(
     )
     wishes = Wishes(
         concurrency=concurrency,
+        patience=_patience(patience),
         max_cost=parse_max_cost(max_cost),
         yes=yes,
         skip_invalid=skip_invalid,
@@ -239,6 +250,18 @@ def parse_max_cost(text: str | None) -> Decimal | None:
     if not amount.is_finite() or amount < 0:
         raise UsageError(f"--max-cost: {text!r} is not an amount; allowed: a number such as 50")
     return amount
+
+
+def _patience(text: str) -> float:
+    """Return a span such as `90`, `30m` or `2h` in seconds. Raises UsageError."""
+    digits, unit = text.strip(), 1
+    if digits[-1:] in _UNITS:
+        digits, unit = digits[:-1], _UNITS[digits[-1]]
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
+        raise UsageError(
+            f"--patience: {text!r} is not allowed; allowed: seconds, or a span such as 30m or 2h"
+        )
+    return float(int(digits) * unit)
 
 
 def _shard(text: str | None) -> tuple[int, int]:

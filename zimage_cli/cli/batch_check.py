@@ -15,8 +15,8 @@ from zimage_cli.cli.errors import INTERRUPTED_STATUS
 from zimage_cli.cli.signals import raising
 from zimage_cli.core.batch import state as states
 from zimage_cli.core.batch.plan import Defaults, Invalid, Planner
-from zimage_cli.core.batch.runner import Options, decide
 from zimage_cli.core.batch.state import States
+from zimage_cli.core.batch.tally import Options, decide
 from zimage_cli.core.prices import Price
 from zimage_cli.core.settings import Flags, Settings
 from zimage_cli.core.text import visible
@@ -39,6 +39,7 @@ class Wishes:
     """What the command line asked of a run."""
 
     concurrency: int
+    patience: float
     max_cost: Decimal | None
     yes: bool
     skip_invalid: bool
@@ -64,6 +65,7 @@ class Wishes:
             retry_lost=self.retry_lost,
             no_seed=self.no_seed,
             max_cost=self.max_cost,
+            patience=self.patience,
         )
 
     def again(self, *options: str) -> str:

@@ -64,7 +64,7 @@ class Routes:
                 whom = Destination(
                     target.api_root, target.region_name, target.workspace, maker.destination.key
                 )
-                made[base_url] = replace(maker, destination=whom)
+                made[base_url] = replace(maker, destination=whom, reach=None)
             return made[base_url]
 
         return maker_for

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.errors import AuthenticationError, UsageError
 from zimage_cli.cli.batch_check import (
@@ -23,30 +22,33 @@ from zimage_cli.cli.batch_check import (
 )
 from zimage_cli.cli.batch_routes import Routes
 from zimage_cli.cli.batch_view import BatchView, print_summary
-from zimage_cli.cli.errors import Interrupted, as_json, exit_status, print_error
+from zimage_cli.cli.errors import as_json, exit_status, print_error
 from zimage_cli.cli.session import open_ledger, open_maker
+from zimage_cli.cli.signals import Signals
 from zimage_cli.core import recover
-from zimage_cli.core.batch import runner as running
+from zimage_cli.core.batch import crew
 from zimage_cli.core.batch.journal import FRESH, Journal, alone_in
 from zimage_cli.core.batch.plan import Defaults, Item, Planner
 from zimage_cli.core.batch.runner import Runner
 from zimage_cli.core.batch.state import States
+from zimage_cli.core.batch.tally import Tally
 from zimage_cli.core.files import make_writable_folder, remove_abandoned
 from zimage_cli.core.ledger import now
 from zimage_cli.core.save import FolderPlace
 from zimage_cli.core.settings import Settings, refused_key_hint
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.source import Source
+    from zimage_cli.core.job import Maker
+    from zimage_cli.core.names import NameTemplate
 
 NOT_ALL_STATUS = 9
 _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
 
-_TICK = 0.1
+_AT_ONCE = 5.0
+"""Seconds in which what is cut off has noted how far it came."""
 
 
 def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wishes: Wishes) -> int:
@@ -76,38 +78,96 @@ def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wis
         ask(out, preflight, wishes)
         for name in ("", *preflight.folders):
             remove_abandoned(folder / name)
-        maker = stack.enter_context(
-            open_maker(
-                settings,
-                out,
-                FolderPlace(folder),
-                template=defaults.template,
-                keep_evidence=wishes.keep_evidence,
-                retry_lost=wishes.retry_lost,
-                connections=wishes.concurrency,
-            )
-        )
-        if wishes.fresh:
-            journal.append({"status": FRESH, "time": now()})
-        with BatchView(out, preflight.pictures, json=wishes.json) as view:
+        items = _items(source, about, defaults)
+        # To the last word: whoever stops a run reads how far it came.
+        with Signals() as signals:
+            run = _Run(out, settings, wishes, defaults.template, preflight, signals)
+            return run(items, known, journal, routes)
+
+
+class _Run(NamedTuple):
+    """One run of a batch, once everything is checked and agreed to."""
+
+    out: Output
+    settings: Settings
+    wishes: Wishes
+    template: NameTemplate
+    preflight: Preflight
+    signals: Signals
+
+    def __call__(
+        self, items: Iterator[Item], known: States, journal: Journal, routes: Routes
+    ) -> int:
+        """Make the pictures, say what came of it, and return the exit status."""
+        with self._maker() as maker, self._view() as view:
+            maker.sleep = maker.client.sleep
+            if self.wishes.fresh:
+                journal.append({"status": FRESH, "time": now()})
             runner = Runner(
                 routes.makers(maker),
                 journal,
                 known,
-                folder,
-                wishes.options,
+                self.wishes.folder,
+                replace(self.wishes.options, concurrency=self._lines()),
                 view,
                 error_document=lambda error, prompt: as_json(error, prompt=prompt),
             )
-            view.watch(runner.tally, preflight.cost)
-            items = _items(source, about, defaults)
-            asked = _drive(runner, items, view)
-        if len(asked) > 1:
-            # What is in flight is not waited for, nor for what it holds open.
-            stack.pop_all()
-            out.say("left at once: what was in flight may have been made and billed")
-    _report(out, runner.tally, preflight, wishes)
-    return _status(out, runner.tally, preflight, settings, asked)
+            view.watch(runner.tally, self.preflight.cost, runner.stop)
+            self._drive(runner, items, view)
+        if len(self.signals.numbers) > 1:
+            lost = ": what was in flight may have been made and billed" if runner.tally.lost else ""
+            self.out.say(f"left at once{lost}")
+        free = self.settings.target.is_sandbox
+        _report(self.out, runner.tally, self.preflight, self.wishes, free=free)
+        if maker.ledger.without_row:
+            self.out.warn(f"{maker.ledger.without_row:,} pictures are not in the history")
+        if view.lost is not None:
+            raise view.lost
+        asked = self.signals.numbers
+        return _status(self.out, runner.tally, self.preflight, self.settings, asked)
+
+    def _maker(self) -> AbstractContextManager[Maker]:
+        return open_maker(
+            self.settings,
+            self.out,
+            FolderPlace(self.wishes.folder),
+            template=self.template,
+            keep_evidence=self.wishes.keep_evidence,
+            retry_lost=self.wishes.retry_lost,
+            connections=self.wishes.concurrency,
+        )
+
+    def _view(self) -> BatchView:
+        return BatchView(self.out, self.preflight.pictures, json=self.wishes.json)
+
+    def _lines(self) -> int:
+        """Return how many lines can be in flight."""
+        wanted = self.wishes.concurrency
+        lines = crew.room_for(wanted, sandbox=self.settings.target.is_sandbox)
+        if lines < wanted:
+            few = f"{lines:,} at a time instead of {wanted:,}"
+            self.out.warn(f"lines are made {few}: too few files may be open (ulimit -n)")
+        return lines
+
+    def _drive(self, runner: Runner, items: Iterator[Item], view: BatchView) -> None:
+        """Run until the end, or until signals ask for an earlier one."""
+        signals = self.signals
+        _keep_memory_together()
+        # A start looks for garbage rarely; a night may not.
+        gc.freeze()
+        gc.set_threshold(700, 10, 10)
+        runner.start(items, signals.wake)
+        while not runner.wait(0):
+            if signals.wait(view.pause()) is None:
+                view.refresh()
+            elif len(signals.numbers) == 1:
+                runner.stop()
+                view.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
+            else:
+                view.close()
+                runner.cancel()
+                runner.wait(_AT_ONCE)
+                return
 
 
 def _items(source: Source, about: object, defaults: Defaults) -> Iterator[Item]:
@@ -145,34 +205,6 @@ def _known(
         ledger.close()
 
 
-class _Signals:
-    """Counts Ctrl-C and its like while it is open.
-
-    An exception at any point of the main thread would leave things half done; only the third is
-    one.
-    """
-
-    def __init__(self) -> None:
-        self.numbers: list[int] = []
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> list[int]:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._note)
-        return self.numbers
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.numbers.append(number)
-        if len(self.numbers) > 2:
-            raise Interrupted(number)
-
-
 def _keep_memory_together() -> None:
     """Have threads share their heaps where the C library gives each of them one.
 
@@ -185,31 +217,13 @@ def _keep_memory_together() -> None:
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
-def _drive(runner: Runner, items: Iterator[Item], view: BatchView) -> list[int]:
-    """Run until the end; return the signals that asked for an earlier one, two at most."""
-    told = False
-    _keep_memory_together()
-    # A start looks for garbage rarely; a night may not.
-    gc.freeze()
-    gc.set_threshold(700, 10, 10)
-    with _Signals() as asked:
-        runner.start(items)
-        while not runner.wait(_TICK):
-            if len(asked) > 1:
-                break
-            if asked and not told:
-                told = True
-                runner.stop()
-                view.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
-            view.refresh()
-        return asked
-
-
 def _report(
     out: Output,
-    tally: running.Tally,
+    tally: Tally,
     preflight: Preflight,
     wishes: Wishes,
+    *,
+    free: bool,
 ) -> None:
     print_summary(out, tally, preflight.invalid, preflight.cost)
     left = preflight.pictures - tally.saved - tally.failed - tally.lost - tally.skipped
@@ -219,12 +233,13 @@ def _report(
     elif left > 0 or tally.unfetched:
         words = [f"{left:,} left"] if left > 0 else []
         if tally.unfetched:
-            words.append(
-                f"{tally.unfetched:,} paid and not fetched: for 24 hours that costs nothing"
-            )
+            again = "made again" if free else "for 24 hours that costs nothing"
+            words.append(f"{tally.unfetched:,} {'' if free else 'paid and '}not fetched: {again}")
         out.note(f"{', '.join(words)}; to go on:")
         out.note(f"  {wishes.again()}")
-    if tally.failed > tally.unfetched or tally.skipped_failed:
+    if tally.printed and not free:
+        out.say(f"{tally.printed:,} paid, and the address is printed above: no file could take it")
+    if tally.failed > tally.unfetched + tally.printed or tally.skipped_failed:
         out.note("To try again what failed:")
         out.note(f"  {wishes.again('--retry-failed')}")
     if tally.lost or tally.skipped_lost:
@@ -234,7 +249,7 @@ def _report(
 
 def _status(
     out: Output,
-    tally: running.Tally,
+    tally: Tally,
     preflight: Preflight,
     settings: Settings,
     asked: list[int],

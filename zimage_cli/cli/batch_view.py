@@ -5,11 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.core.batch.runner import FAILED, LOST, SAVED, Tally, View
+import typer
+
+from zimage_cli.api.errors import UsageError
+from zimage_cli.core.batch.outage import PAUSES
+from zimage_cli.core.batch.tally import FAILED, LOST, SAVED, Tally, View
 from zimage_cli.core.job import Observer
 from zimage_cli.core.prices import Price
 from zimage_cli.core.text import clip, visible
@@ -18,11 +24,13 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from zimage_cli.api.answer import Answer
+    from zimage_cli.api.errors import ConnectionFailed
     from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.plan import Item
     from zimage_cli.core.request import Request
 
+_FRAME_EVERY = 0.1
 _LINE_EVERY = 10.0
 """Seconds between lines where stderr is no terminal."""
 
@@ -80,7 +88,11 @@ class _Watch(Observer):
 
 
 class BatchView(View):
-    """Counts what ends, and shows it: live on a terminal, a line now and then elsewhere."""
+    """Counts what ends, and shows it: live on a terminal, a line now and then elsewhere.
+
+    What cannot be shown ends no run: without its terminal it goes on without a view. A lost stdout
+    that records were asked for on does; it is kept in `lost` until nothing is in flight any more.
+    """
 
     def __init__(self, out: Output, total: int, *, json: bool) -> None:
         self._out = out
@@ -97,10 +109,15 @@ class BatchView(View):
         self._done = 0
         self._warned = 0
         self._live: Live | None = None
+        self._outage = ""
+        self._on_lost: Callable[[], None] = lambda: None
+        self.lost: Exception | None = None
+        """What to raise for a standard output that is gone."""
 
-    def watch(self, tally: Tally, price: Price | None) -> None:
-        """Show this tally from now on."""
+    def watch(self, tally: Tally, price: Price | None, on_lost: Callable[[], None]) -> None:
+        """Show this tally from now on; `on_lost` is called when stdout is gone."""
         self._tally = tally
+        self._on_lost = on_lost
         self._currency = price.currency if price else None
 
     def __enter__(self) -> Self:
@@ -109,31 +126,51 @@ class BatchView(View):
         if self._out.stderr.isatty() and not self._out.quiet and not records:
             from rich.live import Live
 
-            self._live = Live(
+            live = Live(
                 console=self._out.stderr_console,
                 transient=True,
                 auto_refresh=False,
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-            self._live.start()
+            self._live = live
+            with self._drawing():
+                live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self.close()
+
+    def close(self) -> None:
+        """End the live view; the cursor is shown again, whatever became of the drawing."""
+        live, self._live = self._live, None
+        if live is not None:
+            with self._drawing():
+                try:
+                    live.stop()
+                finally:
+                    live.console.show_cursor()
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Go on without the live view where it cannot be drawn, for whatever reason."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - rich may stumble over anything
+            self.close()
+            if isinstance(error, OSError):
+                self._out.lose_stderr()
 
     # -- what the runner tells, from many threads ----------------------------------------------
 
     def started(self, item: Item) -> Observer:
         """Note a line in flight."""
-        watch = _Watch(item, self._warn)
+        watch = _Watch(item, self.warn)
         with self._lock:
             self._flying[item.number] = watch
         return watch
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Tell what is worth knowing and stops nothing; only so much where it would stay."""
         with self._lock:
             if self._live is not None:
@@ -155,25 +192,61 @@ class BatchView(View):
             if status in {SAVED, FAILED, LOST}:
                 self._ended.append(time.monotonic())
                 self._events.append(_event(record))
-            if self._json:
-                self._out.json(record)
+            if self._json and self.lost is None:
+                try:
+                    self._out.json(record)
+                except (typer.Exit, UsageError) as error:
+                    self.lost = error
+        if self.lost is not None:
+            self._on_lost()
+
+    def unreachable(self, since: datetime, error: ConnectionFailed) -> None:
+        """Say once that everything waits, and why."""
+        self._outage = f"the service cannot be reached since {since:%H:%M}"
+        self.say(
+            f"{self._outage}; trying again, at most every {PAUSES[-1]:.0f} s; Ctrl-C stops\n"
+            f"  {visible(error.message)}"
+        )
+
+    def reachable(self, seconds: float) -> None:
+        """Say that it goes on."""
+        self._outage = ""
+        self.say(f"the service can be reached again, after {span(seconds)}")
+
+    def address(self, line: int, command: str) -> None:
+        """Print what nothing else knows, even under `quiet`."""
+        text = f"line {line}: made and paid, to be fetched within 24 hours: {visible(command)}"
+        self._print(text, self._out.say, whole=True)
 
     # -- what is shown -------------------------------------------------------------------------
 
+    def pause(self) -> float:
+        """Return in how many seconds there is something to show."""
+        if self._live is not None:
+            return _FRAME_EVERY
+        return max(0.0, self._last_line + _LINE_EVERY - time.monotonic())
+
     def refresh(self) -> None:
         """Draw the live view, or print a line when it is time."""
-        if self._live is not None:
-            self._live.update(self._frame(), refresh=True)
+        live = self._live
+        if live is not None:
+            with self._drawing():
+                live.update(self._frame(), refresh=True)
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
-            self._out.note(", ".join(filter(None, self._counts())))
+            self._out.note(", ".join(filter(None, (*self._counts(), self._outage))))
 
     def say(self, text: str) -> None:
         """Say something once, above the live view."""
-        if self._live is not None:
-            self._live.console.print(text)
-        else:
-            self._out.note(text)
+        self._print(text, self._out.note)
+
+    def _print(self, text: str, otherwise: Callable[[str], None], *, whole: bool = False) -> None:
+        live = self._live
+        if live is not None:
+            with self._drawing():
+                live.console.print(text, soft_wrap=whole)
+                return
+        otherwise(text)
 
     def _counts(self) -> tuple[str, str]:
         """Return how many are done of how many, and what else there is to say of it."""
@@ -207,7 +280,9 @@ class BatchView(View):
             events = list(self._events)
             flying = sorted(self._flying.values(), key=lambda watch: watch.began)
             done = self._done
-        slow = [watch for watch in flying if now - watch.began > _SLOW][:_SLOW_SHOWN]
+        # While nobody is reached, all of them are slow.
+        slow = [watch for watch in flying if now - watch.began > _SLOW and not self._outage]
+        slow = slow[:_SLOW_SHOWN]
         bar = Table.grid(padding=(0, 1), expand=True)
         bar.add_column(ratio=1)
         bar.add_column(justify="right", no_wrap=True)
@@ -215,6 +290,7 @@ class BatchView(View):
         bar.width = min(self._out.stderr_console.width, 100)
         flight = f"{len(flying)} in flight"
         parts: list[Any] = [bar, line(f"{counts}, {flight}" if counts else flight)]
+        parts += [line(self._outage, "yellow")] if self._outage else []
         parts += [line(text, "dim") for text in events]
         parts += [
             line(f"line {w.item.line}: {w.doing}, {now - w.began:.0f} s", "yellow") for w in slow

@@ -175,6 +175,10 @@ class Output:
         if not self.quiet:
             self._print(self.stderr_console, renderable)
 
+    def lose_stderr(self) -> None:
+        """Print nothing more on stderr: its terminal is gone."""
+        _silence(self.stderr)
+
     def show_cursor(self) -> None:
         """Show the terminal's cursor again."""
         self._write(self.stderr, "\x1b[?25h")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.errors import ConfigurationError, Stopped
 
 if TYPE_CHECKING:
-    from queue import SimpleQueue
     from types import FrameType
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -22,7 +20,7 @@ _MOST = 3
 """Signals that are noted; the next one has its default action, so a hang can always be ended."""
 
 _SLICE = 0.1
-"""Seconds between two looks, where no event ends a wait: on Windows, Ctrl-C ends none."""
+"""Seconds between two looks at work that was cancelled."""
 
 
 WORK = "work"
@@ -61,15 +59,21 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        from queue import SimpleQueue
-
         self.numbers: list[int] = []
         """Every signal so far, oldest first."""
-        # Its `put` may interrupt itself, as a handler does. That of an Event or a Queue may not.
-        self._news: SimpleQueue[int | None] = SimpleQueue()
+        self._taken = 0
+        self._woken = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        from socket import socketpair
+
+        # The interpreter writes to it the moment that a signal arrives. Locks and queues are not
+        # enough: a signal in the instant before one of them begins to wait does not end the wait.
+        self._news, self._wakes = socketpair()
+        self._news.setblocking(False)
+        self._wakes.setblocking(False)
+        self._others = signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
         for name in _NAMES:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) not in {signal.SIG_IGN, None}:
@@ -77,6 +81,9 @@ class Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._others)
+        self._news.close()
+        self._wakes.close()
         if self.numbers:
             # The process ends now: one more Ctrl-C must not cut off what it still has to say.
             return
@@ -88,21 +95,29 @@ class Signals:
 
         Without `seconds` it waits for either.
         """
-        from queue import Empty
+        from select import select
 
-        left = float("inf") if seconds is None else max(seconds, 0.0)
-        while True:
-            step = min(left, _SLICE) if os.name == "nt" else left
-            try:
-                return self._news.get(timeout=None if step == float("inf") else step)
-            except Empty:
-                left -= step
-                if left <= 0:
-                    return None
+        end = None if seconds is None else time.monotonic() + seconds
+        ready: list[Any] = [self._news]
+        while ready:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            if self._taken < len(self.numbers):
+                self._taken += 1
+                return self.numbers[self._taken - 1]
+            if self._woken:
+                self._woken = False
+                return None
+            ready, _, _ = select([self._news], [], [], left)
+            if ready:
+                self._news.recv(4096)
+        return None
 
     def wake(self) -> None:
         """End a `wait`, from any thread."""
-        self._news.put(None)
+        self._woken = True
+        # Full: it wakes as it is. Closed: nobody waits.
+        with suppress(OSError):
+            self._wakes.send(b"\0")
 
     def wait_for(
         self,
@@ -149,7 +164,6 @@ class Signals:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.numbers.append(number)
-        self._news.put(number)
         if len(self.numbers) >= _MOST:
             for known in self._before:
                 signal.signal(known, signal.SIG_DFL)

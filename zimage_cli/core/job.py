@@ -39,6 +39,7 @@ from zimage_cli.core.prices import Price, cost, list_price
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.client import Client
+    from zimage_cli.core.batch.outage import Reach
     from zimage_cli.core.ledger import SafeLedger
     from zimage_cli.core.pace import Pace, Turn
     from zimage_cli.core.picture import Picture
@@ -150,8 +151,9 @@ class Maker:
     """Makes pictures of requests, one call each; safe to share between threads.
 
     `evidence` is the folder for evidence files, None for none. `pace` keeps the account's limit,
-    None for none. `sleep` is how waits are slept; `sleep_unpaid`, where given, is how those before
-    a request are, and may raise to give up: a picture that is paid is fetched all the same.
+    None for none. `reach`, where given, is where a request waits that cannot be sent, and uses up
+    no try. `sleep` is how waits are slept; `sleep_unpaid`, where given, is how those before a
+    request are, and may raise to give up: a picture that is paid is fetched all the same.
     """
 
     client: Client
@@ -162,6 +164,7 @@ class Maker:
     template: NameTemplate = field(default_factory=NameTemplate.parse)
     evidence: Path | None = None
     pace: Pace | None = None
+    reach: Reach | None = None
     sleep: Callable[[float], None] = time.sleep
     sleep_unpaid: Callable[[float], None] | None = None
     _warned: threading.Event = field(default_factory=threading.Event)
@@ -183,7 +186,8 @@ class Maker:
         """Make one picture; `number` counts within a run, for its name.
 
         `wanted` is its place where the template does not name it; `tags` are further columns of its
-        row in the ledger. `on_lost` hears of every try that may be billed and is made again.
+        row in the ledger. `on_lost` hears of every try that may be billed and is made again, or
+        stopped.
 
         Raises the typed error of whatever failed, with the ledger and the evidence already written.
         """
@@ -232,6 +236,15 @@ class Maker:
         self._leaving.discard(id(run))
         observer.saved(picture)
         return picture
+
+    def leave(self, run: Run, error: ZimageError, observer: Observer) -> None:
+        """End a run whose picture is not fetched now, as `save` does where that fails."""
+        self._ended(run, error, observer)
+
+    def load(self) -> None:
+        """Load what comes after a request before the first one is sent: for many of them."""
+        self._prepared.set()
+        self._load_what_comes_next()
 
     # -- the steps -----------------------------------------------------------------------------
 
@@ -296,6 +309,8 @@ class Maker:
             if turn is not None:
                 turn.sent()
             self._sent.set()
+            if self.reach is not None:
+                self.reach.passed()
             observer.sent()
 
         def attempt() -> Answer:
@@ -317,10 +332,19 @@ class Maker:
                         turn.pace.failed(error)
                     run.in_flight = False
                     run.maybe_billed |= _maybe_billed(error)
+                elif run.in_flight:
+                    on_lost(AnswerLost("zimage was stopped while the service painted."))
                 raise
             if turn is not None:
                 turn.pace.succeeded()
             return run.answer
+
+        def never_sent(error: ZimageError) -> None:
+            run.attempts -= 1
+            self._note_pause(run, error)
+
+        def reaching() -> Answer:
+            return self.reach.run(attempt, never_sent) if self.reach else attempt()
 
         def waiting(wait: retry.Wait) -> None:
             if _maybe_billed(wait.error):
@@ -328,7 +352,7 @@ class Maker:
             self._note_pause(run, wait.error)
             observer.waiting(wait)
 
-        return retry.run(attempt, self.policy, on_wait=waiting, sleep=sleep)
+        return retry.run(reaching, self.policy, on_wait=waiting, sleep=sleep)
 
     def _prepare(self) -> None:
         """Have what comes after the answer loaded while the service paints, for seconds.

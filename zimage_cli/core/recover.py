@@ -175,7 +175,7 @@ def fetch_again(
     """
     with _claimed(book, entry) as saved:
         wanted = _wanted(entry, None, default_folder)
-        return saved or _fetch(book, client, entry, wanted, on_progress, time.sleep)
+        return saved or _fetch(book, client, entry, wanted, on_progress, client.sleep)
 
 
 def _examine(path: Path) -> Fetched | None:

@@ -87,6 +87,11 @@ def test_an_empty_folder_knows_nothing(folder: Path, book: Ledger) -> None:
         ({"status": "failed", "seed": 2**31}, FAILED, None),
         ({"status": "failed", "seed": True}, FAILED, None),
         ({"status": "failed", "seed": "4"}, FAILED, None),
+        # What was never sent has not failed, whatever an earlier release called it.
+        ({"status": "failed", "type": "connection", "seed": 4}, NEW, 4),
+        ({"status": "failed", "type": "configuration", "seed": 4}, NEW, 4),
+        ({"status": "failed", "type": ["connection"], "seed": 4}, FAILED, 4),
+        ({"status": "failed", "type": "not-saved", "seed": 4}, FAILED, 4),
         ({"status": "skipped"}, NEW, None),
         ({"status": ["saved"]}, NEW, None),
     ],
@@ -98,6 +103,64 @@ def test_the_journal_stands_in_where_there_is_no_ledger(
     journal(folder, record)
     state = load(folder).of(KEY)
     assert (state.kind, state.seed) == (kind, seed)
+
+
+def unfetched(hours: float = 1, **changes: Any) -> dict[str, Any]:
+    made = {"image_url": "https://host/a.png?Signature=s", "answered_at": ago(hours)}
+    return {"status": "failed", "type": "not-saved", "seed": 4, **made, **changes}
+
+
+@pytest.mark.parametrize(
+    ("record", "kind"),
+    [
+        (unfetched(), FETCH),
+        (unfetched(23.9), FETCH),
+        (unfetched(24.1), LOST),
+        (unfetched(answered_at=None), LOST),
+        (unfetched(answered_at="yesterday"), LOST),
+        (unfetched(answered_at="2026-01-01T00:00:00"), LOST),
+        (unfetched(region="sandbox"), NEW),
+        (unfetched(image_url=None), FAILED),
+        (unfetched(image_url=["https://host/a.png"]), FAILED),
+    ],
+)
+def test_the_journal_knows_what_is_paid_and_not_fetched(
+    record: dict[str, Any], kind: str, folder: Path
+) -> None:
+    journal(folder, record)
+    state = load(folder).of(KEY)
+    assert (state.kind, state.seed) == (kind, 4)
+    assert (state.record is not None) == (kind == FETCH)
+
+
+@pytest.mark.parametrize(
+    ("status", "columns", "kind"),
+    [
+        # The history took the row and, on a full disk, not the answer.
+        ("sending", {}, FETCH),
+        ("lost", {}, FETCH),
+        ("made", {"answered_at": None}, FETCH),
+        ("saved", {"path": None}, NEW),
+    ],
+)
+def test_what_the_history_did_not_take_the_journal_tells(
+    status: str, columns: dict[str, Any], kind: str, folder: Path, book: Ledger
+) -> None:
+    journal(folder, unfetched())
+    row(book, folder, status, **columns)
+    assert load(folder, book).of(KEY).kind == kind
+
+
+def test_a_row_with_its_answer_is_fetched_by_the_row(folder: Path, book: Ledger) -> None:
+    journal(folder, unfetched())
+    number = row(book, folder, "made", answered_at=ago(1), image_url="https://host/a.png?x")
+    state = load(folder, book).of(KEY)
+    assert (state.kind, state.entry, state.record) == (FETCH, number, None)
+
+
+def test_a_row_that_was_never_sent_is_new(folder: Path, book: Ledger) -> None:
+    row(book, folder, "failed", error=json.dumps({"type": "connection"}))
+    assert load(folder, book).of(KEY).kind == NEW
 
 
 def test_the_last_record_counts(folder: Path) -> None:

@@ -136,6 +136,7 @@ OPTIONS: dict[str, Value] = {
     "--port": FREE,
     "--latency": FREE,
     "--rps": FREE,
+    "--patience": FREE,
     "--fault": FAULT,
     "--fault-seed": FREE,
 }

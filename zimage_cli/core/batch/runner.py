@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -15,92 +14,39 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.errors import (
-    AnswerLost,
-    AuthenticationError,
-    BillingError,
     ConfigurationError,
     DiskError,
     NotSavedError,
-    QuotaError,
-    ServiceError,
     Stopped,
     ZimageError,
 )
 from zimage_cli.core import recover
+from zimage_cli.core.batch import crew, made
 from zimage_cli.core.batch import state as states
+from zimage_cli.core.batch.causes import ends_all, maybe_billed, to_fetch, unsent
+from zimage_cli.core.batch.outage import Reach
 from zimage_cli.core.batch.plan import Item, within
+from zimage_cli.core.batch.tally import (
+    FAILED,
+    LOST,
+    SAVED,
+    SKIPPED,
+    Budget,
+    Options,
+    Tally,
+    View,
+    decide,
+)
 from zimage_cli.core.files import reason
-from zimage_cli.core.history_file import HistoryFull, HistoryLocked
-from zimage_cli.core.job import Observer
+from zimage_cli.core.ledger import now
 from zimage_cli.core.request import draw_seed
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import State, States
     from zimage_cli.core.entry import Entry
-    from zimage_cli.core.job import Maker, Run
+    from zimage_cli.core.job import Maker, Observer, Run
     from zimage_cli.core.request import Request
-
-SAVED, FAILED, LOST, SKIPPED = "saved", "failed", "lost", "skipped"
-
-_POINTLESS = (AuthenticationError, BillingError, QuotaError, ConfigurationError, DiskError)
-"""Causes that the next line would meet too: nothing more is sent."""
-
-
-_SAVERS = 8
-"""Pictures that are fetched and checked at a time: enough for any line, few enough for one core."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a batch is run. `max_cost` is in the region's currency; None is no bound."""
-
-    concurrency: int = 16
-    retry_failed: bool = False
-    retry_lost: bool = False
-    no_seed: bool = False
-    max_cost: Decimal | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run has come to. `spent` is list price: what was made, and what may have been."""
-
-    saved: int = 0
-    failed: int = 0
-    lost: int = 0
-    skipped: int = 0
-    sent: int = 0
-    spent: Decimal = Decimal(0)
-    causes: Counter[str] = field(default_factory=Counter)
-    lines: dict[str, list[int]] = field(default_factory=dict)
-    fatal: ZimageError | None = None
-    over_budget: bool = False
-    skipped_failed: list[int] = field(default_factory=list)
-    """Lines that failed in an earlier run and are left; so `skipped_lost`."""
-    unfetched: int = 0
-    """Failures that are paid: the next run fetches them."""
-    skipped_lost: list[int] = field(default_factory=list)
-
-
-class View:
-    """Sees a batch run. Every method may be left as it is; they are called from many threads."""
-
-    def started(self, item: Item) -> Observer:  # noqa: ARG002
-        """Note that a line is being made; return who watches it."""
-        return Observer()
-
-    def ended(self, item: Item, record: dict[str, Any]) -> None:
-        """Note that a line has ended."""
-
-
-def decide(state: State, options: Options) -> str:
-    """Return what a run does with a picture: `new`, `fetch`, or a kind of state it leaves alone."""
-    if state.kind == states.FAILED and options.retry_failed:
-        return states.NEW
-    if state.kind == states.LOST and options.retry_lost:
-        return states.NEW
-    return state.kind
 
 
 class _Answered(NamedTuple):
@@ -110,6 +56,8 @@ class _Answered(NamedTuple):
     maker: Maker
     run: Run
     watch: Observer
+    at: str
+    """When it was answered."""
 
 
 class Runner:
@@ -140,32 +88,48 @@ class Runner:
         self._error_document = error_document
         self._stop = threading.Event()
         self._finished = threading.Event()
+        self._on_end: Callable[[], None] = lambda: None
         self._next = threading.Lock()
         self._book = threading.Lock()
-        self._reserved = Decimal(0)
         self._working = 0
         self._saving = 0
-        self._savers = min(_SAVERS, options.concurrency) if options.concurrency > 1 else 0
+        self._savers = min(crew.SAVERS, options.concurrency) if options.concurrency > 1 else 0
         self._answered: Queue[_Answered | None] = Queue(options.concurrency)
+        self._full: DiskError | None = None
         self._bug: BaseException | None = None
         self.tally = Tally()
-        maker_for(None).sleep_unpaid = self._sleep
+        self._budget = Budget(self.tally, options.max_cost)
+        self._reach = Reach(
+            options.patience,
+            on_out=view.unreachable,
+            on_back=view.reachable,
+            on_end=self._end_all,
+        )
+        maker = maker_for(None)
+        maker.sleep_unpaid = self._sleep
+        maker.reach = self._reach
 
     # -- from outside --------------------------------------------------------------------------
 
-    def start(self, items: Iterator[Item]) -> None:
-        """Start the workers.
+    def start(self, items: Iterator[Item], on_end: Callable[[], None] = lambda: None) -> None:
+        """Start the workers; `on_end` is called by the last of them.
 
         Those that ask wait on the service most of the time; those that fetch and save are few, so
         that the pictures of one moment do not fight for the processor, and the next ones are
         painted meanwhile. Where saving falls behind, asking waits. One at a time means just that:
-        no line is sent before the one before it is saved.
+        no line is sent before the one before it is saved. Raises ConfigurationError where no
+        worker can be started.
         """
-        self._working = self._options.concurrency
-        self._saving = self._savers
-        jobs = [(self._work, (items,))] * self._working + [(self._save_all, ())] * self._saving
-        for number, (job, args) in enumerate(jobs):
-            threading.Thread(target=job, args=args, name=f"worker-{number}", daemon=True).start()
+        self._on_end = on_end
+        crew.load(self._maker_for(None))
+        wanted = self._options.concurrency
+        workers = crew.Crew(partial(self._work, items), self._save_all, wanted, self._savers)
+        self._working = workers.askers
+        self._saving = self._savers = workers.savers
+        if workers.askers < wanted:
+            few = f"{workers.askers:,} at a time instead of {wanted:,}"
+            self._view.warn(f"lines are made {few}: no more threads can be started (ulimit -a)")
+        workers.go()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, at most so long; tell whether it has come. Raises a worker's bug."""
@@ -177,6 +141,12 @@ class Runner:
     def stop(self) -> None:
         """Send nothing more."""
         self._stop.set()
+        self._reach.stop()
+
+    def cancel(self) -> None:
+        """End what is in flight too: each line is noted as it stands."""
+        self.stop()
+        self._maker_for(None).client.cancel()
 
     # -- workers -------------------------------------------------------------------------------
 
@@ -187,14 +157,13 @@ class Runner:
         except Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - a bug in one thread must end the whole run
-            self._bug = error
-            self._stop.set()
+            self._broken(error)
         finally:
             with self._book:
                 self._working -= 1
                 last = not self._working
             if last and not self._savers:
-                self._finished.set()
+                self._finish()
             elif last:
                 for _ in range(self._savers):
                     self._answered.put(None)
@@ -205,18 +174,39 @@ class Runner:
             try:
                 self._save(one)
             except BaseException as error:  # noqa: BLE001 - as above; those that ask must not hang
-                self._bug = error
-                self._stop.set()
+                self._broken(error)
         with self._book:
             self._saving -= 1
-            if not self._saving:
-                self._finished.set()
+            last = not self._saving
+        if last:
+            self._finish()
+
+    def _broken(self, error: BaseException) -> None:
+        if isinstance(error, MemoryError):
+            scarce = "There is no memory left for zimage: nothing more was sent."
+            self._end_all(ConfigurationError(scarce, hint=crew.SCARCE_HINT))
+        else:
+            self._bug = error
+            self.stop()
+
+    def _finish(self) -> None:
+        self._finished.set()
+        self._on_end()
 
     def _save(self, one: _Answered) -> None:
+        """Fetch and save what was answered; into a disk that is full, nothing is fetched."""
         try:
+            if self._full is not None:
+                error = DiskError(f"The picture was made and not fetched. {self._full.message}")
+                one.maker.leave(one.run, error, one.watch)
+                self._failed(one.item, one.run.request.seed, error, one)
+                return
             picture = one.maker.save(one.run, one.watch)
         except ZimageError as error:
-            self._failed(one.item, one.run.request.seed, error)
+            self._failed(one.item, one.run.request.seed, error, one)
+        except Stopped:
+            stopped = NotSavedError("The picture was made and is not saved: zimage was stopped.")
+            self._failed(one.item, one.run.request.seed, stopped, one)
         else:
             self._saved(one.item, picture.document, picture.path)
 
@@ -257,7 +247,8 @@ class Runner:
             return
         price = maker.destination.price(prompt_extend=request.prompt_extend)
         amount = price.amount if price else Decimal(0)
-        if not self._reserve(amount):
+        if not self._budget.reserve(amount):
+            self.stop()
             return
         lost: list[ZimageError] = []
         watch = self._view.started(item)
@@ -270,31 +261,28 @@ class Runner:
                 tags={"batch": self._known.batch, "job": item.job},
                 on_lost=partial(self._lost_a_try, amount, lost),
             )
-        except (HistoryFull, HistoryLocked) as error:
-            # It was not sent, so the next run makes it.
-            self._settle(amount, billed=False)
-            self._end_all(error)
-            if lost:
-                self._failed(item, request.seed, lost[-1])
         except ZimageError as error:
-            self._settle(amount, billed=_maybe_billed(error))
+            self._budget.settle(amount, billed=maybe_billed(error))
             self._failed(
-                item, request.seed, lost[-1] if lost and not _maybe_billed(error) else error
+                item, request.seed, lost[-1] if lost and not maybe_billed(error) else error
             )
         except BaseException:
-            self._settle(amount, billed=False)
+            self._budget.settle(amount, billed=False)
             if lost:
                 self._failed(item, request.seed, lost[-1])
             raise
         else:
-            self._settle(amount, billed=True)
-            answered = _Answered(item, maker, run, watch)
+            self._budget.settle(amount, billed=True)
+            answered = _Answered(item, maker, run, watch, now())
             if self._savers:
                 self._answered.put(answered)
             else:
                 self._save(answered)
 
     def _fetch(self, item: Item, state: State) -> None:
+        if state.record is not None:
+            self._fetch_recorded(item, state, state.record)
+            return
         maker = self._maker_for(None)
         book = maker.ledger.book
         entry = book.entry(state.entry) if book and state.entry else None
@@ -316,6 +304,18 @@ class Runner:
         saved = book.entry(entry.id) or entry
         self._saved(item, saved.document, str(path))
 
+    def _fetch_recorded(self, item: Item, state: State, record: dict[str, Any]) -> None:
+        """Fetch a picture that the journal alone knows."""
+        maker = self._maker_for(item.request.base_url)
+        request = replace(item.request, seed=state.seed)
+        try:
+            run = made.run_of(record, maker, request, self._wanted(item, request, maker))
+        except ZimageError as error:
+            self._failed(item, state.seed, error)
+            return
+        watch = self._view.started(item)
+        self._save(_Answered(item, maker, run, watch, record["answered_at"]))
+
     # -- what came of it -----------------------------------------------------------------------
 
     def _saved(self, item: Item, document: dict[str, Any], path: str) -> None:
@@ -327,20 +327,35 @@ class Runner:
             self.tally.saved += 1
         self._end(item, record, file=inside.as_posix())
 
-    def _failed(self, item: Item, seed: int | None, error: ZimageError) -> None:
-        # A picture that was made and not fetched is neither: the next run fetches it, unpaid.
-        status = LOST if _maybe_billed(error) and not isinstance(error, NotSavedError) else FAILED
-        document = self._error_document(error, item.request.prompt)
-        if isinstance(error, _POINTLESS):
+    def _failed(
+        self, item: Item, seed: int | None, error: ZimageError, one: _Answered | None = None
+    ) -> None:
+        """Note a line that failed; `one` is its answer, where its picture is not saved."""
+        if isinstance(error, DiskError):
+            self._full = self._full or error
+        if ends_all(error, item):
             self._end_all(error)
-        if isinstance(error, NotSavedError):
-            with self._book:
-                self.tally.unfetched += 1
-        self._not_saved(item, status, seed, document)
+            if unsent(error):
+                return
+        # A picture that was made and not fetched is not lost: the next run fetches it, unpaid.
+        paid = to_fetch(error)
+        status = LOST if maybe_billed(error) and not paid else FAILED
+        document = self._error_document(error, item.request.prompt)
+        if not paid:
+            self._not_saved(item, status, seed, document)
+            return
+        if one is not None:
+            document |= made.facts(one.run, one.at, one.maker.destination.region)
+        kept = self._not_saved(item, status, seed, document) or one is None or one.run.noted
+        if one is not None and not kept:
+            self._view.address(item.line, made.command(one.run))
+        with self._book:
+            self.tally.unfetched += kept
+            self.tally.printed += not kept
 
     def _not_saved(
         self, item: Item, status: str, seed: int | None, document: dict[str, Any]
-    ) -> None:
+    ) -> bool:
         cause = str(document.get("code") or document.get("type") or status)
         with self._book:
             if status == LOST:
@@ -349,7 +364,7 @@ class Runner:
                 self.tally.failed += 1
             self.tally.causes[cause] += 1
             self.tally.lines.setdefault(cause, []).append(item.line)
-        self._end(item, {**document, "line": item.line, "status": status, "seed": seed})
+        return self._end(item, {**document, "line": item.line, "status": status, "seed": seed})
 
     def _skip(self, item: Item, kind: str) -> None:
         entry = self._unrecorded(item)
@@ -380,53 +395,33 @@ class Runner:
         book = self._maker_for(None).ledger.book
         return book.entry(number) if number is not None and book is not None else None
 
-    def _end(self, item: Item, record: dict[str, Any], *, file: str | None = None) -> None:
-        kept = {**record, "job": item.job, "file": file}
-        if isinstance(kept.get("image_url"), str):
-            # What is printed may serve for an hour; a file that stays keeps no signature.
+    def _end(self, item: Item, record: dict[str, Any], *, file: str | None = None) -> bool:
+        """Tell how a line ended; return whether the journal has it."""
+        kept, written = {**record, "job": item.job, "file": file}, True
+        if record["status"] == SAVED and isinstance(kept.get("image_url"), str):
+            # What is printed may serve for an hour; a file that stays keeps no signature, unless
+            # the picture is still to be fetched.
             kept["image_url"] = without_query(kept["image_url"])
         try:
             self._journal.append(kept)
         except OSError as error:
+            written = False
             # The ledger has it; but a folder that takes no line takes no picture either.
             problem = DiskError(f"{self._journal.path} cannot be written: {reason(error)}.")
             self._end_all(problem)
         self._view.ended(item, record)
-
-    # -- money ---------------------------------------------------------------------------------
-
-    def _reserve(self, amount: Decimal) -> bool:
-        """Set the price of a picture aside; False, and the end, where it is too much."""
-        with self._book:
-            bound = self._options.max_cost
-            if bound is not None and self.tally.spent + self._reserved + amount > bound:
-                self.tally.over_budget = True
-                self._stop.set()
-                return False
-            self._reserved += amount
-            self.tally.sent += 1
-            return True
-
-    def _settle(self, amount: Decimal, *, billed: bool) -> None:
-        with self._book:
-            self._reserved -= amount
-            if billed:
-                self.tally.spent += amount
+        return written
 
     def _lost_a_try(self, amount: Decimal, lost: list[ZimageError], error: ZimageError) -> None:
         """Note a try that may be billed and is made again; the end, where that is too much."""
         lost.append(error)
-        with self._book:
-            self.tally.spent += amount
-            bound = self._options.max_cost
-            if bound is not None and self.tally.spent + self._reserved > bound:
-                self.tally.over_budget = True
-                self._stop.set()
+        if not self._budget.spend(amount):
+            self.stop()
 
     def _end_all(self, error: ZimageError) -> None:
         with self._book:
             self.tally.fatal = self.tally.fatal or error
-        self._stop.set()
+        self.stop()
 
     def _wanted(self, item: Item, request: Request, maker: Maker) -> str:
         """Return where a picture goes. Raises UsageError where it cannot, before it is paid."""
@@ -449,9 +444,3 @@ def _error_of(entry: Entry) -> dict[str, Any]:
     names = ("type", "code", "message", "hint", "http_status", "request_id")
     document = {name: error.get(name) for name in names}
     return {**document, "prompt": entry.prompt}
-
-
-def _maybe_billed(error: ZimageError) -> bool:
-    if isinstance(error, AnswerLost | NotSavedError):
-        return True
-    return isinstance(error, ServiceError) and error.maybe_billed

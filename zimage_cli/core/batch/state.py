@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core import ledger
+from zimage_cli.core.batch import made
 from zimage_cli.core.batch.journal import FRESH, Journal
 from zimage_cli.core.request import MAX_SEED
 
@@ -27,14 +28,21 @@ if TYPE_CHECKING:
 
 NEW, DONE, FETCH, FAILED, LOST = "new", "done", "fetch", "failed", "lost"
 
+_UNSENT = ("connection", "configuration")
+"""Types of errors that say that nothing was sent: such a line has not failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where one picture stands; `seed` was drawn for it, `entry` is its row in the ledger."""
+    """Where one picture stands; `seed` was drawn for it, `entry` is its row in the ledger.
+
+    `record` is the journal's, where that alone knows the address of a picture to be fetched.
+    """
 
     kind: str
     seed: int | None = None
     entry: int | None = None
+    record: dict[str, Any] | None = None
 
 
 _NEW = State(NEW)
@@ -104,6 +112,10 @@ class States:
                 file = record.get("file")
                 stands = isinstance(file, str) and _is_file(os.path.join(self.folder, file))  # noqa: PTH118 - 10,000 of them
                 self._states[key] = _DONE if stands else State(NEW, seed)
+            case "failed" if isinstance(record.get("image_url"), str):
+                self._states[key] = _made(record, seed)
+            case "failed" if record.get("type") in _UNSENT:
+                self._states[key] = State(NEW, seed)
             case "failed":
                 self._states[key] = State(FAILED, seed)
             case "lost":
@@ -127,9 +139,12 @@ class States:
                     state = State(NEW, seed)
                 case ledger.MADE if _is_after(answered_at, expired):
                     state = State(FETCH, seed, entry)
+                case ledger.LOST | ledger.SENDING | ledger.MADE if state and state.record:
+                    # The history did not take the answer; the journal did.
+                    pass
                 case ledger.LOST | ledger.SENDING | ledger.MADE:
                     state = State(LOST, seed, entry)
-                case ledger.FAILED if _kind(error) == "interrupted":
+                case ledger.FAILED if _kind(error) in ("interrupted", *_UNSENT):
                     state = State(NEW, seed)
                 case ledger.FAILED:
                     state = State(FAILED, seed, entry)
@@ -150,6 +165,15 @@ def _key(job: object) -> bytes | None:
     except ValueError:
         return None
     return key if len(key) == 16 else None
+
+
+def _made(record: dict[str, Any], seed: int | None) -> State:
+    """Return the state of a picture that was made and not fetched, as the journal has it."""
+    if record.get("region") == SANDBOX:
+        return State(NEW, seed)
+    if made.in_time(record):
+        return State(FETCH, seed, record=record)
+    return State(LOST, seed)
 
 
 def _seed(value: object) -> int | None:

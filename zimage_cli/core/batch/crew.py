@@ -1,0 +1,103 @@
+"""The threads of a batch and what they need: as much as the machine gives."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from zimage_cli.api.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from zimage_cli.core.job import Maker
+
+SAVERS = 8
+"""Pictures that are fetched and checked at a time: enough for any line, few enough for one core."""
+
+SCARCE_HINT = "End other programs, raise the limits that ulimit -a shows, or lower --concurrency."
+
+_FILES_A_LINE = 3
+"""Open files of a line in flight: two connections and the picture; so many more in the sandbox."""
+
+_SPARE_FILES = 8
+"""Files that are open for a moment: evidence, a resolver, a module."""
+
+
+class Crew:
+    """Threads that are started together: `askers` and `savers` say how many work.
+
+    None of them works before `go`. Where no more can be started, half of them are sent home: what
+    they do takes memory too. Raises ConfigurationError where there is none that asks.
+    """
+
+    def __init__(
+        self, ask: Callable[[], None], save: Callable[[], None], askers: int, savers: int
+    ) -> None:
+        self.askers = self.savers = 0
+        self._go = threading.Event()
+        try:
+            for number in range(askers):
+                self._start(ask, "askers", number)
+                self.askers += 1
+                if number < savers:
+                    self._start(save, "savers", number)
+                    self.savers += 1
+        except (RuntimeError, MemoryError) as error:
+            if not self.askers:
+                raise ConfigurationError(
+                    f"This machine starts no thread for the work ({error}). Nothing was sent.",
+                    hint=SCARCE_HINT,
+                ) from None
+            self.askers, self.savers = (self.askers + 1) // 2, self.savers // 2
+
+    def go(self) -> None:
+        """Have them work."""
+        self._go.set()
+
+    def _start(self, job: Callable[[], None], kind: str, number: int) -> None:
+        def work() -> None:
+            self._go.wait()
+            if number < getattr(self, kind):
+                job()
+
+        threading.Thread(target=work, name=f"{kind}-{number}", daemon=True).start()
+
+
+def room_for(lines: int, *, sandbox: bool) -> int:
+    """Raise the limit of open files for so many lines in flight; return how many there can be."""
+    try:
+        import resource
+    except ImportError:
+        return lines
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = _open_files() + _SPARE_FILES
+    a_line = _FILES_A_LINE * (2 if sandbox else 1)
+    wanted = used + a_line * lines
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft == resource.RLIM_INFINITY:
+        return lines
+    if soft < limit:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        except (ValueError, OSError):
+            limit = soft
+    return lines if limit >= wanted else max(1, (limit - used) // a_line)
+
+
+def _open_files() -> int:
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return len(os.listdir(folder))  # noqa: PTH208 - names only
+        except OSError:
+            continue
+    return 16
+
+
+def load(maker: Maker) -> None:
+    """Load what comes after a first request, while there is memory and there are files for it."""
+    import tenacity  # noqa: F401
+
+    from zimage_cli.core import recover  # noqa: F401
+
+    maker.load()

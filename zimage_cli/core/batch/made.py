@@ -1,0 +1,88 @@
+"""A picture that was made and not fetched, as the journal keeps it: for where there is no history.
+
+The journal is not trusted to hold what zimage wrote: what makes no sense is no picture.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.api import limits
+from zimage_cli.core.job import Run
+
+if TYPE_CHECKING:
+    from zimage_cli.core.job import Maker
+    from zimage_cli.core.request import Request
+
+
+def facts(run: Run, answered_at: str, region: str) -> dict[str, Any]:
+    """Return what a record needs so that a later run can fetch the picture."""
+    answer = run.answer
+    assert answer is not None
+    rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
+    return {
+        "image_url": answer.image_url,
+        "request_id": answer.request_id,
+        "answered_at": answered_at,
+        "width": answer.width,
+        "height": answer.height,
+        "rewritten_prompt": rewritten,
+        "reasoning": answer.reasoning,
+        "region": region,
+        "attempts": run.attempts,
+    }
+
+
+def in_time(record: dict[str, Any]) -> bool:
+    """Tell whether the service still has the picture of a record."""
+    try:
+        answered = datetime.fromisoformat(record["answered_at"])
+        return datetime.now(UTC) - answered < timedelta(hours=limits.URL_LIFETIME_HOURS)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return False
+
+
+def run_of(record: dict[str, Any], maker: Maker, request: Request, wanted: str) -> Run:
+    """Return the generation of a record, to be saved."""
+    from zimage_cli.api.answer import Answer
+
+    attempts = _number(record.get("attempts"))
+    return Run(
+        request,
+        maker.destination.wire(request),
+        wanted,
+        {},
+        datetime.now(UTC),
+        time.monotonic(),
+        # It has no row and gets none; but the journal has it.
+        begun=True,
+        noted=True,
+        attempts=attempts or 1,
+        answer=Answer(
+            image_url=str(record.get("image_url")),
+            text=_text(record.get("rewritten_prompt")),
+            reasoning=_text(record.get("reasoning")),
+            width=_number(record.get("width")),
+            height=_number(record.get("height")),
+            request_id=_text(record.get("request_id")),
+            usage={},
+        ),
+    )
+
+
+def command(run: Run) -> str:
+    """Return the command that fetches a picture without zimage."""
+    assert run.answer is not None
+    return f"curl -o {quote(Path(run.wanted).name)} {quote(run.answer.image_url)}"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
