@@ -314,6 +314,8 @@ def test_a_request_is_not_sent_without_its_row(studio: Any, path: Path) -> None:
 def test_the_next_try_is_not_sent_without_its_note(studio: Any) -> None:
     """The row says `failed` between two tries: a process that dies in the second would not tell."""
     one = studio(retries=1)
+    one.maker.ledger.close()
+    one.maker.ledger = SafeLedger(one.ledger, one.warnings.append, paid_patience=0)
     one.server.script("InternalError")
     held: list[Held] = []
     asleep: list[float] = []
@@ -330,6 +332,7 @@ def test_the_next_try_is_not_sent_without_its_note(studio: Any) -> None:
     one.make()
     assert one.server.books.post_count == 2
     assert len(asleep) > 3
+    one.maker.ledger.close()
     assert one.entry.status == SAVED
 
 
@@ -344,6 +347,24 @@ def test_an_answer_that_is_in_no_file_is_told_with_its_address(studio: Any) -> N
     assert one.server.books.billed[0].url in (caught.value.hint or "")
     assert one.maker.ledger.without_row == 1
     held[0].release()
+    one.maker.ledger.close()
+
+
+def test_an_answer_is_noted_late_where_the_lock_passes(studio: Any) -> None:
+    one = studio()
+    one.maker.ledger.close()
+    one.maker.ledger = SafeLedger(one.ledger, one.warnings.append, paid_patience=0)
+    held: list[Held] = []
+    one.make(
+        on=type(one.heard)(
+            sent=lambda: held.append(Held(one.ledger)),
+            receiving=lambda: [each.release() for each in held],
+        )
+    )
+    assert one.maker.ledger.without_row == 0
+    assert one.entry.status == SAVED
+    assert one.entry.request_id == one.server.books.posts[0].request_id
+    assert one.entry.answered_at is not None
     one.maker.ledger.close()
 
 
