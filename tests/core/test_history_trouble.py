@@ -358,7 +358,7 @@ def test_an_answer_is_noted_late_where_the_lock_passes(studio: Any) -> None:
     one.make(
         on=type(one.heard)(
             sent=lambda: held.append(Held(one.ledger)),
-            receiving=lambda: held[0].release(),  # noqa: PLW0108 - it is held later
+            receiving=lambda: [each.release() for each in held],
         )
     )
     assert one.maker.ledger.without_row == 0
