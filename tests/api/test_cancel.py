@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -172,6 +173,38 @@ def test_what_has_not_left_does_not_leave(
         )
     assert told == ["ready"]
     assert mute.gone.wait(SOON)
+    assert server.seen == b""
+
+
+def test_a_call_that_still_connects_goes_no_further(
+    listen: Any,
+    client: Client,
+    wire: Any,
+    key: str,
+    start: Any,
+    certificate: Any,
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    reached, cancelled, told = threading.Event(), threading.Event(), []
+
+    def talk(visit: Any) -> None:
+        visit.sock.recv(1, socket.MSG_PEEK)
+        reached.set()
+        assert cancelled.wait(SOON)
+        visit.sock = certificate[1].wrap_socket(visit.sock, server_side=True)
+        visit.drain()
+
+    server = listen(talk)
+    call = start(
+        client.generate, wire(root(server, "https")), key, on_ready=lambda: told.append("ready")
+    )
+    assert reached.wait(SOON)
+    client.cancel()
+    cancelled.set()
+    with pytest.raises(Stopped):
+        call.result(SOON)
+    assert told == []
     assert server.seen == b""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -228,3 +230,50 @@ def test_nobody_waits_for_the_handshake_of_another(
         end.set()
         with pytest.raises(ConnectionFailed):
             stuck.result(60)
+
+
+def test_where_no_thread_can_be_had_calls_are_made_all_the_same(
+    zimage: Any, listen: Any, small_png: bytes
+) -> None:
+    """Only the time limit of each single read is left then."""
+
+    def talk(visit: Any) -> None:
+        head = visit.request()
+        if head.startswith(b"GET /mute"):
+            visit.drain()
+        visit.answer(BODY if head.startswith(b"POST") else small_png)
+
+    program = """
+import io, sys, threading
+from zimage_cli.api.client import Client
+from zimage_cli.api.download import fetch
+from zimage_cli.api.errors import NotSavedError
+from zimage_cli.api.payload import generation_request
+threading.stack_size(1 << 46)
+try:
+    threading.Thread(target=print).start()
+except RuntimeError:
+    print("no thread")
+root = sys.argv[1]
+wire = generation_request(root, prompt="a", size="512*512", seed=1, prompt_extend=False)
+with Client(timeout=1) as client:
+    print(client.generate(wire, "sk-0123456789abcdef").image_url)
+    print(fetch(client, root, io.BytesIO(), loopback=True).info.width)
+    try:
+        fetch(client, root.replace("api", "mute"), io.BytesIO(), loopback=True)
+    except NotSavedError as error:
+        print(error)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program, root(listen(talk))],
+        env=zimage.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    said = run.stdout.splitlines()
+    if said[0] != "no thread":
+        pytest.skip("threads of any size can be had here")
+    assert said[1:3] == ["https://a.invalid/b.png", "512"]
+    assert "nothing came for 1 s" in said[3]

@@ -284,7 +284,9 @@ def test_recover_by_number_always_tries(unpaced: None, service: Any, home: Path)
     assert "Nothing to recover" in run.stderr
     (row,) = service.history()
     assert row["status"] == "lost"
-    assert "over 24 h ago" in service("history", "show", "1").stdout
+    shown = service("history", "show", "1").stdout
+    assert "over 24 h ago" in shown
+    assert "\nto try again      zimage history recover 1\n" in shown
     run = service("history", "recover", "1")
     assert "1  a fox: given up before\n" in run.stderr
     assert Path(run.lines[0]).is_file()

@@ -350,6 +350,24 @@ def test_an_answer_that_is_in_no_file_is_told_with_its_address(studio: Any) -> N
     one.maker.ledger.close()
 
 
+def test_an_answer_is_noted_late_where_the_lock_passes(studio: Any) -> None:
+    one = studio()
+    one.maker.ledger.close()
+    one.maker.ledger = SafeLedger(one.ledger, one.warnings.append, paid_patience=0)
+    held: list[Held] = []
+    one.make(
+        on=type(one.heard)(
+            sent=lambda: held.append(Held(one.ledger)),
+            receiving=lambda: held[0].release(),  # noqa: PLW0108 - it is held later
+        )
+    )
+    assert one.maker.ledger.without_row == 0
+    assert one.entry.status == SAVED
+    assert one.entry.request_id == one.server.books.posts[0].request_id
+    assert one.entry.answered_at is not None
+    one.maker.ledger.close()
+
+
 # -- a history that breaks ---------------------------------------------------------------------
 
 

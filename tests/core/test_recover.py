@@ -417,7 +417,14 @@ def test_a_picture_that_its_host_has_no_more_ends_as_lost_after_its_day(
     with contextlib.closing(Ledger(one.ledger)) as book:
         [found] = candidates(book, [1])
         with pytest.raises(NotSavedError, match="HTTP 404"):
-            recover(book, one.maker.client, found.entry, None, default_folder=one.base)
+            recover(
+                book,
+                one.maker.client,
+                found.entry,
+                None,
+                default_folder=one.base,
+                sleep=lambda _: None,
+            )
         assert one.entry.status == status
         # By its number it can be tried again.
         assert [each.entry.id for each in candidates(book, [1])] == [1]

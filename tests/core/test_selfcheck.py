@@ -55,6 +55,8 @@ def test_all_is_well(home: Path, work: Path) -> None:
     assert found["key"].detail == "sk-…cdef (environment DASHSCOPE_API_KEY)"
     assert str(work / "output") in found["output"].detail
     assert found["history"].detail == str(home / "data" / "zimage" / "history.db")
+    # Neither a lock nor a reserve of disk: nothing is sent.
+    assert [path.name for path in (home / "data" / "zimage").iterdir()] == ["history.db"]
     assert "https://dashscope.aliyuncs.com/api/v1" in found["endpoint"].detail
     assert KEY not in repr(found)
 
@@ -109,6 +111,21 @@ def test_a_history_that_cannot_be_kept_is_a_warning(home: Path, kind: str) -> No
     assert found["history"].hint == (
         "Pictures are still made and saved; what is made is not remembered."
     )
+
+
+def test_a_locked_history_is_a_warning_that_says_so(home: Path) -> None:
+    path = home / "data" / "zimage" / "history.db"
+    path.parent.mkdir(parents=True)
+    Ledger(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA user_version = 2")
+        db.execute("BEGIN EXCLUSIVE")
+        found = checks(home)["history"]
+    assert (found.status, found.detail) == (
+        "warning",
+        f"The history {path} is locked by another program. Until then nothing is sent.",
+    )
+    assert "sqlite3" in (found.hint or "")
 
 
 def test_without_a_home_there_is_no_history() -> None:

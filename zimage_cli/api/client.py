@@ -19,7 +19,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api import limits
-from zimage_cli.api.body import UnreadableEncoding, content, hide, without_key
 from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origin_of
 from zimage_cli.api.errors import (
     AnswerLost,
@@ -244,13 +243,11 @@ class Client:
                 extensions={"trace": partial(clock.trace, line)},
             ) as response,
         ):
-            body = _body(response, paid=request.method == "POST")
+            read = _read(response, key, paid=request.method == "POST")
             if line.ended and not response.headers.keys() & _LENGTHS:
                 # Nobody can tell whether that was its end or ours.
                 raise httpx.ReadError("the connection was closed")
-            # An answer that repeats the key must not bring it into a message, a file or the ledger.
-            answer_headers = {name: hide(text, key) for name, text in response.headers.items()}
-            return response.status_code, answer_headers, without_key(body, key)
+            return read
 
     @contextmanager
     def _typed_errors(
@@ -266,6 +263,8 @@ class Client:
         except _failures() as error:
             if self.cancelled:
                 raise Stopped from None
+            from zimage_cli.api.body import hide
+
             # What they quote of the other side may be anything, the key too.
             why = hide(_reason(error, line, timeout), key)
             if clock.sent:
@@ -289,11 +288,12 @@ def _kind(url: str, *, pictures: bool) -> Kind:
 
     A proxy between us and this machine would see the key in plain http.
     """
-    return Kind(url.startswith("https:"), is_loopback_host(host_of(url)), pictures)
+    return url.startswith("https:"), is_loopback_host(host_of(url)), pictures
 
 
 def _open(kind: Kind) -> httpx.Client:
     """Build an httpx client; its TLS context is its own, as a handshake locks it."""
+    tls, direct, _ = kind
     module = load_httpx()
     from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -301,8 +301,8 @@ def _open(kind: Kind) -> httpx.Client:
         with _spared():
             client: httpx.Client = module.Client(
                 # A client for plain http never speaks TLS; reading certificates takes 20 ms.
-                verify=tls_context() if kind.tls else False,
-                trust_env=not kind.direct,
+                verify=tls_context() if tls else False,
+                trust_env=not direct,
                 follow_redirects=False,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
@@ -314,22 +314,32 @@ def _open(kind: Kind) -> httpx.Client:
     return client
 
 
-def _body(response: httpx.Response, *, paid: bool) -> bytes:
-    """Return the body of an answer; what is no answer's is refused before it takes memory."""
-    body = bytearray()
+def _read(
+    response: httpx.Response, key: str, *, paid: bool
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Return status, headers and body of an answer.
+
+    One that repeats the key must not bring it into a message, a file or the ledger; one that is
+    larger than any answer is refused before it takes memory.
+    """
+    # Loaded while the service paints.
+    from zimage_cli.api.body import UnreadableEncoding, content, hide, without_key
+
+    status, body, wrong = response.status_code, bytearray(), ""
     try:
         for piece in content(response):
             body += piece
             if len(body) > limits.ANSWER_MAX_BYTES:
-                why = "larger than any answer can be"
+                wrong = "larger than any answer can be"
                 break
-        else:
-            return bytes(body)
     except UnreadableEncoding:
-        why = "packed in a way that zimage does not read"
-    raise ServiceError(
-        f"The service's answer is {why}.", http_status=response.status_code, maybe_billed=paid
-    )
+        wrong = "packed in a way that zimage does not read"
+    if wrong:
+        raise ServiceError(
+            f"The service's answer is {wrong}.", http_status=status, maybe_billed=paid
+        )
+    headers = {name: hide(text, key) for name, text in response.headers.items()}
+    return status, headers, without_key(bytes(body), key)
 
 
 class _Clock:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.errors import Stopped
 
@@ -23,12 +23,8 @@ _OPENED = (".connect_tcp.complete", ".start_tls.complete")
 """How the names of httpcore's events end that hand out a stream: straight, by proxy, by SOCKS."""
 
 
-class Kind(NamedTuple):
-    """Which exchanges can use a line, one after the other."""
-
-    tls: bool
-    direct: bool
-    pictures: bool
+Kind = tuple[bool, bool, bool]
+"""Which exchanges can use a line, one after the other: in TLS, past any proxy, for pictures."""
 
 
 class Line:

@@ -307,12 +307,18 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("path", entry.path),
         ("was to go to", entry.wanted_path if entry.path is None else None),
         ("fetch until", _fetch_until(entry)),
+        ("to try again", _try_again(entry)),
         ("evidence", entry.evidence_path),
         ("took", elapsed),
         ("error", error.get("message")),
         ("service said", f"{said} ({error.get('code')})" if said else None),
     ]
     return [(name, str(value)) for name, value in rows if value is not None]
+
+
+def _try_again(entry: Entry) -> str | None:
+    lost = entry.status == "lost" and entry.image_url
+    return f"zimage history recover {entry.id}" if lost else None
 
 
 def _fetch_until(entry: Entry) -> str | None:

@@ -71,8 +71,9 @@ BUSY_SECONDS = 0.5
 _LOCKED = frozenset({5, 6, 15})
 """SQLITE_BUSY, SQLITE_LOCKED and SQLITE_PROTOCOL, without what extends them."""
 
-_FULL = frozenset({13, 778, 4874})
-"""SQLITE_FULL; SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, which a quota or a limit on files
+_SQLITE_FULL = 13
+_FULL = frozenset({_SQLITE_FULL, 778, 4874})
+"""Also SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, which a quota or a limit on files
 gives."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -119,7 +120,8 @@ def _typed(path: Path, error: Exception) -> HistoryError:
             hint="End what holds it (a backup, an open sqlite3 shell), then run it again.",
         )
     if code in _FULL or getattr(error, "errno", None) in _NO_ROOM:
-        return full(path, reason(error) if isinstance(error, OSError) else str(error))
+        why = "no space left on device" if code == _SQLITE_FULL else str(error)
+        return full(path, reason(error) if isinstance(error, OSError) else why)
     of_the_row = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
     of_the_file = isinstance(error, (sqlite3.DatabaseError, OSError))
     kind = HistoryBroken if of_the_file and not isinstance(error, of_the_row) else HistoryError

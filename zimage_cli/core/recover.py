@@ -245,10 +245,11 @@ def _fetch(
         if over and error.http_status in _GONE_FOR_GOOD:
             _give_up(book, entry, error)
         raise
-    except (OSError, ValueError) as error:
-        # ValueError: a path in the history that no file can have.
-        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
-        raise DiskError(f"{wanted} could not be written: {why}.") from None
+    except OSError as error:
+        raise DiskError(f"{wanted} could not be written: {reason(error)}.") from None
+    except ValueError:
+        # What somebody wrote into the history is a name that no file can have.
+        raise NotSavedError(f"{wanted} could not be written: no such name is possible.") from None
     _note(book, entry, path, fetched)
     return path
 

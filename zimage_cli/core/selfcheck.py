@@ -11,6 +11,7 @@ from typing import Literal
 from zimage_cli.api.errors import ZimageError
 from zimage_cli.core import evidence, save
 from zimage_cli.core.files import make_writable_folder, reason, write_whole
+from zimage_cli.core.history_file import HistoryFull, HistoryLocked
 from zimage_cli.core.ledger import Ledger
 from zimage_cli.core.settings import Settings
 from zimage_cli.core.text import visible
@@ -124,6 +125,10 @@ def _ledger(settings: Settings) -> Check:
         Ledger(path, patience=1).close()
         if not os.access(path, os.W_OK):
             return Check("history", "warning", f"{path} is read-only", hint)
+    except (HistoryLocked, HistoryFull) as error:
+        return Check(
+            "history", "warning", f"{error.message} Until then nothing is sent.", error.hint
+        )
     except ZimageError as error:
         return Check("history", "warning", error.message, hint)
     except OSError as error:
