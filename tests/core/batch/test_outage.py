@@ -162,3 +162,9 @@ def test_stopping_ends_every_wait() -> None:
     for thread in threads:
         thread.join(20)
     assert ended == [Stopped] * 4
+
+
+def test_what_was_about_to_be_sent_when_nothing_more_was_taken_is_sent() -> None:
+    service = Service(0)
+    service.reach.stop()
+    assert service.run() == "made"

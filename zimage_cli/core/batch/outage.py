@@ -84,16 +84,16 @@ class Reach:
             self._changed.notify_all()
 
     def _wait(self) -> None:
-        """Return when a connection may be tried. Raises Stopped."""
+        """Return when a connection may be tried. Raises Stopped in an outage."""
         with self._changed:
-            while not self._stopped and self._since is not None:
+            while self._since is not None:
+                if self._stopped:
+                    raise Stopped
                 left = self._next - time.monotonic()
                 if self._probe is None and left <= 0:
                     self._probe = threading.get_ident()
                     return
                 self._changed.wait(None if self._probe is not None else left)
-            if self._stopped:
-                raise Stopped
 
     def _leave(self) -> bool:
         """Let another thread try where this one did; tell whether it did."""
@@ -105,13 +105,18 @@ class Reach:
             return probed
 
     def _failed(self, error: ConnectionFailed) -> None:
-        """Note that the service was not reached; end the run where the patience is at its end."""
+        """Note that the service was not reached; end the run where the patience is at its end.
+
+        Raises Stopped where no other try follows.
+        """
         with self._changed:
             probed, now = self._leave(), time.monotonic()
             self._refused += 1
             out = self._since is None and self._refused >= REFUSED
             if out:
                 self._since, self._tries = now, 0
+            if self._stopped:
+                raise Stopped
             if self._since is None or not (out or probed):
                 return
             end = self._since + self._patience
@@ -120,5 +125,6 @@ class Reach:
             ended = now >= end
         if ended:
             self._on_end(error)
-        elif out:
+            raise Stopped
+        if out:
             self._on_out(datetime.now(UTC).astimezone(), error)
