@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,52 @@ def test_the_terminal_goes_away_and_the_picture_is_saved(serve: Any, terminal: A
     screen.child.ptyproc.terminated = True
     assert (service.work / "x.png").is_file()
     assert statuses(service) == ["saved"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("command", ["generate", "batch"])
+def test_a_connection_that_never_comes_does_not_hold_it_back(
+    zimage: Any, work: Path, command: str
+) -> None:
+    """A listening socket whose queue is full answers no further connection, as a dead host does."""
+    (work / "prompts.txt").write_text("fox\n")
+    with socket.socket() as door, socket.socket() as first, socket.socket() as second:
+        door.bind(("127.0.0.1", 0))
+        door.listen(0)
+        for one in (first, second):
+            one.setblocking(False)
+            one.connect_ex(door.getsockname())
+        env = {
+            "DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef",
+            "DASHSCOPE_BASE_URL": f"http://127.0.0.1:{door.getsockname()[1]}",
+        }
+        what = ["fox"] if command == "generate" else ["prompts.txt"]
+        process = zimage.popen(command, *what, env=env)
+        while not waits_for_connection(process.pid):
+            assert process.poll() is None
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        if command == "batch":
+            assert process.stderr is not None
+            while b"stopping" not in process.stderr.readline():
+                pass
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        # It would connect for ten seconds.
+        assert time.monotonic() - began < 4
+        assert process.returncode == 130
+    assert zimage("history", "list", "--json").json["entries"] == []
+
+
+def waits_for_connection(pid: int) -> bool:
+    """Tell whether a process has sent a SYN that nobody answers (state 02 in /proc)."""
+    inodes = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            inodes.add(str(entry.readlink()))
+        except OSError:
+            continue
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return any(
+        fields[3] == "02" and f"socket:[{fields[9]}]" in inodes for fields in map(str.split, lines)
+    )

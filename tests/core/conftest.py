@@ -14,10 +14,12 @@ import pytest
 
 from zimage_cli.api.client import Client
 from zimage_cli.api.retry import Policy, Wait
+from zimage_cli.core.destination import Destination
 from zimage_cli.core.entry import Entry
 from zimage_cli.core.evidence import FOLDER as EVIDENCE
-from zimage_cli.core.job import Destination, Maker, Observer
+from zimage_cli.core.job import Maker
 from zimage_cli.core.ledger import Ledger, SafeLedger
+from zimage_cli.core.observer import Observer
 from zimage_cli.core.request import Request
 from zimage_cli.core.save import FolderPlace, Place
 from zimage_cli.sandbox.server import Sandbox, SandboxServer

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 from zimage_cli import __version__
+from zimage_cli.api import limits
 from zimage_cli.api.errors import (
     AnswerLost,
     ConnectionFailed,
@@ -681,3 +683,34 @@ def test_throttling_that_stays_is_a_failed_row(studio: Any) -> None:
     with pytest.raises(ThrottledError):
         one.make()
     assert (one.entry.status, one.entry.attempts) == (FAILED, 3)
+
+
+def test_a_connection_that_waited_for_the_history_is_not_used(
+    studio: Any, heard: Any, tmp_path: Path
+) -> None:
+    """The other side may have closed it: the request would leave, and nobody could tell."""
+    one = studio(retries=0)
+    db = sqlite3.connect(tmp_path / "history.db", check_same_thread=False)
+    db.execute("BEGIN IMMEDIATE")
+    asked: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        # Between its tries for the history: let it wait longer than a connection may be idle.
+        if seconds:
+            asked.append(seconds)
+            time.sleep(seconds)
+            if time.monotonic() > until:
+                db.rollback()
+
+    one.maker.sleep = sleep
+    until = time.monotonic() + limits.IDLE_BEFORE_REQUEST + 1
+    tries: list[str] = []
+    one.make(
+        on=heard(sending=lambda: tries.append("connecting"), sent=lambda: tries.append("sent"))
+    )
+    db.close()
+    assert asked
+    assert (one.entry.status, one.entry.attempts) == (SAVED, 1)
+    assert one.server.books.post_count == 1
+    # The first connection ended without a request.
+    assert tries == ["connecting", "connecting", "sent"]

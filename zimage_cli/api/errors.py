@@ -22,6 +22,8 @@ class ZimageError(Exception):
     kind = "error"
     pace: Pace | None = None
     """How another try may be paced; None: the same call is not sent again."""
+    maybe_billed: bool = False
+    """Whether the picture may have been made, and be on the bill."""
     retry_after: float | None = None
     """Seconds that the service asked to wait."""
 
@@ -107,6 +109,7 @@ class AnswerLost(ZimageError):
     """The request was sent and the answer did not arrive: it may have been made and billed."""
 
     kind = "lost"
+    maybe_billed = True
 
 
 class ServiceError(ZimageError):
@@ -143,6 +146,7 @@ class NotSavedError(ZimageError):
     """The picture was made (and billed) and is not on disk."""
 
     kind = "not-saved"
+    maybe_billed = True
 
 
 class AddressRefused(NotSavedError):

@@ -11,6 +11,9 @@ READ_TIMEOUT = 330.0
 WRITE_TIMEOUT = 30.0
 """Seconds. A request is a few kilobytes; a line that cannot take that in half a minute is dead."""
 
+IDLE_BEFORE_REQUEST = 3.0
+"""Seconds. A server may close a connection that stays silent; a request on it would be in doubt."""
+
 MODELS_TIMEOUT = 20.0
 """Seconds. The read-only call is for a person who waits in front of a check."""
 

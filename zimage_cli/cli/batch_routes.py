@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from zimage_cli.api.endpoint import CUSTOM
 from zimage_cli.api.errors import UsageError
-from zimage_cli.core.job import Destination, Maker
+from zimage_cli.core.destination import Destination
+from zimage_cli.core.job import Maker
 from zimage_cli.core.prices import Price, list_price
 from zimage_cli.core.settings import Flags, Settings, resolve
 

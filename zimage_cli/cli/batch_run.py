@@ -24,7 +24,7 @@ from zimage_cli.cli.batch_routes import Routes
 from zimage_cli.cli.batch_view import BatchView, print_summary
 from zimage_cli.cli.errors import as_json, exit_status, print_error
 from zimage_cli.cli.session import open_ledger, open_maker
-from zimage_cli.cli.signals import Signals
+from zimage_cli.cli.signals import Signals, settle
 from zimage_cli.core import recover
 from zimage_cli.core.batch import crew
 from zimage_cli.core.batch.journal import FRESH, Journal, alone_in
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 NOT_ALL_STATUS = 9
 _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
-
-_AT_ONCE = 5.0
-"""Seconds in which what is cut off has noted how far it came."""
 
 
 def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wishes: Wishes) -> int:
@@ -166,7 +163,7 @@ class _Run(NamedTuple):
             else:
                 view.close()
                 runner.cancel()
-                runner.wait(_AT_ONCE)
+                settle(runner.wait, lambda: not runner.wait(0), lambda: runner.unsettled)
                 return
 
 

@@ -16,7 +16,7 @@ import typer
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.batch.outage import PAUSES
 from zimage_cli.core.batch.tally import FAILED, LOST, SAVED, Tally, View
-from zimage_cli.core.job import Observer
+from zimage_cli.core.observer import Observer
 from zimage_cli.core.prices import Price
 from zimage_cli.core.text import clip, visible
 

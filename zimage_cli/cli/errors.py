@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api import errors
-from zimage_cli.core.files import memory_is_limited
+from zimage_cli.core.files import is_limited
 from zimage_cli.core.keys import redact
 from zimage_cli.core.text import visible
 
@@ -184,8 +184,8 @@ def shortage(error: Exception) -> errors.ConfigurationError | None:
     text = str(error)
     short = (
         isinstance(error, MemoryError)
-        # What Python raises where it has no memory left to raise MemoryError.
-        or (isinstance(error, SystemError) and memory_is_limited())
+        # What Python and OpenSSL raise where there is no memory left to say so.
+        or (isinstance(error, (SystemError, OSError)) and is_limited())
         or (isinstance(error, OSError) and error.errno in {errno.ENOMEM, errno.EMFILE})
         or (isinstance(error, RuntimeError) and "start new thread" in text)
         or (isinstance(error, ImportError) and ("failed to map" in text or "many open" in text))

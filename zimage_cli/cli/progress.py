@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.core.job import Observer
+from zimage_cli.core.observer import Observer
 from zimage_cli.core.text import clip, visible
 
 if TYPE_CHECKING:

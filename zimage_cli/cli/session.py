@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from zimage_cli.api import retry
 from zimage_cli.api.errors import ConfigurationError
 from zimage_cli.cli.output import Output
 from zimage_cli.core import evidence, save
-from zimage_cli.core.job import Destination, Maker
+from zimage_cli.core.destination import Destination
+from zimage_cli.core.job import Maker
 from zimage_cli.core.ledger import SafeLedger
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.pace import Pace
@@ -41,13 +43,15 @@ def pictures_folder(base: Path) -> Path:
     return base / save.FOLDER
 
 
-def open_ledger(settings: Settings, output: Output) -> SafeLedger:
-    """Return the ledger; what stands in its way is said once."""
+def open_ledger(
+    settings: Settings, output: Output, *, sleep: Callable[[float], None] = time.sleep
+) -> SafeLedger:
+    """Return the ledger; what stands in its way is said once. `sleep` waits for a locked one."""
     try:
         path = settings.environment.ledger_file()
     except ConfigurationError:
         path = None
-    return SafeLedger(path, output.warn)
+    return SafeLedger(path, output.warn, sleep=sleep)
 
 
 @contextmanager
@@ -70,7 +74,7 @@ def open_maker(
             Client(timeout=settings.timeout.value, connections=connections)
         )
         place.prepare()
-        ledger = open_ledger(settings, output)
+        ledger = open_ledger(settings, output, sleep=client.sleep)
         stack.callback(ledger.close)
         yield Maker(
             client=client,

@@ -23,15 +23,28 @@ _SLICE = 0.1
 """Seconds between two looks at work that was cancelled."""
 
 
-WORK = "work"
+WORK = ("work", "askers-", "savers-")
 """What the names of threads begin with that make pictures."""
 
-SETTLE_SECONDS = 5.0
+_SETTLE_SECONDS = 5.0
 """How long cancelled work may take to write down how it ended: a disk may be slow."""
-
 
 _LEAVE_SECONDS = 0.5
 """How long it may take to end where it has nothing to write down: a connection may hang."""
+
+
+def settle(
+    wait: Callable[[float], object], works: Callable[[], bool], unsettled: Callable[[], bool]
+) -> None:
+    """Wait for cancelled work as long as it is `unsettled`, 5 s at most, and a moment in any case.
+
+    `wait` waits so many seconds for its end; `works` tells whether it has not come.
+    """
+    began = time.monotonic()
+    while works() and time.monotonic() - began < (
+        _SETTLE_SECONDS if unsettled() else _LEAVE_SECONDS
+    ):
+        wait(_SLICE)
 
 
 @contextmanager
@@ -141,7 +154,7 @@ class Signals:
                 ended.append(None)
             self.wake()
 
-        thread = threading.Thread(target=run, name=WORK, daemon=True)
+        thread = threading.Thread(target=run, name=WORK[0], daemon=True)
         try:
             thread.start()
         except RuntimeError:
@@ -151,11 +164,7 @@ class Signals:
             ) from None
         if self.wait() is not None:
             cancel()
-            began = time.monotonic()
-            while not ended and time.monotonic() - began < (
-                SETTLE_SECONDS if unsettled() else _LEAVE_SECONDS
-            ):
-                self.wait(_SLICE)
+            settle(thread.join, thread.is_alive, unsettled)
         if not ended:
             raise Stopped
         thread.join()

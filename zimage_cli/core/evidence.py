@@ -6,12 +6,64 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zimage_cli import __version__
 from zimage_cli.api.characters import json_text
+from zimage_cli.api.endpoint import without_query
+from zimage_cli.api.payload import MODEL
+from zimage_cli.core import ledger
 from zimage_cli.core.files import open_own, write_whole
+from zimage_cli.core.picture import saved_facts
+from zimage_cli.core.prices import cost
+
+if TYPE_CHECKING:
+    from zimage_cli.core.destination import Destination
+    from zimage_cli.core.picture import Picture
+    from zimage_cli.core.run import Run
 
 FOLDER = "aliyun-zimage-turbo"
+
+
+def facts(
+    run: Run,
+    destination: Destination,
+    status: str,
+    picture: Picture | None,
+    error: BaseException | None,
+) -> dict[str, Any]:
+    """Return what an evidence file says: never a key, never the signed part of an address."""
+    answer = run.answer
+    price = destination.price(prompt_extend=run.request.prompt_extend)
+    return {
+        "schema": 1,
+        "zimage": __version__,
+        "status": status,
+        "started": run.started.isoformat(timespec="milliseconds"),
+        "finished": ledger.now(),
+        "region": destination.region,
+        "endpoint": destination.origin,
+        "workspace": destination.workspace,
+        "model": MODEL,
+        "request": json.loads(run.wire.body),
+        "answer": None
+        if answer is None
+        else {
+            "request_id": answer.request_id,
+            "image_url": without_query(answer.image_url),
+            "width": answer.width,
+            "height": answer.height,
+            "rewritten_prompt": answer.rewritten_prompt(prompt_extend=run.request.prompt_extend),
+            "reasoning": answer.reasoning,
+            "usage": answer.usage,
+        },
+        "request_id": answer.request_id if answer else getattr(error, "request_id", None),
+        "picture": None if picture is None else saved_facts(picture.path, picture.fetched),
+        "price": cost(price),
+        "attempts": run.attempts,
+        "history_id": run.entry,
+        "error": None if error is None else ledger.error_facts(error),
+    }
 
 
 def write(folder: Path, facts: dict[str, Any], *, started: datetime, number: int | None) -> Path:

@@ -18,6 +18,9 @@ _LOW_SPACE = 16 * 1024 * 1024
 """Bytes. A picture of the largest size, uncompressed: with less than that free, asking first is
 cheaper than losing it."""
 
+_FEW_FILES = 64
+"""A picture needs about 15 open at a time."""
+
 _PREFIX = ".zimage-"
 _TEMPORARY = r"\.zimage-[0-9a-f]{12}\.part"
 
@@ -295,10 +298,12 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def memory_is_limited() -> bool:
-    """Tell whether the system bounds this process's memory (`ulimit -v`)."""
+def is_limited() -> bool:
+    """Tell whether the system gives this process little memory or few files (`ulimit -v`, `-n`)."""
     try:
         import resource
     except ImportError:
         return False
-    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    memory = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return memory != resource.RLIM_INFINITY or 0 <= files < _FEW_FILES

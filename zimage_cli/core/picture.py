@@ -10,7 +10,7 @@ from zimage_cli.core.prices import cost
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
-    from zimage_cli.core.job import Destination
+    from zimage_cli.core.destination import Destination
     from zimage_cli.core.request import Request
 
 

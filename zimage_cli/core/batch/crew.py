@@ -100,4 +100,4 @@ def load(maker: Maker) -> None:
 
     from zimage_cli.core import recover  # noqa: F401
 
-    maker.load()
+    maker.loader.load()

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
-from zimage_cli.core.job import Run
+from zimage_cli.core.run import Run
 
 if TYPE_CHECKING:
     from zimage_cli.core.job import Maker

@@ -23,7 +23,7 @@ from zimage_cli.api.errors import (
 from zimage_cli.core import recover
 from zimage_cli.core.batch import crew, made
 from zimage_cli.core.batch import state as states
-from zimage_cli.core.batch.causes import ends_all, maybe_billed, to_fetch, unsent
+from zimage_cli.core.batch.causes import ends_all, to_fetch, unsent
 from zimage_cli.core.batch.outage import Reach
 from zimage_cli.core.batch.plan import Item, within
 from zimage_cli.core.batch.tally import (
@@ -45,8 +45,10 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import State, States
     from zimage_cli.core.entry import Entry
-    from zimage_cli.core.job import Maker, Observer, Run
+    from zimage_cli.core.job import Maker
+    from zimage_cli.core.observer import Observer
     from zimage_cli.core.request import Request
+    from zimage_cli.core.run import Run
 
 
 class _Answered(NamedTuple):
@@ -147,6 +149,11 @@ class Runner:
         """End what is in flight too: each line is noted as it stands."""
         self.stop()
         self._maker_for(None).client.cancel()
+
+    @property
+    def unsettled(self) -> bool:
+        """Tell whether anything was sent that has not come to its end."""
+        return self._maker_for(None).unsettled
 
     # -- workers -------------------------------------------------------------------------------
 
@@ -262,10 +269,8 @@ class Runner:
                 on_lost=partial(self._lost_a_try, amount, lost),
             )
         except ZimageError as error:
-            self._budget.settle(amount, billed=maybe_billed(error))
-            self._failed(
-                item, request.seed, lost[-1] if lost and not maybe_billed(error) else error
-            )
+            self._budget.settle(amount, billed=error.maybe_billed)
+            self._failed(item, request.seed, lost[-1] if lost and not error.maybe_billed else error)
         except BaseException:
             self._budget.settle(amount, billed=False)
             if lost:
@@ -339,7 +344,7 @@ class Runner:
                 return
         # A picture that was made and not fetched is not lost: the next run fetches it, unpaid.
         paid = to_fetch(error)
-        status = LOST if maybe_billed(error) and not paid else FAILED
+        status = LOST if error.maybe_billed and not paid else FAILED
         document = self._error_document(error, item.request.prompt)
         if not paid:
             self._not_saved(item, status, seed, document)

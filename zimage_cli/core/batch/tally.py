@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.core.batch import state as states
-from zimage_cli.core.job import Observer
+from zimage_cli.core.observer import Observer
 
 if TYPE_CHECKING:
     from zimage_cli.api.errors import ConnectionFailed, ZimageError

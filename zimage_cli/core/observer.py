@@ -1,0 +1,42 @@
+"""Who watches a picture being made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zimage_cli.api.answer import Answer
+    from zimage_cli.api.retry import Wait
+    from zimage_cli.core.picture import Picture
+    from zimage_cli.core.request import Request
+
+
+class Observer:
+    """Hears what happens while a picture is made. Every method may be left as it is."""
+
+    def pacing(self, seconds: float) -> None:
+        """Note that the account's limit makes this request wait its turn."""
+
+    def sending(self, attempt: int) -> None:
+        """Note that a request is about to be sent."""
+
+    def sent(self) -> None:
+        """Note that the request has left: the service paints."""
+
+    def waiting(self, wait: Wait) -> None:
+        """Note that a try failed and another follows after a pause."""
+
+    def answered(self, answer: Answer, request: Request) -> None:
+        """Note that the answer is here: the picture is fetched next."""
+
+    def receiving(self, received: int, total: int | None) -> None:
+        """Note that bytes of the picture have arrived."""
+
+    def saved(self, picture: Picture) -> None:
+        """Note that the picture is in its place."""
+
+    def stopped(self, note: str | None) -> None:
+        """Note that the picture was given up on request; `note` says what became of it."""
+
+    def warning(self, text: str) -> None:
+        """Say what is worth knowing and stops nothing."""

@@ -1,0 +1,39 @@
+"""What is known of a picture while it is being made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from zimage_cli.api.payload import WireRequest
+
+if TYPE_CHECKING:
+    from zimage_cli.api.answer import Answer
+    from zimage_cli.core.picture import Picture
+    from zimage_cli.core.request import Request
+
+
+@dataclass(slots=True)
+class Run:
+    """What is known so far about one generation: asked for, perhaps answered, perhaps saved."""
+
+    request: Request
+    wire: WireRequest
+    wanted: str
+    tags: Mapping[str, str]
+    started: datetime
+    began: float
+    begun: bool = False
+    """Whether a row was written for it, where a ledger is kept."""
+    entry: int | None = None
+    attempts: int = 0
+    in_flight: bool = False
+    maybe_billed: bool = False
+    """Whether a try before this one may have been made."""
+    answer: Answer | None = None
+    noted: bool = False
+    """Whether the answer is in the ledger."""
+    picture: Picture | None = None
+    """The picture, once it is in its place."""
