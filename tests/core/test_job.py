@@ -32,6 +32,7 @@ from zimage_cli.api.errors import (
     ZimageError,
 )
 from zimage_cli.core.ledger import FAILED, LOST, MADE, SAVED, SENDING
+from zimage_cli.core.observer import Observer
 from zimage_cli.core.save import FolderPlace, StreamPlace
 from zimage_cli.sandbox.faults import ERRORS, Fault
 
@@ -685,9 +686,7 @@ def test_throttling_that_stays_is_a_failed_row(studio: Any) -> None:
     assert (one.entry.status, one.entry.attempts) == (FAILED, 3)
 
 
-def test_a_connection_that_waited_for_the_history_is_not_used(
-    studio: Any, heard: Any, tmp_path: Path
-) -> None:
+def test_a_connection_that_waited_for_the_history_is_not_used(studio: Any, tmp_path: Path) -> None:
     """The other side may have closed it: the request would leave, and nobody could tell."""
     one = studio(retries=0)
     db = sqlite3.connect(tmp_path / "history.db", check_same_thread=False)
@@ -705,9 +704,15 @@ def test_a_connection_that_waited_for_the_history_is_not_used(
     one.maker.sleep = sleep
     until = time.monotonic() + limits.IDLE_BEFORE_REQUEST + 1
     tries: list[str] = []
-    one.make(
-        on=heard(sending=lambda: tries.append("connecting"), sent=lambda: tries.append("sent"))
-    )
+
+    class Tries(Observer):
+        def sending(self, attempt: int) -> None:
+            tries.append("connecting")
+
+        def sent(self) -> None:
+            tries.append("sent")
+
+    one.make(on=Tries())
     db.close()
     assert asked
     assert (one.entry.status, one.entry.attempts) == (SAVED, 1)
