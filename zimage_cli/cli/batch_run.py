@@ -116,8 +116,6 @@ class _Run(NamedTuple):
             self.out.say(f"left at once{lost}")
         free = self.settings.target.is_sandbox
         _report(self.out, runner.tally, self.preflight, self.wishes, free=free)
-        if maker.ledger.without_row:
-            self.out.warn(f"{maker.ledger.without_row:,} pictures are not in the history")
         if view.lost is not None:
             raise view.lost
         asked = self.signals.numbers

@@ -76,6 +76,7 @@ def open_maker(
         place.prepare()
         ledger = open_ledger(settings, output, sleep=client.sleep)
         stack.callback(ledger.close)
+        stack.callback(_tell_without_row, ledger, output)
         yield Maker(
             client=client,
             destination=whom,
@@ -87,6 +88,12 @@ def open_maker(
             pace=_pace(settings, whom, stack),
             sleep=client.sleep,
         )
+
+
+def _tell_without_row(ledger: SafeLedger, output: Output) -> None:
+    count = ledger.without_row
+    if count:
+        output.warn(f"{count:,} picture{'s are' if count > 1 else ' is'} not in the history")
 
 
 def _pace(settings: Settings, whom: Destination, stack: ExitStack) -> Pace | None:
