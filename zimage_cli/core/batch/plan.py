@@ -246,9 +246,7 @@ def within(folder: Path, output: str, *, make: bool = False) -> Path:
         if make:
             make_folder(parent)
     except (OSError, ValueError) as error:
-        # ValueError: letters that the locale's file names cannot have.
-        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
-        raise UsageError(f"output: {parent} cannot be a folder: {why}") from None
+        raise UsageError(f"output: {parent} cannot be a folder: {reason(error)}") from None
     return path
 
 
