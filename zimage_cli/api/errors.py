@@ -24,6 +24,8 @@ class ZimageError(Exception):
     """How another try may be paced; None: the same call is not sent again."""
     retry_after: float | None = None
     """Seconds that the service asked to wait."""
+    maybe_billed = False
+    """Whether a picture may be on the bill."""
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class ZimageError(Exception):
         request_id: str | None = None,
         http_status: int | None = None,
         service_message: str | None = None,
+        maybe_billed: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -42,6 +45,8 @@ class ZimageError(Exception):
         self.request_id = request_id
         self.http_status = http_status
         self.service_message = service_message
+        if maybe_billed is not None:
+            self.maybe_billed = maybe_billed
 
     def __str__(self) -> str:
         # What is learned later is added to `message`.
@@ -107,6 +112,7 @@ class AnswerLost(ZimageError):
     """The request was sent and the answer did not arrive: it may have been made and billed."""
 
     kind = "lost"
+    maybe_billed = True
 
 
 class ServiceError(ZimageError):
@@ -117,32 +123,12 @@ class ServiceError(ZimageError):
 
     kind = "service"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        maybe_billed: bool = False,
-        hint: str | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        http_status: int | None = None,
-        service_message: str | None = None,
-    ) -> None:
-        super().__init__(
-            message,
-            hint=hint,
-            code=code,
-            request_id=request_id,
-            http_status=http_status,
-            service_message=service_message,
-        )
-        self.maybe_billed = maybe_billed
-
 
 class NotSavedError(ZimageError):
     """The picture was made (and billed) and is not on disk."""
 
     kind = "not-saved"
+    maybe_billed = True
 
 
 class AddressRefused(NotSavedError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +24,7 @@ from zimage_cli.cli.batch_routes import Routes
 from zimage_cli.cli.batch_view import BatchView, print_summary
 from zimage_cli.cli.errors import as_json, exit_status, print_error
 from zimage_cli.cli.session import open_ledger, open_maker
-from zimage_cli.cli.signals import Signals
+from zimage_cli.cli.signals import SETTLE_SECONDS, Signals
 from zimage_cli.core import recover
 from zimage_cli.core.batch import crew
 from zimage_cli.core.batch.journal import FRESH, Journal, alone_in
@@ -40,15 +40,11 @@ from zimage_cli.core.settings import Settings, refused_key_hint
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.source import Source
-    from zimage_cli.core.job import Maker
     from zimage_cli.core.names import NameTemplate
 
 NOT_ALL_STATUS = 9
 _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
-
-_AT_ONCE = 5.0
-"""Seconds in which what is cut off has noted how far it came."""
 
 
 def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wishes: Wishes) -> int:
@@ -99,16 +95,27 @@ class _Run(NamedTuple):
         self, items: Iterator[Item], known: States, journal: Journal, routes: Routes
     ) -> int:
         """Make the pictures, say what came of it, and return the exit status."""
-        with self._maker() as maker, self._view() as view:
-            maker.sleep = maker.client.sleep
-            if self.wishes.fresh:
+        wishes = self.wishes
+        with (
+            open_maker(
+                self.settings,
+                self.out,
+                FolderPlace(wishes.folder),
+                template=self.template,
+                keep_evidence=wishes.keep_evidence,
+                retry_lost=wishes.retry_lost,
+                connections=wishes.concurrency,
+            ) as maker,
+            BatchView(self.out, self.preflight.pictures, json=wishes.json) as view,
+        ):
+            if wishes.fresh:
                 journal.append({"status": FRESH, "time": now()})
             runner = Runner(
                 routes.makers(maker),
                 journal,
                 known,
-                self.wishes.folder,
-                replace(self.wishes.options, concurrency=self._lines()),
+                wishes.folder,
+                replace(wishes.options, concurrency=self._lines()),
                 view,
                 error_document=lambda error, prompt: as_json(error, prompt=prompt),
             )
@@ -118,27 +125,13 @@ class _Run(NamedTuple):
             lost = ": what was in flight may have been made and billed" if runner.tally.lost else ""
             self.out.say(f"left at once{lost}")
         free = self.settings.target.is_sandbox
-        _report(self.out, runner.tally, self.preflight, self.wishes, free=free)
+        _report(self.out, runner.tally, self.preflight, wishes, free=free)
         if maker.ledger.without_row:
             self.out.warn(f"{maker.ledger.without_row:,} pictures are not in the history")
         if view.lost is not None:
             raise view.lost
         asked = self.signals.numbers
         return _status(self.out, runner.tally, self.preflight, self.settings, asked)
-
-    def _maker(self) -> AbstractContextManager[Maker]:
-        return open_maker(
-            self.settings,
-            self.out,
-            FolderPlace(self.wishes.folder),
-            template=self.template,
-            keep_evidence=self.wishes.keep_evidence,
-            retry_lost=self.wishes.retry_lost,
-            connections=self.wishes.concurrency,
-        )
-
-    def _view(self) -> BatchView:
-        return BatchView(self.out, self.preflight.pictures, json=self.wishes.json)
 
     def _lines(self) -> int:
         """Return how many lines can be in flight."""
@@ -166,7 +159,7 @@ class _Run(NamedTuple):
             else:
                 view.close()
                 runner.cancel()
-                runner.wait(_AT_ONCE)
+                runner.wait(SETTLE_SECONDS)
                 return
 
 

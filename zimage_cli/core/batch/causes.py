@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.api.errors import (
     AddressRefused,
-    AnswerLost,
     AuthenticationError,
     BillingError,
     ConfigurationError,
@@ -14,7 +13,6 @@ from zimage_cli.api.errors import (
     DiskError,
     NotSavedError,
     QuotaError,
-    ServiceError,
     ZimageError,
 )
 
@@ -40,10 +38,3 @@ def unsent(error: ZimageError) -> bool:
 def to_fetch(error: ZimageError) -> bool:
     """Tell whether the picture was made and can still be fetched, unpaid."""
     return isinstance(error, NotSavedError) and not isinstance(error, AddressRefused)
-
-
-def maybe_billed(error: ZimageError) -> bool:
-    """Tell whether the picture may be on the bill."""
-    if isinstance(error, AnswerLost | NotSavedError):
-        return True
-    return isinstance(error, ServiceError) and error.maybe_billed

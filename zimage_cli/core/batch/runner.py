@@ -23,7 +23,7 @@ from zimage_cli.api.errors import (
 from zimage_cli.core import recover
 from zimage_cli.core.batch import crew, made
 from zimage_cli.core.batch import state as states
-from zimage_cli.core.batch.causes import ends_all, maybe_billed, to_fetch, unsent
+from zimage_cli.core.batch.causes import ends_all, to_fetch, unsent
 from zimage_cli.core.batch.outage import Reach
 from zimage_cli.core.batch.plan import Item, within
 from zimage_cli.core.batch.tally import (
@@ -262,10 +262,8 @@ class Runner:
                 on_lost=partial(self._lost_a_try, amount, lost),
             )
         except ZimageError as error:
-            self._budget.settle(amount, billed=maybe_billed(error))
-            self._failed(
-                item, request.seed, lost[-1] if lost and not maybe_billed(error) else error
-            )
+            self._budget.settle(amount, billed=error.maybe_billed)
+            self._failed(item, request.seed, lost[-1] if lost and not error.maybe_billed else error)
         except BaseException:
             self._budget.settle(amount, billed=False)
             if lost:
@@ -339,7 +337,7 @@ class Runner:
                 return
         # A picture that was made and not fetched is not lost: the next run fetches it, unpaid.
         paid = to_fetch(error)
-        status = LOST if maybe_billed(error) and not paid else FAILED
+        status = LOST if error.maybe_billed and not paid else FAILED
         document = self._error_document(error, item.request.prompt)
         if not paid:
             self._not_saved(item, status, seed, document)
