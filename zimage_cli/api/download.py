@@ -76,16 +76,6 @@ def fetch(
     """
     file.seek(0)
     file.truncate()
-    return _follow(client, url, file, loopback, on_progress)
-
-
-def _follow(
-    client: Client,
-    url: str,
-    file: IO[bytes],
-    loopback: bool,
-    on_progress: Callable[[int, int | None], None],
-) -> Fetched:
     give_up = time.monotonic() + limits.PICTURE_TOTAL_TIMEOUT
     for hop in range(limits.MAX_REDIRECTS + 1):
         check_picture_url(url, loopback=loopback, given=hop == 0)

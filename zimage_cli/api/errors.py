@@ -36,6 +36,7 @@ class ZimageError(Exception):
         request_id: str | None = None,
         http_status: int | None = None,
         service_message: str | None = None,
+        maybe_billed: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -44,6 +45,8 @@ class ZimageError(Exception):
         self.request_id = request_id
         self.http_status = http_status
         self.service_message = service_message
+        if maybe_billed is not None:
+            self.maybe_billed = maybe_billed
 
     def __str__(self) -> str:
         # What is learned later is added to `message`.
@@ -119,27 +122,6 @@ class ServiceError(ZimageError):
     """
 
     kind = "service"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        maybe_billed: bool = False,
-        hint: str | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        http_status: int | None = None,
-        service_message: str | None = None,
-    ) -> None:
-        super().__init__(
-            message,
-            hint=hint,
-            code=code,
-            request_id=request_id,
-            http_status=http_status,
-            service_message=service_message,
-        )
-        self.maybe_billed = maybe_billed
 
 
 class NotSavedError(ZimageError):

@@ -170,6 +170,7 @@ def batch(
     from zimage_cli.cli.session import pictures_folder
     from zimage_cli.core.batch.plan import Defaults
     from zimage_cli.core.batch.source import open_source
+    from zimage_cli.core.batch.tally import Options
     from zimage_cli.core.expand import parse_seeds, parse_sizes
 
     if not 1 <= concurrency <= MAX_CONCURRENCY:
@@ -213,14 +214,16 @@ def batch(
         folder=folder,
     )
     wishes = Wishes(
-        concurrency=concurrency,
-        patience=_patience(patience),
-        max_cost=parse_max_cost(max_cost),
+        options=Options(
+            concurrency=concurrency,
+            retry_failed=retry_failed,
+            retry_lost=retry_lost,
+            no_seed=no_seed,
+            max_cost=parse_max_cost(max_cost),
+            patience=_patience(patience),
+        ),
         yes=yes,
         skip_invalid=skip_invalid,
-        retry_failed=retry_failed,
-        retry_lost=retry_lost,
-        no_seed=no_seed,
         fresh=fresh,
         keep_evidence=not no_evidence,
         json=json,

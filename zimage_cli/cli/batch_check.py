@@ -38,14 +38,9 @@ ASK_ABOVE = {"CNY": Decimal(1), "USD": Decimal("0.15")}
 class Wishes:
     """What the command line asked of a run."""
 
-    concurrency: int
-    patience: float
-    max_cost: Decimal | None
+    options: Options
     yes: bool
     skip_invalid: bool
-    retry_failed: bool
-    retry_lost: bool
-    no_seed: bool
     fresh: bool
     keep_evidence: bool
     json: bool
@@ -55,18 +50,6 @@ class Wishes:
     flags: Flags
     command: tuple[str, ...]
     """The command line's arguments, for the command that goes on."""
-
-    @property
-    def options(self) -> Options:
-        """What the runner needs of it."""
-        return Options(
-            concurrency=self.concurrency,
-            retry_failed=self.retry_failed,
-            retry_lost=self.retry_lost,
-            no_seed=self.no_seed,
-            max_cost=self.max_cost,
-            patience=self.patience,
-        )
 
     def again(self, *options: str) -> str:
         """Return the command that goes on."""
@@ -152,7 +135,7 @@ def refuse_invalid(out: Output, preflight: Preflight, wishes: Wishes) -> None:
 
 def refuse_cost(preflight: Preflight, settings: Settings, wishes: Wishes) -> None:
     """Raise UsageError where the estimate is over `--max-cost`, or cannot be made."""
-    bound = wishes.max_cost
+    bound = wishes.options.max_cost
     if bound is None or settings.target.region_name == SANDBOX:
         return
     if preflight.cost is None or preflight.unpriced:
@@ -216,4 +199,4 @@ def _seconds(pictures: int, settings: Settings, wishes: Wishes) -> float:
         return pictures * 0.1
     rps = settings.rps.value
     by_limit = pictures / rps if rps else 0.0
-    return max(by_limit, pictures * _SECONDS_A_PICTURE / wishes.concurrency)
+    return max(by_limit, pictures * _SECONDS_A_PICTURE / wishes.options.concurrency)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,7 +40,6 @@ from zimage_cli.core.settings import Settings, refused_key_hint
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.source import Source
-    from zimage_cli.core.job import Maker
     from zimage_cli.core.names import NameTemplate
 
 NOT_ALL_STATUS = 9
@@ -96,16 +95,27 @@ class _Run(NamedTuple):
         self, items: Iterator[Item], known: States, journal: Journal, routes: Routes
     ) -> int:
         """Make the pictures, say what came of it, and return the exit status."""
-        with self._maker() as maker, self._view() as view:
-            maker.sleep = maker.client.sleep
-            if self.wishes.fresh:
+        wishes = self.wishes
+        with (
+            open_maker(
+                self.settings,
+                self.out,
+                FolderPlace(wishes.folder),
+                template=self.template,
+                keep_evidence=wishes.keep_evidence,
+                retry_lost=wishes.options.retry_lost,
+                connections=wishes.options.concurrency,
+            ) as maker,
+            BatchView(self.out, self.preflight.pictures, json=wishes.json) as view,
+        ):
+            if wishes.fresh:
                 journal.append({"status": FRESH, "time": now()})
             runner = Runner(
                 routes.makers(maker),
                 journal,
                 known,
-                self.wishes.folder,
-                replace(self.wishes.options, concurrency=self._lines()),
+                wishes.folder,
+                replace(wishes.options, concurrency=self._lines()),
                 view,
                 error_document=lambda error, prompt: as_json(error, prompt=prompt),
             )
@@ -114,30 +124,14 @@ class _Run(NamedTuple):
         if len(self.signals.numbers) > 1:
             lost = ": what was in flight may have been made and billed" if runner.tally.lost else ""
             self.out.say(f"left at once{lost}")
-        free = self.settings.target.is_sandbox
-        _report(self.out, runner.tally, self.preflight, self.wishes, free=free)
+        self._report(runner.tally)
         if view.lost is not None:
             raise view.lost
-        asked = self.signals.numbers
-        return _status(self.out, runner.tally, self.preflight, self.settings, asked)
-
-    def _maker(self) -> AbstractContextManager[Maker]:
-        return open_maker(
-            self.settings,
-            self.out,
-            FolderPlace(self.wishes.folder),
-            template=self.template,
-            keep_evidence=self.wishes.keep_evidence,
-            retry_lost=self.wishes.retry_lost,
-            connections=self.wishes.concurrency,
-        )
-
-    def _view(self) -> BatchView:
-        return BatchView(self.out, self.preflight.pictures, json=self.wishes.json)
+        return self._status(runner.tally)
 
     def _lines(self) -> int:
         """Return how many lines can be in flight."""
-        wanted = self.wishes.concurrency
+        wanted = self.wishes.options.concurrency
         lines = crew.room_for(wanted, sandbox=self.settings.target.is_sandbox)
         if lines < wanted:
             few = f"{lines:,} at a time instead of {wanted:,}"
@@ -163,6 +157,47 @@ class _Run(NamedTuple):
                 runner.cancel()
                 settle(runner.wait, lambda: not runner.wait(0), lambda: runner.unsettled)
                 return
+
+    def _report(self, tally: Tally) -> None:
+        """Print what the run came to, and the commands that go on."""
+        out, preflight, wishes = self.out, self.preflight, self.wishes
+        free = self.settings.target.is_sandbox
+        print_summary(out, tally, preflight.invalid, preflight.cost)
+        left = preflight.pictures - tally.saved - tally.failed - tally.lost - tally.skipped
+        if tally.over_budget:
+            bound = wishes.options.max_cost
+            out.note(f"Stopped at --max-cost {bound}; with a higher one, to go on:")
+            out.note(f"  {wishes.again()}")
+        elif left > 0 or tally.unfetched:
+            words = [f"{left:,} left"] if left > 0 else []
+            if tally.unfetched:
+                paid, again = "paid and ", "for 24 hours that costs nothing"
+                if free:
+                    paid, again = "", "made again"
+                words.append(f"{tally.unfetched:,} {paid}not fetched: {again}")
+            out.note(f"{', '.join(words)}; to go on:")
+            out.note(f"  {wishes.again()}")
+        if tally.printed and not free:
+            told = "the address is printed above: no file could take it"
+            out.say(f"{tally.printed:,} paid, and {told}")
+        if tally.failed > tally.unfetched + tally.printed or tally.skipped_failed:
+            out.note("To try again what failed:")
+            out.note(f"  {wishes.again('--retry-failed')}")
+        if tally.lost or tally.skipped_lost:
+            out.note("What was lost may have been billed; to make it again and pay it:")
+            out.note(f"  {wishes.again('--retry-lost')}")
+
+    def _status(self, tally: Tally) -> int:
+        error = tally.fatal
+        if error is not None:
+            if isinstance(error, AuthenticationError) and error.http_status == 401:
+                error.hint = refused_key_hint(self.settings)
+            print_error(self.out, error)
+            return exit_status(error)
+        if self.signals.numbers:
+            return 128 + self.signals.numbers[0]
+        not_saved = tally.failed + tally.lost + self.preflight.invalid + self.preflight.unsaved
+        return NOT_ALL_STATUS if not_saved or tally.over_budget else 0
 
 
 def _items(source: Source, about: object, defaults: Defaults) -> Iterator[Item]:
@@ -210,52 +245,3 @@ def _keep_memory_together() -> None:
 
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
-
-
-def _report(
-    out: Output,
-    tally: Tally,
-    preflight: Preflight,
-    wishes: Wishes,
-    *,
-    free: bool,
-) -> None:
-    print_summary(out, tally, preflight.invalid, preflight.cost)
-    left = preflight.pictures - tally.saved - tally.failed - tally.lost - tally.skipped
-    if tally.over_budget:
-        out.note(f"Stopped at --max-cost {wishes.max_cost}; with a higher one, to go on:")
-        out.note(f"  {wishes.again()}")
-    elif left > 0 or tally.unfetched:
-        words = [f"{left:,} left"] if left > 0 else []
-        if tally.unfetched:
-            again = "made again" if free else "for 24 hours that costs nothing"
-            words.append(f"{tally.unfetched:,} {'' if free else 'paid and '}not fetched: {again}")
-        out.note(f"{', '.join(words)}; to go on:")
-        out.note(f"  {wishes.again()}")
-    if tally.printed and not free:
-        out.say(f"{tally.printed:,} paid, and the address is printed above: no file could take it")
-    if tally.failed > tally.unfetched + tally.printed or tally.skipped_failed:
-        out.note("To try again what failed:")
-        out.note(f"  {wishes.again('--retry-failed')}")
-    if tally.lost or tally.skipped_lost:
-        out.note("What was lost may have been billed; to make it again and pay it:")
-        out.note(f"  {wishes.again('--retry-lost')}")
-
-
-def _status(
-    out: Output,
-    tally: Tally,
-    preflight: Preflight,
-    settings: Settings,
-    asked: list[int],
-) -> int:
-    error = tally.fatal
-    if error is not None:
-        if isinstance(error, AuthenticationError) and error.http_status == 401:
-            error.hint = refused_key_hint(settings)
-        print_error(out, error)
-        return exit_status(error)
-    if asked:
-        return 128 + asked[0]
-    not_saved = tally.failed + tally.lost + preflight.invalid + preflight.unsaved
-    return NOT_ALL_STATUS if not_saved or tally.over_budget else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -51,7 +51,7 @@ def list_(
 ) -> None:
     """List what was made, newest first."""
     out = Output()
-    with _reading() as book:
+    with _history() as book:
         entries = book.newest(limit) if book else []
     if json:
         out.json({"schema": 1, "entries": [_document(entry) for entry in entries]})
@@ -81,7 +81,7 @@ def show(
 ) -> None:
     """Show everything about one picture."""
     out = Output()
-    with _reading() as book:
+    with _history() as book:
         entry = book.entry(number) if book else None
     if entry is None:
         raise UsageError(
@@ -119,7 +119,7 @@ def recover(
     from zimage_cli.core import recover as recovery
 
     out = Output(quiet=quiet)
-    with _reading() if dry_run else _writing(out) as book:
+    with _history(None if dry_run else out) as book:
         found = recovery.pick(recovery.candidates(book, ids or ()) if book else [], ids or [])
         for candidate in found:
             out.note(_candidate_line(candidate))
@@ -202,51 +202,24 @@ def _recover_one(
 
 
 @contextmanager
-def _reading() -> Iterator[Ledger | None]:
-    """Open the history to look at it, also where it cannot be written; None where there is none."""
+def _history(out: Output | None = None) -> Iterator[Ledger | None]:
+    """Open the history, with `out` to change it; None where there is none yet."""
     from zimage_cli.core.ledger import Ledger
 
-    path = _path()
-    with _open(path, lambda: Ledger.to_read(path)) as book:
-        yield book
-
-
-@contextmanager
-def _writing(out: Output) -> Iterator[Ledger | None]:
-    """Open the history to change it; None where there is none yet."""
-    from zimage_cli.core.ledger import Ledger
-
-    path, told = _path(), list[bool]()
-
-    def on_locked() -> None:
-        if not told:
-            told.append(True)
-            out.warn("The history is locked by another program; waiting for it.")
-
-    with _open(path, lambda: Ledger(path, on_locked=on_locked)) as book:
-        yield book
-
-
-@contextmanager
-def _open(path: Path, opened: Callable[[], Ledger]) -> Iterator[Ledger | None]:
-    if not path.exists():
-        yield None
-        return
-    book = opened()
-    try:
-        book.settle_abandoned()
-        yield book
-    finally:
-        book.close()
-
-
-def _path() -> Path:
     path = Environment.current().ledger_file()
     if path is None:
         raise ConfigurationError(
             "no home folder is known, so there is no history", hint="Set HOME or ZIMAGE_HOME."
         )
-    return path
+    if not path.exists():
+        yield None
+        return
+    book = Ledger.to_read(path) if out is None else Ledger(path, on_locked=out.warn)
+    try:
+        book.settle_abandoned()
+        yield book
+    finally:
+        book.close()
 
 
 def _one_line(text: str) -> Any:

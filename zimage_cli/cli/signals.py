@@ -14,8 +14,6 @@ from zimage_cli.api.errors import ConfigurationError, Stopped
 if TYPE_CHECKING:
     from types import FrameType
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-
 _MOST = 3
 """Signals that are noted; the next one has its default action, so a hang can always be ended."""
 
@@ -64,6 +62,19 @@ def raising() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def install(handler: Callable[[int, FrameType | None], None], *names: str) -> dict[int, Any]:
+    """Handle the signals that this system has and that are not ignored, as under nohup.
+
+    Returns what handled them before, by number.
+    """
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    return {
+        number: signal.signal(number, handler)
+        for number in numbers
+        if signal.getsignal(number) not in {signal.SIG_IGN, None}
+    }
+
+
 class Signals:
     """Notes SIGINT, SIGTERM and SIGHUP while it is open; those that are ignored stay ignored.
 
@@ -87,10 +98,7 @@ class Signals:
         self._news.setblocking(False)
         self._wakes.setblocking(False)
         self._others = signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
-        for name in _NAMES:
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) not in {signal.SIG_IGN, None}:
-                self._before[number] = signal.signal(number, self._note)
+        self._before = install(self._note, "SIGINT", "SIGTERM", "SIGHUP")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -195,8 +195,7 @@ class _Session:
         try:
             selfcheck.write_report(base, self._checks)
         except (OSError, ValueError) as error:
-            why = reason(error) if isinstance(error, OSError) else "no such name is possible"
-            self._out.warn(f"{selfcheck.REPORT} could not be written: {why}")
+            self._out.warn(f"{selfcheck.REPORT} could not be written: {reason(error)}")
 
     def _base_without_settings(self) -> Path:
         given = self._flags.output_dir or self._environment.get("OUTPUT_DIR")

@@ -151,24 +151,21 @@ def _value(name: str, value: Any) -> Any:
     """Return a column's value as its type; what is none is None, or its text where it is shown."""
     if isinstance(value, bytes):
         # A path that is no valid text.
-        value = value.decode("utf-8", "surrogatepass" if _is_text(value) else "backslashreplace")
-    if name in {"id", "prompt_extend"}:
-        return value if name == "id" else bool(value)
+        try:
+            value = value.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            value = value.decode("utf-8", "backslashreplace")
+    if name == "id":
+        return value
+    if name == "prompt_extend":
+        return bool(value)
     if name in _NUMBERS:
-        return value if isinstance(value, int) else None if name != "attempts" else 0
+        return value if isinstance(value, int) else 0 if name == "attempts" else None
     if name == "elapsed_seconds":
         return value if isinstance(value, (int, float)) and math.isfinite(value) else None
     if name in {"usage", "error"}:
         return _json(value)
     return str(value) if value is not None or name in _TEXTS else None
-
-
-def _is_text(value: bytes) -> bool:
-    try:
-        value.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _json(text: Any) -> Any:

@@ -45,23 +45,41 @@ def make_temporary(folder: Path, mode: int = 0o666) -> tuple[int, Path]:
     # tempfile would do the same, and bring random, hashlib and shutil along: 8 ms at every start.
     # Its files are private, and to widen them later one needs the umask, which can only be read by
     # changing it for all threads.
+    return make_held(folder, _PREFIX, ".part", mode, lock_needed=False)
+
+
+def make_held(
+    folder: Path, prefix: str, suffix: str, mode: int, *, lock_needed: bool = True
+) -> tuple[int, Path]:
+    """Create an empty file with a random name, which `is_held` until it is closed.
+
+    With `lock_needed`, raises OSError where the file system knows no locks.
+    """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
-        path = folder / f"{_PREFIX}{os.urandom(6).hex()}.part"
+        path = folder / f"{prefix}{os.urandom(6).hex()}{suffix}"
         try:
-            handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), mode)
+            handle = os.open(path, flags, mode)
         except FileExistsError:
             continue
-        if _hold(handle):
-            return handle, path
-        # In the instant since it was made, `remove_abandoned` took it for nobody's.
+        try:
+            if _hold(handle):
+                return handle, path
+        except OSError:
+            if not lock_needed:
+                # `is_held` gets no lock either, and leaves the file.
+                return handle, path
+            os.close(handle)
+            path.unlink()
+            raise
+        # In the instant since it was made, `is_held` took it for nobody's.
         os.close(handle)
 
 
 def _hold(handle: int) -> bool:
-    """Lock a file for as long as it is open; False where another has it or it is gone."""
+    """Lock a new file; False where it was removed meanwhile, or is about to be."""
     if os.name == "nt":
-        # An open file cannot be removed there.
+        # That it is open is its lock there.
         return True
     import fcntl
 
@@ -69,10 +87,39 @@ def _hold(handle: int) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:
-        # A file system without locks: `remove_abandoned` gets none either, and leaves it.
-        return True
     return os.fstat(handle).st_nlink > 0
+
+
+def is_held(path: Path | str) -> bool | None:
+    """Tell whether a living process has a file of `make_held` open; None where nobody can know.
+
+    A file that nobody holds any more is removed.
+    """
+    if os.name == "nt":
+        try:
+            os.unlink(path)  # noqa: PTH108 - scandir's strings: a folder may hold 100,000 names
+        except OSError as error:
+            # An open file cannot be removed there.
+            return not isinstance(error, FileNotFoundError)
+        return False
+    import fcntl
+
+    try:
+        handle = open_own(path, os.O_RDONLY)
+    except OSError as error:
+        return False if isinstance(error, FileNotFoundError) else None
+    try:
+        # Shared: two that look at the same time do not take each other for the holder.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with suppress(OSError):
+            os.unlink(path)  # noqa: PTH108
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return False
 
 
 def remove_abandoned(folder: Path) -> int:
@@ -80,32 +127,13 @@ def remove_abandoned(folder: Path) -> int:
 
     A folder's own files only. What a living process is writing is locked, and stays.
     """
-    removed = 0
     try:
         with os.scandir(folder) as found:
             hidden = [entry for entry in found if entry.name.startswith(_PREFIX)]
     except OSError:
         return 0
-    for entry in hidden:
-        if re.fullmatch(_TEMPORARY, entry.name):
-            with suppress(OSError):
-                removed += _remove_unlocked(entry.path)
-    return removed
-
-
-def _remove_unlocked(name: str) -> bool:
-    if os.name == "nt":
-        os.unlink(name)  # noqa: PTH108 - scandir's strings: a folder may hold 100,000 names
-        return True
-    import fcntl
-
-    handle = open_own(name, os.O_RDWR)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(name)  # noqa: PTH108
-    finally:
-        os.close(handle)
-    return True
+    left = [entry.path for entry in hidden if re.fullmatch(_TEMPORARY, entry.name)]
+    return sum(is_held(path) is False for path in left)
 
 
 def open_own(path: Path | str, flags: int) -> int:
@@ -114,7 +142,7 @@ def open_own(path: Path | str, flags: int) -> int:
     No link is followed, a named pipe does not wait for its other end, and what is no regular file
     is refused. A new file is 0600.
     """
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
         flags |= getattr(os, name, 0)
     try:
         handle = os.open(path, flags, 0o600)
@@ -141,38 +169,29 @@ def make_folder(folder: Path) -> None:
 def sync_folder(folder: Path) -> None:
     """Return once the names in a folder, and of new folders above it, are on disk.
 
-    Threads that come while folders are synced share the next sync. Where a folder cannot be synced
+    Threads that come while a folder is synced share the next sync. Where a folder cannot be synced
     (Windows, some file systems) nothing is done. Raises OSError where the disk fails.
     """
-    mine, failed = {folder, *folder.parents}, None
     with _unsynced_lock:
         _unsynced.add(folder)
     with _syncing:
         with _unsynced_lock:
-            if _unsynced.isdisjoint(mine):
-                return
-            together = _unsynced.copy()
-            _unsynced.clear()
-        left = set(together)
+            # None, where another thread has synced it meanwhile.
+            left = _unsynced & {folder, *folder.parents}
+            _unsynced.difference_update(left)
         try:
-            for one in together:
-                try:
-                    _sync_now(one)
-                except OSError as error:
-                    failed = error if one in mine else failed
-                else:
-                    left.discard(one)
+            for one in tuple(left):
+                _sync_now(one)
+                left.discard(one)
         finally:
-            # What failed, or was not reached because of an interrupt, is for the next one.
+            # What failed, or was not reached, is for the next one.
             with _unsynced_lock:
                 _unsynced.update(left)
-    if failed is not None:
-        raise failed
 
 
 def _sync_now(folder: Path) -> None:
     try:
-        handle = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
         # Windows opens no folder, and one that is not readable is opened by nobody.
         if error.errno in {errno.EMFILE, errno.ENFILE}:
@@ -268,10 +287,8 @@ def make_writable_folder(folder: Path) -> None:
             probe.unlink(missing_ok=True)
         free = free_bytes(folder)
     except (OSError, ValueError) as error:
-        # ValueError: NUL, or letters that the locale's file names cannot have.
-        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
         raise UsageError(
-            f"The folder {folder} cannot be written to: {why}. Nothing was sent.",
+            f"The folder {folder} cannot be written to: {reason(error)}. Nothing was sent.",
             hint="Choose another place with --output-dir or --output.",
         ) from None
     if free is not None and free < _LOW_SPACE:
@@ -291,8 +308,13 @@ def free_bytes(folder: Path) -> int | None:
     return stat.f_bavail * stat.f_frsize if stat.f_blocks else None
 
 
-def reason(error: OSError) -> str:
-    """Return what an OSError says, in its own words and without the path that we say ourselves."""
+def reason(error: OSError | ValueError) -> str:
+    """Return why a path cannot be used: an OSError's own words, without the path.
+
+    ValueError: it holds NUL, or letters that the locale's file names cannot have.
+    """
+    if isinstance(error, ValueError):
+        return "no such name is possible"
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return "a file is in the way"
     return (error.strerror or str(error)).lower()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -34,24 +35,23 @@ _TOLD_AFTER = 2.0
 """Seconds for which a lock is nothing to speak of: other zimages write too."""
 
 
+@dataclass(eq=False)
 class _Write(Generic[T]):
     """One write that waits for its commit; `paid`: it may use the reserve of disk."""
 
-    __slots__ = ("do", "done", "error", "paid", "result")
-
-    def __init__(self, do: Callable[[sqlite3.Connection], T], *, paid: bool) -> None:
-        self.do = do
-        self.paid = paid
-        self.done = False
-        self.result: T | None = None
-        self.error: HistoryError | None = None
+    do: Callable[[sqlite3.Connection], T]
+    paid: bool
+    done: bool = False
+    result: T | None = None
+    error: HistoryError | None = None
 
 
 class Database:
     """The history's file, open for writing or only for reading.
 
     `patience`: seconds for which opening, reading and a request wait while another program holds
-    the lock, `paid_patience` those of a note; `on_locked` is called meanwhile. Raises HistoryError.
+    the lock, `paid_patience` those of a note; `on_locked` gets a sentence when a wait is
+    long, once. Raises HistoryError.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Database:
         *,
         patience: float = PATIENCE,
         paid_patience: float = PAID_PATIENCE,
-        on_locked: Callable[[], None] = lambda: None,
+        on_locked: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
         read_only: bool = False,
     ) -> None:
@@ -76,6 +76,7 @@ class Database:
         self._closed = False
         self._reopened = False
         self._locked_out = False
+        self._told = False
         self._unfinished: dict[int, dict[str, Any]] = {}
         """The rows written here that have not ended: they move along to another file."""
         self._left_behind: set[int] = set()
@@ -109,9 +110,14 @@ class Database:
                 waited = time.monotonic() - began
                 if waited >= patience:
                     raise
-                if waited >= _TOLD_AFTER:
-                    self._on_locked()
+                if waited >= _TOLD_AFTER and self._first_to_tell():
+                    self._on_locked("The history is locked by another program; waiting for it.")
                 sleep(_PAUSE)
+
+    def _first_to_tell(self) -> bool:
+        with self._waiting_lock:
+            told, self._told = self._told, True
+        return not told
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         def once() -> T:
@@ -146,7 +152,7 @@ class Database:
         Threads that come while the disk is busy are written together and synced once: a batch of
         64 in flight would otherwise wait for 64 syncs in a row.
         """
-        mine: _Write[T] = _Write(do, paid=paid)
+        mine: _Write[T] = _Write(do, paid)
         with self._waiting_lock:
             self._waiting.append(mine)
         with self._lock:
@@ -156,7 +162,7 @@ class Database:
                 try:
                     self._commit(together)
                 finally:
-                    # After an interrupt: who waits for the others does them.
+                    # After an interrupt: the threads that wait for the others write them.
                     left = [write for write in together if not write.done and write is not mine]
                     with self._waiting_lock:
                         self._waiting[:0] = left

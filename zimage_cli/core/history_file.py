@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from zimage_cli.api.errors import ConfigurationError
-from zimage_cli.core.files import free_bytes, reason
+from zimage_cli.core.files import free_bytes, open_own, reason
 
 if TYPE_CHECKING:
     import sqlite3
@@ -234,33 +234,21 @@ class Reserve:
 
     def give_back(self) -> bool:
         """Free one step of it; False where nothing is left."""
-        with suppress(OSError), self._open(os.O_WRONLY) as handle:
-            about = os.fstat(handle)
-            if about.st_size and stat.S_ISREG(about.st_mode):
-                os.ftruncate(handle, max(0, about.st_size - _STEP))
-                return True
+        with suppress(OSError), os.fdopen(open_own(self._path, os.O_WRONLY), "wb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.truncate(max(0, size - _STEP))
+            return size > 0
         return False
 
     def _make(self) -> None:
         try:
-            with self._open(os.O_WRONLY | os.O_CREAT) as handle:
+            with os.fdopen(open_own(self._path, os.O_WRONLY | os.O_CREAT), "wb") as file:
                 if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(handle, 0, _RESERVE)
-                    return
-                # Random: a file system may keep zeros without any room.
-                left = memoryview(os.urandom(_RESERVE))
-                while left:
-                    left = left[os.write(handle, left) :]
+                    os.posix_fallocate(file.fileno(), 0, _RESERVE)
+                else:
+                    # Random: a file system may keep zeros without any room.
+                    file.write(os.urandom(_RESERVE))
         except OSError:
             # A limit or a quota: then there is none.
             with suppress(OSError):
                 self._path.unlink()
-
-    @contextmanager
-    def _open(self, flags: int) -> Iterator[int]:
-        more = ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY")
-        handle = os.open(self._path, flags | sum(getattr(os, name, 0) for name in more), 0o600)
-        try:
-            yield handle
-        finally:
-            os.close(handle)

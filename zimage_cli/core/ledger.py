@@ -82,7 +82,7 @@ class Ledger(Database):
             return cls(path, patience=0, read_only=True)
 
     def close(self) -> None:
-        """Close the file; its rows have nobody behind them any more."""
+        """Close the file, and free the lock that says that this process works on its rows."""
         super().close()
         self._owner.close()
 
@@ -336,7 +336,7 @@ class SafeLedger:
             self._say("given up", "history is not being kept: no home folder is known")
             return
         try:
-            self._ledger = Ledger(path, on_locked=self._locked, sleep=sleep, **patience)
+            self._ledger = Ledger(path, on_locked=warn, sleep=sleep, **patience)
         except (HistoryLocked, HistoryFull) as error:
             raise _unsent(error) from None
         except ConfigurationError as error:
@@ -363,13 +363,13 @@ class SafeLedger:
         Waits for a locked history, with `sleep`. Raises HistoryLocked or HistoryFull where nothing
         may be sent, because it could not be written down; never for a row that has its end.
         """
-        ended = "status" in columns
-        return self._ask(lambda ledger: ledger.begin(sleep=sleep, **columns), ended=ended)
+        over = "status" in columns
+        return self._ask(lambda ledger: ledger.begin(sleep=sleep, **columns), sent=over)
 
     def sending(self, row: int | None, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Note that a request is sent again; waits and raises as `begin` does."""
         if row is not None:
-            self._ask(lambda ledger: ledger.sending(row, sleep=sleep), ended=False)
+            self._ask(lambda ledger: ledger.sending(row, sleep=sleep), sent=False)
 
     def made(
         self, row: int | None, answer: Answer, *, rewritten: str | None, attempts: int
@@ -386,28 +386,26 @@ class SafeLedger:
 
     def note(self, row: int | None, write: Callable[[Ledger, int], None]) -> bool:
         """Do one write on a row, where there is one; tell whether it is on disk."""
-        # Another thread may give the ledger up at any moment.
-        ledger = self._ledger
-        if row is None or ledger is None:
+        if row is None:
             return False
-        try:
-            write(ledger, row)
-        except ConfigurationError as error:
-            self._failed(ledger, error)
-            return False
-        return True
 
-    def _ask(self, write: Callable[[Ledger], T], *, ended: bool) -> T | None:
+        def written(ledger: Ledger) -> bool:
+            write(ledger, row)
+            return True
+
+        return self._ask(written, sent=True) or False
+
+    def _ask(self, write: Callable[[Ledger], T], *, sent: bool) -> T | None:
+        """Do a write, None where it fails; where nothing is `sent` yet, raise what passes."""
+        # Another thread may give the ledger up at any moment.
         ledger = self._ledger
         if ledger is None:
             return None
         try:
             return write(ledger)
-        except (HistoryLocked, HistoryFull) as error:
-            if not ended:
-                raise _unsent(error) from None
-            self._failed(ledger, error)
         except ConfigurationError as error:
+            if not sent and isinstance(error, HistoryLocked | HistoryFull):
+                raise _unsent(error) from None
             self._failed(ledger, error)
         return None
 
@@ -421,9 +419,6 @@ class SafeLedger:
         if first:
             ledger.close()
             self._say("given up", f"history is not being kept: {error.message}")
-
-    def _locked(self) -> None:
-        self._say("waiting", "The history is locked by another program; waiting for it.")
 
     def _say(self, cause: str, text: str) -> None:
         with self._saying:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+
+from zimage_cli.core.files import is_held, make_held
 
 FOLDER = "running"
 """Beside the history."""
@@ -33,7 +34,8 @@ class Owner:
             if not self._tried:
                 self._tried = True
                 with suppress(OSError):
-                    self._held = _make(self._folder)
+                    self._folder.mkdir(exist_ok=True, mode=0o700)
+                    self._held = make_held(self._folder, "", ".lock", 0o600)
             return self._held[1].stem if self._held else None
 
     def close(self) -> None:
@@ -41,7 +43,10 @@ class Owner:
         with self._making:
             held, self._held = self._held, None
         if held is not None:
-            _remove(*held)
+            handle, path = held
+            os.close(handle)
+            with suppress(OSError):
+                path.unlink()
 
 
 def lock_file(history: Path, name: object) -> Path | None:
@@ -56,26 +61,7 @@ def lives(lock: Path | None) -> bool | None:
 
     A file that nobody holds any more is removed.
     """
-    if lock is None:
-        return None
-    try:
-        handle = os.open(lock, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return None
-    held = True
-    try:
-        # Shared: two that look at the same time do not take each other for the holder.
-        held = not _lock(handle, shared=True)
-    except OSError:
-        return None
-    finally:
-        if held:
-            os.close(handle)
-        else:
-            _remove(handle, lock)
-    return held
+    return None if lock is None else is_held(lock)
 
 
 def sweep(history: Path) -> None:
@@ -83,48 +69,3 @@ def sweep(history: Path) -> None:
     with suppress(OSError):
         for lock in list(history.with_name(FOLDER).glob("*.lock")):
             lives(lock)
-
-
-def _make(folder: Path) -> tuple[int, Path]:
-    folder.mkdir(exist_ok=True, mode=0o700)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    while True:
-        path = folder / f"{os.urandom(6).hex()}.lock"
-        handle = os.open(path, flags, 0o600)
-        try:
-            # In the instant since it was made, another may have taken it for a dead process's.
-            if _lock(handle, shared=False) and os.fstat(handle).st_nlink:
-                return handle, path
-        except OSError:
-            _remove(handle, path)
-            raise
-        os.close(handle)
-
-
-def _lock(handle: int, *, shared: bool) -> bool:
-    """Lock an open file; False where another holds it. Raises OSError where there are no locks."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _remove(handle: int, path: Path) -> None:
-    # An open file cannot be removed on Windows; elsewhere nobody may lock it in between.
-    if os.name == "nt":
-        os.close(handle)
-    with suppress(OSError):
-        path.unlink()
-    if os.name != "nt":
-        os.close(handle)

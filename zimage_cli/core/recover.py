@@ -247,9 +247,9 @@ def _fetch(
         raise
     except OSError as error:
         raise DiskError(f"{wanted} could not be written: {reason(error)}.") from None
-    except ValueError:
+    except ValueError as error:
         # What somebody wrote into the history is a name that no file can have.
-        raise NotSavedError(f"{wanted} could not be written: no such name is possible.") from None
+        raise NotSavedError(f"{wanted} could not be written: {reason(error)}.") from None
     _note(book, entry, path, fetched)
     return path
 

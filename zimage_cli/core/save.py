@@ -64,8 +64,7 @@ def _check_name(path: Path) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
-        raise UsageError(f"{path} cannot be written: {why}. Nothing was sent.") from None
+        raise UsageError(f"{path} cannot be written: {reason(error)}. Nothing was sent.") from None
     if not stat.S_ISREG(mode):
         raise UsageError(f"{path} exists and is no file. Nothing was sent.")
 

@@ -7,12 +7,13 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from zimage_cli.api.errors import ConfigurationError, ZimageError
 from zimage_cli.cli.config.common import refuse_contradictory
 from zimage_cli.cli.errors import Interrupted
 from zimage_cli.cli.output import Output
+from zimage_cli.cli.signals import install
 from zimage_cli.core import config_file
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import KEY_VARIABLE
@@ -75,14 +76,9 @@ class _Signals:
     def __init__(self) -> None:
         self.ended: list[int] = []
         self.editor: Popen[bytes] | None = None
-        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for name in ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            # What is ignored stays ignored, as under nohup.
-            if number is not None and signal.getsignal(number) not in {signal.SIG_IGN, None}:
-                self._before[number] = signal.signal(number, self._note)
+        self._before = install(self._note, "SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,6 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
+from zimage_cli.core.entry import moment
 from zimage_cli.core.run import Run
 
 if TYPE_CHECKING:
@@ -37,13 +38,10 @@ def facts(run: Run, answered_at: str, region: str) -> dict[str, Any]:
     }
 
 
-def in_time(record: dict[str, Any]) -> bool:
-    """Tell whether the service still has the picture of a record."""
-    try:
-        answered = datetime.fromisoformat(record["answered_at"])
-        return datetime.now(UTC) - answered < timedelta(hours=limits.URL_LIFETIME_HOURS)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return False
+def in_time(answered_at: object) -> bool:
+    """Tell whether the service still has a picture that was made then."""
+    when, day = moment(str(answered_at)), timedelta(hours=limits.URL_LIFETIME_HOURS)
+    return when is not None and datetime.now(UTC) - when < day
 
 
 def run_of(record: dict[str, Any], maker: Maker, request: Request, wanted: str) -> Run:

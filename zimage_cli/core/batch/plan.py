@@ -89,8 +89,8 @@ class Planner:
     defaults: Defaults
     _seen: dict[bytes, int] = field(default_factory=dict)
     _templates: dict[str, NameTemplate] = field(default_factory=dict)
-    _outputs: dict[str, str | None] = field(default_factory=dict)
-    """What is wrong with the folder of an `output`, by folder."""
+    _folders: set[str] = field(default_factory=set)
+    """Folders of an `output` that were looked at, and are right."""
     _number: int = 0
 
     def plan(self, records: Iterable[Record]) -> Iterator[Item | Invalid]:
@@ -166,16 +166,11 @@ class Planner:
         if output is None or folder is None or "/" not in output:
             return output
         parent = output.rpartition("/")[0]
-        if parent not in self._outputs:
-            if len(self._outputs) > 1000:
-                self._outputs.clear()
-            self._outputs[parent] = None
-            try:
-                within(folder, output)
-            except UsageError as error:
-                self._outputs[parent] = error.message
-        if self._outputs[parent] is not None:
-            raise UsageError(self._outputs[parent] or "")
+        if parent not in self._folders:
+            within(folder, output)
+            if len(self._folders) > 1000:
+                self._folders.clear()
+            self._folders.add(parent)
         return output
 
 
@@ -246,9 +241,7 @@ def within(folder: Path, output: str, *, make: bool = False) -> Path:
         if make:
             make_folder(parent)
     except (OSError, ValueError) as error:
-        # ValueError: letters that the locale's file names cannot have.
-        why = reason(error) if isinstance(error, OSError) else "no such name is possible"
-        raise UsageError(f"output: {parent} cannot be a folder: {why}") from None
+        raise UsageError(f"output: {parent} cannot be a folder: {reason(error)}") from None
     return path
 
 

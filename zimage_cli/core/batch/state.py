@@ -11,12 +11,10 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core import ledger
 from zimage_cli.core.batch import made
@@ -122,7 +120,6 @@ class States:
                 self._states[key] = State(LOST, seed)
 
     def _take_ledger(self, book: Ledger) -> None:
-        expired = datetime.now(UTC) - timedelta(hours=limits.URL_LIFETIME_HOURS)
         recorded = dict(self._states)
         latest: dict[bytes, int] = {}
         for job, entry, status, drawn, path, error, answered_at, region in book.batch(self.batch):
@@ -137,7 +134,7 @@ class States:
                 case ledger.MADE if region == SANDBOX:
                     # It ended with its process, and the next picture is as free.
                     state = State(NEW, seed)
-                case ledger.MADE if _is_after(answered_at, expired):
+                case ledger.MADE if made.in_time(answered_at):
                     state = State(FETCH, seed, entry)
                 case ledger.LOST | ledger.SENDING | ledger.MADE if state and state.record:
                     # The history did not take the answer; the journal did.
@@ -171,7 +168,7 @@ def _made(record: dict[str, Any], seed: int | None) -> State:
     """Return the state of a picture that was made and not fetched, as the journal has it."""
     if record.get("region") == SANDBOX:
         return State(NEW, seed)
-    if made.in_time(record):
+    if made.in_time(record.get("answered_at")):
         return State(FETCH, seed, record=record)
     return State(LOST, seed)
 
@@ -188,13 +185,6 @@ def _is_file(path: object) -> bool:
     try:
         return isinstance(path, str) and bool(path) and os.path.isfile(path)  # noqa: PTH113
     except ValueError:
-        return False
-
-
-def _is_after(text: object, when: datetime) -> bool:
-    try:
-        return isinstance(text, str) and datetime.fromisoformat(text) > when
-    except (ValueError, TypeError):
         return False
 
 
