@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import socket
@@ -270,3 +271,19 @@ def test_a_sleep(client: Client, start: Any) -> None:
     for call in asleep:
         with pytest.raises(Stopped):
             call.result(SOON)
+
+
+def test_a_flood_does_not_outlast_a_cancel(listen: Any, clients: Any, wire: Any, key: str) -> None:
+    client, flooding = clients(timeout=300), threading.Event()
+
+    def flood(visit: Any) -> None:
+        visit.head()
+        with contextlib.suppress(OSError):
+            while True:
+                visit.sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 500)
+                flooding.set()
+
+    server = listen(flood)
+    threading.Thread(target=lambda: (flooding.wait(20), client.cancel()), daemon=True).start()
+    with pytest.raises(Stopped):
+        client.generate(wire(root(server)), key)

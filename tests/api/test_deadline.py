@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -109,7 +110,7 @@ def test_a_check_that_drips(listen: Any, client: Client, key: str, kind: str) ->
 @pytest.mark.parametrize("kind", DRIPS)
 def test_a_picture_that_drips_without_a_byte_of_it(listen: Any, client: Client, kind: str) -> None:
     server = listen(drip(*DRIPS[kind]))
-    with pytest.raises(NotSavedError, match="nothing came for 1 s") as caught:
+    with pytest.raises(NotSavedError, match="nothing of the picture came for 1 s") as caught:
         fetch(client, f"http://127.0.0.1:{server.port}/a.png", io.BytesIO(), loopback=True)
     assert caught.value.pace == "normal"
     assert server.count == 1
@@ -130,7 +131,7 @@ def test_a_picture_that_drips_over_a_connection_of_an_earlier_one(
     server = listen(talk)
     url = f"http://127.0.0.1:{server.port}/a.png"
     fetch(client, url, io.BytesIO(), loopback=True)
-    with pytest.raises(NotSavedError, match="nothing came for 1 s") as caught:
+    with pytest.raises(NotSavedError, match="nothing of the picture came for 1 s") as caught:
         fetch(client, url, io.BytesIO(), loopback=True)
     assert caught.value.pace == "normal"
     assert server.count == 1
@@ -145,7 +146,7 @@ def test_a_proxy_that_drips(
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
     with pytest.raises(ConnectionFailed, match="could not be reached: no answer within 1 s"):
         client.generate(wire(FAR), key, on_ready=lambda: told.append(1))
-    with pytest.raises(NotSavedError, match="nothing came for 1 s") as caught:
+    with pytest.raises(NotSavedError, match="nothing of the picture came for 1 s") as caught:
         fetch(client, "https://pictures.invalid/a.png", io.BytesIO(), loopback=False)
     assert caught.value.pace == "normal"
     assert proxy.count == 2
@@ -167,7 +168,7 @@ def test_a_mute_socks_proxy(
     monkeypatch.setenv("ALL_PROXY", f"socks5h://127.0.0.1:{listen(talk).port}")
     with pytest.raises(ConnectionFailed, match="no answer within 1 s"):
         client.generate(wire(FAR), key)
-    with pytest.raises(NotSavedError, match="nothing came for 1 s"):
+    with pytest.raises(NotSavedError, match="nothing of the picture came for 1 s"):
         fetch(client, "https://pictures.invalid/a.png", io.BytesIO(), loopback=False)
 
 
@@ -276,4 +277,23 @@ with Client(timeout=1) as client:
     if said[0] != "no thread":
         pytest.skip("threads of any size can be had here")
     assert said[1:3] == ["https://a.invalid/b.png", "512"]
-    assert "nothing came for 1 s" in said[3]
+    assert "nothing of the picture came for 1 s" in said[3]
+
+
+@pytest.mark.parametrize("times", [1, 100, 500, 2000])
+def test_a_flood_of_early_hints_ends_at_the_deadline(
+    listen: Any, client: Client, wire: Any, key: str, times: int
+) -> None:
+    """They come faster than they are read: a socket that is shut still has something to give."""
+
+    def flood(visit: Any) -> None:
+        visit.head()
+        with contextlib.suppress(OSError):
+            while True:
+                visit.sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * times)
+
+    server = listen(flood)
+    began = time.monotonic()
+    with pytest.raises(AnswerLost, match="no answer within"):
+        client.generate(wire(root(server)), key)
+    assert time.monotonic() - began < FEW

@@ -234,8 +234,8 @@ def test_what_another_recover_fetches_is_refused_by_its_number(
         assert other.claim(1)
         run = service("history", "recover", "1", status=8)
         assert run.stderr.splitlines()[1:] == [
-            "error: 1 cannot be recovered: another zimage is fetching it right now.",
-            "  next: Its prompt and seed, to make it again: zimage history show 1",
+            "error: 1 was not fetched: another zimage is fetching it right now.",
+            "  next: Where it went, when that has ended: zimage history show 1",
         ]
         run = service("history", "recover")
         assert len(run.lines) == 1

@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -212,3 +213,44 @@ def waits_for_connection(pid: int) -> bool:
     return any(
         fields[3] == "02" and f"socket:[{fields[9]}]" in inodes for fields in map(str.split, lines)
     )
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize("command", ["generate", "batch"])
+def test_a_locked_history_does_not_swallow_an_address(
+    unpaced: None, serve: Any, home: Path, command: str, signals: int
+) -> None:
+    """The answer is here and its note waits for the lock: whoever stops it gets the address."""
+    service = serve(latency=1.0)
+    (service.work / "prompts.txt").write_text("fox\ncat\n")
+    service.generate("first", "-o", "first.png")
+    what = ["fox", "-o", "x.png"] if command == "generate" else ["prompts.txt", "-o", "out"]
+    process = service.popen(command, *what, "--size", "512x512")
+    count = 1 if command == "generate" else 2
+    assert service.books.wait_for(lambda books: books.post_count == 1 + count)
+    holder = sqlite3.connect(home / ".local" / "share" / "zimage" / "history.db")
+    holder.execute("BEGIN IMMEDIATE")
+    assert service.books.wait_for(lambda books: len(books.billed) == 1 + count)
+    assert process.stderr is not None
+    while b"locked by another program" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    if command == "batch":
+        while b"stopping" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+    for _ in range(signals - 1):
+        process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    holder.rollback()
+    holder.close()
+    journal = service.work / "out" / "results.jsonl"
+    told = stderr + (journal.read_bytes() if journal.exists() else b"")
+    for call in service.books.billed[1:]:
+        assert call.url.encode() in told, told
+    if command == "batch":
+        # The same command fetches both, and pays nothing.
+        service("batch", *what, "--size", "512x512")
+        assert service.books.post_count == 3
+        assert len(list((service.work / "out").glob("*.png"))) == 2

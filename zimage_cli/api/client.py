@@ -336,7 +336,10 @@ def _read(
         wrong = "packed in a way that zimage does not read"
     if wrong:
         raise ServiceError(
-            f"The service's answer is {wrong}.", http_status=status, maybe_billed=paid
+            f"The service's answer is {wrong}."
+            + (" The picture may have been made and billed." if paid else ""),
+            http_status=status,
+            maybe_billed=paid,
         )
     headers = {name: hide(text, key) for name, text in response.headers.items()}
     return status, headers, without_key(bytes(body), key)

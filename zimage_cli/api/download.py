@@ -53,10 +53,10 @@ def check_picture_url(url: str, *, loopback: bool, given: bool = True) -> None:
     )
     bad = any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url) or "\\" in url
     if not allowed or not host or "@" in parts.netloc or bad:
-        refused = AddressRefused if given else NotSavedError
-        raise refused(
-            f"The picture's address is none that zimage fetches (https only): {without_query(url)}"
-        )
+        told = f"none that zimage fetches (https only): {without_query(url)}"
+        if given:
+            raise AddressRefused(f"The picture's address is {told}")
+        raise NotSavedError(f"The picture's host redirected to an address that is {told}")
 
 
 def fetch(
@@ -126,7 +126,7 @@ def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, ht
             if time.monotonic() >= give_up:
                 why = f"took longer than {limits.PICTURE_TOTAL_TIMEOUT:g} s"
             elif line.expired or isinstance(error, httpx.TimeoutException):
-                why = f"broke off: nothing came for {quiet:g} s"
+                why = f"broke off: nothing of the picture came for {quiet:g} s"
             elif isinstance(error, PngError):
                 raise _again(f"What the picture's host sent is no sound PNG: {error}.") from None
             else:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from zimage_cli.api.errors import Stopped
 
 if TYPE_CHECKING:
     import httpx
+
+_LAST_WORDS = 1.0
+"""Seconds in which what arrived before a cancel can still be read."""
 
 _OPENED = (".connect_tcp.complete", ".start_tls.complete")
 """How the names of httpcore's events end that hand out a stream: straight, by proxy, by SOCKS."""
@@ -45,14 +49,22 @@ class Line:
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Learn from httpcore's trace which sockets are open."""
         if event.endswith(_OPENED):
-            opened = info["return_value"].get_extra_info("socket")
+            stream = info["return_value"]
+            # Whoever sends faster than h11 reads would never let a shut socket come to its end.
+            stream.read = partial(self._read, stream.read)
+            opened = stream.get_extra_info("socket")
             self._sockets = [sock for sock in self._sockets if sock.fileno() >= 0] + [opened]
             if self.ended:
                 self.shut()
 
+    def _read(self, read: Callable[..., bytes], *args: Any, **kwargs: Any) -> bytes:
+        return b"" if self.expired else read(*args, **kwargs)
+
     def shut(self) -> None:
         """Wake the thread that waits for this line; what has arrived whole can still be read."""
-        self.ended, self.deadline = True, inf
+        self.ended = True
+        # Once more, soon: what still comes then is no answer that had arrived.
+        self.deadline = inf if self.expired else time.monotonic() + _LAST_WORDS
         for sock in self._sockets:
             with suppress(OSError):
                 # Not TLS's own shutdown: it would make the other thread read what is encrypted.
@@ -101,6 +113,7 @@ class Lines:
             self._stopped.set()
             for line in self._busy:
                 line.shut()
+            self._changed.notify()
 
     def close(self) -> None:
         """Close what is idle; what is in use closes when its exchange ends."""

@@ -122,7 +122,8 @@ class _Run(NamedTuple):
             view.watch(runner.tally, self.preflight.cost, runner.stop)
             self._drive(runner, items, view)
         if len(self.signals.numbers) > 1:
-            lost = ": what was in flight may have been made and billed" if runner.tally.lost else ""
+            billed = runner.tally.lost or runner.unsettled
+            lost = ": what was in flight may have been made and billed" if billed else ""
             self.out.say(f"left at once{lost}")
         self._report(runner.tally)
         if view.lost is not None:

@@ -91,7 +91,12 @@ def exit_status(error: errors.ZimageError) -> int:
 
 def hint_for(error: errors.ZimageError) -> str | None:
     """Return what to do next: the raiser's own hint, else the table's."""
-    return error.hint if error.hint is not None else row_for(error).hint
+    if error.hint is not None:
+        return error.hint
+    if isinstance(error, errors.ServiceError) and error.maybe_billed:
+        # Another try may be another picture to pay for.
+        return TABLE[errors.AnswerLost].hint
+    return row_for(error).hint
 
 
 def as_json(error: errors.ZimageError, *, prompt: str | None = None) -> dict[str, Any]:

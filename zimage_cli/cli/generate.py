@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 _POINTLESS = (AuthenticationError, BillingError, QuotaError, UsageError, ConfigurationError)
 """After one of these the next picture of the same run would fail the same way."""
 
+_LEFT_BEHIND = (
+    "What was in flight may have been made and billed, and could not be noted in time: "
+    "zimage history list"
+)
+
 app = App()
 
 
@@ -247,7 +252,7 @@ class _Run:
         # In this order: a maker that is opened just now sees that it comes too late.
         self.cancelled = True
         if self.maker is not None:
-            self.maker.client.cancel()
+            self.maker.cancel()
 
     def _unsettled(self) -> bool:
         return self.maker is not None and self.maker.unsettled
@@ -309,7 +314,7 @@ class _Run:
         note = None
         if self.display is not None:
             self.display.show_cursor()
-            note = self.display.stopped_note
+            note = self.display.stopped_note or (_LEFT_BEHIND if self._unsettled() else None)
         end = Interrupted(number, note=note)
         if self.plan.report == "json":
             done = len(self.pictures) + len(self.failures)

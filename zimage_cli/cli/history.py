@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import ConfigurationError, NotSavedError, UsageError, ZimageError
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
@@ -124,7 +125,7 @@ def recover(
         for candidate in found:
             out.note(_candidate_line(candidate))
         if not found:
-            out.note("Nothing to recover: every picture that was made is saved.")
+            out.note("Nothing to recover: no picture is known to be made and not saved.")
         documents, failure = [], None
         if book is not None and not dry_run and found:
             places = _places(output_dir)
@@ -144,9 +145,14 @@ def recover(
 
 def _not_recoverable(candidate: Candidate) -> ZimageError:
     number = candidate.entry.id
+    if candidate.entry.region == SANDBOX:
+        return NotSavedError(
+            f"{number} cannot be recovered: {candidate.words}.",
+            hint=f"Its prompt and seed, to make it again: zimage history show {number}",
+        )
     return NotSavedError(
-        f"{number} cannot be recovered: {candidate.words}.",
-        hint=f"Its prompt and seed, to make it again: zimage history show {number}",
+        f"{number} was not fetched: {candidate.words}.",
+        hint=f"Where it went, when that has ended: zimage history show {number}",
     )
 
 

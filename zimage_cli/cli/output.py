@@ -91,6 +91,7 @@ class Output:
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _warned: set[str] = field(default_factory=set)
 
     # -- results, on stdout -------------------------------------------------------------------
 
@@ -134,8 +135,9 @@ class Output:
             self._write(self.stderr, text + "\n")
 
     def warn(self, text: str) -> None:
-        """Print a warning, made visible; nothing under `quiet`."""
-        if not self.quiet:
+        """Print a warning, made visible, and each text once; nothing under `quiet`."""
+        if not self.quiet and text not in self._warned:
+            self._warned.add(text)
             self._write(self.stderr, f"{self.style('warning:', '33')} {visible(text)}\n")
 
     def say(self, text: str) -> None:

@@ -74,6 +74,7 @@ class Database:
         self._reserve = history_file.Reserve(path)
         self._read_only = read_only
         self._closed = False
+        self._hurried = threading.Event()
         self._reopened = False
         self._locked_out = False
         self._told = False
@@ -81,6 +82,10 @@ class Database:
         """The rows written here that have not ended: they move along to another file."""
         self._left_behind: set[int] = set()
         self._db = self._patiently(self._open, patience, sleep)
+
+    def hurry(self) -> None:
+        """End the waits for a locked history, and let no later one begin."""
+        self._hurried.set()
 
     def close(self) -> None:
         """Close the file."""
@@ -99,7 +104,7 @@ class Database:
             return db
 
     def _patiently(
-        self, work: Callable[[], T], patience: float, sleep: Callable[[float], None]
+        self, work: Callable[[], T], patience: float, sleep: Callable[[float], object] | None
     ) -> T:
         """Do something, and again while another program holds the history's lock."""
         began = time.monotonic()
@@ -108,11 +113,11 @@ class Database:
                 return work()
             except HistoryLocked:
                 waited = time.monotonic() - began
-                if waited >= patience:
+                if waited >= patience or self._hurried.is_set():
                     raise
                 if waited >= _TOLD_AFTER and self._first_to_tell():
                     self._on_locked("The history is locked by another program; waiting for it.")
-                sleep(_PAUSE)
+                (sleep or self._hurried.wait)(_PAUSE)
 
     def _first_to_tell(self) -> bool:
         with self._waiting_lock:
@@ -124,7 +129,7 @@ class Database:
             with self._lock, sqlite_errors(self.path):
                 return read(self._db)
 
-        return self._patiently(once, self._patience, time.sleep)
+        return self._patiently(once, self._patience, None)
 
     def _write(
         self,
@@ -132,7 +137,7 @@ class Database:
         *,
         paid: bool = True,
         patience: float | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> T:
         """Do one write and return once it is on disk."""
         if patience is None:

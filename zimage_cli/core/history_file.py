@@ -80,7 +80,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.
 
 _STEP = 256 * 1024
 _RESERVE = 8 * _STEP
-_PLENTY = 64 * 1024 * 1024
+_PLENTY = 16 * 1024 * 1024
 
 
 class HistoryError(ConfigurationError):
@@ -135,7 +135,7 @@ def full(path: Path, why: str) -> HistoryFull:
     """Return the error of a disk that takes no row."""
     return HistoryFull(
         f"The history {path} cannot be written: {why}.",
-        hint="Free some space, then run the command again.",
+        hint="Free some space, or raise the limit (quota, ulimit -f); then run the command again.",
     )
 
 

@@ -19,7 +19,6 @@ from zimage_cli.api import limits, retry
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import (
     AddressRefused,
-    AnswerLost,
     DiskError,
     NotSavedError,
     ZimageError,
@@ -148,6 +147,14 @@ class Maker:
         observer.saved(picture)
         return picture
 
+    def cancel(self) -> None:
+        """End what is in flight, from any thread: connections are shut down, and nothing waits.
+
+        What was sent is noted as it stands; what cannot be noted is told with its address.
+        """
+        self.client.cancel()
+        self.ledger.hurry()
+
     def leave(self, run: Run, error: ZimageError, observer: Observer) -> None:
         """End a run whose picture is not fetched now, as `save` does where that fails."""
         self._ended(run, error, observer)
@@ -246,7 +253,7 @@ class Maker:
             self._ended_without_picture(run, run.answer, error, observer)
         else:
             lost = run.in_flight or run.maybe_billed
-            if isinstance(error, AnswerLost) and run.entry is None:
+            if isinstance(error, ZimageError) and error.maybe_billed and run.entry is None:
                 error.hint = "Run the command again to pay for another try."
             self._notes.ended(run, ledgers.LOST if lost else ledgers.FAILED, error, observer)
             self._tell_stopped(error, observer, _MAY_BE_BILLED if lost else None)

@@ -352,10 +352,16 @@ class SafeLedger:
         """How many pictures were made whose address is not on disk."""
         return len(self._unwritten)
 
-    def close(self) -> None:
-        """Close the file."""
+    def hurry(self) -> None:
+        """Wait no longer for a locked history: what cannot be noted at once is not noted."""
         if self._ledger is not None:
-            self._ledger.close()
+            self._ledger.hurry()
+
+    def close(self) -> None:
+        """Close the file; what a thread that was left behind notes after that is let go."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.close()
 
     def begin(self, *, sleep: Callable[[float], None] = time.sleep, **columns: Any) -> int | None:
         """Write a row that is about to be sent; None where no ledger is kept.

@@ -148,7 +148,7 @@ class Runner:
     def cancel(self) -> None:
         """End what is in flight too: each line is noted as it stands."""
         self.stop()
-        self._maker_for(None).client.cancel()
+        self._maker_for(None).cancel()
 
     @property
     def unsettled(self) -> bool:
