@@ -1,4 +1,4 @@
-"""The lines of a client: who uses which connection, until when, and how all of them are ended.
+"""A client's connections: each serves one exchange at a time, has a deadline, can be cancelled.
 
 httpcore bounds every single read, not their sum, and a thread that waits in one can only be woken
 through its socket. So every exchange has a line of its own, whose sockets are known.
@@ -26,9 +26,8 @@ _LAST_WORDS = 1.0
 _OPENED = (".connect_tcp.complete", ".start_tls.complete")
 """How the names of httpcore's events end that hand out a stream: straight, by proxy, by SOCKS."""
 
-
 Kind = tuple[bool, bool, bool]
-"""Which exchanges can use a line, one after the other: in TLS, past any proxy, for pictures."""
+"""What exchanges have in common that may use the same line: TLS, no proxy, for pictures."""
 
 
 class Line:

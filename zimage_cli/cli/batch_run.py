@@ -75,7 +75,7 @@ def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wis
         for name in ("", *preflight.folders):
             remove_abandoned(folder / name)
         items = _items(source, about, defaults)
-        # To the last word: whoever stops a run reads how far it came.
+        # Until the summary is printed: whoever stops a run reads how far it came.
         with Signals() as signals:
             run = _Run(out, settings, wishes, defaults.template, preflight, signals)
             return run(items, known, journal, routes)

@@ -154,12 +154,12 @@ class Signals:
         ended: list[BaseException | None] = []
 
         def run() -> None:
+            error: BaseException | None = None
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
-                ended.append(error)
-            else:
-                ended.append(None)
+            except BaseException as caught:  # noqa: BLE001 - raised below, in the main thread
+                error = caught
+            ended.append(error)
             self.wake()
 
         thread = threading.Thread(target=run, name=WORK[0], daemon=True)

@@ -7,7 +7,6 @@ written.
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 from zimage_cli.api.endpoint import SANDBOX, find_region
 from zimage_cli.api.errors import ConfigurationError, UsageError, ZimageError
 from zimage_cli.core.checks import CHECKS, shown
+from zimage_cli.core.files import write_whole
 from zimage_cli.core.keys import Key, check_key, redact
 
 TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -169,32 +169,16 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a config file as a whole: temporary file beside it, 0600, synced, renamed over it.
+    """Write a config file whole and 0600: at no time can others read the key in it.
 
     A symlink stays one: its target is replaced. Raises ConfigurationError.
     """
-    import tempfile
-
     try:
         target = path.resolve(strict=False)
         make_folder(target.parent)
-        descriptor, name = tempfile.mkstemp(
-            prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
-        )
+        write_whole(target, text.encode("utf-8"), mode=0o600)
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
-    temporary = Path(name)
-    try:
-        # mkstemp makes it 0600: the key is at no time in a file that others can read.
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise _cannot_write(path, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 _ABANDONED_AFTER = timedelta(hours=6)
-"""A process may send, wait and send again for hours; a row that old has nobody behind it, even
-where its process id is in use again. Where its process holds a lock, that alone decides."""
+"""A process may send, wait and send again for hours; an older row counts as abandoned, even where
+its process id is in use again. Where its process holds a lock, only the lock decides."""
 
 _GRACE = timedelta(hours=1)
 """After the 24 hours: the service's clock and this one may differ."""
@@ -148,7 +148,7 @@ def entry(row: tuple[Any, ...], history: Path) -> Entry:
 
 
 def _value(name: str, value: Any) -> Any:
-    """Return a column's value as its type; what is none is None, or its text where it is shown."""
+    """Return a column's value, None (or text, where it must be one) for another type."""
     if isinstance(value, bytes):
         # A path that is no valid text.
         try:

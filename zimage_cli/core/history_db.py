@@ -141,7 +141,7 @@ class Database:
     ) -> T:
         """Do one write and return once it is on disk."""
         if patience is None:
-            # Where one picture has waited in vain, the others do not wait as long, each again.
+            # Once one picture has waited in vain, the others do not wait as well.
             patience = 0 if self._locked_out else self._paid_patience
         try:
             result = self._patiently(lambda: self._write_once(do, paid=paid), patience, sleep)

@@ -240,9 +240,9 @@ class Ledger(Database):
     def settle_abandoned(self) -> int:
         """Mark as lost what will never have a picture; return how many rows.
 
-        What a process left `sending` when it died: nobody knows whether such a request reached the
-        service. And what was made and can never be fetched. Where the history cannot be written
-        now, nothing is changed.
+        Rows still `sending` whose process has ended: nobody knows whether such a request reached
+        the service. And rows `made` whose picture can never be fetched. Where the history cannot be
+        written now, nothing is changed.
         """
         from zimage_cli.core.entry import why_never
 

@@ -1,6 +1,6 @@
 """Who works on a row of the history: known by a lock that the kernel frees with its process.
 
-A process id tells nothing across containers, where each has its own process 1, and is used again.
+A process id proves nothing: every container has a process 1, and ids are used again.
 """
 
 from __future__ import annotations

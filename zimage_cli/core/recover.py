@@ -128,9 +128,9 @@ def recover(
 
 @contextmanager
 def _claimed(book: Ledger, entry: Entry) -> Iterator[Path | None]:
-    """Have a picture for this process alone; yield where another has saved it meanwhile.
+    """Claim a picture for this process; yield its path where another has saved it meanwhile.
 
-    Raises NotSavedError where another process has it.
+    Raises TakenError where another process fetches it right now.
     """
     if not book.claim(entry.id):
         now = book.entry(entry.id)

@@ -23,7 +23,7 @@ _POINTLESS = (AuthenticationError, BillingError, QuotaError, ConfigurationError,
 
 
 def ends_all(error: ZimageError, item: Item) -> bool:
-    """Tell whether the next line would meet the same: then nothing more is sent."""
+    """Tell whether the next line would fail the same way, so that nothing more is sent."""
     if isinstance(error, ConnectionFailed):
         # A certificate that is not trusted; anything else is waited for.
         return error.pace is None and item.request.base_url is None

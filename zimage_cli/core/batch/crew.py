@@ -25,10 +25,10 @@ _SPARE_FILES = 8
 
 
 class Crew:
-    """Threads that are started together: `askers` and `savers` say how many work.
+    """Threads that begin to work together, at `go`; `askers` and `savers` say how many do.
 
-    None of them works before `go`. Where no more can be started, half of them are sent home: what
-    they do takes memory too. Raises ConfigurationError where there is none that asks.
+    Where not all can be started, half of those that were do nothing: work takes memory too. Raises
+    ConfigurationError where not one can be started.
     """
 
     def __init__(
@@ -97,7 +97,5 @@ def _open_files() -> int:
 def load(maker: Maker) -> None:
     """Load what comes after a first request, while there is memory and there are files for it."""
     import tenacity  # noqa: F401
-
-    from zimage_cli.core import recover  # noqa: F401
 
     maker.loader.load()

@@ -58,7 +58,7 @@ class Journal:
         """Add a record. Raises OSError.
 
         One write of a whole line to a file opened for appending: a kill leaves all of it or
-        nothing. What a power cut takes, the ledger tells again.
+        nothing. It is not synced: what a power cut takes is read from the ledger at the next run.
         """
         line = json_text(record).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:

@@ -20,10 +20,10 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 
 class Reach:
-    """Whether the service can be reached, as all lines of a run know it together.
+    """Tracks whether the service can be reached, for all lines of a run.
 
-    A request that was never sent has cost nothing, so no try is used up. `on_out` and `on_back`
-    hear of an outage once; `on_end` gets the last error when it has lasted for `patience` seconds.
+    A request that was never sent has cost nothing, so it uses up no try. `on_out` and `on_back` are
+    called once an outage; `on_end` gets the last error when it has lasted for `patience` seconds.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Reach:
         """Note that a request was sent."""
         with self._changed:
             if self._since is not None and self._probe != threading.get_ident():
-                # It was connected before.
+                # Its connection was made before the outage.
                 return
             self._refused, since, self._since, self._probe = 0, self._since, None, None
             self._changed.notify_all()

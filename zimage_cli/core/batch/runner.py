@@ -176,7 +176,7 @@ class Runner:
                     self._answered.put(None)
 
     def _save_all(self) -> None:
-        """Save what is answered, until the last one that asks has ended."""
+        """Save pictures from the queue until every thread that asks has ended."""
         while (one := self._answered.get()) is not None:
             try:
                 self._save(one)
