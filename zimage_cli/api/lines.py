@@ -20,6 +20,9 @@ from zimage_cli.api.errors import Stopped
 if TYPE_CHECKING:
     import httpx
 
+_LOOK = 0.5
+"""Seconds between two looks at the deadlines: how late one may be."""
+
 _LAST_WORDS = 1.0
 """Seconds in which what arrived before a cancel can still be read."""
 
@@ -88,7 +91,6 @@ class Lines:
         self._changed = threading.Condition()
         """Guards `_busy` and the watch."""
         self._watching = False
-        self._wakes = inf
         self._stopped = threading.Event()
 
     @property
@@ -112,7 +114,6 @@ class Lines:
             self._stopped.set()
             for line in self._busy:
                 line.shut()
-            self._changed.notify()
 
     def close(self) -> None:
         """Close what is idle; what is in use closes when its exchange ends."""
@@ -168,11 +169,9 @@ class Lines:
                 with suppress(RuntimeError, MemoryError):
                     thread.start()
                     self._watching = True
-            elif deadline < self._wakes:
-                self._changed.notify()
 
     def _watch(self) -> None:
-        """End every exchange at its deadline; asleep until the nearest one."""
+        """End every exchange at its deadline, as long as there is one."""
         with self._changed:
             while self._busy:
                 now = time.monotonic()
@@ -180,6 +179,6 @@ class Lines:
                     if line.deadline <= now:
                         line.expired = True
                         line.shut()
-                self._wakes = min(line.deadline for line in self._busy)
-                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX))
+                # Deadlines are put off, and come back, without a word to this thread.
+                self._changed.wait(_LOOK)
             self._watching = False
