@@ -375,3 +375,21 @@ def test_without_a_ledger_the_journal_is_enough(studio: Any, run: Any, tmp_path:
     assert second.view.statuses == {"skipped": 5}
     third = run(it, kites(5), retry_failed=True).end()
     assert third.view.statuses == {"skipped": 4, "saved": 1}
+
+
+def test_what_was_paid_is_still_fetched_after_its_place_was_taken(
+    studio: Any, run: Any, tmp_path: Path
+) -> None:
+    """The journal alone knows the address: its last record has to have it."""
+    broken = tmp_path / "broken.db"
+    broken.mkdir()
+    it, lines = studio(history=broken, retries=0), [{"prompt": "a", "output": "sub/a.png"}]
+    it.server.script(Fault("picture-404", count=1))
+    assert run(it, lines).end().tally.unfetched == 1
+    (it.pictures / "sub").rmdir()
+    (it.pictures / "sub").write_bytes(b"mine")
+    again = run(it, lines).end()
+    assert (again.view.statuses, again.tally.unfetched) == ({"failed": 1}, 1)
+    (it.pictures / "sub").unlink()
+    assert run(it, lines).end().view.statuses == {"saved": 1}
+    assert it.server.books.billed_count == 1

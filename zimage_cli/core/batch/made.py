@@ -44,15 +44,15 @@ def in_time(answered_at: object) -> bool:
     return when is not None and datetime.now(UTC) - when < day
 
 
-def run_of(record: dict[str, Any], maker: Maker, request: Request, wanted: str) -> Run:
-    """Return the generation of a record, to be saved."""
+def run_of(record: dict[str, Any], maker: Maker, request: Request) -> Run:
+    """Return the generation of a record, to be saved once it is `wanted` somewhere."""
     from zimage_cli.api.answer import Answer
 
     attempts = _number(record.get("attempts"))
     return Run(
         request,
         maker.destination.wire(request),
-        wanted,
+        "",
         {},
         datetime.now(UTC),
         time.monotonic(),

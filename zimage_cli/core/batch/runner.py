@@ -313,13 +313,18 @@ class Runner:
         """Fetch a picture that the journal alone knows."""
         maker = self._maker_for(item.request.base_url)
         request = replace(item.request, seed=state.seed)
+        run = made.run_of(record, maker, request)
+        one = _Answered(item, maker, run, self._view.started(item), record["answered_at"])
         try:
-            run = made.run_of(record, maker, request, self._wanted(item, request, maker))
+            run.wanted = self._wanted(item, request, maker)
         except ZimageError as error:
-            self._failed(item, state.seed, error)
-            return
-        watch = self._view.started(item)
-        self._save(_Answered(item, maker, run, watch, record["answered_at"]))
+            unsaved = NotSavedError(
+                f"The picture was made and not fetched. {error.message}",
+                hint="Make room for it, then run the same command again: it is not paid twice.",
+            )
+            self._failed(item, state.seed, unsaved, one)
+        else:
+            self._save(one)
 
     # -- what came of it -----------------------------------------------------------------------
 
