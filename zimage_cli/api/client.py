@@ -170,10 +170,18 @@ class Client:
         AnswerLost when it may, and the typed error of every answer that is no picture.
         """
         clock = _Clock(self._lines.check, on_ready, on_sent)
-        status, headers, body = self._exchange(request, key, clock, self.timeout)
-        # What reads an answer is loaded while the service paints.
-        from zimage_cli.api.answer import parse_answer
-        from zimage_cli.api.codes import error_fields, error_for
+        try:
+            status, headers, body = self._exchange(request, key, clock, self.timeout)
+            # What reads an answer is loaded while the service paints.
+            from zimage_cli.api.answer import parse_answer
+            from zimage_cli.api.codes import error_fields, error_for
+        except (ImportError, OSError, MemoryError) as error:
+            if clock.sent:
+                raise AnswerLost(
+                    f"The answer could not be read: {error}. "
+                    "The picture may have been made and billed."
+                ) from None
+            raise
 
         if status == 200:
             try:

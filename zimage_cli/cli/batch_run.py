@@ -169,7 +169,7 @@ class _Run(NamedTuple):
             bound = wishes.options.max_cost
             out.note(f"Stopped at --max-cost {bound}; with a higher one, to go on:")
             out.note(f"  {wishes.again()}")
-        elif left > 0 or tally.unfetched:
+        if tally.unfetched or (left > 0 and not tally.over_budget):
             words = [f"{left:,} left"] if left > 0 else []
             if tally.unfetched:
                 paid, again = "paid and ", "for 24 hours that costs nothing"

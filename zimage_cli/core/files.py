@@ -322,10 +322,13 @@ def reason(error: OSError | ValueError) -> str:
 
 def is_limited() -> bool:
     """Tell whether the system gives this process little memory or few files (`ulimit -v`, `-n`)."""
+    if os.name == "nt":
+        return False
     try:
         import resource
-    except ImportError:
-        return False
+    except (ImportError, OSError):
+        # Not even this could be loaded.
+        return True
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     memory = resource.getrlimit(resource.RLIMIT_AS)[0]
     return memory != resource.RLIM_INFINITY or 0 <= files < _FEW_FILES

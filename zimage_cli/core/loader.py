@@ -56,6 +56,7 @@ class Loader:
 
     def _load(self) -> None:
         import zimage_cli.api.answer
+        import zimage_cli.api.body
         import zimage_cli.api.codes
         import zimage_cli.api.download
         import zimage_cli.core.evidence

@@ -115,15 +115,17 @@ class Notes:
         """Write the evidence and return its path; None where there is none."""
         if self.evidence is None:
             return None
-        from zimage_cli.core import evidence
-
-        facts = evidence.facts(run, self.destination, status, picture, error)
         try:
+            from zimage_cli.core import evidence
+
+            facts = evidence.facts(run, self.destination, status, picture, error)
             path = evidence.write(self.evidence, facts, started=run.started, number=run.entry)
-        except OSError as problem:
+        except (OSError, ImportError, MemoryError) as problem:
+            # The row comes after it, and matters more.
             if not self.warned.is_set():
                 self.warned.set()
-                observer.warning(f"evidence could not be written: {reason(problem)}")
+                why = reason(problem) if isinstance(problem, OSError) else str(problem)
+                observer.warning(f"evidence could not be written: {why}")
             return None
         return str(path.absolute())
 
