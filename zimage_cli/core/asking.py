@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zimage_cli.api import limits, retry
@@ -26,7 +25,6 @@ class _Idle(Exception):
     """A connection has been idle for so long that the other side may have closed it."""
 
 
-@dataclass(slots=True)
 class Asking:
     """One request on its way to its answer.
 
@@ -34,20 +32,37 @@ class Asking:
     give up. `leaving` holds the runs that may have sent something.
     """
 
-    run: Run
-    client: Client
-    key: str
-    notes: Notes
-    loader: Loader
-    policy: retry.Policy
-    pace: Pace | None
-    reach: Reach | None
-    observer: Observer
-    on_lost: Callable[[ZimageError], None]
-    sleep: Callable[[float], None]
-    sleep_unpaid: Callable[[float], None]
-    leaving: set[int]
-    turn: Turn | None = None
+    def __init__(
+        self,
+        run: Run,
+        client: Client,
+        key: str,
+        notes: Notes,
+        *,
+        loader: Loader,
+        policy: retry.Policy,
+        pace: Pace | None,
+        reach: Reach | None,
+        observer: Observer,
+        on_lost: Callable[[ZimageError], None],
+        sleep: Callable[[float], None],
+        sleep_unpaid: Callable[[float], None],
+        leaving: set[int],
+    ) -> None:
+        self.run = run
+        self.client = client
+        self.key = key
+        self.notes = notes
+        self.loader = loader
+        self.policy = policy
+        self.pace = pace
+        self.reach = reach
+        self.observer = observer
+        self.on_lost = on_lost
+        self.sleep = sleep
+        self.sleep_unpaid = sleep_unpaid
+        self.leaving = leaving
+        self.turn: Turn | None = None
 
     def answer(self) -> Answer:
         """Return the answer. Raises the error of the last try, and what the sleeps raise."""

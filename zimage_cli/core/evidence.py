@@ -14,7 +14,6 @@ from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core import ledger
 from zimage_cli.core.files import open_own, write_whole
-from zimage_cli.core.picture import saved_facts
 from zimage_cli.core.prices import cost
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def facts(
     error: BaseException | None,
 ) -> dict[str, Any]:
     """Return what an evidence file says: never a key, never the signed part of an address."""
+    from zimage_cli.core.picture import saved_facts
+
     answer = run.answer
     price = destination.price(prompt_extend=run.request.prompt_extend)
     return {

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.errors import Stopped, ZimageError
 from zimage_cli.core import ledger as ledgers
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.run import Run
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(NamedTuple):
     """Writes down how far a run is. `evidence` is the folder for evidence files, None for none."""
 
     ledger: SafeLedger
