@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -439,3 +440,22 @@ def test_rows_that_somebody_tampered_with(
     for run in runs:
         assert "bug" not in run.stderr
         assert "\x1b" not in run.stdout + run.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_leaves_no_claim_and_no_half_picture(unpaced: None, serve: Any, png: bytes) -> None:
+    service = serve(bandwidth=len(png) // 4)
+    unsaved(service, 2)
+    process = service.popen("history", "recover")
+    assert service.books.wait_for(lambda books: len(books.pictures) == 3)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert stdout == b""
+    assert stderr.decode().splitlines()[-2:] == [
+        "interrupted",
+        "  What was not saved can still be fetched: zimage history recover",
+    ]
+    assert not list((service.work / "foxes").iterdir())
+    assert [row["claim"] for row in service.history()] == [None, None]
+    assert len(service("history", "recover").lines) == 2

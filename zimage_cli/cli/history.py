@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.api.errors import ConfigurationError, NotSavedError, UsageError, ZimageError
+from zimage_cli.api.errors import (
+    ConfigurationError,
+    NotSavedError,
+    Stopped,
+    UsageError,
+    ZimageError,
+)
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import error_documents, exit_status, print_error
+from zimage_cli.cli.errors import Interrupted, error_documents, exit_status, print_error
 from zimage_cli.cli.output import Output, cell, make_table
+from zimage_cli.cli.signals import Signals
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.text import clip, visible
 
@@ -31,6 +38,7 @@ app = App(
     help="Everything ever made: list it, look at it, recover what was paid and not saved.",
 )
 
+_STILL_THERE = "What was not saved can still be fetched: zimage history recover"
 _STYLES = {"saved": "green", "made": "yellow", "failed": "red", "lost": "red"}
 _MEANINGS = {
     "sending": "asked for, not answered yet",
@@ -130,10 +138,15 @@ def recover(
         if book is not None and not dry_run and found:
             places = _places(output_dir)
             recovery.clear(found, *places)
-            for candidate in found:
-                document, error = _recover_one(out, book, candidate, places, json, bool(ids))
-                documents.append(document)
-                failure = failure or error
+            with Signals() as signals:
+                for candidate in found:
+                    if signals.numbers:
+                        raise Interrupted(signals.numbers[0], note=_STILL_THERE)
+                    document, error = _recover_one(
+                        out, book, candidate, places, signals, json=json, by_name=bool(ids)
+                    )
+                    documents.append(document)
+                    failure = failure or error
         else:
             documents = [_untouched(candidate) for candidate in found]
     if json:
@@ -175,6 +188,8 @@ def _recover_one(
     book: Ledger,
     candidate: Candidate,
     places: tuple[Path | None, Path],
+    signals: Signals,
+    *,
     json: bool,
     by_name: bool,
 ) -> tuple[dict[str, Any], ZimageError | None]:
@@ -190,7 +205,20 @@ def _recover_one(
             raise _not_recoverable(candidate)
         with Client() as client:
             folder, default = places
-            path = recovery.recover(book, client, entry, folder, default_folder=default)
+            saved: list[Path] = []
+            # In a thread: Ctrl-C closes the connection, and leaves no claim and no half picture.
+            signals.wait_for(
+                lambda: saved.append(
+                    recovery.recover(
+                        book, client, entry, folder, default_folder=default, sleep=client.sleep
+                    )
+                ),
+                client.cancel,
+                lambda: True,
+            )
+            path = saved[0]
+    except Stopped:
+        raise Interrupted(signals.numbers[0], note=_STILL_THERE) from None
     except recovery.TakenError as error:
         # Skipped among others, but a failure where it was asked for by name.
         if not by_name:
