@@ -119,6 +119,18 @@ def service(serve: Callable[..., Service]) -> Service:
     return serve()
 
 
+@pytest.fixture
+def prompts(work: Path) -> Callable[[int], str]:
+    """Write a file of so many prompts and return its name."""
+
+    def make(count: int) -> str:
+        text = "".join(f"kite {number}\n" for number in range(count))
+        (work / "prompts.txt").write_text(text)
+        return "prompts.txt"
+
+    return make
+
+
 def files_in(folder: Path) -> set[str]:
     """Return the paths of all files below a folder, relative to it."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}

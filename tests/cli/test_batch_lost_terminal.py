@@ -76,16 +76,6 @@ def watched(zimage: Any) -> Iterator[Callable[..., Watched]]:
         one.run.wait()
 
 
-@pytest.fixture
-def prompts(work: Path) -> Callable[[int], str]:
-    def make(count: int) -> str:
-        text = "".join(f"kite {number}\n" for number in range(count))
-        (work / "prompts.txt").write_text(text)
-        return "prompts.txt"
-
-    return make
-
-
 def pictures(folder: Path) -> int:
     return len(list(folder.glob("*.png")))
 

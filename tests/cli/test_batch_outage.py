@@ -91,16 +91,6 @@ def road(serve: Any) -> Iterator[Callable[..., tuple[Any, Road]]]:
         one.close()
 
 
-@pytest.fixture
-def prompts(work: Path) -> Callable[[int], str]:
-    def make(count: int) -> str:
-        text = "".join(f"kite {number}\n" for number in range(count))
-        (work / "prompts.txt").write_text(text)
-        return "prompts.txt"
-
-    return make
-
-
 def read_until(stream: Any, text: bytes) -> bytes:
     seen = b""
     for line in stream:

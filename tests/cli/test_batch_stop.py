@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 RUN = ("-j", "4", "--size", "512*512", "--no-evidence")
 FAST = ("--rps", "0", *RUN)
-
-
-@pytest.fixture
-def prompts(work: Path) -> Callable[[int], str]:
-    def make(count: int) -> str:
-        text = "".join(f"kite {number}\n" for number in range(count))
-        (work / "prompts.txt").write_text(text)
-        return "prompts.txt"
-
-    return make
 
 
 def stop(run: Any, *, number: int = signal.SIGINT, times: int = 2) -> str:

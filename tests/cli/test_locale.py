@@ -43,6 +43,16 @@ LOCALES: dict[str, dict[str, str | None]] = {
 
 
 @pytest.mark.parametrize("name", LOCALES)
+def test_a_batch_in_these_locales(unpaced: None, service: Any, name: str) -> None:
+    """A name that the locale cannot spell is found before the picture is paid."""
+    (service.work / "prompts.txt").write_text(HAN, encoding="utf-8")
+    service("batch", "prompts.txt", "-o", "out", "--size", "512x512", env=LOCALES[name])
+    (row,) = service.history()
+    assert (row["status"], row["prompt"]) == ("saved", HAN)
+    assert len(list((service.work / "out").glob("*.png"))) == 1
+
+
+@pytest.mark.parametrize("name", LOCALES)
 def test_locales(unpaced: None, service: Any, name: str) -> None:
     env = LOCALES[name]
     run = service.generate("-", "--json", "--prompt-extend", env=env, stdin=HAN)

@@ -44,10 +44,9 @@ if TYPE_CHECKING:
     from zimage_cli.core.save import Place
 
 
-_MAY_BE_BILLED = (
-    "The request was sent: the picture may have been made and billed. "
-    "It is in zimage history as lost."
-)
+_MAY_BE_BILLED = "The request was sent: the picture may have been made and billed."
+_IN_HISTORY = " It is in zimage history as lost."
+_BY_HAND = "Its address could not be written to the history, so fetch it yourself within 24 hours: "
 _RECOVERABLE = "The picture was made: zimage history recover fetches it within 24 hours."
 _SANDBOX_ENDS = "The sandbox has ended with its pictures; nothing was billed. Make it again."
 
@@ -161,9 +160,11 @@ class Maker:
 
     # -- the steps -----------------------------------------------------------------------------
 
-    def wanted(self, request: Request, number: int = 1) -> str:
-        """Return where a picture of a request would go now."""
-        name = self.template.render(
+    def wanted(
+        self, request: Request, number: int = 1, template: NameTemplate | None = None
+    ) -> str:
+        """Return where a picture of a request would go now; `template` is one of its own."""
+        name = (template or self.template).render(
             prompt=request.prompt,
             seed=request.seed,
             size=request.size,
@@ -256,14 +257,15 @@ class Maker:
             if isinstance(error, ZimageError) and error.maybe_billed and run.entry is None:
                 error.hint = "Run the command again to pay for another try."
             self._notes.ended(run, ledgers.LOST if lost else ledgers.FAILED, error, observer)
-            self._tell_stopped(error, observer, _MAY_BE_BILLED if lost else None)
+            told = _MAY_BE_BILLED + (_IN_HISTORY if run.entry is not None else "")
+            self._tell_stopped(error, observer, told if lost else None)
 
     def _ended_without_picture(
         self, run: Run, answer: Answer, error: BaseException, observer: Observer
     ) -> None:
         refused = isinstance(error, AddressRefused)
         self._notes.ended(run, ledgers.LOST if refused else ledgers.MADE, error, observer)
-        hint = None if run.noted else _by_hand(answer)
+        hint = None if run.noted else _BY_HAND + run.curl()
         if isinstance(error, AddressRefused):
             error.hint = f"Ask the service what became of request {answer.request_id}."
         elif isinstance(error, NotSavedError):
@@ -277,16 +279,6 @@ class Maker:
     @property
     def _in_sandbox(self) -> bool:
         return self.destination.region == SANDBOX
-
-
-def _by_hand(answer: Answer) -> str:
-    """Return how to fetch a picture that no file knows of: without its address it is gone."""
-    from shlex import quote
-
-    return (
-        "Its address could not be written to the history, so fetch it yourself within 24 hours: "
-        f"curl -o picture.png {quote(answer.image_url)}"
-    )
 
 
 class _not_saved:  # noqa: N801 - reads as the statement it is

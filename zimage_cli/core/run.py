@@ -37,3 +37,10 @@ class Run:
     """Whether the answer is in the ledger."""
     picture: Picture | None = None
     """The picture, once it is in its place."""
+
+    def curl(self, name: str = "picture.png") -> str:
+        """Return the command that fetches the picture of an answer without zimage."""
+        from shlex import quote
+
+        assert self.answer is not None
+        return f"curl -o {quote(name)} {quote(self.answer.image_url)}"

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
@@ -70,12 +68,6 @@ def run_of(record: dict[str, Any], maker: Maker, request: Request) -> Run:
             usage={},
         ),
     )
-
-
-def command(run: Run) -> str:
-    """Return the command that fetches a picture without zimage."""
-    assert run.answer is not None
-    return f"curl -o {quote(Path(run.wanted).name)} {quote(run.answer.image_url)}"
 
 
 def _text(value: object) -> str | None:

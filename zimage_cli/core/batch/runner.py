@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -358,7 +357,7 @@ class Runner:
             document |= made.facts(one.run, one.at, one.maker.destination.region)
         kept = self._not_saved(item, status, seed, document) or one is None or one.run.noted
         if one is not None and not kept:
-            self._view.address(item.line, made.command(one.run))
+            self._view.address(item.line, one.run.curl(Path(one.run.wanted).name))
         with self._book:
             self.tally.unfetched += kept
             self.tally.printed += not kept
@@ -437,15 +436,7 @@ class Runner:
         """Return where a picture goes. Raises UsageError where it cannot, before it is paid."""
         if item.output is not None:
             return str(within(self._folder, item.output, make=True))
-        name = item.template.render(
-            prompt=request.prompt,
-            seed=request.seed,
-            size=request.size,
-            region=maker.destination.region,
-            n=item.number,
-            when=datetime.now(UTC).astimezone(),
-        )
-        return str(self._folder / name)
+        return maker.wanted(request, item.number, item.template)
 
 
 def _error_of(entry: Entry) -> dict[str, Any]:
