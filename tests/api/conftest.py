@@ -19,8 +19,8 @@ from pathlib import Path
 import httpcore  # noqa: F401
 import pytest
 
-from zimage_cli.api.client import Client
 from zimage_cli.api.payload import WireRequest, generation_request
+from zimage_cli.api.wire import Wire
 from zimage_cli.sandbox.server import Sandbox, SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
@@ -57,13 +57,13 @@ def sandbox(small_png: bytes) -> Iterator[Callable[..., SandboxServer]]:
 
 
 @pytest.fixture
-def clients() -> Iterator[Callable[..., Client]]:
+def clients() -> Iterator[Callable[..., Wire]]:
     with ExitStack() as running:
-        yield lambda **config: running.enter_context(Client(**{"timeout": 10, **config}))
+        yield lambda **config: running.enter_context(Wire(**{"timeout": 10, **config}))
 
 
 @pytest.fixture
-def client(clients: Callable[..., Client]) -> Client:
+def client(clients: Callable[..., Wire]) -> Wire:
     return clients()
 
 

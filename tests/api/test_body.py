@@ -18,10 +18,10 @@ import pytest
 from zimage_cli.api import limits
 from zimage_cli.api.answer import models_visible, parse_answer
 from zimage_cli.api.body import read_json, without_key
-from zimage_cli.api.client import Client
 from zimage_cli.api.codes import error_fields
 from zimage_cli.api.download import fetch
 from zimage_cli.api.errors import AnswerLost, NotSavedError, ServiceError, ZimageError
+from zimage_cli.api.wire import Wire
 
 URL = "https://a.invalid/b.png"
 ANSWER = json.dumps(
@@ -70,7 +70,7 @@ REFUSED = {
 @pytest.mark.parametrize("pieces", [1, 7, 1 << 20])
 @pytest.mark.parametrize("kind", ENCODINGS)
 def test_one_layer_is_taken_off(
-    listen: Any, client: Client, wire: Any, key: str, small_png: bytes, kind: str, pieces: int
+    listen: Any, client: Wire, wire: Any, key: str, small_png: bytes, kind: str, pieces: int
 ) -> None:
     name, pack = ENCODINGS[kind]
 
@@ -91,7 +91,7 @@ def test_one_layer_is_taken_off(
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_any_other_packing_is_refused(
-    listen: Any, client: Client, wire: Any, key: str, small_png: bytes, kind: str
+    listen: Any, client: Wire, wire: Any, key: str, small_png: bytes, kind: str
 ) -> None:
     server = listen(
         lambda visit: (visit.request(), visit.answer(small_png, "200 OK", REFUSED[kind].decode()))
@@ -109,7 +109,7 @@ def test_any_other_packing_is_refused(
 
 @pytest.mark.parametrize("spoil", [lambda packed: packed[:-9], lambda packed: b"x" + packed])
 def test_packed_data_that_are_damaged(
-    listen: Any, client: Client, wire: Any, key: str, small_png: bytes, spoil: Any
+    listen: Any, client: Wire, wire: Any, key: str, small_png: bytes, spoil: Any
 ) -> None:
     def talk(visit: Any) -> None:
         body = ANSWER if visit.request().startswith(b"POST") else small_png
@@ -127,7 +127,7 @@ def test_packed_data_that_are_damaged(
 
 PROGRAM = """
 import sys, tempfile
-from zimage_cli.api.client import Client
+from zimage_cli.api.wire import Wire
 from zimage_cli.api.download import fetch
 from zimage_cli.api.errors import ZimageError
 from zimage_cli.api.payload import generation_request
@@ -149,7 +149,7 @@ def calls(root):
         except ZimageError as error:
             print(type(error).__name__)
 
-with Client(timeout=60) as client, tempfile.TemporaryFile() as file:
+with Wire(timeout=60) as client, tempfile.TemporaryFile() as file:
     calls(sys.argv[1])
     usual = peak()
     calls(sys.argv[2])
@@ -270,7 +270,7 @@ ODD = {
 
 @pytest.mark.parametrize("odd", ODD)
 def test_nothing_odd_hides_what_stands_beside_it(
-    listen: Any, client: Client, wire: Any, key: str, odd: str
+    listen: Any, client: Wire, wire: Any, key: str, odd: str
 ) -> None:
     def talk(visit: Any) -> None:
         models = visit.request().startswith(b"GET")
@@ -330,7 +330,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized", "500 Internal Server Error"])
 @pytest.mark.parametrize("form", FORMS)
 def test_an_echoed_key_is_hidden(
-    listen: Any, client: Client, wire: Any, key: str, form: str, status: str
+    listen: Any, client: Wire, wire: Any, key: str, form: str, status: str
 ) -> None:
     echo = FORMS[form](key)
     body = '{"code": "C @", "message": "M @", "request_id": "R @", "@": ["@"]}'.replace("@", echo)
@@ -353,7 +353,7 @@ def test_an_echoed_key_is_hidden(
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_echoed_key_is_hidden_in_a_good_answer(
-    listen: Any, client: Client, wire: Any, key: str, form: str
+    listen: Any, client: Wire, wire: Any, key: str, form: str
 ) -> None:
     body = (
         '{"output": {"choices": [{"message": {"content": [{"image": "https://a.invalid/b?@"}, '
@@ -369,7 +369,7 @@ def test_an_echoed_key_is_hidden_in_a_good_answer(
 
 @pytest.mark.parametrize("text", ["no-id", "{key}"])
 def test_an_echoed_key_is_hidden_in_headers(
-    listen: Any, client: Client, wire: Any, key: str, text: str
+    listen: Any, client: Wire, wire: Any, key: str, text: str
 ) -> None:
     line = "X-Request-Id: id-" + text.format(key=key)
     server = listen(
@@ -390,7 +390,7 @@ def test_an_echoed_key_is_hidden_in_headers(
     ["HTTP/1.1 2x0 {key}\r\n\r\n", "{key}\r\n\r\n", "HTTP/1.1 200 OK\r\n{key} : {key}\r\n\r\n"],
 )
 def test_what_the_libraries_quote_of_the_other_side_has_no_key(
-    listen: Any, client: Client, wire: Any, key: str, monkeypatch: Any, reply: str
+    listen: Any, client: Wire, wire: Any, key: str, monkeypatch: Any, reply: str
 ) -> None:
     text = reply.format(key=key).encode()
     server = listen(lambda visit: (visit.request(), visit.sock.sendall(text)))

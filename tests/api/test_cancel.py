@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.client import Client
 from zimage_cli.api.download import fetch
 from zimage_cli.api.errors import Stopped
+from zimage_cli.api.wire import Wire
 
 FAR = "https://api.invalid/api/v1"
 BODY = json.dumps(
@@ -27,7 +27,7 @@ SOON = 5.0
 
 
 @pytest.fixture
-def client(clients: Callable[..., Client]) -> Client:
+def client(clients: Callable[..., Wire]) -> Wire:
     return clients(timeout=60)
 
 
@@ -59,7 +59,7 @@ def root(server: Any, scheme: str = "http") -> str:
     return f"{scheme}://127.0.0.1:{server.port}/api/v1"
 
 
-def ends(client: Client, call: Future[Any], mute: Mute) -> None:
+def ends(client: Wire, call: Future[Any], mute: Mute) -> None:
     """Cancel once the server is silent: the call is stopped at once, and its connection closed."""
     assert mute.reached.wait(SOON)
     assert not call.done()
@@ -85,7 +85,7 @@ PHASES: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_call_that_was_sent(
     listen: Any,
-    client: Client,
+    client: Wire,
     wire: Any,
     key: str,
     start: Any,
@@ -105,13 +105,13 @@ def test_a_call_that_was_sent(
     assert request.body in server.seen
 
 
-def test_the_read_only_call(listen: Any, client: Client, key: str, start: Any) -> None:
+def test_the_read_only_call(listen: Any, client: Wire, key: str, start: Any) -> None:
     mute = Mute(lambda visit: visit.request())
     ends(client, start(client.models, root(listen(mute)), key), mute)
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_download(listen: Any, client: Client, start: Any, phase: str) -> None:
+def test_a_download(listen: Any, client: Wire, start: Any, phase: str) -> None:
     mute = Mute(lambda visit: visit.head(), PHASES[phase])
     url = f"http://127.0.0.1:{listen(mute).port}/a.png"
     ends(client, start(fetch, client, url, io.BytesIO(), loopback=True), mute)
@@ -119,7 +119,7 @@ def test_a_download(listen: Any, client: Client, start: Any, phase: str) -> None
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_download_over_a_connection_of_an_earlier_one(
-    listen: Any, client: Client, start: Any, small_png: bytes, phase: str
+    listen: Any, client: Wire, start: Any, small_png: bytes, phase: str
 ) -> None:
     whole = HEAD + b"Content-Length: %d\r\n\r\n" % len(small_png) + small_png
     mute = Mute(
@@ -138,7 +138,7 @@ def test_a_download_over_a_connection_of_an_earlier_one(
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_a_call_whose_proxy_is_mute(
     listen: Any,
-    client: Client,
+    client: Wire,
     wire: Any,
     key: str,
     start: Any,
@@ -159,7 +159,7 @@ def test_a_call_whose_proxy_is_mute(
 
 
 def test_what_has_not_left_does_not_leave(
-    listen: Any, client: Client, wire: Any, key: str, start: Any
+    listen: Any, client: Wire, wire: Any, key: str, start: Any
 ) -> None:
     mute, told = Mute(), []
     server = listen(mute)
@@ -179,7 +179,7 @@ def test_what_has_not_left_does_not_leave(
 
 def test_a_call_that_still_connects_goes_no_further(
     listen: Any,
-    client: Client,
+    client: Wire,
     wire: Any,
     key: str,
     start: Any,
@@ -210,7 +210,7 @@ def test_a_call_that_still_connects_goes_no_further(
 
 
 def test_nothing_begins_after_it(
-    sandbox: Any, listen: Any, client: Client, wire: Any, key: str, start: Any
+    sandbox: Any, listen: Any, client: Wire, wire: Any, key: str, start: Any
 ) -> None:
     server, ready = listen(Mute()), []
     client.cancel()
@@ -229,7 +229,7 @@ def test_nothing_begins_after_it(
 
 
 def test_an_answer_that_has_arrived_is_given(
-    listen: Any, client: Client, wire: Any, key: str
+    listen: Any, client: Wire, wire: Any, key: str
 ) -> None:
     answered = threading.Event()
     server = listen(lambda visit: (visit.request(), visit.answer(BODY), answered.set()))
@@ -242,7 +242,7 @@ def test_an_answer_that_has_arrived_is_given(
     assert answer.image_url == "https://a.invalid/b.png"
 
 
-def test_sixteen_calls_at_once(listen: Any, client: Client, wire: Any, key: str) -> None:
+def test_sixteen_calls_at_once(listen: Any, client: Wire, wire: Any, key: str) -> None:
     reached = threading.Semaphore(0)
 
     def talk(visit: Any) -> None:
@@ -262,7 +262,7 @@ def test_sixteen_calls_at_once(listen: Any, client: Client, wire: Any, key: str)
                 call.result(SOON)
 
 
-def test_a_sleep(client: Client, start: Any) -> None:
+def test_a_sleep(client: Wire, start: Any) -> None:
     began = time.monotonic()
     client.sleep(0.05)
     assert time.monotonic() - began >= 0.05

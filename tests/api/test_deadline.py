@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.client import Client
 from zimage_cli.api.download import fetch
 from zimage_cli.api.errors import AnswerLost, ConnectionFailed, NotSavedError
+from zimage_cli.api.wire import Wire
 
 FAR = "https://api.invalid/api/v1"
 BODY = json.dumps(
@@ -47,7 +47,7 @@ BODY_DRIPS = {
 
 
 @pytest.fixture
-def client(clients: Callable[..., Client]) -> Client:
+def client(clients: Callable[..., Wire]) -> Wire:
     return clients(timeout=1)
 
 
@@ -81,7 +81,7 @@ def soon() -> Any:
 
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("kind", [*DRIPS, *BODY_DRIPS])
-def test_an_answer_that_drips(listen: Any, client: Client, wire: Any, key: str, kind: str) -> None:
+def test_an_answer_that_drips(listen: Any, client: Wire, wire: Any, key: str, kind: str) -> None:
     server = listen(drip(*{**DRIPS, **BODY_DRIPS}[kind]))
     with pytest.raises(AnswerLost, match="no answer within 1 s"):
         client.generate(wire(root(server)), key)
@@ -90,7 +90,7 @@ def test_an_answer_that_drips(listen: Any, client: Client, wire: Any, key: str, 
 
 @pytest.mark.usefixtures("soon")
 def test_an_answer_that_drips_in_tls(
-    listen: Any, client: Client, wire: Any, key: str, certificate: Any, monkeypatch: Any
+    listen: Any, client: Wire, wire: Any, key: str, certificate: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     server = listen(drip(*DRIPS["header"]), certificate[1])
@@ -100,7 +100,7 @@ def test_an_answer_that_drips_in_tls(
 
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("kind", ["header", "early-hints", "body"])
-def test_a_check_that_drips(listen: Any, client: Client, key: str, kind: str) -> None:
+def test_a_check_that_drips(listen: Any, client: Wire, key: str, kind: str) -> None:
     server = listen(drip(*{**DRIPS, **BODY_DRIPS}[kind]))
     with pytest.raises(ConnectionFailed, match="did not answer"):
         client.models(root(server), key)
@@ -108,7 +108,7 @@ def test_a_check_that_drips(listen: Any, client: Client, key: str, kind: str) ->
 
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("kind", DRIPS)
-def test_a_picture_that_drips_without_a_byte_of_it(listen: Any, client: Client, kind: str) -> None:
+def test_a_picture_that_drips_without_a_byte_of_it(listen: Any, client: Wire, kind: str) -> None:
     server = listen(drip(*DRIPS[kind]))
     with pytest.raises(NotSavedError, match="nothing of the picture came for 1 s") as caught:
         fetch(client, f"http://127.0.0.1:{server.port}/a.png", io.BytesIO(), loopback=True)
@@ -119,7 +119,7 @@ def test_a_picture_that_drips_without_a_byte_of_it(listen: Any, client: Client, 
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("kind", DRIPS)
 def test_a_picture_that_drips_over_a_connection_of_an_earlier_one(
-    listen: Any, client: Client, small_png: bytes, kind: str
+    listen: Any, client: Wire, small_png: bytes, kind: str
 ) -> None:
     dripping = drip(*DRIPS[kind])
 
@@ -140,7 +140,7 @@ def test_a_picture_that_drips_over_a_connection_of_an_earlier_one(
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("kind", ["status-line", "header", "headers", "early-hints", "nothing"])
 def test_a_proxy_that_drips(
-    listen: Any, client: Client, wire: Any, key: str, monkeypatch: Any, kind: str
+    listen: Any, client: Wire, wire: Any, key: str, monkeypatch: Any, kind: str
 ) -> None:
     proxy, told = listen(drip(*DRIPS[kind])), []
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
@@ -157,7 +157,7 @@ def test_a_proxy_that_drips(
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("reply", [b"", b"\x05\x00"])
 def test_a_mute_socks_proxy(
-    listen: Any, client: Client, wire: Any, key: str, monkeypatch: Any, reply: bytes
+    listen: Any, client: Wire, wire: Any, key: str, monkeypatch: Any, reply: bytes
 ) -> None:
     def talk(visit: Any) -> None:
         visit.sock.settimeout(60)
@@ -173,7 +173,7 @@ def test_a_mute_socks_proxy(
 
 
 def test_every_call_has_a_deadline_of_its_own(
-    listen: Any, client: Client, wire: Any, key: str
+    listen: Any, client: Wire, wire: Any, key: str
 ) -> None:
     """A call that begins late is not ended with the one before, and none is forgotten."""
     dripping, begun = drip(*DRIPS["header"]), threading.Semaphore(0)
@@ -246,7 +246,7 @@ def test_where_no_thread_can_be_had_calls_are_made_all_the_same(
 
     program = """
 import io, sys, threading
-from zimage_cli.api.client import Client
+from zimage_cli.api.wire import Wire
 from zimage_cli.api.download import fetch
 from zimage_cli.api.errors import NotSavedError
 from zimage_cli.api.payload import generation_request
@@ -257,7 +257,7 @@ except RuntimeError:
     print("no thread")
 root = sys.argv[1]
 wire = generation_request(root, prompt="a", size="512*512", seed=1, prompt_extend=False)
-with Client(timeout=1) as client:
+with Wire(timeout=1) as client:
     print(client.generate(wire, "sk-0123456789abcdef").image_url)
     print(fetch(client, root, io.BytesIO(), loopback=True).info.width)
     try:
@@ -282,7 +282,7 @@ with Client(timeout=1) as client:
 
 @pytest.mark.parametrize("times", [1, 100, 500, 2000])
 def test_a_flood_of_early_hints_ends_at_the_deadline(
-    listen: Any, client: Client, wire: Any, key: str, times: int
+    listen: Any, client: Wire, wire: Any, key: str, times: int
 ) -> None:
     """They come faster than they are read: a socket that is shut still has something to give."""
 

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from zimage_cli.api import limits
-from zimage_cli.api.client import Client
 from zimage_cli.api.download import check_picture_url, fetch
 from zimage_cli.api.errors import AddressRefused, NotSavedError, ZimageError
 from zimage_cli.api.retry import Policy, run
+from zimage_cli.api.wire import Wire
 from zimage_cli.sandbox.faults import Fault
 
 SECRET = "Signature=geheim%2bSecret"
 
 
 @pytest.fixture
-def made(sandbox: Any, client: Client, wire: Any, key: str) -> Callable[..., tuple[Any, str]]:
+def made(sandbox: Any, client: Wire, wire: Any, key: str) -> Callable[..., tuple[Any, str]]:
     """Make a picture with a fault, and return the server and the picture's URL."""
 
     def make(*faults: Any, **config: Any) -> tuple[Any, str]:
@@ -34,11 +34,11 @@ def made(sandbox: Any, client: Client, wire: Any, key: str) -> Callable[..., tup
     return make
 
 
-def get(client: Client, url: str, file: Any = None, **options: Any) -> Any:
+def get(client: Wire, url: str, file: Any = None, **options: Any) -> Any:
     return fetch(client, url, io.BytesIO() if file is None else file, loopback=True, **options)
 
 
-def test_a_picture_arrives_byte_for_byte(made: Any, client: Client, small_png: bytes) -> None:
+def test_a_picture_arrives_byte_for_byte(made: Any, client: Wire, small_png: bytes) -> None:
     server, url = made()
     file, steps = io.BytesIO(b"what stood here before" * 1000), []
     fetched = get(client, url, file, on_progress=lambda done, total: steps.append((done, total)))
@@ -69,14 +69,14 @@ def test_a_picture_arrives_byte_for_byte(made: Any, client: Client, small_png: b
     ],
 )
 def test_the_target_goes_over_the_wire_as_it_stands(
-    listen: Any, client: Client, small_png: bytes, target: str
+    listen: Any, client: Wire, small_png: bytes, target: str
 ) -> None:
     server = listen(lambda visit: (visit.head(), visit.answer(small_png)))
     get(client, f"http://127.0.0.1:{server.port}{target}")
     assert server.seen.startswith(f"GET {target} HTTP/1.1\r\n".encode())
 
 
-def test_cookies_of_the_host_are_not_kept(listen: Any, client: Client, small_png: bytes) -> None:
+def test_cookies_of_the_host_are_not_kept(listen: Any, client: Wire, small_png: bytes) -> None:
     server = listen(
         lambda visit: (visit.head(), visit.answer(small_png, "200 OK", "Set-Cookie: a=b"))
     )
@@ -123,7 +123,7 @@ NEVER = [
 
 
 @pytest.mark.parametrize("url", NEVER)
-def test_addresses_that_are_never_fetched(client: Client, url: str) -> None:
+def test_addresses_that_are_never_fetched(client: Wire, url: str) -> None:
     for loopback in (True, False):
         with pytest.raises(AddressRefused) as caught:
             check_picture_url(f"{url}?{SECRET}", loopback=loopback)
@@ -148,7 +148,7 @@ REDIRECTS = [url for url in NEVER if ":" in url and url.isprintable() and url ==
 
 @pytest.mark.parametrize("url", [*REDIRECTS, "//user@host/a.png"])
 def test_no_redirect_leads_where_no_picture_may_come_from(
-    listen: Any, client: Client, url: str
+    listen: Any, client: Wire, url: str
 ) -> None:
     server = listen(
         lambda visit: (visit.head(), visit.answer(b"", "302 Found", f"Location: {url}"))
@@ -163,7 +163,7 @@ def test_no_redirect_leads_where_no_picture_may_come_from(
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("relative", [True, False])
 def test_a_redirect_is_followed(
-    listen: Any, client: Client, small_png: bytes, status: int, relative: bool
+    listen: Any, client: Wire, small_png: bytes, status: int, relative: bool
 ) -> None:
     def talk(visit: Any) -> None:
         if b"GET /a.png?x=%2f " in visit.head():
@@ -181,7 +181,7 @@ def test_a_redirect_is_followed(
 @pytest.mark.parametrize("answer", [("304 Not Modified", ()), ("300 Multiple Choices", ())])
 @pytest.mark.parametrize("location", [True, False])
 def test_other_answers_of_the_300s_are_errors(
-    listen: Any, client: Client, answer: Any, location: bool
+    listen: Any, client: Wire, answer: Any, location: bool
 ) -> None:
     lines = ["Location: /b.png"] if location else []
     server = listen(lambda visit: (visit.head(), visit.answer(b"", answer[0], *lines)))
@@ -191,14 +191,14 @@ def test_other_answers_of_the_300s_are_errors(
 
 
 @pytest.mark.parametrize("hops", [0, 1, 4])
-def test_up_to_five_redirects(made: Any, client: Client, small_png: bytes, hops: int) -> None:
+def test_up_to_five_redirects(made: Any, client: Wire, small_png: bytes, hops: int) -> None:
     # The sandbox redirects once to its first hop, and from each hop to the next.
     server, url = made(Fault("picture-redirect", hops=hops + 1))
     assert get(client, url).bytes == len(small_png)
     assert len(server.books.pictures) == hops + 2
 
 
-def test_a_sixth_redirect_is_not_followed(made: Any, client: Client) -> None:
+def test_a_sixth_redirect_is_not_followed(made: Any, client: Wire) -> None:
     for fault in (Fault("picture-redirect", hops=6), Fault("picture-redirect-loop")):
         server, url = made(fault)
         with pytest.raises(NotSavedError, match="redirected more than 5 times") as caught:
@@ -207,7 +207,7 @@ def test_a_sixth_redirect_is_not_followed(made: Any, client: Client) -> None:
         assert len(server.books.pictures) == limits.MAX_REDIRECTS + 1
 
 
-def test_a_foreign_picture_is_not_fetched(made: Any, client: Client) -> None:
+def test_a_foreign_picture_is_not_fetched(made: Any, client: Wire) -> None:
     server, url = made("foreign-url")
     with pytest.raises(NotSavedError, match="https only"):
         get(client, url)
@@ -238,7 +238,7 @@ FINAL = {
 
 
 @pytest.mark.parametrize("kind", PASSING)
-def test_a_fault_that_passes(made: Any, client: Client, small_png: bytes, kind: str) -> None:
+def test_a_fault_that_passes(made: Any, client: Wire, small_png: bytes, kind: str) -> None:
     server, url = made(Fault(kind, count=2))
     file, sizes = io.BytesIO(), []
 
@@ -254,7 +254,7 @@ def test_a_fault_that_passes(made: Any, client: Client, small_png: bytes, kind: 
 
 
 @pytest.mark.parametrize("kind", PASSING)
-def test_a_fault_that_stays(made: Any, client: Client, kind: str) -> None:
+def test_a_fault_that_stays(made: Any, client: Wire, kind: str) -> None:
     server, url = made(kind)
     with pytest.raises(NotSavedError, match=PASSING[kind]) as caught:
         run(lambda: get(client, url), Policy(4), sleep=lambda _: None)
@@ -264,7 +264,7 @@ def test_a_fault_that_stays(made: Any, client: Client, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FINAL)
-def test_a_fault_that_no_second_try_cures(made: Any, client: Client, kind: str) -> None:
+def test_a_fault_that_no_second_try_cures(made: Any, client: Wire, kind: str) -> None:
     server, url = made(kind)
     with pytest.raises(NotSavedError, match=FINAL[kind]):
         run(lambda: get(client, url), Policy(4), sleep=lambda _: None)
@@ -273,7 +273,7 @@ def test_a_fault_that_no_second_try_cures(made: Any, client: Client, kind: str) 
 
 
 def test_more_than_64_mib_are_not_taken_even_unannounced(
-    listen: Any, client: Client, small_png: bytes
+    listen: Any, client: Wire, small_png: bytes
 ) -> None:
     """The whole of a good picture, and then bytes without end."""
     step = bytes(1 << 20)
@@ -308,7 +308,7 @@ def test_more_than_64_mib_are_not_taken_even_unannounced(
 
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 30, "1e3", ""])
 def test_odd_lengths_are_typed_errors(
-    listen: Any, client: Client, small_png: bytes, length: str
+    listen: Any, client: Wire, small_png: bytes, length: str
 ) -> None:
     server = listen(
         lambda visit: (visit.head(), visit.answer(small_png, "200 OK", f"Content-Length: {length}"))
@@ -317,14 +317,14 @@ def test_odd_lengths_are_typed_errors(
         get(client, f"http://127.0.0.1:{server.port}/a.png")
 
 
-def test_bytes_behind_the_end_are_kept(made: Any, client: Client, small_png: bytes) -> None:
+def test_bytes_behind_the_end_are_kept(made: Any, client: Wire, small_png: bytes) -> None:
     _, url = made("picture-trailing")
     file = io.BytesIO()
     assert get(client, url, file).bytes == len(file.getvalue()) > len(small_png)
     assert file.getvalue().startswith(small_png)
 
 
-def test_a_slow_picture_comes_whole(made: Any, client: Client, small_png: bytes) -> None:
+def test_a_slow_picture_comes_whole(made: Any, client: Wire, small_png: bytes) -> None:
     _, url = made(Fault("picture-slow", seconds=0.2))
     steps: list[int] = []
     assert get(client, url, on_progress=lambda done, _: steps.append(done)).bytes == len(small_png)
@@ -332,7 +332,7 @@ def test_a_slow_picture_comes_whole(made: Any, client: Client, small_png: bytes)
     assert steps == sorted(steps)
 
 
-def test_a_host_that_is_gone(client: Client, dead_port: int) -> None:
+def test_a_host_that_is_gone(client: Wire, dead_port: int) -> None:
     with pytest.raises(NotSavedError, match="broke off") as caught:
         get(client, f"http://127.0.0.1:{dead_port}/a.png?{SECRET}")
     assert caught.value.pace == "normal"
@@ -342,12 +342,12 @@ def test_a_host_that_is_gone(client: Client, dead_port: int) -> None:
 @pytest.mark.parametrize(
     "host", ["a" * 64 + ".invalid", "no-such.invalid", "xn--a.invalid", "ü.invalid"]
 )
-def test_a_host_that_no_resolver_knows(client: Client, host: str) -> None:
+def test_a_host_that_no_resolver_knows(client: Wire, host: str) -> None:
     with pytest.raises(NotSavedError):
         get(client, f"https://{host}/a.png")
 
 
-def test_a_disk_that_is_full_is_the_callers_affair(made: Any, client: Client) -> None:
+def test_a_disk_that_is_full_is_the_callers_affair(made: Any, client: Wire) -> None:
     _, url = made()
     with Path("/dev/full").open("r+b", buffering=0) as full:
 
@@ -370,7 +370,7 @@ def test_a_disk_that_is_full_is_the_callers_affair(made: Any, client: Client) ->
 
 
 def test_https_with_a_certificate_that_nobody_trusts(
-    listen: Any, client: Client, small_png: bytes, certificate: Any
+    listen: Any, client: Wire, small_png: bytes, certificate: Any
 ) -> None:
     server = listen(lambda visit: (visit.head(), visit.answer(small_png)), certificate[1])
     with pytest.raises(NotSavedError, match="certificate"):
@@ -379,7 +379,7 @@ def test_https_with_a_certificate_that_nobody_trusts(
 
 
 def test_a_picture_through_an_http_proxy(
-    listen: Any, client: Client, small_png: bytes, certificate: Any, monkeypatch: Any
+    listen: Any, client: Wire, small_png: bytes, certificate: Any, monkeypatch: Any
 ) -> None:
     """The proxy gets a CONNECT for the host; path and signature stay inside the tunnel."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
@@ -428,13 +428,13 @@ def test_a_proxy_that_talks_nonsense_is_a_broken_download(listen: Any, monkeypat
             lambda visit: (visit.take(3), visit.sock.sendall(b"\x05\x77nonsense\r\n\r\n"))
         )
         monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{proxy.port}")
-        with Client(timeout=5) as fresh, pytest.raises(NotSavedError, match="broke off"):
+        with Wire(timeout=5) as fresh, pytest.raises(NotSavedError, match="broke off"):
             fetch(fresh, "https://pictures.invalid/a.png", io.BytesIO(), loopback=False)
         assert proxy.count == 1
 
 
 def test_loopback_pictures_are_asked_for_directly(
-    made: Any, listen: Any, client: Client, monkeypatch: Any
+    made: Any, listen: Any, client: Wire, monkeypatch: Any
 ) -> None:
     proxy = listen(lambda visit: visit.drain())
     for name in ("ALL_PROXY", "HTTP_PROXY", "http_proxy"):
@@ -445,7 +445,7 @@ def test_loopback_pictures_are_asked_for_directly(
 
 
 def test_tls_context_is_the_systems() -> None:
-    from zimage_cli.api.client import tls_context
+    from zimage_cli.api.wire import tls_context
 
     context = tls_context()
     assert context.verify_mode == ssl.CERT_REQUIRED

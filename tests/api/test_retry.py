@@ -31,10 +31,7 @@ class Call:
 
 
 def failing(pace: Any = "normal", retry_after: float | None = None) -> ServiceError:
-    error = ServiceError("failed")
-    error.pace = pace
-    error.retry_after = retry_after
-    return error
+    return ServiceError("failed", pace=pace, retry_after=retry_after)
 
 
 def test_a_call_that_succeeds_is_made_once() -> None:
@@ -99,8 +96,7 @@ def test_a_lost_answer_is_sent_again_where_it_is_allowed() -> None:
 
 
 def test_a_lost_answer_after_an_ordinary_failure_ends_it() -> None:
-    call = Call(ConnectionFailed("x"), failing(), AnswerLost("lost"), failing())
-    call.errors[0].pace = "normal"  # type: ignore[attr-defined]
+    call = Call(ConnectionFailed("x", pace="normal"), failing(), AnswerLost("lost"), failing())
     with pytest.raises(AnswerLost):
         call.run(Policy(9))
     assert call.tries == 3
@@ -124,8 +120,7 @@ def test_a_retry_after_of_over_120_seconds_ends_the_tries(seconds: float) -> Non
 
 
 def test_what_is_said_while_waiting() -> None:
-    errors = [failing(), ThrottledError("slow"), failing()]
-    errors[1].pace = "burst"
+    errors = [failing(), ThrottledError("slow", pace="burst"), failing()]
     call = Call(*errors)
     call.run(Policy(5))
     assert [wait.next_try for wait in call.waits] == [2, 3, 4]

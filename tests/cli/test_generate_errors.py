@@ -12,7 +12,21 @@ import pytest
 
 from zimage_cli.sandbox.faults import ERRORS, Fault
 
-ERROR_KEYS = ["type", "code", "message", "hint", "http_status", "request_id", "prompt"]
+ERROR_KEYS = [
+    "type",
+    "code",
+    "message",
+    "hint",
+    "field",
+    "value",
+    "allowed",
+    "nearest",
+    "retryable",
+    "billed",
+    "http_status",
+    "request_id",
+    "prompt",
+]
 
 # The service's error table: code → (exit status, type, whether the call is sent again).
 TABLE = {

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.client import Client
 from zimage_cli.api.retry import Policy, Wait
+from zimage_cli.api.wire import Wire
 from zimage_cli.core.destination import Destination
 from zimage_cli.core.entry import Entry
 from zimage_cli.core.evidence import FOLDER as EVIDENCE
@@ -169,7 +169,7 @@ def studio(
             place = place or FolderPlace(base / "pictures")
             place.prepare()
             maker = Maker(
-                client=opened.enter_context(Client(timeout=timeout)),
+                client=opened.enter_context(Wire(timeout=timeout)),
                 destination=Destination(server.api_root, region, None, key),
                 ledger=ledger,
                 place=place,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -59,10 +60,8 @@ def wait_for(one: Pace) -> float:
     return 0.0
 
 
-def throttled(pace: str | None = "normal", retry_after: float | None = None) -> ThrottledError:
-    error = ThrottledError("Too many requests.")
-    error.pace, error.retry_after = pace, retry_after  # type: ignore[assignment]
-    return error
+def throttled(pace: Any = "normal", retry_after: float | None = None) -> ThrottledError:
+    return ThrottledError("Too many requests.", pace=pace, retry_after=retry_after)
 
 
 def set_state(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from zimage_cli.api.body import read_json
-from zimage_cli.api.errors import ServiceError
+from zimage_cli.api.errors import Billed, ServiceError
 
 _LARGEST = 2**53
 """What every reader of JSON, and SQLite, can hold."""
@@ -36,7 +36,7 @@ class Answer:
 def parse_answer(body: bytes) -> Answer:
     """Read the body of an HTTP 200.
 
-    Raises ServiceError (`maybe_billed`) where it holds no picture: success was said, so the picture
+    Raises ServiceError (`billed` maybe) where it holds no picture: success was said, so the picture
     may exist and may be on the bill.
     """
     try:
@@ -86,10 +86,11 @@ def whole_text(text: str) -> str:
 
 def _unusable(message: str, request_id: str | None) -> ServiceError:
     return ServiceError(
-        f"{message} The picture may have been made and billed.",
+        "{why} The picture may have been made and billed.",
+        why=message,
         request_id=request_id,
         http_status=200,
-        maybe_billed=True,
+        billed=Billed.MAYBE,
     )
 
 

@@ -190,26 +190,25 @@ def error_for(status: int, body: bytes, headers: Mapping[str, str]) -> errors.Zi
         meaning = _by_status(status, error_body=bool(fields))
         if status == 200 and code:
             meaning = Meaning(errors.ServiceError, "The service answered with an error.")
-    error = meaning.error(
-        meaning.summary if fields or status in {401, 403, 429} else _bare(meaning, status),
+    # Neither refused in words nor by a gateway in front of the service, or even a success.
+    unclear = not fields and (status < 300 or (status >= 500 and status not in _GATEWAY_STATUSES))
+    text = meaning.summary
+    if not fields and status not in {401, 403, 429}:
+        text += " It sent HTTP {status} without an error body."
+    if maybe_billed := unclear and issubclass(meaning.error, errors.ServiceError):
+        text += " The picture may have been made and billed."
+    return meaning.error(
+        text,
+        status=status,
         hint=meaning.hint,
         code=code,
         request_id=fields.get("request_id") or headers.get("x-request-id"),
         http_status=status,
         service_message=fields.get("message"),
+        pace=meaning.pace,
+        billed=errors.Billed.MAYBE if maybe_billed else None,
+        retry_after=_retry_after(headers.get("retry-after")),
     )
-    error.pace = meaning.pace
-    error.retry_after = _retry_after(headers.get("retry-after"))
-    if isinstance(error, errors.ServiceError) and not fields:
-        # Neither refused in words nor by a gateway in front of the service, or even a success.
-        error.maybe_billed = status < 300 or (status >= 500 and status not in _GATEWAY_STATUSES)
-        if error.maybe_billed:
-            error.message += " The picture may have been made and billed."
-    return error
-
-
-def _bare(meaning: Meaning, status: int) -> str:
-    return f"{meaning.summary} It sent HTTP {status} without an error body."
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -13,11 +13,11 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from zimage_cli.api import limits
 from zimage_cli.api.body import UnreadableEncoding, content
-from zimage_cli.api.client import Client, load_httpx, transport_errors
 from zimage_cli.api.endpoint import is_loopback_host, without_query
-from zimage_cli.api.errors import AddressRefused, NotSavedError, Stopped
+from zimage_cli.api.errors import AddressRefused, NotSavedError, Pace, Stopped
 from zimage_cli.api.lines import Line
 from zimage_cli.api.png import PngCheck, PngError, PngInfo
+from zimage_cli.api.wire import Wire, load_httpx, transport_errors
 
 if TYPE_CHECKING:
     import httpx
@@ -60,7 +60,7 @@ def check_picture_url(url: str, *, loopback: bool, given: bool = True) -> None:
 
 
 def fetch(
-    client: Client,
+    client: Wire,
     url: str,
     file: IO[bytes],
     *,
@@ -97,7 +97,7 @@ def _next_hop(url: str, location: str) -> str:
 
 
 @contextmanager
-def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, httpx.Response]]:
+def _answer(client: Wire, url: str, give_up: float) -> Iterator[tuple[Line, httpx.Response]]:
     """Ask for a picture, for the length of a `with`; what breaks in it becomes a typed error."""
     httpx = load_httpx()
     quiet, connect = _quiet(client), min(limits.CONNECT_TIMEOUT, client.timeout)
@@ -134,12 +134,12 @@ def _answer(client: Client, url: str, give_up: float) -> Iterator[tuple[Line, ht
             raise _again(f"The download {why}.") from None
 
 
-def _quiet(client: Client) -> float:
+def _quiet(client: Wire) -> float:
     """Return for how many seconds a picture's host may send nothing of it."""
     return min(limits.PICTURE_READ_TIMEOUT, client.timeout)
 
 
-def _put_off(line: Line, client: Client, give_up: float) -> None:
+def _put_off(line: Line, client: Wire, give_up: float) -> None:
     line.deadline = min(time.monotonic() + _quiet(client), give_up)
 
 
@@ -204,12 +204,11 @@ def _take(block: bytearray, check: PngCheck, digest: hashlib._Hash, file: IO[byt
 
 def _refused(response: httpx.Response) -> NotSavedError:
     status = response.status_code
-    message = f"The picture's host answered HTTP {status}."
+    text = "The picture's host answered HTTP {status}."
     if status == 403:
-        message += " The address has expired or its signature was refused."
-    error = NotSavedError(message, http_status=status)
-    error.pace = None if status in _FINAL else "normal"
-    return error
+        text += " The address has expired or its signature was refused."
+    pace: Pace | None = None if status in _FINAL else "normal"
+    return NotSavedError(text, status=status, http_status=status, pace=pace)
 
 
 def _too_large() -> NotSavedError:
@@ -219,6 +218,4 @@ def _too_large() -> NotSavedError:
 
 
 def _again(message: str) -> NotSavedError:
-    error = NotSavedError(message)
-    error.pace = "normal"
-    return error
+    return NotSavedError("{why}", why=message, pace="normal")

@@ -1,56 +1,158 @@
 """Everything that can go wrong, typed by cause.
 
-The classes carry facts only. What a person is told to do next and which exit status a cause
-has stand in one table, `zimage_cli.cli.errors`.
+The classes carry facts only, and never change once they are raised: who knows more raises a copy
+(`but`). What a person is told to do next and which exit status a cause has stand in one table,
+`zimage_cli.core.outcome`.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from zimage_cli.api.messages import Message
 
 Pace = Literal["normal", "burst", "quota"]
 """How to wait before the same call is sent again."""
 
 
+class Billed(StrEnum):
+    """Whether the picture of a call that failed is on the bill."""
+
+    NO = "no"
+    MAYBE = "maybe"
+    YES = "yes"
+
+
 class ZimageError(Exception):
     """Say what happened, and carry what a script or a person needs to act on it.
 
-    `message` is ours; `service_message` is the service's own words, never reworded. `hint` is the
-    next step where the place that raised knows a better one than the table does.
+    `template` is a whole sentence of ours with named placeholders for `facts`; `message` is that in
+    English. `service_message` is the service's own words, never reworded. `hint` is the next step
+    where the place that raised knows a better one than the table does; its placeholders are filled
+    from the same facts. `pace` says how another try may be paced; None: the same call is not sent
+    again. `billed` says whether the picture may have been made, and be on the bill. `retry_after`
+    is how many seconds the service asked to wait. Immutable.
     """
 
     kind = "error"
     pace: Pace | None = None
-    """How another try may be paced; None: the same call is not sent again."""
-    maybe_billed: bool = False
-    """Whether the picture may have been made, and be on the bill."""
-    retry_after: float | None = None
-    """Seconds that the service asked to wait."""
+    billed: Billed = Billed.NO
 
     def __init__(
         self,
-        message: str,
+        template: str,
+        /,
         *,
-        hint: str | None = None,
+        hint: str | Message | None = None,
         code: str | None = None,
         request_id: str | None = None,
         http_status: int | None = None,
         service_message: str | None = None,
-        maybe_billed: bool | None = None,
+        pace: Pace | None = None,
+        billed: Billed | None = None,
+        retry_after: float | None = None,
+        **facts: Any,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.code = code
-        self.request_id = request_id
-        self.http_status = http_status
-        self.service_message = service_message
-        if maybe_billed is not None:
-            self.maybe_billed = maybe_billed
+        self._set(
+            said=Message(template, **facts),
+            advice=Message(hint, **facts) if isinstance(hint, str) else hint,
+            code=code,
+            request_id=request_id,
+            http_status=http_status,
+            service_message=service_message,
+            pace=pace or type(self).pace,
+            billed=billed or type(self).billed,
+            retry_after=retry_after,
+        )
+        super().__init__(self.message)
+
+    said: Message
+    """The message, to be rendered in any language; so `advice`, the hint."""
+    advice: Message | None
+    code: str | None
+    request_id: str | None
+    http_status: int | None
+    service_message: str | None
+    retry_after: float | None
+
+    @property
+    def message(self) -> str:
+        """What happened, in English."""
+        return str(self.said)
+
+    @property
+    def hint(self) -> str | None:
+        """What to do next, in English, where the place that raised knew."""
+        return None if self.advice is None else str(self.advice)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the message speaks of, by name."""
+        return self.said.facts
+
+    @property
+    def maybe_billed(self) -> bool:
+        """Whether the picture may have been made, and be on the bill."""
+        return self.billed is not Billed.NO
+
+    def but(self, template: str | None = None, /, **changes: Any) -> Self:
+        """Return a copy with other attributes (`hint`, `pace`, …), and another sentence if given.
+
+        Names that are no attributes are facts of that sentence, in which `{cause}` is this one's.
+        """
+        other = type(self).__new__(type(self))
+        for name, value in vars(self).items():
+            object.__setattr__(other, name, value)
+        attributes = {name: value for name, value in changes.items() if name in _ATTRIBUTES}
+        facts = {name: value for name, value in changes.items() if name not in _ATTRIBUTES}
+        if isinstance(hint := attributes.pop("hint", None), str):
+            hint = Message(hint, **facts)
+        if "hint" in changes:
+            attributes["advice"] = hint
+        if template is not None:
+            attributes["said"] = Message(template, **{"cause": self.said, **self.facts, **facts})
+        vars(other).update(attributes)
+        other.args = (other.message,)
+        return other
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # What Python itself notes while an error travels: its traceback, cause and notes.
+        if not name.startswith("__") and name != "args":
+            raise AttributeError(f"an error cannot be changed: {name}; raise error.but(…)")
+        super().__setattr__(name, value)
 
     def __str__(self) -> str:
-        # What is learned later is added to `message`.
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), vars(self))
+
+
+_ATTRIBUTES = frozenset(
+    {
+        "hint",
+        "code",
+        "request_id",
+        "http_status",
+        "service_message",
+        "pace",
+        "billed",
+        "retry_after",
+    }
+)
+
+
+def _again(cls: type[ZimageError], values: dict[str, Any]) -> ZimageError:
+    """Return an error as it was pickled: for errors that cross from one process to another."""
+    error = cls.__new__(cls)
+    vars(error).update(values)
+    error.args = (error.message,)
+    return error
 
 
 class Stopped(Exception):
@@ -112,13 +214,13 @@ class AnswerLost(ZimageError):
     """The request was sent and the answer did not arrive: it may have been made and billed."""
 
     kind = "lost"
-    maybe_billed = True
+    billed = Billed.MAYBE
 
 
 class ServiceError(ZimageError):
     """The service failed, or answered what its reference does not describe.
 
-    `maybe_billed` is true where the answer said success but held no picture that can be fetched.
+    `billed` is `maybe` where the answer said success but held no picture that can be fetched.
     """
 
     kind = "service"
@@ -128,7 +230,7 @@ class NotSavedError(ZimageError):
     """The picture was made (and billed) and is not on disk."""
 
     kind = "not-saved"
-    maybe_billed = True
+    billed = Billed.YES
 
 
 class AddressRefused(NotSavedError):

@@ -22,10 +22,11 @@ from zimage_cli.cli.batch_check import (
 )
 from zimage_cli.cli.batch_routes import Routes
 from zimage_cli.cli.batch_view import BatchView, print_summary
-from zimage_cli.cli.errors import as_json, exit_status, print_error
+from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.session import open_ledger, open_maker
 from zimage_cli.cli.signals import Signals, settle
 from zimage_cli.core import recover
+from zimage_cli.core.advice import error_document, exit_status
 from zimage_cli.core.batch import crew
 from zimage_cli.core.batch.journal import FRESH, Journal, alone_in
 from zimage_cli.core.batch.plan import Defaults, Item, Planner
@@ -117,7 +118,7 @@ class _Run(NamedTuple):
                 wishes.folder,
                 replace(wishes.options, concurrency=self._lines()),
                 view,
-                error_document=lambda error, prompt: as_json(error, prompt=prompt),
+                error_document=lambda error, prompt: error_document(error, prompt=prompt),
             )
             view.watch(runner.tally, self.preflight.cost, runner.stop)
             self._drive(runner, items, view)
@@ -192,7 +193,7 @@ class _Run(NamedTuple):
         error = tally.fatal
         if error is not None:
             if isinstance(error, AuthenticationError) and error.http_status == 401:
-                error.hint = refused_key_hint(self.settings)
+                error = error.but(hint=refused_key_hint(self.settings))
             print_error(self.out, error)
             return exit_status(error)
         if self.signals.numbers:

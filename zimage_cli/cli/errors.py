@@ -1,10 +1,11 @@
-"""One table: cause, exit status, what to do next."""
+"""How errors and interrupts are shown."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import errors
+from zimage_cli.core.advice import hint_for
 from zimage_cli.core.files import is_limited
 from zimage_cli.core.keys import redact
 from zimage_cli.core.text import visible
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
 
 BUG_STATUS = 1
-USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 _BUG_HINT = "run it again with ZIMAGE_DEBUG=1 and report what it prints, without your key"
 
@@ -44,77 +44,6 @@ class Interrupted(KeyboardInterrupt):
         return _document("interrupted", self.words, self.note, prompt)
 
 
-class Row(NamedTuple):
-    """What one cause means to a shell and to a person."""
-
-    exit_status: int
-    hint: str | None
-
-
-TABLE: dict[type[errors.ZimageError], Row] = {
-    errors.UsageError: Row(USAGE_STATUS, None),
-    errors.ConfigurationError: Row(USAGE_STATUS, "See what is set where: zimage config show"),
-    errors.AuthenticationError: Row(
-        3, "Set a key (zimage config set-key), or try without one: --sandbox"
-    ),
-    errors.RefusedError: Row(4, "Word the prompt differently, or try another --seed."),
-    errors.QuotaError: Row(5, "See quota and billing in the Model Studio console."),
-    errors.BillingError: Row(5, "Settle the account in the Alibaba Cloud console."),
-    errors.ThrottledError: Row(
-        5, "Wait a minute and try again; the limit counts the whole account, 2 requests a second."
-    ),
-    errors.ConnectionFailed: Row(
-        6, "Check the network and proxy settings, then: zimage validate --online"
-    ),
-    errors.AnswerLost: Row(
-        6,
-        "It is in zimage history as lost. Run the command again to pay for another try, "
-        "or use --retry-lost to have that automatic.",
-    ),
-    errors.ServiceError: Row(7, "Try again in a minute."),
-    errors.NotSavedError: Row(8, "Within 24 hours of making it: zimage history recover"),
-}
-
-
-def row_for(error: errors.ZimageError) -> Row:
-    """Return the table's row for an error, by its nearest class."""
-    for cls in type(error).__mro__:
-        if cls in TABLE:
-            return TABLE[cls]
-    raise LookupError(type(error).__name__)
-
-
-def exit_status(error: errors.ZimageError) -> int:
-    """Return the exit status of PRODUCT's section 6 for an error."""
-    return row_for(error).exit_status
-
-
-def hint_for(error: errors.ZimageError) -> str | None:
-    """Return what to do next: the raiser's own hint, else the table's."""
-    if error.hint is not None:
-        return error.hint
-    if isinstance(error, errors.ServiceError) and error.maybe_billed:
-        # Another try may be another picture to pay for.
-        return TABLE[errors.AnswerLost].hint
-    return row_for(error).hint
-
-
-def as_json(error: errors.ZimageError, *, prompt: str | None = None) -> dict[str, Any]:
-    """Return the error object of `--json`."""
-    message = error.message
-    if error.service_message:
-        message = f"{message} The service said: {error.service_message}"
-    return {
-        "type": error.kind,
-        "code": error.code,
-        "message": redact(message),
-        "hint": hint_for(error),
-        "http_status": error.http_status,
-        "request_id": error.request_id,
-        "prompt": prompt,
-    }
-
-
 def _document(
     kind: str, message: str, hint: str | None, prompt: str | None = None
 ) -> dict[str, Any]:
@@ -123,6 +52,12 @@ def _document(
         "code": None,
         "message": message,
         "hint": hint,
+        "field": None,
+        "value": None,
+        "allowed": None,
+        "nearest": None,
+        "retryable": False,
+        "billed": "no",
         "http_status": None,
         "request_id": None,
         "prompt": prompt,
@@ -132,15 +67,6 @@ def _document(
 def bug_document(error: BaseException) -> dict[str, Any]:
     """Return the error object of `--json` for an unknown exception."""
     return _document("bug", f"{type(error).__name__}: {redact(str(error))}", _BUG_HINT)
-
-
-def error_documents(
-    error: errors.ZimageError, *, prompt: str | None = None
-) -> list[dict[str, Any]]:
-    """Return the error objects of `--json`: one for each problem of an invalid request."""
-    document = as_json(error, prompt=prompt)
-    problems = getattr(error, "problems", ())
-    return [{**document, "message": problem.message} for problem in problems] or [document]
 
 
 def print_error(output: Output, error: errors.ZimageError) -> None:

@@ -19,10 +19,11 @@ from zimage_cli.api.errors import (
 )
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import Interrupted, error_documents, exit_status, print_error
+from zimage_cli.cli.errors import Interrupted, print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.plan import Plan, is_folder
 from zimage_cli.cli.signals import Signals
+from zimage_cli.core.advice import error_documents, exit_status
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.request import Request, draw_seed, prompt_warning, seeds
@@ -296,7 +297,7 @@ class _Run:
             except ZimageError as error:
                 # A picture's host may answer 401 too; it has never seen a key.
                 if isinstance(error, AuthenticationError) and error.http_status == 401:
-                    error.hint = refused_key_hint(self.plan.settings)
+                    error = error.but(hint=refused_key_hint(self.plan.settings))
                 self.failures.append((request, error))
                 return not isinstance(error, _POINTLESS)
         self.pictures.append(picture)

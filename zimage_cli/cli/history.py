@@ -20,9 +20,10 @@ from zimage_cli.api.errors import (
 )
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import Interrupted, error_documents, exit_status, print_error
+from zimage_cli.cli.errors import Interrupted, print_error
 from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.cli.signals import Signals
+from zimage_cli.core.advice import error_documents, exit_status
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.text import clip, visible
 
@@ -193,7 +194,7 @@ def _recover_one(
     json: bool,
     by_name: bool,
 ) -> tuple[dict[str, Any], ZimageError | None]:
-    from zimage_cli.api.client import Client
+    from zimage_cli.api.wire import Wire
     from zimage_cli.core import recover as recovery
 
     document, entry = _untouched(candidate), candidate.entry
@@ -203,7 +204,7 @@ def _recover_one(
     try:
         if candidate.hopeless:
             raise _not_recoverable(candidate)
-        with Client() as client:
+        with Wire() as client:
             folder, default = places
             saved: list[Path] = []
             # In a thread: Ctrl-C closes the connection, and leaves no claim and no half picture.

@@ -129,10 +129,11 @@ def _run(args: list[str]) -> int:
 def _fail(output: Output, args: list[str], error: ZimageError) -> int:
     """Show an error, on stdout too where `--json` promises a document there."""
     from zimage_cli.cli import errors
+    from zimage_cli.core.advice import error_documents, exit_status
 
     errors.print_error(output, error)
-    _print_document(output, args, *errors.error_documents(error))
-    return errors.exit_status(error)
+    _print_document(output, args, *error_documents(error))
+    return exit_status(error)
 
 
 def _fail_unknown(output: Output, args: list[str], error: Exception) -> int:
@@ -148,10 +149,11 @@ def _fail_unknown(output: Output, args: list[str], error: Exception) -> int:
 
 def _fail_usage(output: Output, args: list[str], error: typer.TyperException) -> int:
     from zimage_cli.cli import errors
+    from zimage_cli.core.advice import USAGE_STATUS
 
     if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
         output.say(error.message)
-        return errors.USAGE_STATUS
+        return USAGE_STATUS
     return _fail(output, args, errors.from_typer(error))
 
 

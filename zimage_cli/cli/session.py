@@ -66,13 +66,11 @@ def open_maker(
     connections: int = 10,
 ) -> Iterator[Maker]:
     """Open what making pictures needs; nothing is sent where nothing can be saved."""
-    from zimage_cli.api.client import Client
+    from zimage_cli.api.wire import Wire
 
     with ExitStack() as stack:
         whom = destination(settings, stack)
-        client = stack.enter_context(
-            Client(timeout=settings.timeout.value, connections=connections)
-        )
+        client = stack.enter_context(Wire(timeout=settings.timeout.value, connections=connections))
         place.prepare()
         ledger = open_ledger(settings, output, sleep=client.sleep)
         stack.callback(ledger.close)

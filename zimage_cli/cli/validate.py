@@ -13,9 +13,10 @@ from zimage_cli.api.endpoint import REGIONS, origin_of
 from zimage_cli.api.errors import AuthenticationError, ZimageError
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import USAGE_STATUS, error_documents, exit_status, print_error
+from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.core import selfcheck
+from zimage_cli.core.advice import USAGE_STATUS, error_documents, exit_status
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.files import reason
 from zimage_cli.core.request import Request, prompt_warning
@@ -240,14 +241,14 @@ def _ask(settings: Settings, key: str, source: str) -> Check:
         return _ask_at(root, key, source)
     except AuthenticationError as error:
         if error.http_status == 401:
-            error.hint = refused_key_hint(settings)
+            raise error.but(hint=refused_key_hint(settings)) from None
         raise
 
 
 def _ask_at(api_root: str, key: str, source: str) -> Check:
-    from zimage_cli.api.client import Client
+    from zimage_cli.api.wire import Wire
 
-    with Client() as client:
+    with Wire() as client:
         answer = client.models(api_root, key)
     if not answer.visible:
         raise AuthenticationError(

@@ -12,7 +12,7 @@ from zimage_cli.core.pace import LEAD
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
-    from zimage_cli.api.client import Client
+    from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.outage import Reach
     from zimage_cli.core.loader import Loader
     from zimage_cli.core.notes import Notes
@@ -35,7 +35,7 @@ class Asking:
     def __init__(
         self,
         run: Run,
-        client: Client,
+        client: Wire,
         key: str,
         notes: Notes,
         *,

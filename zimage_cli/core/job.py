@@ -35,7 +35,7 @@ from zimage_cli.core.run import Run
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
-    from zimage_cli.api.client import Client
+    from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.outage import Reach
     from zimage_cli.core.ledger import SafeLedger
     from zimage_cli.core.pace import Pace
@@ -63,7 +63,7 @@ class Maker:
     request are, and may raise to give up: a picture that is paid is fetched all the same.
     """
 
-    client: Client
+    client: Wire
     destination: Destination
     ledger: SafeLedger
     place: Place
@@ -124,9 +124,8 @@ class Maker:
             answer = self._asking(run, observer, on_lost).answer()
             self._notes.answered(run, answer)
             observer.answered(answer, request)
-        except BaseException as error:
-            self._ended(run, error, observer)
-            raise
+        except BaseException as error:  # noqa: BLE001 - raised again, with what to do next
+            raise self._ended(run, error, observer) from error.__cause__
         return run
 
     @property
@@ -139,9 +138,8 @@ class Maker:
         assert run.answer is not None
         try:
             picture = self._save(run, run.answer, observer)
-        except BaseException as error:
-            self._ended(run, error, observer)
-            raise
+        except BaseException as error:  # noqa: BLE001 - raised again, with what to do next
+            raise self._ended(run, error, observer) from error.__cause__
         self._leaving.discard(id(run))
         observer.saved(picture)
         return picture
@@ -236,14 +234,14 @@ class Maker:
         self._notes.saved(run, picture, evidence)
         return picture
 
-    def _ended(self, run: Run, error: BaseException, observer: Observer) -> None:
-        """Note how a run ended that was cut short."""
+    def _ended(self, run: Run, error: BaseException, observer: Observer) -> BaseException:
+        """Note how a run ended that was cut short, and return the error with what to do next."""
         try:
-            self._note_cut(run, error, observer)
+            return self._note_cut(run, error, observer)
         finally:
             self._leaving.discard(id(run))
 
-    def _note_cut(self, run: Run, error: BaseException, observer: Observer) -> None:
+    def _note_cut(self, run: Run, error: BaseException, observer: Observer) -> BaseException:
         if run.picture is not None:
             # Interrupted after the picture got its name: it is saved, whatever else is missing.
             self._notes.saved(run, run.picture)
@@ -251,26 +249,30 @@ class Maker:
             if not run.noted:
                 # Interrupted in the instant between the answer and its note.
                 self._notes.answered(run, run.answer)
-            self._ended_without_picture(run, run.answer, error, observer)
+            return self._ended_without_picture(run, run.answer, error, observer)
         else:
             lost = run.in_flight or run.maybe_billed
             if isinstance(error, ZimageError) and error.maybe_billed and run.entry is None:
-                error.hint = "Run the command again to pay for another try."
+                error = error.but(hint="Run the command again to pay for another try.")
             self._notes.ended(run, ledgers.LOST if lost else ledgers.FAILED, error, observer)
             told = _MAY_BE_BILLED + (_IN_HISTORY if run.entry is not None else "")
             self._tell_stopped(error, observer, told if lost else None)
+        return error
 
     def _ended_without_picture(
         self, run: Run, answer: Answer, error: BaseException, observer: Observer
-    ) -> None:
+    ) -> BaseException:
         refused = isinstance(error, AddressRefused)
         self._notes.ended(run, ledgers.LOST if refused else ledgers.MADE, error, observer)
         hint = None if run.noted else _BY_HAND + run.curl()
         if isinstance(error, AddressRefused):
-            error.hint = f"Ask the service what became of request {answer.request_id}."
+            asked = answer.request_id
+            error = error.but(hint="Ask the service what became of request {id}.", id=asked)
         elif isinstance(error, NotSavedError):
-            error.hint = _SANDBOX_ENDS if self._in_sandbox else hint or error.hint
+            found = _SANDBOX_ENDS if self._in_sandbox else hint or error.hint
+            error = error.but(hint=found)
         self._tell_stopped(error, observer, hint or _RECOVERABLE)
+        return error
 
     def _tell_stopped(self, error: BaseException, observer: Observer, note: str | None) -> None:
         if not isinstance(error, ZimageError):
@@ -297,4 +299,4 @@ class _not_saved:  # noqa: N801 - reads as the statement it is
                 f"The picture was made and could not be saved to {where}: {reason(error)}."
             ) from None
         if isinstance(error, NotSavedError):
-            error.message = f"The picture was made and is not saved. {error.message}"
+            raise error.but("The picture was made and is not saved. {cause}") from error.__cause__

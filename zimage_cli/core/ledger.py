@@ -435,8 +435,7 @@ class SafeLedger:
 
 
 def _unsent(error: HistoryError) -> HistoryError:
-    error.message += " Nothing was sent."
-    return error
+    return error.but("{cause} Nothing was sent.")
 
 
 def _storable(value: Any) -> Any:

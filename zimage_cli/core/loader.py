@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zimage_cli.core.files import is_limited
 
 if TYPE_CHECKING:
-    from zimage_cli.api.client import Client
+    from zimage_cli.api.wire import Wire
     from zimage_cli.core.save import Place
 
 
@@ -19,7 +19,7 @@ class Loader:
     A start is faster without them, and the service paints for seconds.
     """
 
-    def __init__(self, client: Client, api_root: str, place: Place) -> None:
+    def __init__(self, client: Wire, api_root: str, place: Place) -> None:
         self._client = client
         self._api_root = api_root
         self._place = place

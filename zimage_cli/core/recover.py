@@ -27,8 +27,8 @@ from zimage_cli.core.picture import saved_facts
 from zimage_cli.core.save import FolderPlace
 
 if TYPE_CHECKING:
-    from zimage_cli.api.client import Client
     from zimage_cli.api.download import Fetched
+    from zimage_cli.api.wire import Wire
     from zimage_cli.core.entry import Entry
     from zimage_cli.core.ledger import Ledger
 
@@ -103,7 +103,7 @@ def _state(entry: Entry) -> str:
 
 def recover(
     book: Ledger,
-    client: Client,
+    client: Wire,
     entry: Entry,
     folder: Path | None,
     *,
@@ -163,7 +163,7 @@ def claim(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
 
 def fetch_again(
     book: Ledger,
-    client: Client,
+    client: Wire,
     entry: Entry,
     *,
     default_folder: Path,
@@ -214,7 +214,7 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
 
 def _fetch(
     book: Ledger,
-    client: Client,
+    client: Wire,
     entry: Entry,
     wanted: Path,
     on_progress: Callable[[int, int | None], None],

@@ -91,13 +91,18 @@ class RequestInvalid(UsageError):
     """A request with one or more problems, all of them in `problems`."""
 
     def __init__(self, problems: tuple[Problem, ...], *, hint: str | None = None) -> None:
-        self.problems = problems
         lines = [problem.message for problem in problems[:_LISTED]]
         if len(problems) > 1:
             lines = [f"the request has {len(problems)} problems:", *(f"- {line}" for line in lines)]
         if len(problems) > _LISTED:
             lines.append(f"- and {len(problems) - _LISTED} more")
-        super().__init__("\n".join(lines), hint=hint)
+        super().__init__("{text}", hint=hint, text="\n".join(lines), problems=problems)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that is wrong."""
+        found: tuple[Problem, ...] = self.facts["problems"]
+        return found
 
 
 def parse_request(
@@ -250,7 +255,10 @@ def _parse_size(text: str, problems: list[Problem]) -> str | None:
     try:
         return _remembered_size(text) if len(text) <= 32 else parse_size(text)
     except SizeError as error:
-        problems.append(Problem("size", error.given, error.allowed, error.message, error.nearest))
+        said = error.facts
+        problems.append(
+            Problem("size", said["value"], said["allowed"], error.message, error.nearest)
+        )
         return None
 
 

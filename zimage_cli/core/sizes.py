@@ -91,18 +91,25 @@ class SizeError(UsageError):
     """
 
     def __init__(self, given: str, problem: str, allowed: str, nearest: str, **more: str) -> None:
-        self.given = given
-        self.problem = problem
-        self.allowed = allowed
-        self.nearest = nearest
-        self.advice = more.get("advice", "")
-        also = more.get("also")
-        best = f"{also} ({nearest})" if also else nearest
-        text = f"size: {given} {problem}; allowed: {allowed}; nearest valid size: {best}"
+        also, note = more.get("also"), more.get("advice")
+        text = "size: {value} {problem}; allowed: {allowed}; nearest valid size: {best}"
         super().__init__(
-            f"{text}. {self.advice}" if self.advice else text,
+            text + ". {note}" if note else text,
             hint="See the recommended sizes: zimage sizes",
+            field="size",
+            value=given,
+            problem=problem,
+            allowed=allowed,
+            nearest=nearest,
+            best=f"{also} ({nearest})" if also else nearest,
+            note=note,
         )
+
+    @property
+    def nearest(self) -> str:
+        """The `W*H` that comes closest."""
+        found: str = self.facts["nearest"]
+        return found
 
 
 def dimensions(size: str) -> tuple[int, int]:

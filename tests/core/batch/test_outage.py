@@ -14,9 +14,7 @@ from zimage_cli.core.batch.outage import REFUSED, Reach
 
 
 def refused(**facts: Any) -> ConnectionFailed:
-    error = ConnectionFailed("no route", **facts)
-    error.pace = "normal"
-    return error
+    return ConnectionFailed("no route", pace="normal", **facts)
 
 
 @dataclass

@@ -16,7 +16,7 @@ import pytest
 
 from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.api.retry import Policy
-from zimage_cli.cli.errors import as_json
+from zimage_cli.core.advice import error_document
 from zimage_cli.core.batch.journal import Journal
 from zimage_cli.core.batch.plan import Defaults, Item, Planner
 from zimage_cli.core.batch.records import Record
@@ -57,7 +57,7 @@ def kites(count: int) -> list[dict[str, Any]]:
 
 
 def document(error: ZimageError, prompt: str) -> dict[str, Any]:
-    return as_json(error, prompt=prompt)
+    return error_document(error, prompt=prompt)
 
 
 @dataclass

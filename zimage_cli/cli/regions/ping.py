@@ -17,16 +17,16 @@ from zimage_cli.api.errors import (
     UsageError,
     ZimageError,
 )
-from zimage_cli.cli.errors import as_json as error_json
-from zimage_cli.cli.errors import exit_status, print_error
+from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output
+from zimage_cli.core.advice import error_document, exit_status
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import missing_key_error
 from zimage_cli.core.settings import Flags, Setting, Settings, refused_key_hint, resolve
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.api.client import Client
+    from zimage_cli.api.wire import Wire
     from zimage_cli.core.keys import Key
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
@@ -70,7 +70,7 @@ def _ping_document(answers: list[_Answered], failed: list[ZimageError]) -> dict[
         "schema": 1,
         "status": status,
         "regions": [one.document() for one in answers],
-        "errors": [error_json(error) for error in failed],
+        "errors": [error_document(error) for error in failed],
     }
 
 
@@ -139,14 +139,14 @@ def _every(environment: Environment, active: Settings) -> list[_Asked]:
 
 
 def _ask_all(asked: list[_Asked]) -> list[_Answered]:
-    from zimage_cli.api.client import Client
+    from zimage_cli.api.wire import Wire
 
     with ExitStack() as stack:
-        client = stack.enter_context(Client())
+        client = stack.enter_context(Wire())
         return [_ask(stack, client, one) for one in asked]
 
 
-def _ask(stack: ExitStack, client: Client, one: _Asked) -> _Answered:
+def _ask(stack: ExitStack, client: Wire, one: _Asked) -> _Answered:
     root, key = one.settings.target.api_root, one.key.value.reveal() if one.key else ""
     if root is None:
         from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
@@ -158,7 +158,7 @@ def _ask(stack: ExitStack, client: Client, one: _Asked) -> _Answered:
     except AuthenticationError as error:
         refused = error.http_status == 401
         if refused:
-            error.hint = refused_key_hint(one.settings)
+            error = error.but(hint=refused_key_hint(one.settings))
         return _Answered(one, host, True, not refused, None, error=error)
     except ConnectionFailed as error:
         return _Answered(one, host, False, None, None, error=error)

@@ -23,6 +23,7 @@ from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origi
 from zimage_cli.api.errors import (
     AnswerLost,
     AuthenticationError,
+    Billed,
     ConfigurationError,
     ConnectionFailed,
     ServiceError,
@@ -108,7 +109,7 @@ class ModelsAnswer(NamedTuple):
     request_id: str | None
 
 
-class Client:
+class Wire:
     """Calls to the service and its picture host; safe to share between threads.
 
     `timeout` is how long, in seconds, an answer may take once the request is sent.
@@ -118,7 +119,7 @@ class Client:
         self.timeout = timeout
         self._lines = Lines(_open, keep=connections)
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Wire:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -178,8 +179,9 @@ class Client:
         except (ImportError, OSError, MemoryError) as error:
             if clock.sent:
                 raise AnswerLost(
-                    f"The answer could not be read: {error}. "
-                    "The picture may have been made and billed."
+                    "The answer could not be read: {why}. "
+                    "The picture may have been made and billed.",
+                    why=error,
                 ) from None
             raise
 
@@ -277,18 +279,28 @@ class Client:
             why = hide(_reason(error, line, timeout), key)
             if clock.sent:
                 raise AnswerLost(
-                    f"The request was sent to {host} and the answer was lost: {why}. "
-                    "The picture may have been made and billed."
+                    "The request was sent to {host} and the answer was lost: {why}. "
+                    "The picture may have been made and billed.",
+                    host=host,
+                    why=why,
                 ) from None
             if isinstance(error, httpx.ProxyError):
-                raise _failed(
-                    f"The proxy on the way to {host} refused: {why}.", _PROXY_HINT
+                raise ConnectionFailed(
+                    "The proxy on the way to {host} refused: {why}.",
+                    hint=_PROXY_HINT,
+                    pace="normal",
+                    host=host,
+                    why=why,
                 ) from None
-            failed = _failed(f"{host} could not be reached: {why}.", _proxy_hint(url))
-            if "CERTIFICATE_VERIFY_FAILED" in why:
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in why
+            raise ConnectionFailed(
+                "{host} could not be reached: {why}.",
+                hint=_CERTIFICATE_HINT if untrusted else _proxy_hint(url),
                 # Asking again does not make a certificate better.
-                failed.pace, failed.hint = None, _CERTIFICATE_HINT
-            raise failed from None
+                pace=None if untrusted else "normal",
+                host=host,
+                why=why,
+            ) from None
 
 
 def _kind(url: str, *, pictures: bool) -> Kind:
@@ -343,11 +355,11 @@ def _read(
     except UnreadableEncoding:
         wrong = "packed in a way that zimage does not read"
     if wrong:
+        text = "The service's answer is {wrong}."
+        if paid:
+            text += " The picture may have been made and billed."
         raise ServiceError(
-            f"The service's answer is {wrong}."
-            + (" The picture may have been made and billed." if paid else ""),
-            http_status=status,
-            maybe_billed=paid,
+            text, wrong=wrong, http_status=status, billed=Billed.MAYBE if paid else Billed.NO
         )
     headers = {name: hide(text, key) for name, text in response.headers.items()}
     return status, headers, without_key(bytes(body), key)
@@ -425,12 +437,6 @@ def _proxy_hint(url: str) -> str | None:
     if not names or is_loopback_host(host_of(url)):
         return None
     return f"A proxy is set by {', '.join(names)}: does it run, and does it let you through?"
-
-
-def _failed(message: str, hint: str | None = None) -> ConnectionFailed:
-    error = ConnectionFailed(message, hint=hint)
-    error.pace = "normal"
-    return error
 
 
 def _reason(error: Exception, line: Line, timeout: float) -> str:

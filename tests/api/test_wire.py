@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from zimage_cli.api import limits
-from zimage_cli.api.client import Client
 from zimage_cli.api.errors import (
     AnswerLost,
     AuthenticationError,
@@ -26,6 +25,7 @@ from zimage_cli.api.errors import (
     ZimageError,
 )
 from zimage_cli.api.retry import Policy, Wait, run
+from zimage_cli.api.wire import Wire
 from zimage_cli.sandbox.faults import ERRORS, Fault
 
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -33,7 +33,7 @@ FAR = "https://api.invalid/api/v1"
 
 
 def generate(
-    client: Client, request: Any, key: str, policy: Policy | None = None, **more: Any
+    client: Wire, request: Any, key: str, policy: Policy | None = None, **more: Any
 ) -> Any:
     """Ask as the job does, with waits that cost nothing."""
     return run(
@@ -54,7 +54,7 @@ def whole_text(error: BaseException) -> str:
 # -- a call that goes well ---------------------------------------------------------------------
 
 
-def test_one_call(sandbox: Any, client: Client, wire: Any, key: str) -> None:
+def test_one_call(sandbox: Any, client: Wire, wire: Any, key: str) -> None:
     server, left = sandbox(), []
     answer = client.generate(wire(server.api_root), key, on_sent=lambda: left.append(1))
     [post] = server.books.posts
@@ -73,7 +73,7 @@ def test_one_call(sandbox: Any, client: Client, wire: Any, key: str) -> None:
 
 
 def test_a_rewritten_prompt_and_its_reasoning(
-    sandbox: Any, client: Client, wire: Any, key: str
+    sandbox: Any, client: Wire, wire: Any, key: str
 ) -> None:
     server = sandbox()
     server.script("ok", "reasoning-in-content")
@@ -83,7 +83,7 @@ def test_a_rewritten_prompt_and_its_reasoning(
         assert answer.reasoning
 
 
-def test_one_client_serves_many_threads(sandbox: Any, client: Client, wire: Any, key: str) -> None:
+def test_one_client_serves_many_threads(sandbox: Any, client: Wire, wire: Any, key: str) -> None:
     server, found, errors = sandbox(), [], []
 
     def ask() -> None:
@@ -102,7 +102,7 @@ def test_one_client_serves_many_threads(sandbox: Any, client: Client, wire: Any,
 
 
 def test_a_picture_beside_a_code_is_a_picture(
-    listen: Any, client: Client, wire: Any, key: str
+    listen: Any, client: Wire, wire: Any, key: str
 ) -> None:
     message = {"content": [{"image": "https://h.invalid/a.png"}]}
     body = {"code": "Success", "message": "", "output": {"choices": [{"message": message}]}}
@@ -126,9 +126,7 @@ def test_the_client_is_prepared_and_closed_at_any_time(clients: Any) -> None:
 
 
 @pytest.mark.parametrize("code", sorted(ERRORS))
-def test_every_documented_error(
-    sandbox: Any, client: Client, wire: Any, key: str, code: str
-) -> None:
+def test_every_documented_error(sandbox: Any, client: Wire, wire: Any, key: str, code: str) -> None:
     server = sandbox()
     server.script(*[code] * 10)
     with pytest.raises(ZimageError) as caught:
@@ -146,7 +144,7 @@ def test_every_documented_error(
     "kind", ["html-502", "html-503", "html-504", "empty-502", "empty-503", "empty-504"]
 )
 def test_a_gateway_in_trouble_is_asked_again(
-    sandbox: Any, client: Client, wire: Any, key: str, kind: str
+    sandbox: Any, client: Wire, wire: Any, key: str, kind: str
 ) -> None:
     server = sandbox()
     server.script(kind, kind)
@@ -167,7 +165,7 @@ def test_a_gateway_in_trouble_is_asked_again(
     ],
 )
 def test_an_answer_that_may_have_been_billed_is_not_asked_for_again(
-    sandbox: Any, client: Client, wire: Any, key: str, kind: str
+    sandbox: Any, client: Wire, wire: Any, key: str, kind: str
 ) -> None:
     server = sandbox()
     server.script(kind)
@@ -178,7 +176,7 @@ def test_an_answer_that_may_have_been_billed_is_not_asked_for_again(
 
 
 def test_an_error_in_a_200_is_what_its_code_says(
-    sandbox: Any, client: Client, wire: Any, key: str
+    sandbox: Any, client: Wire, wire: Any, key: str
 ) -> None:
     server = sandbox()
     server.script("error-in-200")
@@ -188,7 +186,7 @@ def test_an_error_in_a_200_is_what_its_code_says(
 
 
 def test_the_code_decides_between_quota_and_permission(
-    sandbox: Any, client: Client, wire: Any, key: str
+    sandbox: Any, client: Wire, wire: Any, key: str
 ) -> None:
     server = sandbox()
     server.script("AllocationQuota.FreeTierOnly", "AccessDenied")
@@ -198,7 +196,7 @@ def test_the_code_decides_between_quota_and_permission(
         generate(client, wire(server.api_root), key)
 
 
-def test_retry_after_reaches_the_wait(sandbox: Any, client: Client, wire: Any, key: str) -> None:
+def test_retry_after_reaches_the_wait(sandbox: Any, client: Wire, wire: Any, key: str) -> None:
     server, waits = sandbox(), list[Wait]()
     server.script(
         Fault("Throttling", retry_after="3"),
@@ -214,7 +212,7 @@ def test_retry_after_reaches_the_wait(sandbox: Any, client: Client, wire: Any, k
 
 
 def test_the_hostile_texts_of_an_error_are_passed_on_and_nothing_breaks(
-    sandbox: Any, client: Client, wire: Any, key: str
+    sandbox: Any, client: Wire, wire: Any, key: str
 ) -> None:
     server = sandbox()
     server.script("hostile-error")
@@ -228,7 +226,7 @@ def test_the_hostile_texts_of_an_error_are_passed_on_and_nothing_breaks(
 
 
 def test_a_refused_connection_is_tried_again(
-    client: Client, dead_port: int, wire: Any, key: str
+    client: Wire, dead_port: int, wire: Any, key: str
 ) -> None:
     waits = list[Wait]()
     with pytest.raises(ConnectionFailed, match="could not be reached") as caught:
@@ -280,7 +278,7 @@ def test_a_lost_answer_is_not_asked_for_again(
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in LOST])
 def test_a_lost_answer_is_asked_for_again_where_the_user_says_so(
-    sandbox: Any, client: Client, wire: Any, key: str, kind: str
+    sandbox: Any, client: Wire, wire: Any, key: str, kind: str
 ) -> None:
     server = sandbox()
     server.script(kind, kind)
@@ -293,7 +291,7 @@ def test_a_lost_answer_is_asked_for_again_where_the_user_says_so(
 
 
 def test_a_reset_while_the_request_is_sent_is_typed(
-    sandbox: Any, client: Client, wire: Any, key: str
+    sandbox: Any, client: Wire, wire: Any, key: str
 ) -> None:
     server = sandbox()
     server.script(*["reset-early"] * 5)
@@ -304,7 +302,7 @@ def test_a_reset_while_the_request_is_sent_is_typed(
 
 
 def test_a_server_that_takes_the_connection_and_leaves(
-    listen: Any, client: Client, wire: Any, key: str
+    listen: Any, client: Wire, wire: Any, key: str
 ) -> None:
     server = listen(lambda visit: visit.request())
     with pytest.raises(AnswerLost):
@@ -326,7 +324,7 @@ def test_a_server_that_takes_the_connection_and_leaves(
     ],
 )
 def test_what_is_no_http_answer_is_lost(
-    listen: Any, client: Client, wire: Any, key: str, reply: bytes
+    listen: Any, client: Wire, wire: Any, key: str, reply: bytes
 ) -> None:
     server = listen(lambda visit: (visit.request(), visit.sock.sendall(reply)))
     with pytest.raises(AnswerLost) as caught:
@@ -337,7 +335,7 @@ def test_what_is_no_http_answer_is_lost(
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_an_answer_over_a_mebibyte_is_refused(
-    listen: Any, client: Client, wire: Any, key: str, announced: bool
+    listen: Any, client: Wire, wire: Any, key: str, announced: bool
 ) -> None:
     size = limits.ANSWER_MAX_BYTES + 1
     lines = ["Content-Length: " + str(10**12)] if announced else []
@@ -349,7 +347,7 @@ def test_an_answer_over_a_mebibyte_is_refused(
 
 
 def test_the_next_call_after_a_broken_one_gets_a_connection_of_its_own(
-    sandbox: Any, client: Client, wire: Any, key: str
+    sandbox: Any, client: Wire, wire: Any, key: str
 ) -> None:
     server = sandbox()
     for kind in ("ok", "reset", "ok", "close", "ok", "cut-answer", "ok"):
@@ -366,7 +364,7 @@ def test_the_next_call_after_a_broken_one_gets_a_connection_of_its_own(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_of_the_api_is_not_followed(
-    sandbox: Any, listen: Any, client: Client, wire: Any, key: str, status: int
+    sandbox: Any, listen: Any, client: Wire, wire: Any, key: str, status: int
 ) -> None:
     server, other = sandbox(), listen(lambda visit: (visit.request(), visit.answer()))
     url = f"http://127.0.0.1:{other.port}/api/v1/elsewhere"
@@ -380,7 +378,7 @@ def test_a_redirect_of_the_api_is_not_followed(
     assert other.count == 0
 
 
-def test_cookies_are_not_kept(listen: Any, client: Client, wire: Any, key: str) -> None:
+def test_cookies_are_not_kept(listen: Any, client: Wire, wire: Any, key: str) -> None:
     server = listen(
         lambda visit: (visit.request(), visit.answer(b"{}", "200 OK", "Set-Cookie: a=b; Path=/"))
     )
@@ -395,7 +393,7 @@ def test_cookies_are_not_kept(listen: Any, client: Client, wire: Any, key: str) 
     "bad", ["sk-line\nfeed-0123456789", "sk-\x00nul-0123456789", "sk-钥匙0123456789"]
 )
 def test_a_key_that_no_header_takes_is_a_typed_error_that_does_not_show_it(
-    sandbox: Any, client: Client, wire: Any, bad: str
+    sandbox: Any, client: Wire, wire: Any, bad: str
 ) -> None:
     server = sandbox()
     for ask in (
@@ -426,7 +424,7 @@ def set_proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def test_loopback_is_asked_directly_whatever_the_proxy(
     sandbox: Any,
     listen: Any,
-    client: Client,
+    client: Wire,
     wire: Any,
     key: str,
     set_proxy: Any,
@@ -467,7 +465,7 @@ def socks_server(visit: Any) -> None:
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 @pytest.mark.parametrize("name", ["ALL_PROXY", "HTTPS_PROXY"])
 def test_a_socks_proxy_is_used_and_never_sees_the_key(
-    listen: Any, client: Client, wire: Any, key: str, monkeypatch: Any, scheme: str, name: str
+    listen: Any, client: Wire, wire: Any, key: str, monkeypatch: Any, scheme: str, name: str
 ) -> None:
     proxy = listen(socks_server)
     monkeypatch.setenv(name, f"{scheme}://127.0.0.1:{proxy.port}")
@@ -485,7 +483,7 @@ def test_a_socks_proxy_is_used_and_never_sees_the_key(
 @ABANDONS_SOCKETS
 @pytest.mark.usefixtures("abandoned_sockets")
 def test_a_socks_proxy_is_asked_again(
-    listen: Any, client: Client, wire: Any, key: str, set_proxy: Any
+    listen: Any, client: Wire, wire: Any, key: str, set_proxy: Any
 ) -> None:
     proxy = listen(socks_server)
     set_proxy(f"socks5h://127.0.0.1:{proxy.port}")
@@ -511,7 +509,7 @@ def test_a_socks_proxy_is_asked_again(
     ],
 )
 def test_a_socks_proxy_that_talks_nonsense_is_a_typed_error(
-    listen: Any, client: Client, wire: Any, key: str, set_proxy: Any, reply: bytes
+    listen: Any, client: Wire, wire: Any, key: str, set_proxy: Any, reply: bytes
 ) -> None:
     proxy = listen(lambda visit: (visit.take(3), visit.sock.sendall(reply)))
     set_proxy(f"socks5://127.0.0.1:{proxy.port}")
@@ -526,7 +524,7 @@ def test_a_socks_proxy_that_talks_nonsense_is_a_typed_error(
 @pytest.mark.usefixtures("abandoned_sockets")
 @pytest.mark.parametrize("code", [1, 2, 5, 8, 99])
 def test_a_socks_proxy_that_refuses(
-    listen: Any, client: Client, wire: Any, key: str, set_proxy: Any, code: int
+    listen: Any, client: Wire, wire: Any, key: str, set_proxy: Any, code: int
 ) -> None:
     def refuse(visit: Any) -> None:
         visit.take(3)
@@ -544,7 +542,7 @@ def test_a_socks_proxy_that_refuses(
 @ABANDONS_SOCKETS
 @pytest.mark.usefixtures("abandoned_sockets")
 def test_a_dead_proxy_is_a_failed_connection(
-    client: Client, dead_port: int, wire: Any, key: str, set_proxy: Any
+    client: Wire, dead_port: int, wire: Any, key: str, set_proxy: Any
 ) -> None:
     for scheme in ("http", "socks5h"):
         set_proxy(f"{scheme}://127.0.0.1:{dead_port}")
@@ -559,7 +557,7 @@ def test_a_dead_proxy_is_a_failed_connection(
     "reply", [b"", b"HTTP/1.1 200 Connection established\r\n\r\n", b"junk\r\n\r\n"]
 )
 def test_a_tunnel_that_breaks_has_not_sent_the_request(
-    listen: Any, client: Client, wire: Any, key: str, set_proxy: Any, reply: bytes
+    listen: Any, client: Wire, wire: Any, key: str, set_proxy: Any, reply: bytes
 ) -> None:
     proxy = listen(
         lambda visit: (visit.head(), visit.sock.sendall(reply), visit.take(5 if reply else 0))
@@ -578,7 +576,7 @@ def test_a_tunnel_that_breaks_has_not_sent_the_request(
 @ABANDONS_SOCKETS
 @pytest.mark.usefixtures("abandoned_sockets")
 def test_a_proxy_that_wants_a_password(
-    listen: Any, client: Client, wire: Any, key: str, set_proxy: Any
+    listen: Any, client: Wire, wire: Any, key: str, set_proxy: Any
 ) -> None:
     proxy = listen(
         lambda visit: (visit.head(), visit.answer(b"", "407 Proxy Authentication Required"))
@@ -604,7 +602,7 @@ def test_a_proxy_that_wants_a_password(
     ],
 )
 def test_a_proxy_setting_that_cannot_be_used_is_a_configuration_error(
-    client: Client, wire: Any, key: str, set_proxy: Any, url: str
+    client: Wire, wire: Any, key: str, set_proxy: Any, url: str
 ) -> None:
     set_proxy(url)
     for ask in (lambda: client.generate(wire(FAR), key), lambda: client.models(FAR, key)):
@@ -615,7 +613,7 @@ def test_a_proxy_setting_that_cannot_be_used_is_a_configuration_error(
 
 
 def test_no_proxy_is_honoured(
-    listen: Any, client: Client, wire: Any, key: str, set_proxy: Any, monkeypatch: Any
+    listen: Any, client: Wire, wire: Any, key: str, set_proxy: Any, monkeypatch: Any
 ) -> None:
     proxy = listen(lambda visit: visit.drain())
     set_proxy(f"http://127.0.0.1:{proxy.port}")
@@ -631,13 +629,13 @@ def test_no_proxy_is_honoured(
 @pytest.mark.parametrize(
     "host", ["a" * 64 + ".invalid", ".".join(["a" * 60] * 5), "no-such.invalid"]
 )
-def test_a_name_that_no_resolver_knows(client: Client, wire: Any, key: str, host: str) -> None:
+def test_a_name_that_no_resolver_knows(client: Wire, wire: Any, key: str, host: str) -> None:
     with pytest.raises(ConnectionFailed):
         client.generate(wire(f"https://{host}/api/v1"), key)
 
 
 def test_a_certificate_that_nobody_trusts_ends_it(
-    listen: Any, client: Client, wire: Any, key: str, certificate: tuple[Path, ssl.SSLContext]
+    listen: Any, client: Wire, wire: Any, key: str, certificate: tuple[Path, ssl.SSLContext]
 ) -> None:
     server = listen(lambda visit: (visit.request(), visit.answer()), certificate[1])
     with pytest.raises(ConnectionFailed, match="certificate verify failed") as caught:
@@ -648,7 +646,7 @@ def test_a_certificate_that_nobody_trusts_ends_it(
 
 
 def test_a_certificate_that_the_user_names_is_trusted(
-    listen: Any, client: Client, wire: Any, key: str, certificate: Any, monkeypatch: Any
+    listen: Any, client: Wire, wire: Any, key: str, certificate: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     message = {"content": [{"image": "https://h.invalid/a.png"}]}
@@ -661,7 +659,7 @@ def test_a_certificate_that_the_user_names_is_trusted(
         client.generate(wire(f"https://localhost:{server.port}/api/v1"), key)
 
 
-def test_tls_spoken_to_a_plain_server(listen: Any, client: Client, wire: Any, key: str) -> None:
+def test_tls_spoken_to_a_plain_server(listen: Any, client: Wire, wire: Any, key: str) -> None:
     server = listen(lambda visit: (visit.take(5), visit.answer()))
     with pytest.raises(ConnectionFailed):
         client.generate(wire(f"https://127.0.0.1:{server.port}/api/v1"), key)
@@ -671,7 +669,7 @@ def test_tls_spoken_to_a_plain_server(listen: Any, client: Client, wire: Any, ke
 # -- the read-only call ------------------------------------------------------------------------
 
 
-def test_models(sandbox: Any, client: Client, key: str) -> None:
+def test_models(sandbox: Any, client: Wire, key: str) -> None:
     server = sandbox(denied_keys=frozenset({"sk-denied-0123456789"}))
     found = client.models(server.api_root, key)
     assert found.visible
@@ -684,7 +682,7 @@ def test_models(sandbox: Any, client: Client, key: str) -> None:
     assert server.books.post_count == 0
 
 
-def test_models_with_a_key_of_another_region(sandbox: Any, client: Client, key: str) -> None:
+def test_models_with_a_key_of_another_region(sandbox: Any, client: Wire, key: str) -> None:
     server = sandbox(keys=frozenset({"sk-only-this-0123456789"}))
     with pytest.raises(AuthenticationError) as caught:
         client.models(server.api_root, key)
@@ -721,13 +719,13 @@ def test_models_that_go_wrong(
     assert len(server.books.gets) == 1
 
 
-def test_models_of_a_dead_host(client: Client, dead_port: int, key: str) -> None:
+def test_models_of_a_dead_host(client: Wire, dead_port: int, key: str) -> None:
     with pytest.raises(ConnectionFailed):
         client.models(f"http://127.0.0.1:{dead_port}/api/v1", key)
 
 
 def test_a_paid_call_never_goes_over_a_used_connection(
-    listen: Any, client: Client, wire: Any, key: str
+    listen: Any, client: Wire, wire: Any, key: str
 ) -> None:
     # The other side may close an idle connection while a request is on its way: it would be lost.
     body = json.dumps(

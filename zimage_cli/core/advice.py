@@ -1,0 +1,97 @@
+"""One table for every cause: exit status and next step; and how `--json` shows an error."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from zimage_cli.api import errors
+from zimage_cli.core.keys import redact
+
+USAGE_STATUS = 2
+
+
+class Row(NamedTuple):
+    """What one cause means to a shell and to a person."""
+
+    exit_status: int
+    hint: str | None
+
+
+TABLE: dict[type[errors.ZimageError], Row] = {
+    errors.UsageError: Row(USAGE_STATUS, None),
+    errors.ConfigurationError: Row(USAGE_STATUS, "See what is set where: zimage config show"),
+    errors.AuthenticationError: Row(
+        3, "Set a key (zimage config set-key), or try without one: --sandbox"
+    ),
+    errors.RefusedError: Row(4, "Word the prompt differently, or try another --seed."),
+    errors.QuotaError: Row(5, "See quota and billing in the Model Studio console."),
+    errors.BillingError: Row(5, "Settle the account in the Alibaba Cloud console."),
+    errors.ThrottledError: Row(
+        5, "Wait a minute and try again; the limit counts the whole account, 2 requests a second."
+    ),
+    errors.ConnectionFailed: Row(
+        6, "Check the network and proxy settings, then: zimage validate --online"
+    ),
+    errors.AnswerLost: Row(
+        6,
+        "It is in zimage history as lost. Run the command again to pay for another try, "
+        "or use --retry-lost to have that automatic.",
+    ),
+    errors.ServiceError: Row(7, "Try again in a minute."),
+    errors.NotSavedError: Row(8, "Within 24 hours of making it: zimage history recover"),
+}
+
+
+def row_for(error: errors.ZimageError) -> Row:
+    """Return the table's row for an error, by its nearest class."""
+    for cls in type(error).__mro__:
+        if cls in TABLE:
+            return TABLE[cls]
+    raise LookupError(type(error).__name__)
+
+
+def exit_status(error: errors.ZimageError) -> int:
+    """Return the exit status of PRODUCT's section 6 for an error."""
+    return row_for(error).exit_status
+
+
+def hint_for(error: errors.ZimageError) -> str | None:
+    """Return what to do next: the raiser's own hint, else the table's."""
+    if error.hint is not None:
+        return error.hint
+    if isinstance(error, errors.ServiceError) and error.maybe_billed:
+        # Another try may be another picture to pay for.
+        return TABLE[errors.AnswerLost].hint
+    return row_for(error).hint
+
+
+def error_document(error: errors.ZimageError, *, prompt: str | None = None) -> dict[str, Any]:
+    """Return the error object of `--json`."""
+    message = error.message
+    if error.service_message:
+        message = f"{message} The service said: {error.service_message}"
+    facts = error.facts
+    return {
+        "type": error.kind,
+        "code": error.code,
+        "message": redact(message),
+        "hint": hint_for(error),
+        "field": facts.get("field"),
+        "value": facts.get("value"),
+        "allowed": facts.get("allowed"),
+        "nearest": facts.get("nearest"),
+        "retryable": error.pace is not None,
+        "billed": error.billed.value,
+        "http_status": error.http_status,
+        "request_id": error.request_id,
+        "prompt": prompt,
+    }
+
+
+def error_documents(
+    error: errors.ZimageError, *, prompt: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the error objects of `--json`: one for each problem of an invalid request."""
+    document = error_document(error, prompt=prompt)
+    problems = getattr(error, "problems", ())
+    return [{**document, "message": problem.message} for problem in problems] or [document]
