@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.errors import AuthenticationError, UsageError
+from zimage_cli.cli import process
 from zimage_cli.cli.batch_check import (
     Preflight,
     Wishes,
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.names import NameTemplate
 
 NOT_ALL_STATUS = 9
-_M_ARENA_MAX = -8
-"""From glibc's malloc.h."""
 
 
 def run(out: Output, settings: Settings, defaults: Defaults, source: Source, wishes: Wishes) -> int:
@@ -134,7 +131,9 @@ class _Run(NamedTuple):
     def _lines(self) -> int:
         """Return how many lines can be in flight."""
         wanted = self.wishes.options.concurrency
-        lines = crew.room_for(wanted, sandbox=self.settings.target.is_sandbox)
+        sandbox = self.settings.target.is_sandbox
+        process.allow_files(wanted, sandbox=sandbox)
+        lines = crew.room_for(wanted, sandbox=sandbox)
         if lines < wanted:
             few = f"{lines:,} at a time instead of {wanted:,}"
             self.out.warn(f"lines are made {few}: too few files may be open (ulimit -n)")
@@ -143,10 +142,7 @@ class _Run(NamedTuple):
     def _drive(self, runner: Runner, items: Iterator[Item], view: BatchView) -> None:
         """Run until the end, or until signals ask for an earlier one."""
         signals = self.signals
-        _keep_memory_together()
-        # A start looks for garbage rarely; a night may not.
-        gc.freeze()
-        gc.set_threshold(700, 10, 10)
+        process.lean_memory()
         runner.start(items, signals.wake)
         while not runner.wait(0):
             if signals.wait(view.pause()) is None:
@@ -235,15 +231,3 @@ def _known(
         return known
     finally:
         ledger.close()
-
-
-def _keep_memory_together() -> None:
-    """Have threads share their heaps where the C library gives each of them one.
-
-    Each heap keeps what its thread once needed: 16 workers hold 16 MiB more after 10,000 lines.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
