@@ -13,7 +13,8 @@ HEAVY = {
     *("httpx", "httpcore", "anyio", "rich", "PIL", "sqlite3", "tomlkit", "platformdirs"),
     *("tenacity", "truststore", "pydantic", "asyncio", "http.client", "filelock", "hypothesis"),
     *("click", "pygments", "urllib.request", "email", "ssl", "logging", "multiprocessing"),
-    *("tempfile", "hashlib", "tomllib", "subprocess", "shellingham"),
+    *("tempfile", "hashlib", "tomllib", "subprocess", "shellingham", "difflib"),
+    *("linecache", "tokenize", "mimetypes"),
 }
 
 # Load nothing beside what is looked at: the report is written when all is done.
@@ -94,6 +95,7 @@ def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
     unneeded = {"rich", "PIL", "tomlkit", "platformdirs", "tenacity", "pydantic", "asyncio"}
     # What httpx imports where it is installed, and needs for other calls than ours.
     unneeded |= {"click", "truststore", "pygments", "certifi", "idna", "anyio", "socksio", "h2"}
+    unneeded |= {"subprocess", "platform", "difflib", "linecache", "mimetypes", "tokenize"}
     unneeded |= {"httpcore._async.connection_pool", "httpx._main", "brotli", "zstandard"}
     assert modules & unneeded == set()
     assert not [name for name in modules if name.startswith("zimage_cli.sandbox")]

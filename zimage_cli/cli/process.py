@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from threading import RLock
 from types import ModuleType
@@ -22,9 +24,22 @@ _ABSENT = ("anyio", "trio", "h2", "brotli", "brotlicffi", "zstandard", "httpx._m
 """What httpx takes where it is installed and does without where it is not: asyncio's world, HTTP/2,
 encodings that are not asked for, and a command line of its own with click, pygments and rich."""
 
-_LATER = ("idna", "certifi", "subprocess", "shellingham")
-"""What httpx and typer import for cases that are rare here: host names that are not ASCII, TLS to a
-proxy (servers are checked by the system's authorities), a browser, completion of typer's own."""
+_LATER: dict[str, tuple[str, ...]] = {
+    "idna": (),
+    "certifi": (),
+    "difflib": ("get_close_matches",),
+    "gettext": ("gettext",),
+    "linecache": (),
+    "mimetypes": (),
+    "platform": (),
+    "shellingham": (),
+    "subprocess": (),
+    "textwrap": (),
+    "tokenize": (),
+}
+"""What httpx, typer and inspect import for cases that are rare here, and the functions that they
+take out of it at once: host names that are not ASCII, TLS to a proxy (servers are checked by the
+system's authorities), near misses, help, tracebacks, forms, a browser, typer's own completion."""
 
 _UNUSED = "httpcore._async"
 """The asynchronous half of httpcore: half of its code."""
@@ -38,9 +53,12 @@ def spare_imports() -> None:
     spared: dict[str, ModuleType | None] = dict.fromkeys(_ABSENT)
     if not _socks_proxy():
         spared["socksio"] = None
-    for name in _LATER:
-        spared[name] = _Later(name)
+    for name, functions in _LATER.items():
+        spared[name] = _Later(name, functions)
     spared[_UNUSED] = _Unused(_UNUSED)
+    if sys.platform == "linux":
+        # uuid asks when it is imported.
+        vars(spared["platform"])["system"] = lambda: "Linux"
     for name, stand_in in spared.items():
         sys.modules.setdefault(name, stand_in)  # type: ignore[arg-type]
 
@@ -56,7 +74,19 @@ def _socks_proxy() -> bool:
 class _Later(ModuleType):
     """Stands for a module until something of it is used: then that is imported."""
 
+    def __init__(self, name: str, functions: Iterable[str]) -> None:
+        super().__init__(name)
+        self.__functions = functions
+        for function in functions:
+            setattr(self, function, partial(self._call, function))
+
+    def _call(self, function: str, *args: Any, **kwargs: Any) -> Any:
+        return self.__getattr__(function)(*args, **kwargs)
+
     def __getattr__(self, name: str) -> Any:
+        if name == "__path__" and self.__functions:
+            # `from … import` asks first whether it is a package.
+            raise AttributeError(name)
         with _loading:
             if sys.modules.get(self.__name__) is self:
                 del sys.modules[self.__name__]
