@@ -113,7 +113,7 @@ class FilePlan:
         self._stack.callback(self.journal.close)
         if book is not None and not self._dry:
             book.settle_abandoned()
-        self.known = known = States.load(self.folder, self.journal, book, fresh=self._fresh)
+        self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
         if book is not None and not self._dry:
             self._claim(book)
         self._defaults = replace(self._defaults, salt=self._salt())
@@ -134,12 +134,7 @@ class FilePlan:
         if not self._fresh:
             with suppress(OSError), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
                 salt = file.read(_SALT_BYTES + 1)
-        if len(salt) != _SALT_BYTES:
-            salt = os.urandom(_SALT_BYTES)
-            if not self._dry:
-                with suppress(OSError):
-                    write_whole(path, salt, mode=0o600)
-        return salt
+        return salt if len(salt) == _SALT_BYTES else os.urandom(_SALT_BYTES)
 
     def _claim(self, book: Ledger) -> None:
         """Find pictures that got their names in the instant before their process died.
@@ -226,6 +221,8 @@ class FilePlan:
 
         for name in ("", *self.preflight.folders):
             remove_abandoned(self.folder / name)
+        with suppress(OSError):
+            write_whole(self.folder / SALT_NAME, self._defaults.salt, mode=0o600)
         if not self._fresh:
             return
         try:
