@@ -410,7 +410,9 @@ def test_ten_at_once(service: Any, zimage: Any, files: Any) -> None:
     for path in paths:
         assert (zimage.cwd / path).read_bytes().startswith(PNG)
     assert len(service.evidence) == 10
-    assert sorted(document["picture"]["path"] for document in service.evidence) == sorted(paths)
+    assert {document["picture"]["path"] for document in service.evidence} == {
+        str(zimage.cwd / path) for path in paths
+    }
     rows = service.history()
     assert [row["id"] for row in rows] == list(range(1, 11))
     assert {row["status"] for row in rows} == {"saved"}

@@ -38,6 +38,8 @@ class Outcome:
     history_id: int | None = None
     attempts: int = 0
     elapsed: float | None = None
+    address: Mapping[str, Any] | None = None
+    """What is needed to fetch it, where it was made and is not saved."""
     reason: str | None = None
     recall: Callable[[], Mapping[str, Any]] | None = None
 
@@ -58,7 +60,7 @@ class Outcome:
         found = {**line, **self._blank}
         if self.error is not None:
             found |= error_document(self.error, prompt=self.request.prompt)
-        return {**found, "billed": self.billed.value}
+        return {**found, **(self.address or {}), "billed": self.billed.value}
 
     @property
     def _blank(self) -> dict[str, Any]:

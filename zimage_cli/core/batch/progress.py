@@ -143,7 +143,7 @@ class Progress:
         entry = self.entry(state.entry)
         return {} if entry is None else entry.picture.document
 
-    def keep(self, outcome: Outcome, run: Run | None) -> None:
+    def keep(self, outcome: Outcome) -> None:
         """Write an outcome into the journal. Raises DiskError."""
         record, file = outcome.document, None
         if outcome.picture is not None and outcome.picture.path is not None:
@@ -153,8 +153,6 @@ class Progress:
                 # What is printed may serve for an hour; a file that stays keeps no signature,
                 # unless the picture is still to be fetched.
                 record["image_url"] = without_query(record["image_url"])
-        elif outcome.status is Status.MADE and run is not None and run.answer is not None:
-            record |= made.facts(run)
         try:
             self._journal.append({**record, "file": file})
         except OSError as error:
