@@ -1,17 +1,15 @@
 """One resolver: every setting with its value and where it came from.
 
-Flag > environment > config file > default. A base URL and a region can both say where a call goes;
-what then holds stands in `_place`. The environment is read when asked for, never at import.
+Flag > environment > config file > default. A base URL and a region can both say where a call goes:
+`_Resolver.place` decides. The environment is read when asked for, never at import.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from zimage_cli.api import limits
 from zimage_cli.api.endpoint import (
     CUSTOM,
     SANDBOX,
@@ -21,96 +19,52 @@ from zimage_cli.api.endpoint import (
     region_of_host,
 )
 from zimage_cli.api.errors import ConfigurationError, UsageError, ZimageError
-from zimage_cli.core.checks import CHECKS, DEFAULT_RPS, REQUEST, checked
+from zimage_cli.api.messages import Message
+from zimage_cli.core.checks import check_base_url
 from zimage_cli.core.config_file import Config, read
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import Key, find_key, missing_key_error
+from zimage_cli.core.setting_table import PLACE, TABLE, VARIABLES, Declarations, Setting
+from zimage_cli.core.source import CONFIG, DEFAULT, REQUEST, Kind, Source
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-DEFAULT_SIZE = "1024*1024"
-DEFAULT_REGION = "beijing"
-DEFAULT_OUTPUT_DIR = "output"
-DEFAULT = "default"
-CONFIG = "config file"
-ONE_KEY = "the one region with a stored key"
-
-NAMES = (
-    "region",
-    "endpoint",
-    "workspace",
-    "base_url",
-    "key",
-    "size",
-    "prompt_extend",
-    "output_dir",
-    "timeout",
-    "retries",
-    "rps",
-)
-"""Every setting, in the order in which `config show` shows them."""
-
-VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "region": ("ZIMAGE_REGION", "DASHSCOPE_API_REGION"),
-    "endpoint": ("ZIMAGE_ENDPOINT",),
-    "workspace": ("DASHSCOPE_WORKSPACE_ID",),
-    "base_url": ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"),
-    "output_dir": ("OUTPUT_DIR",),
-}
-"""Environment variables by setting, the first one set wins."""
-
-ONE_REGION = "A key belongs to one region, so both must name the same one: give only one of them."
+_ONE_KEY = Source(Kind.DEFAULT, words="the one region with a stored key")
+_ONE_PLACE = "Give only one of them."
 
 
-@dataclass(frozen=True, slots=True)
-class Setting(Generic[T_co]):
-    """A value, and where it came from in words: `--region`, `environment ZIMAGE_REGION`, …."""
-
-    name: str
-    value: T_co
-    source: str
-
-
-def refused_key_hint(settings: Settings) -> str:
-    """Return what to do about a key that the service refused (401): which region was asked with it.
-
-    Names the other region where a key is stored for it: a key of the wrong region is the commonest
-    cause.
-    """
-    target = settings.target
-    asked = f"{target.host} ({target.region_name}) was asked; a key belongs to one region."
-    others = [name for name in settings.config.keys if name != target.key_region]
-    if others and target.region_name != CUSTOM:
-        return f"{asked} A key is stored for {others[0]}: --region {others[0]}"
-    region = find_region(target.key_region or "")
-    if region is None or target.region_name == CUSTOM:
-        return f"{asked} See where the key comes from: zimage config show"
-    return (
-        f"{asked} If this key is of another one, say so with --region; else make one at "
-        f"{region.key_page} and store it: zimage config set-key --region {region.name}"
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line gave; None is not given."""
+    """What the command line gave, by setting: `Flags(region="beijing", rps=2)`; None is not given.
 
-    region: str | None = None
-    endpoint: str | None = None
-    workspace: str | None = None
-    base_url: str | None = None
-    size: str | None = None
-    prompt_extend: bool | None = None
-    output_dir: str | Path | None = None
-    timeout: float | str | None = None
-    retries: int | str | None = None
-    rps: float | str | None = None
-    sandbox: bool | None = None
+    `sandbox` is no setting, and says where to call. `kind` is ARGUMENT where no flags were typed.
+    Raises TypeError for what is no setting.
+    """
+
+    __slots__ = ("given", "kind", "sandbox")
+
+    def __init__(
+        self, *, sandbox: bool | None = None, kind: Kind = Kind.FLAG, **given: Any
+    ) -> None:
+        for name in given:
+            if name not in TABLE:
+                raise TypeError(f"{name} is not a setting")
+        self.given = {name: value for name, value in given.items() if value is not None}
+        self.sandbox = sandbox
+        self.kind = kind
+
+    def but(self, **given: Any) -> Flags:
+        """Return a copy with other values; None takes one away."""
+        return Flags(**{"sandbox": self.sandbox, "kind": self.kind, **self.given, **given})
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in TABLE:
+            raise AttributeError(name)
+        return self.given.get(name)
+
+    def __repr__(self) -> str:
+        # Nothing of what was given: a key may stand in the wrong place.
+        return f"Flags({', '.join(self.given)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a call goes.
 
     `region_name` is `beijing`, `singapore`, `sandbox`, or `custom` for a host that is none of the
@@ -136,28 +90,28 @@ class Target:
         return host_of(self.api_root) if self.api_root else None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Declarations):
     """Every setting resolved, each with its source; the key is looked up when asked for.
 
     `region` is the region whose key is used, also with a base URL elsewhere (`target.region_name`
-    is `custom` then).
+    is `custom` then). `warnings` say what lost against what, where that may surprise.
     """
 
-    environment: Environment
-    config: Config
-    target: Target
-    region: Setting[str]
-    endpoint: Setting[str]
-    workspace: Setting[str | None]
-    base_url: Setting[str | None]
-    size: Setting[str]
-    prompt_extend: Setting[bool]
-    output_dir: Setting[Path]
-    timeout: Setting[float]
-    retries: Setting[int]
-    rps: Setting[float]
-    warnings: tuple[str, ...] = ()
+    __slots__ = ("config", "environment", "target", "warnings")
+
+    def __init__(
+        self,
+        environment: Environment,
+        config: Config,
+        target: Target,
+        resolved: dict[str, Setting[Any]],
+        warnings: tuple[str, ...],
+    ) -> None:
+        self.environment = environment
+        self.config = config
+        self.target = target
+        self.resolved = resolved
+        self.warnings = warnings
 
     def key(self) -> Setting[Key] | None:
         """Find the key for the target, None where there is none (and for the sandbox).
@@ -183,9 +137,42 @@ class Settings:
         return found
 
 
+def refused_key_hint(settings: Settings) -> Message:
+    """Return what to do about a key that the service refused (401): which region was asked with it.
+
+    Names the other region where a key is stored for it: a key of the wrong region is the commonest
+    cause.
+    """
+    target = settings.target
+    facts = {"host": target.host, "asked": target.region_name}
+    others = [name for name in settings.config.keys if name != target.key_region]
+    if others and target.region_name != CUSTOM:
+        return Message(
+            "{host} ({asked}) was asked; a key belongs to one region. "
+            "A key is stored for {other}: --region {other}",
+            other=others[0],
+            **facts,
+        )
+    region = find_region(target.key_region or "")
+    if region is None or target.region_name == CUSTOM:
+        return Message(
+            "{host} ({asked}) was asked; a key belongs to one region. "
+            "See where the key comes from: zimage config show",
+            **facts,
+        )
+    return Message(
+        "{host} ({asked}) was asked; a key belongs to one region. If this key is of another one, "
+        "say so with --region; else make one at {page} and store it: "
+        "zimage config set-key --region {region}",
+        page=region.key_page,
+        region=region.name,
+        **facts,
+    )
+
+
 def resolve(
     environment: Environment,
-    flags: Flags = Flags(),
+    flags: Flags | None = None,
     request_base_url: str | None = None,
     *,
     config: Config | None = None,
@@ -197,271 +184,300 @@ def resolve(
     """
     if config is None:
         config = read(environment.config_file())
-    resolver = _Resolver(environment, flags, request_base_url, config)
-    place = resolver.place()
+    resolver = _Resolver(environment, flags or Flags(), request_base_url, config)
+    target, *place = resolver.place()
+    plain = (resolver.plain(name) for name in TABLE if name not in PLACE)
     return Settings(
-        environment=environment,
-        config=config,
-        **place,
-        size=resolver.plain("size", DEFAULT_SIZE),
-        prompt_extend=resolver.plain("prompt_extend", False),
-        output_dir=resolver.output_dir(),
-        timeout=resolver.plain("timeout", limits.READ_TIMEOUT),
-        retries=resolver.plain("retries", limits.RETRIES),
-        rps=resolver.plain("rps", DEFAULT_RPS),
-        warnings=(*config.warnings, *resolver.warnings),
+        environment,
+        config,
+        target,
+        {setting.name: setting for setting in (*place, *plain)},
+        (*config.warnings, *resolver.warnings),
     )
 
 
-# Precedence as numbers: a lower one wins.
-_FLAG, _REQUEST, _ENVIRONMENT, _CONFIG, _DEFAULT = range(5)
+_Place = tuple[Target, Setting[Any], Setting[Any], Setting[Any], Setting[Any]]
+"""Where calls go; then region, endpoint, workspace and base URL."""
 
 
-class _Given(NamedTuple):
-    """A checked value, how strong it is, and where it came from."""
-
-    value: Any
-    level: int
-    source: str
-
-
-@dataclass
 class _Resolver:
-    environment: Environment
-    flags: Flags
-    request_base_url: str | None
-    config: Config
-    warnings: list[str] = field(default_factory=list)
+    def __init__(
+        self, environment: Environment, flags: Flags, request_base_url: str | None, config: Config
+    ) -> None:
+        self.environment = environment
+        self.flags = flags
+        self.request_base_url = request_base_url
+        self.config = config
+        self.warnings: list[str] = []
 
-    def candidates(self, name: str) -> Iterator[_Given]:
+    def candidates(self, name: str) -> Iterator[Setting[Any]]:
         """Yield what was given for a setting, strongest first, each checked when it is reached."""
-        flag = getattr(self.flags, name)
+        declared = TABLE[name]
+        flag = self.flags.given.get(name)
         if flag is not None:
-            source = _flag_name(name, flag)
-            value = str(flag) if isinstance(flag, Path) else flag
-            yield _Given(checked(name, value, source), _FLAG, source)
+            given = str(flag) if isinstance(flag, Path) else flag
+            yield declared.checked(given, declared.given_by(self.flags.kind, flag))
         if name == "base_url" and self.request_base_url is not None:
-            yield _Given(checked(name, self.request_base_url, REQUEST), _REQUEST, REQUEST)
-        for variable in VARIABLES.get(name, ()):
+            yield declared.checked(self.request_base_url, REQUEST)
+        for variable in declared.variables:
             text = self.environment.get(variable)
             if text is not None:
-                source = f"environment {variable}"
-                yield _Given(checked(name, text, source), _ENVIRONMENT, source)
+                yield declared.checked(text, Source(Kind.ENVIRONMENT, variable))
                 break
         if name in self.config.values:
-            yield _Given(self.config.values[name], _CONFIG, CONFIG)
+            yield Setting(name, self.config.values[name], CONFIG)
 
-    def first(self, name: str) -> _Given | None:
+    def first(self, name: str) -> Setting[Any] | None:
         return next(self.candidates(name), None)
 
-    def plain(self, name: str, default: T) -> Setting[T]:
+    def plain(self, name: str) -> Setting[Any]:
+        default = TABLE[name].default
         given = self.first(name)
-        return (
-            Setting(name, given.value, given.source) if given else Setting(name, default, DEFAULT)
-        )
-
-    def output_dir(self) -> Setting[Path]:
-        given = self.first("output_dir")
         if given is None:
-            return Setting("output_dir", Path(DEFAULT_OUTPUT_DIR), DEFAULT)
+            return Setting(name, default, DEFAULT)
+        if not isinstance(default, Path):
+            return given
         # A shell has expanded what was typed; what it left is meant as it stands.
-        path = Path(given.value) if given.level == _FLAG else self.environment.expand(given.value)
-        return Setting("output_dir", path, given.source)
+        typed = given.origin.is_callers
+        path = Path(given.value) if typed else self.environment.expand(given.value)
+        return Setting(name, path, given.origin)
 
     # -- where a call goes ------------------------------------------------------------------------
 
-    def place(self) -> dict[str, Any]:
+    def place(self) -> _Place:
         """Decide region, endpoint, workspace and base URL together."""
         region = self.region()
-        if region.value == SANDBOX and region.level == _FLAG:
-            self.refuse_beside_sandbox(region.source)
-            return self.in_sandbox(region.source)
+        if region.value == SANDBOX and region.origin.is_given:
+            self.refuse_beside_sandbox(region.origin)
+            return self.in_sandbox(region.origin)
         endpoint = None if region.value == SANDBOX else self.first("endpoint")
         for url in self.base_urls():
             if self.url_holds(url, region, endpoint):
                 return self.by_url(url, region)
         if region.value == SANDBOX:
-            return self.in_sandbox(region.source)
+            return self.in_sandbox(region.origin)
         known = find_region(region.value)
         assert known is not None
-        return self.by_region(known, region.source, endpoint)
+        return self.by_region(known, region.origin, endpoint)
 
-    def region(self) -> _Given:
+    def region(self) -> Setting[Any]:
         if self.flags.sandbox:
-            named = self.first("region") if self.flags.region is not None else None
+            named = self.first("region") if "region" in self.flags.given else None
             if named and named.value != SANDBOX:
                 raise UsageError(
-                    f"--sandbox and --region {named.value} contradict each other",
-                    hint="Give only one of them.",
+                    "--sandbox and --region {region} contradict each other",
+                    hint=_ONE_PLACE,
+                    region=named.value,
                 )
-            return _Given(SANDBOX, _FLAG, "--sandbox")
-        given = self.first("region")
-        if given:
-            return given
-        return self.default_region()
+            return Setting("region", SANDBOX, Source(Kind.FLAG, "--sandbox"))
+        return self.first("region") or self.default_region()
 
-    def default_region(self) -> _Given:
+    def default_region(self) -> Setting[Any]:
         stored = list(self.config.keys)
         if len(stored) == 1:
-            return _Given(stored[0], _DEFAULT, ONE_KEY)
-        return _Given(DEFAULT_REGION, _DEFAULT, DEFAULT)
+            return Setting("region", stored[0], _ONE_KEY)
+        return Setting("region", TABLE["region"].default, DEFAULT)
 
-    def refuse_beside_sandbox(self, source: str) -> None:
-        shown = "--sandbox" if source == "--sandbox" else "--region sandbox"
-        for name in ("base_url", "endpoint", "workspace"):
-            if getattr(self.flags, name) is not None:
+    def refuse_beside_sandbox(self, source: Source) -> None:
+        shown = "--sandbox" if source.name == "--sandbox" else "--region sandbox"
+        for name in PLACE[1:]:
+            if name in self.flags.given:
                 raise UsageError(
-                    f"{shown} and --{name.replace('_', '-')} contradict each other: "
+                    "{sandbox} and {flag} contradict each other: "
                     "the sandbox runs inside this process",
-                    hint="Give only one of them.",
+                    hint=_ONE_PLACE,
+                    sandbox=shown,
+                    flag=TABLE[name].flags[0],
                 )
         if self.request_base_url is not None:
             self.warnings.append(f"the base_url of the request is ignored: {shown}")
 
-    def base_urls(self) -> Iterator[_Given]:
+    def base_urls(self) -> Iterator[Setting[Any]]:
         for given in self.candidates("base_url"):
-            if given.level == _ENVIRONMENT:
+            if given.origin.kind is Kind.ENVIRONMENT:
                 self.warn_of_two_variables(given)
             yield given
 
-    def warn_of_two_variables(self, used: _Given) -> None:
-        both = [self.environment.get(name) for name in VARIABLES["base_url"]]
-        if not all(both):
-            return
+    def warn_of_two_variables(self, used: Setting[Any]) -> None:
+        variables = VARIABLES["base_url"]
+        texts = [text for name in variables if (text := self.environment.get(name)) is not None]
         try:
-            same = used.value == CHECKS["base_url"](both[1])
+            same = all(used.value == check_base_url("base_url", text) for text in texts)
         except UsageError:
             same = False
         if not same:
-            self.warnings.append(f"{' and '.join(VARIABLES['base_url'])} differ: the first is used")
+            self.warnings.append(f"{' and '.join(variables)} differ: the first is used")
 
-    def url_holds(self, url: _Given, region: _Given, endpoint: _Given | None) -> bool:
+    def url_holds(
+        self, url: Setting[Any], region: Setting[Any], endpoint: Setting[Any] | None
+    ) -> bool:
         """Tell whether a base URL stands against region, endpoint and workspace.
 
-        Raises where two of the same strength contradict each other.
+        Raises where two of the same strength contradict each other, or a flag would lose.
         """
         host = host_of(url.value)
         its = region_of_host(host)
+        level, region_level = url.origin.kind, region.origin.kind
         if region.value == SANDBOX:
-            if url.level < region.level:
+            if level < region_level:
                 return True
             # The sandbox costs nothing and sends no key: at equal strength it is the safe reading.
-            if url.level == region.level:
-                self.ignore(url, f"the region is {SANDBOX} ({region.source})")
+            if level == region_level:
+                self.ignore(url, f"the region is {SANDBOX} ({region.origin})")
             return False
-        if its and its.name != region.value and region.level != _DEFAULT:
-            if region.level < url.level:
-                self.ignore(url, f"the region is {region.value} ({region.source})")
+        if its and its.name != region.value and region_level != Kind.DEFAULT:
+            if region_level < level:
+                self.ignore(url, f"the region is {region.value} ({region.origin})")
                 return False
-            if region.level == url.level:
-                raise self.two_regions(url, its, region)
+            if region_level == level:
+                raise _two_regions(url, its, region)
         workspace = self.flags.workspace
-        if workspace is not None and url.level == _FLAG:
-            raise UsageError(
-                "--workspace and --base-url both say where to call", hint="Give only one of them."
-            )
-        stronger = endpoint if endpoint and endpoint.level < url.level else None
-        if stronger and _endpoint_of(host, its)[0] != stronger.value:
-            self.ignore(url, f"the endpoint is {stronger.value} ({stronger.source})")
-            return False
-        if workspace is not None and _endpoint_of(host, its)[1] != workspace.lower():
+        if workspace is not None and url.origin.is_given:
+            raise UsageError("--workspace and --base-url both say where to call", hint=_ONE_PLACE)
+        kind, its_workspace = _endpoint_of(host, its)
+        if endpoint and endpoint.value != kind:
+            if endpoint.origin.kind < level:
+                self.ignore(url, f"the endpoint is {endpoint.value} ({endpoint.origin})")
+                return False
+            if endpoint.origin.is_given and url.origin.is_given:
+                raise UsageError(
+                    "--endpoint {endpoint} and --base-url contradict each other",
+                    hint=_ONE_PLACE,
+                    endpoint=endpoint.value,
+                )
+        if workspace is not None and its_workspace != workspace.lower():
             self.ignore(url, f"the workspace is {workspace} (--workspace)")
             return False
-        both_flags = endpoint is not None and endpoint.level == url.level == _FLAG
-        if endpoint and both_flags and _endpoint_of(host, its)[0] != endpoint.value:
-            raise UsageError(
-                f"--endpoint {endpoint.value} and --base-url contradict each other",
-                hint="Give only one of them.",
-            )
+        if its is None and region.origin.is_given and not url.origin.is_callers:
+            raise _no_region(url, region)
         return True
 
-    def ignore(self, url: _Given, why: str) -> None:
-        self.warnings.append(f"the base URL {url.value} from {url.source} is ignored: {why}")
+    def ignore(self, url: Setting[Any], why: str) -> None:
+        self.warnings.append(f"the base URL {url.value} from {url.origin} is ignored: {why}")
 
-    def two_regions(self, url: _Given, its: Region, region: _Given) -> ZimageError:
-        cls = UsageError if url.level == _FLAG else ConfigurationError
-        return cls(
-            f"the region is {region.value} ({region.source}), and the base URL "
-            f"{url.value} ({url.source}) is of {its.name}",
-            hint=ONE_REGION,
-        )
-
-    def by_url(self, url: _Given, region: _Given) -> dict[str, Any]:
+    def by_url(self, url: Setting[Any], region: Setting[Any]) -> _Place:
         host = host_of(url.value)
         its = region_of_host(host)
         endpoint, workspace = _endpoint_of(host, its)
-        source = f"base URL ({url.source})"
+        source = Source(url.origin.kind, url.origin.name, f"base URL ({url.origin})")
+        if region.value != (its.name if its else None) and (
+            (region.origin.kind, url.origin.kind) in _SURPRISES
+        ):
+            self.warnings.append(
+                f"calls go to {url.value} ({url.origin}), "
+                f"and not to the region {region.value} ({region.origin})"
+            )
         if its:
-            said = region.value == its.name and region.level != _DEFAULT
-            region = region if said else _Given(its.name, url.level, source)
+            said = region.value == its.name and region.origin.kind != Kind.DEFAULT
+            region = region if said else Setting("region", its.name, source)
         elif region.value == SANDBOX:
             region = self.without_sandbox()
-        return {
-            "target": Target(
-                its.name if its else CUSTOM, url.value, endpoint, workspace, region.value
-            ),
-            "region": Setting("region", region.value, region.source),
-            "endpoint": Setting("endpoint", endpoint, source),
-            "workspace": Setting("workspace", workspace, source if workspace else DEFAULT),
-            "base_url": Setting("base_url", url.value, url.source),
-        }
+        return (
+            Target(its.name if its else CUSTOM, url.value, endpoint, workspace, region.value),
+            region,
+            Setting("endpoint", endpoint, source),
+            Setting("workspace", workspace, source if workspace else DEFAULT),
+            url,
+        )
 
-    def without_sandbox(self) -> _Given:
+    def without_sandbox(self) -> Setting[Any]:
         """Return the region whose key goes with a base URL that outranks the sandbox."""
         others = (one for one in self.candidates("region") if one.value != SANDBOX)
         return next(others, None) or self.default_region()
 
-    def in_sandbox(self, source: str) -> dict[str, Any]:
-        return {
-            "target": Target(SANDBOX, None, SANDBOX, None, None),
-            "region": Setting("region", SANDBOX, source),
-            "endpoint": Setting("endpoint", SANDBOX, source),
-            "workspace": Setting("workspace", None, DEFAULT),
-            "base_url": Setting("base_url", None, "the sandbox gets one when it starts"),
-        }
+    def in_sandbox(self, source: Source) -> _Place:
+        started = Source(Kind.DEFAULT, words="the sandbox gets one when it starts")
+        return (
+            Target(SANDBOX, None, SANDBOX, None, None),
+            Setting("region", SANDBOX, source),
+            Setting("endpoint", SANDBOX, source),
+            Setting("workspace", None, DEFAULT),
+            Setting("base_url", None, started),
+        )
 
-    def by_region(self, region: Region, source: str, endpoint: _Given | None) -> dict[str, Any]:
+    def by_region(self, region: Region, source: Source, endpoint: Setting[Any] | None) -> _Place:
         workspace = self.workspace(region.name)
-        if self.flags.workspace is not None and (endpoint is None or endpoint.level > _FLAG):
-            endpoint = _Given("workspace", _FLAG, "--workspace")
+        if workspace.origin.is_given:
+            if endpoint is None or not endpoint.origin.is_given:
+                endpoint = Setting("endpoint", "workspace", workspace.origin)
+            elif endpoint.value != "workspace":
+                self.warnings.append(f"--workspace is not used: the endpoint is {endpoint.value}")
         if endpoint is None:
-            kind = "workspace" if workspace else "shared"
-            why = "a workspace is set" if workspace else DEFAULT
-            endpoint = _Given(kind, _DEFAULT, why)
-        elif endpoint.value != "workspace" and self.flags.workspace is not None:
-            self.warnings.append(f"--workspace is not used: the endpoint is {endpoint.value}")
-        if endpoint.value == "workspace" and not workspace:
+            endpoint = Setting("endpoint", TABLE["endpoint"].default, DEFAULT)
+            if workspace.value:
+                why = Source(Kind.DEFAULT, words="a workspace is set")
+                endpoint = Setting("endpoint", "workspace", why)
+        if endpoint.value == "workspace" and not workspace.value:
             raise ConfigurationError(
-                f"the endpoint is workspace ({endpoint.source}), and no workspace is set for "
-                f"{region.name}",
-                hint=f"Set it: zimage config set-workspace ID --region {region.name}",
+                "the endpoint is workspace ({source}), and no workspace is set for {region}",
+                hint="Set it: zimage config set-workspace ID --region {region}",
+                source=endpoint.origin,
+                region=region.name,
             )
-        root = region.api_root(endpoint.value, workspace.value if workspace else None)
-        used = workspace.value if workspace and endpoint.value == "workspace" else None
-        return {
-            "target": Target(region.name, root, endpoint.value, used, region.name),
-            "region": Setting("region", region.name, source),
-            "endpoint": Setting("endpoint", endpoint.value, endpoint.source),
-            "workspace": Setting(
-                "workspace",
-                workspace.value if workspace else None,
-                workspace.source if workspace else DEFAULT,
-            ),
-            "base_url": Setting("base_url", root, "region and endpoint"),
-        }
+        used = workspace.value if endpoint.value == "workspace" else None
+        root = region.api_root(endpoint.value, workspace.value)
+        return (
+            Target(region.name, root, endpoint.value, used, region.name),
+            Setting("region", region.name, source),
+            endpoint,
+            workspace,
+            Setting("base_url", root, Source(Kind.DEFAULT, words="region and endpoint")),
+        )
 
-    def workspace(self, region: str) -> _Given | None:
-        given = self.first("workspace")
-        if given:
-            return given
+    def workspace(self, region: str) -> Setting[Any]:
         stored = self.config.workspaces.get(region)
-        return _Given(stored, _CONFIG, CONFIG) if stored else None
+        weakest = Setting("workspace", stored, CONFIG if stored else DEFAULT)
+        return self.first("workspace") or weakest
 
 
-def _flag_name(name: str, value: object) -> str:
-    if name == "prompt_extend":
-        return "--prompt-extend" if value else "--no-prompt-extend"
-    return f"--{name.replace('_', '-')}"
+_SURPRISES = {
+    (Kind.CONFIG, Kind.ENVIRONMENT),
+    (Kind.FLAG, Kind.REQUEST),
+    (Kind.ARGUMENT, Kind.REQUEST),
+}
+"""Where a region comes from and what may outrank it there, but not without a word."""
+
+
+def _two_regions(url: Setting[Any], its: Region, region: Setting[Any]) -> ZimageError:
+    cls = UsageError if url.origin.is_callers else ConfigurationError
+    return cls(
+        "the region is {region} ({region_source}), and the base URL {url} ({url_source}) "
+        "is of {other}",
+        hint="A key belongs to one region, so both must name the same one: give only one of them.",
+        region=region.value,
+        region_source=region.origin,
+        url=url.value,
+        url_source=url.origin,
+        other=its.name,
+    )
+
+
+_FLAGS_OUT = "For the host of {region}: --endpoint shared. For another place: --base-url. "
+_WAYS_OUT = {
+    (True, True): _FLAGS_OUT + "Or unset {variable}.",
+    (True, False): _FLAGS_OUT + "Or: zimage config unset base_url",
+    (False, True): "Unset {variable}, or do without a region.",
+    (False, False): "Remove it (zimage config unset base_url), or do without a region.",
+}
+"""Next steps by whether the region is a flag's, and the base URL a variable's."""
+
+
+def _no_region(url: Setting[Any], region: Setting[Any]) -> UsageError:
+    """Return the error for a region that the command names beside a base URL of no region.
+
+    To follow either without a word could send the key, and the bill, to the wrong place.
+    """
+    flag = region.origin.kind is Kind.FLAG
+    return UsageError(
+        "{region_source} {region} and the base URL {url} ({url_source}) contradict each other: "
+        "it belongs to no region",
+        hint=_WAYS_OUT[flag, url.origin.kind is Kind.ENVIRONMENT],
+        region=region.value,
+        region_source=region.origin,
+        url=url.value,
+        url_source=url.origin,
+        variable=url.origin.name,
+    )
 
 
 def _endpoint_of(host: str, region: Region | None) -> tuple[str, str | None]:
@@ -476,8 +492,6 @@ def _endpoint_of(host: str, region: Region | None) -> tuple[str, str | None]:
 
 
 __all__ = [
-    "NAMES",
-    "VARIABLES",
     "Flags",
     "Setting",
     "Settings",
