@@ -328,7 +328,7 @@ import sys
 from pathlib import Path
 from zimage_cli.core.config_change import locked
 path, count = Path(sys.argv[1]), Path(sys.argv[2])
-for _ in range(150):
+for _ in range(300):
     with locked(path):
         count.write_text(str(int(count.read_text()) + 1))
 """
@@ -346,7 +346,7 @@ def test_a_lock_that_is_removed_each_time_is_held_by_one_at_a_time(
         for _ in range(4)
     ]
     assert [other.wait(timeout=60) for other in others] == [0, 0, 0, 0]
-    assert (tmp_path / "count").read_text() == "600"
+    assert (tmp_path / "count").read_text() == "1200"
     assert list(path.parent.iterdir()) == []
 
 
