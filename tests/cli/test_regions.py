@@ -112,6 +112,7 @@ def test_list_says_when_calls_go_elsewhere(zimage: Any) -> None:
         "in no region.\n"
     )
     assert "yes" not in run.stdout
+    assert "shared: dashscope-intl.aliyuncs.com" in run.stdout
     run = zimage("regions", env={"ZIMAGE_REGION": "sandbox"})
     assert "the sandbox (environment ZIMAGE_REGION)" in run.stderr
 
@@ -133,6 +134,8 @@ def test_show_the_sandbox_and_json(zimage: Any) -> None:
 def test_show_an_unknown_region(zimage: Any) -> None:
     run = zimage("regions", "show", "mars", status=2)
     assert "'mars' is not a region; allowed: beijing (cn-beijing), singapore" in run.stderr
+    assert "(from the argument NAME)" in run.stderr
+    assert "orrect" not in run.stderr
 
 
 # -- ping ----------------------------------------------------------------------------------------
@@ -245,6 +248,13 @@ def test_ping_all_asks_no_region_with_anothers_key(
     document = ping(zimage, server.api_root, "--all", "--json").json
     assert [one["region"] for one in document["regions"]] == ["custom"]
     assert [call.key for call in server.books.calls] == [KEY]
+
+
+def test_ping_of_a_name_does_not_ask_somebody_else(zimage: Any, server: Any) -> None:
+    run = ping(zimage, server.api_root, "singapore", status=2)
+    assert "the argument region singapore and the base URL" in run.stderr
+    assert "Unset DASHSCOPE_BASE_URL" in run.stderr
+    assert server.books.calls == []
 
 
 @pytest.mark.parametrize("args", [("sandbox",), ()])

@@ -72,15 +72,7 @@ def batch(
             rich_help_panel=options.SERVICE,
         ),
     ] = False,
-    rps: Annotated[
-        str | None,
-        typer.Option(
-            "--rps",
-            help="Requests a second, over all zimages of this account (2); 0 for no limit.",
-            metavar="F",
-            rich_help_panel=options.RUN,
-        ),
-    ] = None,
+    rps: options.Rps = None,
     concurrency: Annotated[
         int,
         typer.Option(

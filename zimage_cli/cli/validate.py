@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -148,8 +147,8 @@ class _Session:
         for other in REGIONS:
             if asked in {other.name, "sandbox", "custom"} or other.name not in settings.config.keys:
                 continue
-            flags = replace(
-                self._flags, region=other.name, base_url=None, endpoint="shared", workspace=None
+            flags = self._flags.but(
+                region=other.name, base_url=None, endpoint="shared", workspace=None
             )
             theirs = resolve(self._environment, flags, config=settings.config)
             key = settings.config.keys[other.name]

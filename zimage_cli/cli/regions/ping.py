@@ -23,6 +23,7 @@ from zimage_cli.core.advice import error_document, exit_status
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import missing_key_error
 from zimage_cli.core.settings import Flags, Setting, Settings, refused_key_hint, resolve
+from zimage_cli.core.source import CONFIG, Kind
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def ping(
     if every and name is not None:
         raise UsageError("a region's name and --all contradict each other")
     output, environment = Output(), Environment.current()
-    active = resolve(environment, Flags(region=name))
+    active = resolve(environment, Flags(region=name, kind=Kind.ARGUMENT))
     asked = _every(environment, active) if every else [_Asked(active, _key_to_use(active))]
     answers = _ask_all(asked)
     for warning in active.warnings:
@@ -130,9 +131,13 @@ def _every(environment: Environment, active: Settings) -> list[_Asked]:
         stored = active.config.keys.get(name)
         if name == active.target.key_region or stored is None:
             continue
-        settings = resolve(environment, Flags(region=name), config=active.config)
+        try:
+            settings = resolve(environment, Flags(region=name), config=active.config)
+        except ZimageError:
+            # A base URL of no region, say: its key is for that region's own host alone.
+            continue
         if settings.target.region_name == name:
-            asked.append(_Asked(settings, Setting("key", stored, "config file")))
+            asked.append(_Asked(settings, Setting("key", stored, CONFIG)))
     if not asked:
         raise missing_key_error(active.target.region_name)
     return asked
