@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Iterable
+from typing import Any, NoReturn, Self
 
 
 class Message:
@@ -31,3 +32,44 @@ class Message:
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Message cannot be changed: {name}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.template, self.facts)
+
+
+def _again(template: str, facts: dict[str, Any]) -> Message:
+    return Message(template, **facts)
+
+
+class Listing(tuple[Any, ...]):
+    """Any number of Messages as one fact of another; `between` stands between them."""
+
+    between: str
+
+    def __new__(cls, between: str, messages: Iterable[Any]) -> Self:
+        """Take the text between two messages, and the messages."""
+        made = super().__new__(cls, messages)
+        made.between = between
+        return made
+
+    def __str__(self) -> str:
+        return self.between.join(map(str, self))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.between, tuple(self)
+
+
+class Shown(str):
+    """A value as a sentence shows it; `plain` is what `--json` says for it."""
+
+    plain: Any
+    __slots__ = ("plain",)
+
+    def __new__(cls, text: str, plain: Any) -> Self:
+        """Take the text, and the value that it shows."""
+        made = super().__new__(cls, text)
+        made.plain = plain
+        return made
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return str(self), self.plain

@@ -21,11 +21,16 @@ MAX_COUNT = 10_000
 def check_count(count: int) -> int:
     """Return `--count` where it is allowed. Raises UsageError."""
     if not 1 <= count <= MAX_COUNT:
+        more = count > MAX_COUNT
         raise UsageError(
-            f"--count: {count} is not allowed; allowed: 1 … {MAX_COUNT}",
+            "--count: {value} is not allowed; allowed: {allowed}",
             hint="For more, give the prompt several lines of a file: zimage batch FILE"
-            if count > MAX_COUNT
+            if more
             else None,
+            field="count",
+            value=count,
+            allowed=f"1 … {MAX_COUNT}",
+            nearest=MAX_COUNT if more else 1,
         )
     return count
 

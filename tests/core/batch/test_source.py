@@ -199,7 +199,7 @@ def test_a_cell_of_another_type_is_left_to_the_check(column: str, cell: str) -> 
     assert fields[column] == cell
     with pytest.raises(RequestInvalid) as caught:
         parse_request(fields)
-    assert [problem.field for problem in caught.value.problems] == [column]
+    assert [problem.facts["field"] for problem in caught.value.problems] == [column]
 
 
 def test_records_are_numbered_by_the_line_they_begin_on() -> None:

@@ -110,7 +110,9 @@ class Planner:
         check_base_url = self.defaults.check_base_url
         if "base_url" in fields and check_base_url is None:
             raise UsageError(
-                "base_url: a file does not decide where the key is sent; --trust-base-url allows it"
+                "base_url: a file does not decide where the key is sent; "
+                "--trust-base-url allows it",
+                field="base_url",
             )
         template = self._template(own.get("name"))
         output = self._output(own.get("output"))
@@ -154,7 +156,7 @@ class Planner:
         if name is None:
             return self.defaults.template
         if not isinstance(name, str):
-            raise UsageError(f"name: {shown(name)} is not text")
+            raise UsageError("name: {value} is not text", field="name", value=shown(name))
         if name not in self._templates:
             if len(self._templates) > 1000:
                 self._templates.clear()
@@ -195,8 +197,11 @@ def variants(
         factors = {"prompts": prompts, "sizes": len(sizes), "seeds": len(seeds), "of each": count}
         words = [f"{count_text(number)} {name}" for name, number in factors.items() if number > 1]
         raise UsageError(
-            f"{count_text(total)} pictures are too many: {' × '.join(words)}; allowed: {most:,}",
+            "{total} pictures are too many: {factors}; allowed: {allowed:,}",
             hint=hint,
+            total=count_text(total),
+            factors=" × ".join(words),
+            allowed=most,
         )
     for variant in sweep(request.prompt, sizes, seeds, expand=alternatives):
         one = request
@@ -220,7 +225,12 @@ def _with_count(request: Request, count: int) -> Iterator[Request]:
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:
-        raise UsageError(f"count: {shown(value)} is not allowed; allowed: 1 … {MAX_COUNT}")
+        raise UsageError(
+            "count: {value} is not allowed; allowed: {allowed}",
+            field="count",
+            value=shown(value),
+            allowed=f"1 … {MAX_COUNT}",
+        )
     return value
 
 
@@ -237,11 +247,22 @@ def within(folder: Path, output: str, *, make: bool = False) -> Path:
         there = _nearest(parent, folder)
         # Below it is nothing yet, and so no link: it alone decides where the path leads.
         if not Path(os.path.realpath(there)).is_relative_to(os.path.realpath(folder)):
-            raise UsageError(f"output: {parent} is a link that leads out of the output folder")
+            raise UsageError(
+                "output: {path} is a link that leads out of the output folder",
+                field="output",
+                value=output,
+                path=parent,
+            )
         if make:
             make_folder(parent)
     except (OSError, ValueError) as error:
-        raise UsageError(f"output: {parent} cannot be a folder: {reason(error)}") from None
+        raise UsageError(
+            "output: {path} cannot be a folder: {why}",
+            field="output",
+            value=output,
+            path=parent,
+            why=reason(error),
+        ) from None
     return path
 
 
@@ -260,7 +281,9 @@ def _nearest(path: Path, top: Path) -> Path:
             path = path.parent
             continue
         if not stat.S_ISDIR(mode):
-            raise UsageError(f"output: {path} is a file, and so no folder for others")
+            raise UsageError(
+                "output: {path} is a file, and so no folder for others", field="output", path=path
+            )
         break
     return path
 
@@ -270,9 +293,13 @@ def _output(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"output: {shown(value)} is not a file name")
+        raise UsageError("output: {value} is not a file name", field="output", value=shown(value))
     if not all(map(is_safe, value)):
-        raise UsageError(f"output: {shown(value)} holds characters that no file name should")
+        raise UsageError(
+            "output: {value} holds characters that no file name should",
+            field="output",
+            value=shown(value),
+        )
     windows, posix = PureWindowsPath(value), PurePosixPath(value)
     bad = (
         windows.drive
@@ -286,7 +313,15 @@ def _output(value: object) -> str | None:
         or any(char in '<>:"|?*' for char in value)
     )
     if bad:
-        raise UsageError(f"output: {shown(value)} is not a plain path within the output folder")
+        raise UsageError(
+            "output: {value} is not a plain path within the output folder",
+            field="output",
+            value=shown(value),
+        )
     if posix.suffix.lower() != ".png":
-        raise UsageError(f"output: {shown(value)} does not end in .png, and the service makes PNG")
+        raise UsageError(
+            "output: {value} does not end in .png, and the service makes PNG",
+            field="output",
+            value=shown(value),
+        )
     return "/".join(windows.parts)

@@ -80,8 +80,10 @@ def _json_records(file: BinaryIO) -> Iterator[Record]:
         except _Unreadable as error:
             yield Record(number, None, str(error))
         except NotAnObject as error:
-            at = f"is not valid JSON at column {error.column}: " if error.column else ""
-            yield Record(number, None, at + error.why)
+            why = str(error.why)
+            if error.column:
+                why = f"is not valid JSON at column {error.column}: {why}"
+            yield Record(number, None, why)
         else:
             yield Record(number, fields, None)
 
