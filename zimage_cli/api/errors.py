@@ -7,6 +7,7 @@ The classes carry facts only, and never change once they are raised: who knows m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -87,7 +88,7 @@ class ZimageError(Exception):
         return None if self.advice is None else str(self.advice)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Mapping[str, Any]:
         """What the message speaks of, by name."""
         return self.said.facts
 

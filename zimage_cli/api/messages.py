@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 
@@ -15,11 +16,11 @@ class Message:
 
     __slots__ = ("facts", "template")
     template: str
-    facts: dict[str, Any]
+    facts: Mapping[str, Any]
 
     def __init__(self, template: str, /, **facts: Any) -> None:
         object.__setattr__(self, "template", template)
-        object.__setattr__(self, "facts", facts)
+        object.__setattr__(self, "facts", MappingProxyType(facts))
 
     def __str__(self) -> str:
         return self.template.format_map(self.facts) if self.facts else self.template
@@ -34,10 +35,10 @@ class Message:
         raise AttributeError(f"a Message cannot be changed: {name}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.template, self.facts)
+        return _message, (self.template, dict(self.facts))
 
 
-def _again(template: str, facts: dict[str, Any]) -> Message:
+def _message(template: str, facts: dict[str, Any]) -> Message:
     return Message(template, **facts)
 
 

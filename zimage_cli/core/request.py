@@ -271,8 +271,8 @@ def _unsendable(text: str) -> list[Message]:
         else:
             found.append(
                 Message(
-                    "holds the control character U+{code:04X} at character {place}",
-                    code=ord(char),
+                    "holds the control character U+{number:04X} at character {place}",
+                    number=ord(char),
                     place=place + 1,
                 )
             )
