@@ -28,6 +28,13 @@ def test_a_message_cannot_be_changed() -> None:
     assert str(message) == "1"
 
 
+def test_messages_are_equal_by_template_and_facts() -> None:
+    assert Message("{n}", n=1) == Message("{n}", n=1)
+    assert Message("{n}", n=1) != Message("{n}", n=2)
+    assert Message("{n}", n=1) != Message("1")
+    assert Message("1") != "1"
+
+
 def test_a_listing_stands_between_its_messages() -> None:
     assert f"{Listing(', ', [Message('{n}', n=1), 'two'])}." == "1, two."
     assert str(Listing(", ", [])) == ""
@@ -48,7 +55,9 @@ def test_what_a_value_is_travels_with_how_it_is_shown() -> None:
 )
 def test_messages_survive_pickle_and_copy(whole: Message) -> None:
     for again in (pickle.loads(pickle.dumps(whole)), copy.copy(whole), copy.deepcopy(whole)):
-        assert (str(again), again.facts.keys()) == (str(whole), whole.facts.keys())
+        assert again == whole
+        assert hash(again) == hash(whole)
+        assert str(again) == str(whole)
         assert getattr(again.facts.get("a"), "plain", None) == getattr(
             whole.facts.get("a"), "plain", None
         )

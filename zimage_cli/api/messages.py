@@ -31,6 +31,14 @@ class Message:
     def __repr__(self) -> str:
         return f"Message({str(self)!r})"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return (self.template, self.facts) == (other.template, other.facts)
+
+    def __hash__(self) -> int:
+        return hash(self.template)
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Message cannot be changed: {name}")
 

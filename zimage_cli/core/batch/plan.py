@@ -97,7 +97,7 @@ class Planner:
         """Yield the pictures of this shard in order, and every line that cannot be used."""
         for record in records:
             if record.fields is None:
-                yield Invalid(record.line, (record.problem or "cannot be read",))
+                yield Invalid(record.line, (str(record.problem or "cannot be read"),))
                 continue
             try:
                 yield from self._items(record.line, dict(record.fields))
