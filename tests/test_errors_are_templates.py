@@ -23,22 +23,16 @@ PACKAGE = Path(zimage_cli.__file__).parent
 
 NOT_YET = (
     "api/wire.py",
-    "cli/batch",
     "cli/config/",
-    "cli/generate.py",
     "cli/history.py",
     "cli/output.py",
-    "cli/plan.py",
     "cli/regions/",
-    "cli/sweep.py",
     "cli/validate.py",
-    "core/batch/crew.py",
-    "core/batch/runner.py",
     "core/checks.py",
     "core/config_file.py",
-    "core/job.py",
     "core/keys.py",
     "core/ledger.py",
+    "core/making/engine.py",
     "core/recover.py",
     "core/settings.py",
 )

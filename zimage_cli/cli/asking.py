@@ -5,12 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import reason
+from zimage_cli.core.making.money import count_of, money
 from zimage_cli.core.request import Request, parse_json_object, parse_request
 from zimage_cli.core.settings import Flags, Settings, resolve
+
+if TYPE_CHECKING:
+    from zimage_cli.cli.output import Output
+    from zimage_cli.core.batch.check import FilePlan
+    from zimage_cli.core.making.plan import Plan
 
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
@@ -68,6 +74,39 @@ def read_request(
 def given(**options: Any) -> dict[str, object]:
     """Return the options that were given: not None."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def agree(out: Output, plan: Plan | FilePlan, *, yes: bool, aloud: bool) -> None:
+    """Hold a plan's price against `--max-cost`, say it, and ask where it is much.
+
+    `aloud` says it whatever it is. Raises UsageError where it is too much or nobody can be asked,
+    typer.Exit for a no.
+    """
+    estimate, bound = plan.estimate, plan.options.max_cost
+    estimate.refuse_over(bound, plan.settings.target.host)
+    if aloud or bound is not None or estimate.is_much:
+        cost = "free: sandbox" if estimate.free else f"list price {money(estimate.cost)}"
+        out.note(f"{count_of(estimate.pictures)}, {cost}")
+    if estimate.is_much and not yes:
+        confirm(out, f"This costs up to {money(estimate.cost)}.")
+
+
+def confirm(out: Output, text: str) -> None:
+    """Ask whether to go on. Raises UsageError without a terminal, typer.Exit for a no."""
+    import typer
+
+    from zimage_cli.cli.errors import INTERRUPTED_STATUS
+    from zimage_cli.cli.signals import raising
+
+    if not (sys.stdin and sys.stdin.isatty() and out.stderr.isatty()):
+        raise UsageError(
+            "{text} Nothing was sent.", hint="Add --yes to agree beforehand.", text=text
+        )
+    with raising():
+        agreed = typer.confirm(f"{text} Go on?", err=True)
+    if not agreed:
+        out.say("Nothing was sent.")
+        raise typer.Exit(INTERRUPTED_STATUS)
 
 
 def check(

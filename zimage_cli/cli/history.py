@@ -172,11 +172,11 @@ def _not_recoverable(candidate: Candidate) -> ZimageError:
 
 def _places(output_dir: Path | None) -> tuple[Path | None, Path]:
     """Return the folder that was asked for, None for none, and the one for what has none."""
-    from zimage_cli.cli.session import pictures_folder
+    from zimage_cli.core.save import FOLDER
     from zimage_cli.core.settings import Flags, resolve
 
     settings = resolve(Environment.current(), Flags(output_dir=output_dir))
-    default = pictures_folder(settings.output_dir.value)
+    default = settings.output_dir.value / FOLDER
     return (default if output_dir is not None else None), default
 
 

@@ -226,10 +226,10 @@ def _block(text: str) -> Text:
 def _online(settings: Settings) -> Check:
     with ExitStack() as stack:
         if settings.target.api_root is None:
-            from zimage_cli.cli.session import destination
+            from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
 
-            whom = destination(settings, stack)
-            return _ask_at(whom.api_root, whom.key, "sandbox")
+            root = stack.enter_context(Sandbox()).api_root
+            return _ask_at(root, SANDBOX_KEY, "sandbox")
         found = settings.require_key()
         return _ask(settings, found.value.reveal(), found.source)
 
