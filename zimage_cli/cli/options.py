@@ -45,14 +45,16 @@ def sweep(
                 "{one} and {other} contradict each other: give only one", one=one, other=other
             )
     if not 1 <= count <= MAX_COUNT:
+        more = count > MAX_COUNT
         raise UsageError(
             "--count: {value} is not allowed; allowed: {allowed}",
             hint="For more, give the prompt several lines of a file: zimage batch FILE"
-            if count > MAX_COUNT
+            if more
             else None,
             field="count",
             value=count,
             allowed=f"1 … {MAX_COUNT}",
+            nearest=MAX_COUNT if more else 1,
         )
     from zimage_cli.core.making.jobs import ONE, Sweep
 
