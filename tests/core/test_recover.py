@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import AddressRefused, NotSavedError, UsageError
+from zimage_cli.api.errors import AddressRefused, NotSavedError, Stopped, UsageError
 from zimage_cli.core.ledger import LOST, MADE, SAVED, Ledger
 from zimage_cli.core.recover import (
     BUSY,
@@ -18,12 +18,15 @@ from zimage_cli.core.recover import (
     EXPIRED,
     GONE,
     READY,
+    RECOVERED,
     Candidate,
     TakenError,
     candidates,
     fetch_again,
+    find,
     pick,
     recover,
+    recover_all,
 )
 from zimage_cli.sandbox.faults import Fault
 
@@ -238,7 +241,7 @@ def test_states(unsaved: Any, columns: dict[str, Any], state: str, words: str) -
     )
     [found] = states(one)
     assert found.state == state
-    assert words in found.words
+    assert words in str(found.words)
 
 
 @pytest.mark.parametrize("status", ["sending", "saved", "failed", "lost"])
@@ -278,6 +281,19 @@ def test_picking(unsaved: Any) -> None:
         pick(found, [9, 1, 7])
 
 
+@pytest.fixture
+def three_unsaved(unsaved: Any) -> Any:
+    """A studio with three pictures that were not fetched; the second is too old."""
+    one = unsaved()
+    one.server.script(once("picture-500"), once("picture-500"))
+    for _ in range(2):
+        with pytest.raises(NotSavedError):
+            one.make()
+    with contextlib.closing(sqlite3.connect(one.ledger)) as db, db:
+        db.execute("UPDATE generation SET answered_at = ? WHERE id = 2", (old(24.5),))
+    return one
+
+
 # -- several at once, and what will never be had -----------------------------------------------
 
 
@@ -296,7 +312,8 @@ def test_a_picture_is_fetched_by_one_at_a_time(unsaved: Any, recovering: Any) ->
         # Not even twice by the same.
         assert not other.claim(1)
         [found] = states(one)
-        assert (found.state, found.words) == (CLAIMED, "another zimage is fetching it right now")
+        assert found.state == CLAIMED
+        assert str(found.words) == "another zimage is fetching it right now"
         with contextlib.closing(Ledger(one.ledger)) as book:
             for run in both_ways(book, one, found.entry):
                 with pytest.raises(TakenError, match="Another zimage is fetching 1 right now"):
@@ -436,3 +453,55 @@ def test_a_path_that_no_file_can_have_is_told(unsaved: Any, recovering: Any) -> 
     with pytest.raises(NotSavedError, match="no such name is possible"):
         recovering(one)
     assert one.entry.status == MADE
+
+
+# -- all of them -------------------------------------------------------------------------------
+
+
+def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> None:
+    one = three_unsaved
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        found = find(book)
+        assert book.claim(3)
+        every = {"folder": None, "default_folder": one.base}
+        told = list(recover_all(book, one.maker.client, found, **every))
+        assert [result.state for result in told] == [RECOVERED, EXPIRED, CLAIMED]
+        assert [result.failed for result in told] == [False, False, False]
+        assert isinstance(told[2].error, TakenError)
+        assert told[0].document == {
+            "id": 1,
+            "state": "recovered",
+            "path": str(told[0].path),
+            "errors": [],
+        }
+        # By its number it is tried whatever its state, and a failure where it is not had.
+        named = find(book, [3, 2])
+        told = list(recover_all(book, one.maker.client, named, by_name=True, **every))
+        assert [(result.entry.id, result.state) for result in told] == [
+            (3, CLAIMED),
+            (2, RECOVERED),
+        ]
+        assert [result.failed for result in told] == [True, False]
+        assert told[0].document["errors"][0]["message"] == (
+            "3 was not fetched: another zimage is fetching it right now."
+        )
+
+
+def test_a_cancelled_wire_ends_it(three_unsaved: Any) -> None:
+    one = three_unsaved
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        running = recover_all(
+            book, one.maker.client, find(book), folder=None, default_folder=one.base
+        )
+        assert next(running).state == RECOVERED
+        one.maker.client.cancel()
+        assert next(running).state == EXPIRED
+        with pytest.raises(Stopped):
+            next(running)
+        assert book.claim(3)
+
+
+def test_without_a_history_there_is_nothing() -> None:
+    assert find(None) == []
+    with pytest.raises(UsageError, match="nothing to recover under 7"):
+        find(None, [7])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import reason
-from zimage_cli.core.request import Request, parse_json_object, parse_request
-from zimage_cli.core.settings import Flags, Settings, resolve
+from zimage_cli.core.recorded import request_fields
+from zimage_cli.core.request import parse_json_object
+from zimage_cli.core.requested import check
+
+__all__ = ["check", "given", "read_request", "read_stdin"]
 
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
@@ -47,9 +49,9 @@ def read_request(
     if prompt == "-":
         prompt = read_stdin("the prompt on standard input")
     if request is not None:
-        return parse_json_object(request, "--request"), prompt
+        return request_fields(parse_json_object(request, "--request")), prompt
     if file == "-":
-        return parse_json_object(read_stdin("--file -"), "--file -"), prompt
+        return request_fields(parse_json_object(read_stdin("--file -"), "--file -")), prompt
     if file is not None:
         try:
             with Path(file).open("rb") as stream:
@@ -57,29 +59,11 @@ def read_request(
         except (OSError, ValueError) as error:
             why = reason(error) if isinstance(error, OSError) else str(error)
             raise UsageError(f"--file {file}: {why}") from None
-        return parse_json_object(_decode(data, f"--file {file}"), f"--file {file}"), prompt
+        where = f"--file {file}"
+        return request_fields(parse_json_object(_decode(data, where), where)), prompt
     return {}, prompt
 
 
 def given(**options: Any) -> dict[str, object]:
     """Return the options that were given: not None."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def check(
-    source: Mapping[str, object],
-    overrides: Mapping[str, object],
-    settings: Settings,
-    flags: Flags,
-) -> tuple[Request, Settings]:
-    """Check a request against the settings and return both, resolved again for its `base_url`.
-
-    Raises RequestInvalid with all problems.
-    """
-    defaults = {"size": settings.size.value, "prompt_extend": settings.prompt_extend.value}
-    request = parse_request(source, overrides=overrides, defaults=defaults)
-    if request.base_url is not None:
-        settings = resolve(
-            settings.environment, flags, request_base_url=request.base_url, config=settings.config
-        )
-    return request, settings
