@@ -10,7 +10,6 @@ import _signal  # type: ignore[import-not-found]
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
-import gc
 import os
 import sys
 
@@ -22,9 +21,10 @@ def run() -> None:
     """
     if sys.argv[1:] == ["--version"] and _print_version():
         return
-    # What a start loads stays until the end: looking through it for garbage, again and again, makes
-    # the start a tenth slower.
-    gc.set_threshold(50_000, 20, 50)
+    from zimage_cli.cli import process
+
+    process.collect_rarely()
+    process.spare_imports()
     from zimage_cli.cli.main import main
 
     status = main(sys.argv[1:])

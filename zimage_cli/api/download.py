@@ -17,7 +17,7 @@ from zimage_cli.api.endpoint import is_loopback_host, without_query
 from zimage_cli.api.errors import AddressRefused, NotSavedError, Pace, Stopped
 from zimage_cli.api.lines import Line
 from zimage_cli.api.png import PngCheck, PngError, PngInfo
-from zimage_cli.api.wire import Wire, load_httpx, transport_errors
+from zimage_cli.api.wire import Wire, transport_errors
 
 if TYPE_CHECKING:
     import httpx
@@ -99,7 +99,8 @@ def _next_hop(url: str, location: str) -> str:
 @contextmanager
 def _answer(client: Wire, url: str, give_up: float) -> Iterator[tuple[Line, httpx.Response]]:
     """Ask for a picture, for the length of a `with`; what breaks in it becomes a typed error."""
-    httpx = load_httpx()
+    import httpx
+
     quiet, connect = _quiet(client), min(limits.CONNECT_TIMEOUT, client.timeout)
     failures: tuple[type[Exception], ...] = (PngError, *transport_errors())
     with client.line(url, quiet + connect, pictures=True) as line:

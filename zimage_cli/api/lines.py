@@ -1,4 +1,4 @@
-"""A client's connections: each serves one exchange at a time, has a deadline, can be cancelled.
+"""Connections: each serves one exchange at a time, which has a deadline and can be cancelled.
 
 httpcore bounds every single read, not their sum, and a thread that waits in one can only be woken
 through its socket. So every exchange has a line of its own, whose sockets are known.
@@ -28,6 +28,9 @@ _LAST_WORDS = 1.0
 
 _OPENED = (".connect_tcp.complete", ".start_tls.complete")
 """How the names of httpcore's events end that hand out a stream: straight, by proxy, by SOCKS."""
+
+KEPT = 10
+"""Idle connections of a kind that a pool keeps between runs, as httpx itself would."""
 
 Kind = tuple[bool, bool, bool]
 """What exchanges have in common that may use the same line: TLS, no proxy, for pictures."""
@@ -79,14 +82,63 @@ class Line:
             sock.close()
 
 
-class Lines:
-    """All lines of a client; `keep` of each kind stay open for later exchanges."""
+class Pool:
+    """Lines that nothing uses at the moment, for whoever needs one next; safe between threads."""
 
-    def __init__(self, build: Callable[[Kind], httpx.Client], keep: int) -> None:
+    def __init__(self, build: Callable[[Kind], httpx.Client]) -> None:
         self._build = build
-        self._keep = keep
         self._idle: dict[Kind, list[Line]] = {}
-        self._opening = threading.Lock()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def prepare(self, kind: Kind) -> None:
+        """Have an idle line of a kind."""
+        with self._lock:
+            if not self._idle.get(kind) and not self._closed:
+                self._idle[kind] = [Line(self._build(kind))]
+
+    def take(self, kind: Kind) -> Line:
+        """Give out a line: an idle one, or a new one."""
+        with self._lock:
+            idle = self._idle.get(kind)
+            return idle.pop() if idle else Line(self._build(kind))
+
+    def put(self, kind: Kind, line: Line, keep: int) -> None:
+        """Take a line back, or close it where so many of its kind are idle already."""
+        with self._lock:
+            idle = self._idle.setdefault(kind, [])
+            kept = len(idle) < keep and not self._closed
+            if kept:
+                idle.append(line)
+        if not kept:
+            line.close()
+
+    def trim(self, keep: int = KEPT) -> None:
+        """Close idle lines until no more than so many of each kind are left."""
+        with self._lock:
+            for idle in self._idle.values():
+                while len(idle) > keep:
+                    idle.pop(0).close()
+
+    def close(self) -> None:
+        """Close what is idle; what is in use closes when its exchange ends."""
+        with self._lock:
+            self._closed = True
+        self.trim(0)
+
+
+class Lines:
+    """The exchanges of one run; `keep` of each kind of line stay in the pool while it lasts."""
+
+    def __init__(self, pool: Pool, keep: int) -> None:
+        self._pool = pool
+        self._keep = keep
         self._busy: set[Line] = set()
         self._changed = threading.Condition()
         """Guards `_busy` and the watch."""
@@ -116,21 +168,14 @@ class Lines:
                 line.shut()
 
     def close(self) -> None:
-        """Close what is idle; what is in use closes when its exchange ends."""
-        with self._opening:
-            self._keep = 0
-            for lines in self._idle.values():
-                for line in lines:
-                    line.close()
-            self._idle.clear()
+        """Leave in the pool what the next run may use."""
+        self._pool.trim()
         with self._changed:
             self._changed.notify()
 
     def prepare(self, kind: Kind) -> None:
         """Have an idle line of a kind."""
-        with self._opening:
-            if not self._idle.get(kind) and self._keep:
-                self._idle[kind] = [Line(self._build(kind))]
+        self._pool.prepare(kind)
 
     @contextmanager
     def lend(self, kind: Kind, seconds: float) -> Iterator[Line]:
@@ -139,23 +184,20 @@ class Lines:
         Raises Stopped when the lines are cancelled. After an error the line is not used again.
         """
         self.check()
-        with self._opening:
-            idle = self._idle.get(kind)
-            line = idle.pop() if idle else Line(self._build(kind))
+        line = self._pool.take(kind)
         sound = False
         try:
             self._begin(line, time.monotonic() + seconds)
             yield line
-            sound = not line.ended
+            sound = True
         finally:
             with self._changed:
                 self._busy.discard(line)
-            with self._opening:
-                kept = self._idle.setdefault(kind, [])
-                sound = sound and len(kept) < self._keep
-                if sound:
-                    kept.append(line)
-            if not sound:
+                # From here on nothing of this run can end it: another may use it.
+                sound = sound and not line.ended
+            if sound:
+                self._pool.put(kind, line, self._keep)
+            else:
                 line.close()
 
     def _begin(self, line: Line, deadline: float) -> None:

@@ -1,6 +1,6 @@
 """The wire: one place that opens connections.
 
-httpx is loaded here and when first needed. The key is a header of the calls to the API origin and
+httpx is loaded when it is first needed. The key is a header of the calls to the API origin and
 of nothing else: it is no default of the client, redirects are not followed, and pictures are
 fetched by requests that never had it.
 """
@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from math import inf
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api import limits
@@ -30,7 +28,7 @@ from zimage_cli.api.errors import (
     Stopped,
     ZimageError,
 )
-from zimage_cli.api.lines import Kind, Line, Lines
+from zimage_cli.api.lines import KEPT, Kind, Line, Lines, Pool
 from zimage_cli.api.payload import USER_AGENT, WireRequest
 
 if TYPE_CHECKING:
@@ -48,47 +46,6 @@ _LENGTHS = frozenset({"content-length", "transfer-encoding"})
 """Headers that tell where an answer ends."""
 _PROXIES = frozenset({"ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"})
 _PROXY_HINT = "See HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in the environment."
-
-
-def load_httpx() -> Any:
-    """Import httpx, and httpcore below it, without what no picture needs."""
-    if "httpcore" not in sys.modules:
-        with _spared():
-            import httpcore  # noqa: F401
-            import httpx
-    import httpx
-
-    return httpx
-
-
-@contextmanager
-def _spared() -> Iterator[None]:
-    """Keep httpx from importing what it would not use here.
-
-    click, with pygments and rich, is for a command line of httpx's own: 45 ms where it is
-    installed. socksio is for SOCKS proxies, 5 ms; whether there is one must be known when httpx is
-    first loaded. certifi is a list of authorities: we trust the system's, and httpx imports it all
-    the same, for 6 ms; only TLS to a proxy, which httpcore sets up by itself, takes it.
-    """
-    proxies = [
-        value.lower() for name, value in os.environ.items() if name.lower().endswith("_proxy")
-    ]
-    spared: dict[str, ModuleType | None] = {"click": None}
-    if not any(proxy.startswith("socks") for proxy in proxies):
-        spared["socksio"] = None
-    if not any(proxy.startswith("https:") for proxy in proxies):
-        spared["certifi"] = ModuleType("certifi")
-    with _sparing:
-        ours = {name: stand_in for name, stand_in in spared.items() if name not in sys.modules}
-        sys.modules.update(ours)  # type: ignore[arg-type]
-        try:
-            yield
-        finally:
-            for name in ours:
-                sys.modules.pop(name, None)
-
-
-_sparing = threading.RLock()
 
 
 def tls_context() -> ssl.SSLContext:
@@ -109,15 +66,30 @@ class ModelsAnswer(NamedTuple):
     request_id: str | None
 
 
-class Wire:
-    """Calls to the service and its picture host; safe to share between threads.
+def open_pool() -> Pool:
+    """Open a place for idle connections, to be shared by the wires of many runs."""
+    return Pool(_open)
 
-    `timeout` is how long, in seconds, an answer may take once the request is sent.
+
+class Wire:
+    """Calls of one run to the service and its picture host; safe to share between threads.
+
+    `timeout` is how long, in seconds, an answer may take once the request is sent. `connections`
+    is how many of a kind stay open while nothing uses them. With a `pool` they outlive this wire,
+    and runs that share it do not end each other's exchanges; without one they are its own.
     """
 
-    def __init__(self, *, timeout: float = limits.READ_TIMEOUT, connections: int = 10) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = limits.READ_TIMEOUT,
+        connections: int = KEPT,
+        pool: Pool | None = None,
+    ) -> None:
         self.timeout = timeout
-        self._lines = Lines(_open, keep=connections)
+        self._owned = pool is None
+        self._pool = pool or open_pool()
+        self._lines = Lines(self._pool, keep=connections)
 
     def __enter__(self) -> Wire:
         return self
@@ -135,11 +107,13 @@ class Wire:
             self._lines.prepare(_kind(url, pictures=True))
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections but those that a pool keeps for the next run."""
         self._lines.close()
+        if self._owned:
+            self._pool.close()
 
     def cancel(self) -> None:
-        """End all exchanges and waits, from any thread: they raise Stopped, as do all later ones.
+        """End its exchanges and waits, from any thread: they raise Stopped, as do all later ones.
 
         A request that has not left will not leave. An answer that has arrived whole is still given.
         A thread that only connects is not woken, and raises Stopped when it has a connection.
@@ -152,7 +126,7 @@ class Wire:
         return self._lines.cancelled
 
     def sleep(self, seconds: float) -> None:
-        """Sleep; raises Stopped at once when the client is cancelled."""
+        """Sleep; raises Stopped at once when the wire is cancelled."""
         self._lines.sleep(seconds)
 
     def generate(
@@ -214,7 +188,7 @@ class Wire:
         try:
             status, answer_headers, body = self._exchange(request, key, clock, timeout)
         except AnswerLost as error:
-            raise ConnectionFailed(f"{host_of(url)} did not answer the check.") from error
+            raise ConnectionFailed("{host} did not answer the check.", host=host_of(url)) from error
         done = time.monotonic()
         if status != 200 or error_fields(body).get("code"):
             raise error_for(status, body, answer_headers)
@@ -238,7 +212,8 @@ class Wire:
     def _exchange(
         self, request: WireRequest, key: str, clock: _Clock, timeout: float
     ) -> tuple[int, Mapping[str, str], bytes]:
-        httpx = load_httpx()
+        import httpx
+
         connect = min(limits.CONNECT_TIMEOUT, timeout)
         clock.started = time.monotonic()
         with (
@@ -264,7 +239,8 @@ class Wire:
         self, url: str, key: str, line: Line, clock: _Clock, timeout: float
     ) -> Iterator[None]:
         """Turn httpx's errors into ours: what decides is whether the whole request had left."""
-        httpx = load_httpx()
+        import httpx
+
         host = origin_of(url)
         try:
             yield
@@ -314,24 +290,23 @@ def _kind(url: str, *, pictures: bool) -> Kind:
 def _open(kind: Kind) -> httpx.Client:
     """Build an httpx client; its TLS context is its own, as a handshake locks it."""
     tls, direct, _ = kind
-    module = load_httpx()
     from http.cookiejar import CookieJar, DefaultCookiePolicy
 
+    import httpx
+
     try:
-        with _spared():
-            client: httpx.Client = module.Client(
-                # A client for plain http never speaks TLS; reading certificates takes 20 ms.
-                verify=tls_context() if tls else False,
-                trust_env=not direct,
-                follow_redirects=False,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
-            )
-    except (ValueError, ImportError, module.InvalidURL) as error:
+        return httpx.Client(
+            # A client for plain http never speaks TLS; reading certificates takes 20 ms.
+            verify=tls_context() if tls else False,
+            trust_env=not direct,
+            follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
+        )
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise ConfigurationError(
-            f"The proxy settings cannot be used: {error}", hint=_PROXY_HINT
+            "The proxy settings cannot be used: {why}", hint=_PROXY_HINT, why=error
         ) from None
-    return client
 
 
 def _read(
@@ -416,11 +391,12 @@ def transport_errors() -> tuple[type[Exception], ...]:
     A SOCKS proxy that talks nonsense, and a host name that no resolver takes, come through as the
     errors of the libraries below.
     """
-    httpx = load_httpx()
+    import httpx
+
     found: tuple[type[Exception], ...]
     found = (httpx.TransportError, httpx.StreamError, httpx.DecodingError, UnicodeError)
     socksio = sys.modules.get("socksio")
-    # None: another thread is keeping it out at this very moment.
+    # None: the command line keeps it out, where no SOCKS proxy is set.
     if socksio is not None:
         # httpcore asserts that a SOCKS proxy answers in turn.
         found += (socksio.SOCKSError, AssertionError)
@@ -440,7 +416,8 @@ def _proxy_hint(url: str) -> str | None:
 
 
 def _reason(error: Exception, line: Line, timeout: float) -> str:
-    httpx = load_httpx()
+    import httpx
+
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {min(timeout, limits.CONNECT_TIMEOUT):g} s"
     if isinstance(error, httpx.TimeoutException) or line.expired:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import reason
-from zimage_cli.core.recorded import request_fields
+from zimage_cli.core.making.money import count_of, money
 from zimage_cli.core.request import parse_json_object
-from zimage_cli.core.requested import check
 
-__all__ = ["check", "given", "read_request", "read_stdin"]
+if TYPE_CHECKING:
+    from zimage_cli.cli.output import Output
+    from zimage_cli.core.batch.check import FilePlan
+    from zimage_cli.core.making.plan import Plan
 
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
@@ -40,8 +42,19 @@ def read_request(
 ) -> tuple[dict[str, object], str | None]:
     """Return the fields of `--request` or `--file`, and the prompt with `-` read from stdin.
 
-    Raises UsageError.
+    What zimage recorded of a picture is taken as its request. Raises UsageError.
     """
+    source, prompt = _read_request(prompt, request, file)
+    if source:
+        from zimage_cli.core.recorded import request_fields
+
+        source = request_fields(source)
+    return source, prompt
+
+
+def _read_request(
+    prompt: str | None, request: str | None, file: str | None
+) -> tuple[dict[str, object], str | None]:
     if request is not None and file is not None:
         raise UsageError("--request and --file both give the request", hint="Give only one.")
     if prompt == "-" and file == "-":
@@ -49,9 +62,9 @@ def read_request(
     if prompt == "-":
         prompt = read_stdin("the prompt on standard input")
     if request is not None:
-        return request_fields(parse_json_object(request, "--request")), prompt
+        return parse_json_object(request, "--request"), prompt
     if file == "-":
-        return request_fields(parse_json_object(read_stdin("--file -"), "--file -")), prompt
+        return parse_json_object(read_stdin("--file -"), "--file -"), prompt
     if file is not None:
         try:
             with Path(file).open("rb") as stream:
@@ -59,11 +72,43 @@ def read_request(
         except (OSError, ValueError) as error:
             why = reason(error) if isinstance(error, OSError) else str(error)
             raise UsageError(f"--file {file}: {why}") from None
-        where = f"--file {file}"
-        return request_fields(parse_json_object(_decode(data, where), where)), prompt
+        return parse_json_object(_decode(data, f"--file {file}"), f"--file {file}"), prompt
     return {}, prompt
 
 
 def given(**options: Any) -> dict[str, object]:
     """Return the options that were given: not None."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def agree(out: Output, plan: Plan | FilePlan, *, yes: bool, aloud: bool) -> None:
+    """Hold a plan's price against `--max-cost`, say it, and ask where it is much.
+
+    `aloud` says it whatever it is. Raises UsageError where it is too much or nobody can be asked,
+    typer.Exit for a no.
+    """
+    estimate, bound = plan.estimate, plan.options.max_cost
+    estimate.refuse_over(bound, plan.settings.target.host)
+    if aloud or bound is not None or estimate.is_much:
+        cost = "free: sandbox" if estimate.free else f"list price {money(estimate.cost)}"
+        out.note(f"{count_of(estimate.pictures)}, {cost}")
+    if estimate.is_much and not yes:
+        confirm(out, f"This costs up to {money(estimate.cost)}.")
+
+
+def confirm(out: Output, text: str) -> None:
+    """Ask whether to go on. Raises UsageError without a terminal, typer.Exit for a no."""
+    import typer
+
+    from zimage_cli.cli.errors import INTERRUPTED_STATUS
+    from zimage_cli.cli.signals import raising
+
+    if not (sys.stdin and sys.stdin.isatty() and out.stderr.isatty()):
+        raise UsageError(
+            "{text} Nothing was sent.", hint="Add --yes to agree beforehand.", text=text
+        )
+    with raising():
+        agreed = typer.confirm(f"{text} Go on?", err=True)
+    if not agreed:
+        out.say("Nothing was sent.")
+        raise typer.Exit(INTERRUPTED_STATUS)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zimage_cli.api.errors import UsageError
+from zimage_cli.core.making.jobs import MAX_COUNT
+
+if TYPE_CHECKING:
+    from zimage_cli.core.making.jobs import Sweep
 
 PICTURE = "Picture"
 SERVICE = "Service"
@@ -15,20 +19,60 @@ SAVING = "Saving"
 REPORT = "Report"
 RUN = "Run"
 
-MAX_COUNT = 10_000
 
-
-def check_count(count: int) -> int:
-    """Return `--count` where it is allowed. Raises UsageError."""
+def sweep(
+    *,
+    count: int,
+    expand: bool,
+    size: str | None,
+    sizes: str | None,
+    seed: int | None,
+    seeds: str | None,
+    no_seed: bool,
+) -> Sweep:
+    """Return how the options multiply a request. Raises UsageError for those that contradict."""
+    given = {
+        "--size": size is not None,
+        "--sizes": sizes is not None,
+        "--seed": seed is not None,
+        "--seeds": seeds is not None,
+        "--no-seed": no_seed,
+    }
+    for one, other in _CONTRADICTIONS:
+        if given[one] and given[other]:
+            raise UsageError(
+                "{one} and {other} contradict each other: give only one", one=one, other=other
+            )
     if not 1 <= count <= MAX_COUNT:
         raise UsageError(
-            f"--count: {count} is not allowed; allowed: 1 … {MAX_COUNT}",
+            "--count: {value} is not allowed; allowed: {allowed}",
             hint="For more, give the prompt several lines of a file: zimage batch FILE"
             if count > MAX_COUNT
             else None,
+            field="count",
+            value=count,
+            allowed=f"1 … {MAX_COUNT}",
         )
-    return count
+    from zimage_cli.core.making.jobs import ONE, Sweep
 
+    if not (count > 1 or expand or sizes is not None or seeds is not None or no_seed):
+        return ONE
+    listed_sizes: tuple[str, ...] = ()
+    listed_seeds: tuple[int, ...] = ()
+    if sizes is not None or seeds is not None:
+        from zimage_cli.core.expand import parse_seeds, parse_sizes
+
+        listed_sizes = parse_sizes(sizes) if sizes is not None else ()
+        listed_seeds = parse_seeds(seeds) if seeds is not None else ()
+    return Sweep(count, expand, listed_sizes, listed_seeds, no_seed)
+
+
+_CONTRADICTIONS = (
+    ("--size", "--sizes"),
+    ("--seed", "--seeds"),
+    ("--seed", "--no-seed"),
+    ("--seeds", "--no-seed"),
+)
 
 Size = Annotated[
     str | None,

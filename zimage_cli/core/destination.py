@@ -21,6 +21,8 @@ class Destination:
     region: str
     workspace: str | None
     key: str = field(repr=False)
+    key_hint: str | None = None
+    """What to do where the service refuses the key."""
 
     @property
     def origin(self) -> str:

@@ -17,8 +17,8 @@ from zimage_cli.core.files import open_own, write_whole
 from zimage_cli.core.prices import cost
 
 if TYPE_CHECKING:
+    from zimage_cli.api.download import Fetched
     from zimage_cli.core.destination import Destination
-    from zimage_cli.core.picture import Picture
     from zimage_cli.core.run import Run
 
 FOLDER = "aliyun-zimage-turbo"
@@ -28,7 +28,7 @@ def facts(
     run: Run,
     destination: Destination,
     status: str,
-    picture: Picture | None,
+    fetched: Fetched | None,
     error: BaseException | None,
 ) -> dict[str, Any]:
     """Return what an evidence file says: never a key, never the signed part of an address."""
@@ -59,12 +59,17 @@ def facts(
             "usage": answer.usage,
         },
         "request_id": answer.request_id if answer else getattr(error, "request_id", None),
-        "picture": None if picture is None else saved_facts(picture.path, picture.fetched),
+        "picture": None if fetched is None else saved_facts(_path(run), fetched),
         "price": cost(price),
         "attempts": run.attempts,
         "history_id": run.entry,
         "error": None if error is None else ledger.error_facts(error),
     }
+
+
+def _path(run: Run) -> str:
+    path = run.picture.path if run.picture is not None else None
+    return "-" if path is None else str(path)
 
 
 def write(folder: Path, facts: dict[str, Any], *, started: datetime, number: int | None) -> Path:

@@ -7,15 +7,19 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.characters import INVISIBLE, is_safe
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.sizes import dimensions
 from zimage_cli.core.text import shown
+
+if TYPE_CHECKING:
+    from zimage_cli.core.making.jobs import Sweep
+    from zimage_cli.core.request import Request
 
 DEFAULT_TEMPLATE = "{date}-{time}-{slug}-{seed}.png"
 SUFFIX = ".png"
@@ -115,6 +119,16 @@ class NameTemplate:
         _check_ends(text, parts)
         return cls(text, tuple(parts))
 
+    def varied(self, sweep: Sweep) -> NameTemplate:
+        """Return the template for pictures of a sweep: the default one also says what varies."""
+        if self.text != DEFAULT_TEMPLATE or not (sweep.expand or len(sweep.sizes) > 1):
+            return self
+        parts = "{date}-{time}-{slug}-{seed}"
+        if len(sweep.sizes) > 1:
+            parts += "-{size}"
+        # A slug is cut: it may not show which words vary.
+        return NameTemplate.parse(parts + ("-{n}.png" if sweep.expand else ".png"))
+
     def render(
         self,
         *,
@@ -143,6 +157,25 @@ class NameTemplate:
             stem = stem[: -len(SUFFIX)]
         stem = _cut(stem, NAME_BYTES - len(SUFFIX) - len("-") - len(FALLBACK_SLUG))
         return _unreserved(stem.rstrip(". ") or FALLBACK_SLUG) + SUFFIX
+
+
+def name_of(
+    request: Request,
+    template: NameTemplate,
+    *,
+    region: str,
+    number: int = 1,
+    when: datetime | None = None,
+) -> str:
+    """Return the file name of a picture; `when` is now where it is not given."""
+    return template.render(
+        prompt=request.prompt,
+        seed=request.seed,
+        size=request.size,
+        region=region,
+        n=number,
+        when=when or datetime.now(UTC).astimezone(),
+    )
 
 
 def numbered(path: Path, k: int) -> Path:

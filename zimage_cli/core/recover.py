@@ -28,6 +28,7 @@ from zimage_cli.core.files import reason, remove_abandoned, sync_folder
 from zimage_cli.core.names import NameTemplate, numbered
 from zimage_cli.core.picture import saved_facts
 from zimage_cli.core.save import FolderPlace
+from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
@@ -181,10 +182,10 @@ def candidates(book: Ledger, ids: Collection[int] = ()) -> list[Candidate]:
 
     Those among `ids` too that were given up as lost, as long as an address is known.
     """
-    found = book.with_status(ledger.MADE)
+    found = book.with_status(Status.MADE)
     known = {entry.id for entry in found}
     named = (book.entry(number) for number in sorted(set(ids) - known))
-    found += [entry for entry in named if entry and entry.status == ledger.LOST and entry.image_url]
+    found += [entry for entry in named if entry and entry.status == Status.LOST and entry.image_url]
     return [Candidate(entry, _state(entry)) for entry in found]
 
 
@@ -196,7 +197,7 @@ def _state(entry: Entry) -> str:
         return BUSY
     if entry.region == SANDBOX:
         return GONE
-    if entry.status == ledger.LOST:
+    if entry.status == Status.LOST:
         return LOST
     until = entry.expires_at
     if until is None or datetime.now(UTC) >= until:
@@ -237,7 +238,7 @@ def _claimed(book: Ledger, entry: Entry) -> Iterator[Path | None]:
     """
     if not book.claim(entry.id):
         now = book.entry(entry.id)
-        if now is not None and now.status == ledger.SAVED and now.path:
+        if now is not None and now.status == Status.SAVED and now.path:
             yield Path(now.path)
             return
         raise TakenError(
@@ -365,7 +366,7 @@ def _fetch(
 def _give_up(book: Ledger, entry: Entry, error: NotSavedError) -> None:
     """Note that a picture will never be fetched; its address stays, for who wants to try again."""
     with suppress(ConfigurationError):
-        book.ended(entry.id, ledger.LOST, error)
+        book.ended(entry.id, Status.LOST, error)
 
 
 def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
@@ -376,7 +377,7 @@ def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
         with suppress(OSError, ValueError):
             evidence.update(
                 Path(entry.evidence_path),
-                status=ledger.SAVED,
+                status=Status.SAVED,
                 picture=saved_facts(str(path), fetched),
                 error=None,
                 recovered=ledger.now(),

@@ -11,6 +11,7 @@ from zimage_cli.api.payload import WireRequest
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
+    from zimage_cli.api.download import Fetched
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
 
@@ -22,7 +23,7 @@ class Run:
     request: Request
     wire: WireRequest
     wanted: str
-    tags: Mapping[str, str]
+    tags: Mapping[str, str | None]
     started: datetime
     began: float
     begun: bool = False
@@ -33,8 +34,10 @@ class Run:
     maybe_billed: bool = False
     """Whether a try before this one may have been made."""
     answer: Answer | None = None
+    answered_at: str | None = None
     noted: bool = False
     """Whether the answer is in the ledger."""
+    fetched: Fetched | None = None
     picture: Picture | None = None
     """The picture, once it is in its place."""
 

@@ -14,6 +14,7 @@ from typing import IO
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import (
+    free_bytes,
     make_folder,
     make_temporary,
     make_writable_folder,
@@ -70,7 +71,7 @@ def _check_name(path: Path) -> None:
 
 
 class FolderPlace:
-    """A folder of pictures, or one file in it where `filename` is given.
+    """A folder of pictures; `filename` is the first one's name, where that is known.
 
     Nothing that exists is overwritten without `overwrite`, and nothing that this run saved even
     then: a number is added.
@@ -101,7 +102,14 @@ class FolderPlace:
 
     def wanted(self, name: str) -> str:
         """Return the path for a picture of that name, before any number is added."""
-        return str(self.folder / (self.filename or _spelled(name)))
+        return str(self.folder / _spelled(name))
+
+    def room(self) -> int | None:
+        """Return the bytes that the disk still takes, None where nobody knows."""
+        try:
+            return free_bytes(self.folder)
+        except OSError:
+            return None
 
     def publish(self, temporary: Path, path: Path) -> Path:
         """Give a finished file its name and return the name it got. Raises OSError."""
@@ -160,6 +168,9 @@ class StreamPlace:
     def wanted(self, name: str) -> str:  # noqa: ARG002 - a stream has one name
         """Return `-`."""
         return "-"
+
+    def room(self) -> None:
+        """Do nothing: nobody knows what a stream takes."""
 
     @contextmanager
     def draft(self, wanted: str) -> Iterator[StreamDraft]:  # noqa: ARG002

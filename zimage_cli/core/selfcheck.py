@@ -15,8 +15,7 @@ from zimage_cli.core.environment import Environment
 from zimage_cli.core.files import make_writable_folder, reason, write_whole
 from zimage_cli.core.history_file import HistoryFull, HistoryLocked
 from zimage_cli.core.ledger import Ledger
-from zimage_cli.core.request import Request, prompt_warning
-from zimage_cli.core.requested import check as check_against
+from zimage_cli.core.request import Request, parse_request, prompt_warning
 from zimage_cli.core.settings import Flags, Settings, resolve
 from zimage_cli.core.text import visible
 
@@ -96,7 +95,7 @@ def validate(
         try:
             # Where the settings are unusable, the request is looked at all the same.
             plain = settings or resolve(Environment({}, None), Flags())
-            asked, its_settings = check_against(*request(), plain, flags)
+            asked, its_settings = _parsed(*request(), plain, flags)
         except ZimageError as error:
             checks.append(failed("request", error))
         else:
@@ -163,6 +162,22 @@ def write_report(base: Path, checks: Sequence[Check]) -> Path:
     text = "\n".join([first, *(check.line for check in checks)]) + "\n"
     write_whole(path, text.encode("utf-8", "backslashreplace"))
     return path
+
+
+def _parsed(
+    source: Mapping[str, object],
+    overrides: Mapping[str, object],
+    settings: Settings,
+    flags: Flags,
+) -> tuple[Request, Settings]:
+    """Return a request, and the settings resolved again for its `base_url`."""
+    defaults = {"size": settings.size.value, "prompt_extend": settings.prompt_extend.value}
+    request = parse_request(source, overrides=overrides, defaults=defaults)
+    if request.base_url is not None:
+        settings = resolve(
+            settings.environment, flags, request_base_url=request.base_url, config=settings.config
+        )
+    return request, settings
 
 
 def _request(asked: Request) -> Iterator[Check]:

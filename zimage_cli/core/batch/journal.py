@@ -20,6 +20,9 @@ NAME = "results.jsonl"
 LOCK_NAME = ".zimage-batch.lock"
 FRESH = "fresh"
 """The status of a record that says: what stands above belongs to an earlier batch."""
+BEGUN = "begun"
+"""The status of a batch's first record. It has the salt that its seeds are drawn with, so that what
+belongs together gets the same seed in whichever run it is made."""
 _LONGEST = 16 * 1024 * 1024
 """Bytes of a line: four times the longest answer. More is no record, and would fill the memory."""
 
@@ -32,20 +35,21 @@ class Journal:
         self._lock = threading.Lock()
         self._handle: int | None = None
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """Yield every whole record, oldest first; a line torn by a power cut is passed over.
+    def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield every whole record with its place, oldest first.
+
+        A line torn by a power cut is passed over.
 
         Raises UsageError where the file cannot be read.
         """
         try:
             with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
+                place = 0
                 for line in iter(partial(file.readline, _LONGEST), b""):
-                    try:
-                        record = json.loads(line)
-                    except (ValueError, RecursionError):
-                        continue
-                    if isinstance(record, dict):
-                        yield record
+                    record = _record(line)
+                    if record is not None:
+                        yield place, record
+                    place += len(line)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -53,6 +57,15 @@ class Journal:
                 f"{self.path} cannot be read: {reason(error)}",
                 hint="Move it away, or give the batch another folder with --output.",
             ) from None
+
+    def record_at(self, place: int) -> dict[str, Any] | None:
+        """Return the record that `records` gave with a place; None where it cannot be read now."""
+        try:
+            with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
+                file.seek(place)
+                return _record(file.readline(_LONGEST))
+        except OSError:
+            return None
 
     def append(self, record: dict[str, Any]) -> None:
         """Add a record. Raises OSError.
@@ -78,6 +91,14 @@ class Journal:
             if self._handle is not None:
                 os.close(self._handle)
                 self._handle = None
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _open(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""The threads of a batch and what they need: as much as the machine gives."""
+"""The threads of a run and what they need: as much as the machine gives."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ class Crew:
         except (RuntimeError, MemoryError) as error:
             if not self.askers:
                 raise ConfigurationError(
-                    f"This machine starts no thread for the work ({error}). Nothing was sent.",
+                    "This machine starts no thread for the work ({why}). Nothing was sent.",
                     hint=SCARCE_HINT,
+                    why=error,
                 ) from None
             self.askers, self.savers = (self.askers + 1) // 2, self.savers // 2
 
@@ -65,24 +66,25 @@ class Crew:
 
 
 def room_for(lines: int, *, sandbox: bool) -> int:
-    """Raise the limit of open files for so many lines in flight; return how many there can be."""
+    """Return how many of so many lines can be in flight, by the present limit of open files."""
     try:
         import resource
     except ImportError:
         return lines
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = _open_files() + _SPARE_FILES
-    a_line = _FILES_A_LINE * (2 if sandbox else 1)
-    wanted = used + a_line * lines
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft == resource.RLIM_INFINITY:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
         return lines
-    if soft < limit:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-        except (ValueError, OSError):
-            limit = soft
-    return lines if limit >= wanted else max(1, (limit - used) // a_line)
+    room = (limit - files_for(0, sandbox=sandbox)) // _a_line(sandbox=sandbox)
+    return min(lines, max(1, room))
+
+
+def files_for(lines: int, *, sandbox: bool) -> int:
+    """Return how many files this process has open with so many more lines in flight."""
+    return _open_files() + _SPARE_FILES + _a_line(sandbox=sandbox) * lines
+
+
+def _a_line(*, sandbox: bool) -> int:
+    return _FILES_A_LINE * (2 if sandbox else 1)
 
 
 def _open_files() -> int:
