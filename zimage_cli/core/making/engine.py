@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, NamedTuple
 
+from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import (
     Billed,
     ConfigurationError,
@@ -261,26 +262,26 @@ class Engine:
         watch = self._watcher.started(job)
         run = maker.new_run(request, wanted, self._progress.tags(job) if self._progress else None)
         try:
-            maker.ask(run, watch, on_lost=partial(self._lost_a_try, amount, lost))
+            maker.ask(run, watch, on_lost=partial(self._lost_a_try, maker, amount, lost))
         except ZimageError as error:
-            self._settle(amount, error.billed)
+            self._settle(maker, amount, error.billed)
             if lost and not error.maybe_billed:
                 # A try before this one may be on the bill.
                 error = lost[-1]
             self._failed(job, maker, request, error, run)
             return None
         except BaseException:
-            self._settle(amount, Billed.NO)
+            self._settle(maker, amount, Billed.NO)
             if lost:
                 self._failed(job, maker, request, lost[-1], run)
             raise
-        self._settle(amount, Billed.YES)
+        self._settle(maker, amount, Billed.YES)
         return _Answered(job, maker, run, watch)
 
-    def _settle(self, amount: Decimal, billed: Billed) -> None:
+    def _settle(self, maker: Maker, amount: Decimal, billed: Billed) -> None:
         self._budget.settle(amount, billed=billed is not Billed.NO)
         with self._book:
-            self.tally.billed[billed] += 1
+            self.tally.billed[_on_the_bill(maker, billed)] += 1
 
     def _begin_flight(self, maker: Maker) -> bool:
         """Wait until the disk has room for one more picture in flight; False at the run's end.
@@ -373,7 +374,7 @@ class Engine:
     def _saved(self, job: Job, picture: Picture, run: Run | None = None) -> None:
         from zimage_cli.core.outcome import Outcome
 
-        sandbox = picture.region == "sandbox"
+        sandbox = picture.region == SANDBOX
         self._end(
             Outcome(
                 job,
@@ -417,7 +418,7 @@ class Engine:
                 whom.region,
                 whom.origin,
                 error=error,
-                billed=Billed.NO if whom.region == "sandbox" else error.billed,
+                billed=_on_the_bill(maker, error.billed),
                 price=whom.price(prompt_extend=request.prompt_extend),
                 history_id=run.entry if run else None,
                 attempts=run.attempts if run else 0,
@@ -457,11 +458,13 @@ class Engine:
             self._watcher.address(outcome.job, run.curl(Path(run.wanted).name))
         self._watcher.ended(outcome)
 
-    def _lost_a_try(self, amount: Decimal, lost: list[ZimageError], error: ZimageError) -> None:
+    def _lost_a_try(
+        self, maker: Maker, amount: Decimal, lost: list[ZimageError], error: ZimageError
+    ) -> None:
         """Note a try that may be billed and is made again; the end, where that is too much."""
         lost.append(error)
         with self._book:
-            self.tally.billed[Billed.MAYBE] += 1
+            self.tally.billed[_on_the_bill(maker, Billed.MAYBE)] += 1
         if not self._budget.spend(amount):
             self.stop()
 
@@ -469,6 +472,11 @@ class Engine:
         with self._book:
             self.tally.fatal = self.tally.fatal or error
         self.stop()
+
+
+def _on_the_bill(maker: Maker, billed: Billed) -> Billed:
+    """Return what a bill has to do with it: the sandbox writes none."""
+    return Billed.NO if maker.destination.region == SANDBOX else billed
 
 
 def status_of(error: ZimageError) -> Status:
