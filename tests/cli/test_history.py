@@ -62,13 +62,15 @@ def test_on_a_fresh_machine(zimage: Any, home: Path) -> None:
 
 def test_list_is_newest_first(unpaced: None, service: Any) -> None:
     service.script("ok", "DataInspectionFailed", "reset", "picture-expired")
-    service.generate("first", "-n", "2", "--seed", "1", status=4)
-    service.generate("second  with\nlines", "-n", "2", "--seed", "3", status=6)
+    for status in (0, 4):
+        service.generate("first", status=status)
+    for status in (6, 8):
+        service.generate("second  with\nlines", status=status)
     run = service("history", "list")
     assert run.stderr == ""
     assert run.lines[0].split() == ["id", "when", "status", "size", "prompt"]
     found = [(line.split()[0], line.split()[3]) for line in run.lines[2:]]
-    assert found == [("4", "made"), ("3", "lost"), ("2", "failed"), ("1", "saved")]
+    assert found == [("4", "made"), ("3", "lost"), ("2", "refused"), ("1", "saved")]
     assert "second with lines" in run.lines[2]
     assert len(service("history", "list", "--limit", "2").lines) == 4
     document = service("history", "list", "--json", "-l", "1").json
@@ -121,7 +123,7 @@ def test_show_a_failure(service: Any) -> None:
     service.script("IPInfringementSuspect")
     service.generate("a fox", status=4)
     run = service("history", "show", "1")
-    assert "status            failed: not made, not billed\n" in run.stdout
+    assert "status            refused: by content moderation, not billed\n" in run.stdout
     assert "suspected of being involved in IP infringement. (IPInfringementSuspect)" in run.stdout
     error = service("history", "show", "1", "--json").json["entry"]["error"]
     assert error["code"] == "IPInfringementSuspect"
@@ -130,7 +132,8 @@ def test_show_a_failure(service: Any) -> None:
 
 def test_recover_lists_saves_and_skips(unpaced: None, service: Any, home: Path) -> None:
     service.script(*[Fault("picture-expired", count=1)] * 3)
-    service.generate("a fox", "--seed", "1", "-n", "3", "-o", "foxes/", status=8)
+    for seed in "123":
+        service.generate("a fox", "--seed", seed, "-o", "foxes/", status=8)
     age(home, 24.5, 2)
     run = service("history", "recover", "--dry-run")
     assert run.stdout == ""

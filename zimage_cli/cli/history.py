@@ -33,11 +33,12 @@ app = App(
 )
 
 _STILL_THERE = "What was not saved can still be fetched: zimage history recover"
-_STYLES = {"saved": "green", "made": "yellow", "failed": "red", "lost": "red"}
+_STYLES = {"saved": "green", "made": "yellow", "refused": "red", "failed": "red", "lost": "red"}
 _MEANINGS = {
     "sending": "asked for, not answered yet",
     "made": "made and billed, not saved: zimage history recover",
     "saved": "made and saved",
+    "refused": "by content moderation, not billed",
     "failed": "not made, not billed",
     "lost": "may have been made and billed, and there is no picture",
 }
