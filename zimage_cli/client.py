@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.errors import ConfigurationError, UsageError
 from zimage_cli.core.environment import Environment
+from zimage_cli.core.keys import Key
 from zimage_cli.core.making.jobs import ONE, Sweep, variants
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.observer import Watcher
@@ -87,12 +88,12 @@ class Client:
             sandbox=sandbox or None,
         )
         self.settings = resolve(environment or Environment.current(), self._flags)
-        self._api_key = None if api_key is None else _key(api_key)
+        self._api_key = None if api_key is None else Key(api_key.strip())
         self._on_warning = on_warning
         self._opening = threading.Lock()
         self._stack = ExitStack()
         self._ledger: SafeLedger | None = None
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[Key, Pace] = {}
         self._sandbox: Destination | None = None
         self._runs: set[Running] = set()
         self._closed = False
@@ -465,25 +466,20 @@ class Client:
             return None
         from zimage_cli.core.pace import Pace
 
+        account = Key(whom.key)
         with self._opening:
-            if whom.key not in self._paces:
+            if account not in self._paces:
                 history = settings.environment.ledger_file()
                 path = history.with_name(PACE_NAME) if history else None
                 pace = Pace(settings.rps.value, key=whom.key, path=path)
                 self._stack.callback(pace.close)
-                self._paces[whom.key] = pace
-            return self._paces[whom.key]
+                self._paces[account] = pace
+            return self._paces[account]
 
 
 _BATCH_HINT = (
     "A batch makes up to 1,000,000 of each line of a file, with the same options: zimage batch FILE"
 )
-
-
-def _key(text: str) -> Any:
-    from zimage_cli.core.keys import Key, check_key
-
-    return Key(check_key(text))
 
 
 def _outcomes(client: Client, plan: Plan, watcher: Watcher) -> Iterator[Outcome]:

@@ -69,7 +69,7 @@ def facts(
 
 def _path(run: Run) -> str:
     path = run.picture.path if run.picture is not None else None
-    return "-" if path is None else str(path)
+    return "-" if path is None else str(path.absolute())
 
 
 def write(folder: Path, facts: dict[str, Any], *, started: datetime, number: int | None) -> Path:

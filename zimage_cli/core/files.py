@@ -308,6 +308,16 @@ def free_bytes(folder: Path) -> int | None:
     return stat.f_bavail * stat.f_frsize if stat.f_blocks else None
 
 
+def largest_file() -> int | None:
+    """Return how many bytes a file of this process may have (`ulimit -f`), None for any number."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 def reason(error: OSError | ValueError) -> str:
     """Return why a path cannot be used: an OSError's own words, without the path.
 

@@ -15,6 +15,7 @@ from typing import IO
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import (
     free_bytes,
+    largest_file,
     make_folder,
     make_temporary,
     make_writable_folder,
@@ -107,9 +108,11 @@ class FolderPlace:
     def room(self) -> int | None:
         """Return the bytes that the disk still takes, None where nobody knows."""
         try:
-            return free_bytes(self.folder)
+            free = free_bytes(self.folder)
         except OSError:
             return None
+        largest = largest_file()
+        return largest if free is None else free if largest is None else min(free, largest)
 
     def publish(self, temporary: Path, path: Path) -> Path:
         """Give a finished file its name and return the name it got. Raises OSError."""

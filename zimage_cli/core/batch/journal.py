@@ -20,9 +20,6 @@ NAME = "results.jsonl"
 LOCK_NAME = ".zimage-batch.lock"
 FRESH = "fresh"
 """The status of a record that says: what stands above belongs to an earlier batch."""
-BEGUN = "begun"
-"""The status of a batch's first record. It has the salt that its seeds are drawn with, so that what
-belongs together gets the same seed in whichever run it is made."""
 _LONGEST = 16 * 1024 * 1024
 """Bytes of a line: four times the longest answer. More is no record, and would fill the memory."""
 
