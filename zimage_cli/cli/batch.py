@@ -38,7 +38,9 @@ app = App()
 @app.command(
     epilog="Examples:\n\nzimage batch prompts.txt --sandbox\n\n"
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
-    "zimage batch prompts.csv -o pictures/ --retry-failed"
+    "zimage batch prompts.csv -o pictures/ --retry-failed",
+    document={"type": "summary"},
+    statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def batch(
     file: Annotated[

@@ -44,7 +44,9 @@ app = App()
     "zimage generate 'A calm lake at dawn' --size '1280*720'\n\n"
     "zimage generate 'A fox in the snow' -n 4 --seed 7 -o foxes/\n\n"
     "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
-    "echo 'A red kite' | zimage generate - --json"
+    "echo 'A red kite' | zimage generate - --json",
+    document={"images": []},
+    statuses=(0, 2, 3, 4, 5, 6, 7, 8, 130),
 )
 def generate(
     prompt: Annotated[

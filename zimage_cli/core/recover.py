@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits, retry
 from zimage_cli.api.endpoint import SANDBOX
@@ -18,8 +18,11 @@ from zimage_cli.api.errors import (
     DiskError,
     NotSavedError,
     UsageError,
+    ZimageError,
 )
+from zimage_cli.api.messages import Message
 from zimage_cli.core import evidence, ledger
+from zimage_cli.core.advice import error_documents
 from zimage_cli.core.entry import moment, why_refused
 from zimage_cli.core.files import reason, remove_abandoned, sync_folder
 from zimage_cli.core.names import NameTemplate, numbered
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
     from zimage_cli.core.ledger import Ledger
 
 READY, EXPIRED, BUSY, GONE = "ready", "expired", "busy", "gone"
-CLAIMED, LOST = "claimed", "lost"
+CLAIMED, LOST, RECOVERED = "claimed", "lost", "recovered"
+
+_WHERE_IT_WENT = "Where it went, when that has ended: zimage history show {number}"
 
 _GONE_FOR_GOOD = frozenset({403, 404, 410})
 
@@ -51,27 +56,125 @@ class Candidate:
     state: str
 
     @property
-    def words(self) -> str:
+    def words(self) -> Message:
         """Return the state as a sentence for a person."""
         until = self.entry.expires_at
         if self.state == READY and until is not None:
             left = until - datetime.now(UTC)
             hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
-            return f"can be fetched for {hours} h {minutes} min more"
+            return Message(
+                "can be fetched for {hours} h {minutes} min more", hours=hours, minutes=minutes
+            )
         if self.state == EXPIRED and until is None and self.entry.answered_at is not None:
-            return "made nobody knows when: the history has no date for it"
+            return Message("made nobody knows when: the history has no date for it")
         return {
-            EXPIRED: f"over {limits.URL_LIFETIME_HOURS} h old: the service has dropped it",
-            BUSY: f"zimage process {self.entry.pid} is still saving it",
-            GONE: "made by the sandbox, which has ended",
-            CLAIMED: "another zimage is fetching it right now",
-            LOST: "given up before",
-        }.get(self.state, self.state)
+            EXPIRED: Message(
+                "over {hours} h old: the service has dropped it", hours=limits.URL_LIFETIME_HOURS
+            ),
+            BUSY: Message("zimage process {pid} is still saving it", pid=self.entry.pid),
+            GONE: Message("made by the sandbox, which has ended"),
+            CLAIMED: Message("another zimage is fetching it right now"),
+            LOST: Message("given up before"),
+        }.get(self.state, Message(self.state))
 
     @property
     def hopeless(self) -> bool:
         """Tell whether not even trying makes sense, or it is being done right now."""
         return self.state == CLAIMED or self.entry.region == SANDBOX
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of a candidate: `state` is `recovered` where it has a path now, else its own.
+
+    `error` says why it was not fetched; it is no failure where the picture was `skipped`.
+    """
+
+    entry: Entry
+    state: str
+    path: Path | None = None
+    error: ZimageError | None = None
+    skipped: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether it was to be fetched and was not."""
+        return self.error is not None and not self.skipped
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """Its error objects in `--json`."""
+        if self.error is None or self.skipped:
+            return []
+        return error_documents(self.error, prompt=self.entry.prompt)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The picture's object in `--json`."""
+        path = None if self.path is None else str(self.path)
+        return {"id": self.entry.id, "state": self.state, "path": path, "errors": self.errors}
+
+
+def find(book: Ledger | None, ids: Sequence[int] = ()) -> list[Candidate]:
+    """Return what can be recovered, or what has these ids. Raises UsageError for an unknown id."""
+    return pick(candidates(book, ids) if book else [], ids)
+
+
+def untouched(found: list[Candidate]) -> list[Recovered]:
+    """Return the candidates as they are, none of them tried."""
+    return [Recovered(candidate.entry, candidate.state) for candidate in found]
+
+
+def recover_all(
+    book: Ledger,
+    wire: Wire,
+    found: list[Candidate],
+    *,
+    folder: Path | None,
+    default_folder: Path,
+    by_name: bool = False,
+) -> Iterator[Recovered]:
+    """Fetch candidates one after the other, into `folder` or where each was meant to go.
+
+    Without `by_name` only those that are ready are tried. With it all are, whatever their state: a
+    GET is free. Raises Stopped when the wire is cancelled.
+    """
+    clear(found, folder, default_folder)
+    for candidate in found:
+        entry, state = candidate.entry, candidate.state
+        if state != READY and not by_name:
+            yield Recovered(entry, state)
+            continue
+        try:
+            if candidate.hopeless:
+                raise _not_recoverable(candidate)
+            path = recover(
+                book, wire, entry, folder, default_folder=default_folder, sleep=wire.sleep
+            )
+        except TakenError as error:
+            # Skipped among others, but a failure where it was asked for by name.
+            yield Recovered(entry, state if by_name else CLAIMED, error=error, skipped=not by_name)
+        except ZimageError as error:
+            yield Recovered(entry, state, error=error)
+        else:
+            yield Recovered(entry, RECOVERED, path)
+
+
+def _not_recoverable(candidate: Candidate) -> NotSavedError:
+    number, words = candidate.entry.id, candidate.words
+    if candidate.entry.region == SANDBOX:
+        return NotSavedError(
+            "{number} cannot be recovered: {words}.",
+            hint="Its prompt and seed, to make it again: zimage history show {number}",
+            number=number,
+            words=words,
+        )
+    return NotSavedError(
+        "{number} was not fetched: {words}.",
+        hint=_WHERE_IT_WENT,
+        number=number,
+        words=words,
+    )
 
 
 def candidates(book: Ledger, ids: Collection[int] = ()) -> list[Candidate]:
@@ -139,8 +242,7 @@ def _claimed(book: Ledger, entry: Entry) -> Iterator[Path | None]:
             yield Path(now.path)
             return
         raise TakenError(
-            f"Another zimage is fetching {entry.id} right now.",
-            hint="Where it went, when that has ended: zimage history show " + str(entry.id),
+            "Another zimage is fetching {number} right now.", hint=_WHERE_IT_WENT, number=entry.id
         )
     try:
         yield None
@@ -205,7 +307,9 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
                 try:
                     sync_folder(path.parent)
                 except OSError as error:
-                    raise DiskError(f"{path.parent} cannot be written: {reason(error)}.") from None
+                    raise DiskError(
+                        "{path} cannot be written: {why}.", path=path.parent, why=reason(error)
+                    ) from None
                 _note(book, entry, path.absolute(), fetched)
                 return path.absolute()
         number += 1
@@ -226,7 +330,7 @@ def _fetch(
     url = entry.image_url or ""
     refused = why_refused(entry)
     if refused is not None:
-        _give_up(book, entry, error := AddressRefused(refused))
+        _give_up(book, entry, error := AddressRefused("{why}", why=refused))
         raise error
     try:
         with FolderPlace(wanted.parent).draft(str(wanted)) as draft:
@@ -247,10 +351,14 @@ def _fetch(
             _give_up(book, entry, error)
         raise
     except OSError as error:
-        raise DiskError(f"{wanted} could not be written: {reason(error)}.") from None
+        raise DiskError(
+            "{path} could not be written: {why}.", path=wanted, why=reason(error)
+        ) from None
     except ValueError as error:
         # What somebody wrote into the history is a name that no file can have.
-        raise NotSavedError(f"{wanted} could not be written: {reason(error)}.") from None
+        raise NotSavedError(
+            "{path} could not be written: {why}.", path=wanted, why=reason(error)
+        ) from None
     _note(book, entry, path, fetched)
     return path
 
@@ -298,13 +406,14 @@ def _local(created: str) -> datetime:
     return datetime.now(UTC).astimezone()
 
 
-def pick(found: list[Candidate], ids: list[int]) -> list[Candidate]:
+def pick(found: list[Candidate], ids: Sequence[int]) -> list[Candidate]:
     """Return the candidates with these ids, all of them for none. Raises UsageError."""
     by_id = {candidate.entry.id: candidate for candidate in found}
     unknown = [str(number) for number in ids if number not in by_id]
     if unknown:
         raise UsageError(
-            f"nothing to recover under {', '.join(unknown)}",
+            "nothing to recover under {ids}",
             hint="See what is recoverable: zimage history recover --dry-run",
+            ids=", ".join(unknown),
         )
     return [by_id[number] for number in ids] if ids else found

@@ -28,7 +28,7 @@ def show(
     key, problem = _key(settings)
     rows = [key if name == "key" else getattr(settings, name) for name in NAMES]
     if as_json:
-        output.json(_document(settings, rows, problem))
+        output.document("ok", **_document(settings, rows, problem))
     else:
         _print_table(output, rows)
         _print_notes(output, settings)
@@ -65,10 +65,9 @@ def _key(settings: Settings) -> tuple[Setting[Any], ZimageError | None]:
 
 def _document(
     settings: Settings, rows: list[Setting[Any]], problem: ZimageError | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     config, ledger = settings.config.path, settings.environment.ledger_file()
     return {
-        "schema": 1,
         "config_file": str(config) if config else None,
         "history_file": str(ledger) if ledger else None,
         "settings": {row.name: {"value": _plain(row.value), "source": row.source} for row in rows},

@@ -32,6 +32,24 @@ if TYPE_CHECKING:
 
 app = App()
 
+_NO_REGION: dict[str, Any] = {
+    "name": None,
+    "id": None,
+    "active": False,
+    "active_source": None,
+    "endpoint": None,
+    "host": None,
+    "hosts": {},
+    "price": None,
+    "price_prompt_extend": None,
+    "key": None,
+    "key_source": None,
+    "key_problem": None,
+    "key_stored": False,
+    "data": None,
+    "key_page": None,
+}
+"""What `--json` says of a region, empty."""
 
 _PRICE = "price a picture"
 _EXTENDED = "with prompt_extend"
@@ -47,21 +65,24 @@ def regions(context: typer.Context) -> None:
         list_regions()
 
 
-@app.command("list", epilog="Examples:\n\nzimage regions list\n\nzimage regions list --json")
+@app.command(
+    "list",
+    epilog="Examples:\n\nzimage regions list\n\nzimage regions list --json",
+    document={"active": None, "active_source": None, "api_root": None, "regions": []},
+)
 def list_regions(as_json: Json = False) -> None:
     """List the regions: hosts, prices, keys, and which one is active and why."""
     output, environment = Output(), Environment.current()
     active = resolve(environment)
     facts = [_facts(environment, active, region) for region in REGIONS]
     if as_json:
-        document = {
-            "schema": 1,
-            "active": active.target.region_name,
-            "active_source": active.region.source,
-            "api_root": active.target.api_root,
-            "regions": [*map(_json, facts), _sandbox_json(active)],
-        }
-        output.json(document)
+        output.document(
+            "ok",
+            active=active.target.region_name,
+            active_source=active.region.source,
+            api_root=active.target.api_root,
+            regions=[*map(_json, facts), _sandbox_json(active)],
+        )
     else:
         _print_list(output, facts)
         _print_elsewhere(output, active)
@@ -72,6 +93,7 @@ def list_regions(as_json: Json = False) -> None:
 @app.command(
     "show",
     epilog="Examples:\n\nzimage regions show singapore\n\nzimage regions show cn-beijing --json",
+    document=_NO_REGION,
 )
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A region's name or id.")],
@@ -85,7 +107,7 @@ def show(
         shown = (
             _sandbox_json(active) if region is None else _json(_facts(environment, active, region))
         )
-        output.json({"schema": 1, **shown})
+        output.document("ok", **shown)
     elif region is None:
         _print_rows(output, _sandbox_rows(active))
     else:
@@ -105,6 +127,8 @@ app.command(
     "ping",
     epilog="Examples:\n\nzimage regions ping\n\nzimage regions ping singapore --json\n\n"
     "zimage regions ping --all",
+    document={"regions": []},
+    statuses=(0, 2, 3, 5, 6, 7),
 )(ping)
 
 
@@ -202,21 +226,12 @@ def _json(facts: _Facts) -> dict[str, Any]:
 def _sandbox_json(active: Settings) -> dict[str, Any]:
     is_active = active.target.is_sandbox
     return {
+        **_NO_REGION,
         "name": SANDBOX,
-        "id": None,
         "active": is_active,
         "active_source": active.region.source if is_active else None,
         "endpoint": SANDBOX,
-        "host": None,
-        "hosts": {},
-        "price": None,
-        "price_prompt_extend": None,
-        "key": None,
-        "key_source": None,
-        "key_problem": None,
-        "key_stored": False,
         "data": "nothing leaves this machine",
-        "key_page": None,
     }
 
 
