@@ -404,7 +404,7 @@ def test_what_a_cancel_has_shut_is_not_used_again(
     for thread in asking:
         thread.start()
     with Wire(timeout=60, pool=pool) as steady:
-        for _ in range(200):
+        for _ in range(60):
             get(steady, server)
     done.set()
     for thread in asking:

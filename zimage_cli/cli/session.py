@@ -82,10 +82,14 @@ def open_maker(
             place=place,
             policy=retry.Policy(settings.retries.value, retry_lost),
             template=template,
-            evidence=settings.output_dir.value / evidence.FOLDER if keep_evidence else None,
+            evidence=_evidence(settings, whom) if keep_evidence else None,
             pace=_pace(settings, whom, stack),
             sleep=client.sleep,
         )
+
+
+def _evidence(settings: Settings, whom: Destination) -> evidence.Evidence:
+    return evidence.Evidence(settings.output_dir.value / evidence.FOLDER, whom)
 
 
 def _tell_without_row(ledger: SafeLedger, output: Output) -> None:
