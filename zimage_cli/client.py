@@ -388,14 +388,14 @@ class Client:
     def _maker(self, plan: Plan | FilePlan, place: Place, wire: Wire) -> Maker:
         """Open what making pictures needs; nothing is sent where nothing can be saved."""
         from zimage_cli.api import retry
-        from zimage_cli.core import evidence
+        from zimage_cli.core.evidence import FOLDER, Evidence
         from zimage_cli.core.job import Maker
 
         settings = plan.settings
         whom = self._destination(settings)
         place.prepare()
         ledger = self._history(wire.sleep)
-        folder = settings.output_dir.value / evidence.FOLDER
+        folder = settings.output_dir.value / FOLDER
         return Maker(
             wire=wire,
             destination=whom,
@@ -403,7 +403,7 @@ class Client:
             place=place,
             policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
             template=plan.template,
-            evidence=folder if plan.keep_evidence else None,
+            evidence=Evidence(folder, whom) if settings.evidence.value else None,
             pace=self._pace(settings, whom),
             sleep=wire.sleep,
         )

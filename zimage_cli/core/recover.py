@@ -377,6 +377,7 @@ def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
         with suppress(OSError, ValueError):
             evidence.update(
                 Path(entry.evidence_path),
+                entry.id,
                 status=Status.SAVED,
                 picture=saved_facts(str(path), fetched),
                 error=None,
