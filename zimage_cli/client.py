@@ -22,6 +22,7 @@ from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.observer import Watcher
 from zimage_cli.core.request import Request, draw_seed, parse_request, prompt_warning
 from zimage_cli.core.settings import Flags, Settings, resolve
+from zimage_cli.core.source import Kind
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
@@ -49,11 +50,13 @@ PACE_NAME = "pace.db"
 class Client:
     """Makes pictures with one set of settings; safe to share between threads.
 
-    Every argument stands for the setting of its name and outranks environment and config file.
-    `api_key` stands for all places where a key is looked for. `sandbox` asks the stand-in inside
-    this process: no key, no cost. `on_warning` hears what is worth knowing and stops nothing. A
-    context manager; `close` waits for what is in flight. Raises UsageError and ConfigurationError
-    where the settings cannot be used.
+    `settings` are those of `zimage config show`, by name (`endpoint`, `workspace`, `size`,
+    `timeout`, `evidence`, …); they, and the others that stand here by name, outrank environment and
+    config file. `api_key` stands for all places where a key is looked for. `sandbox` asks the
+    stand-in inside this process: no key, no cost. `on_warning` hears what is worth knowing and
+    stops nothing. A context manager; `close` waits for what is in flight. Raises UsageError and
+    ConfigurationError where the settings cannot be used, TypeError for what is none. `flags` stand
+    in place of all of these: what a command line gave.
     """
 
     def __init__(
@@ -61,33 +64,22 @@ class Client:
         region: str | None = None,
         *,
         api_key: str | None = None,
-        endpoint: str | None = None,
-        workspace: str | None = None,
         base_url: str | None = None,
         sandbox: bool = False,
-        size: str | None = None,
-        prompt_extend: bool | None = None,
         output_dir: str | Path | None = None,
-        timeout: float | str | None = None,
-        retries: int | str | None = None,
-        rps: float | str | None = None,
-        environment: Environment | None = None,
+        flags: Flags | None = None,
         on_warning: Callable[[str], None] = lambda _: None,
+        **settings: Any,
     ) -> None:
-        self._flags = Flags(
+        self._flags = flags or Flags(
+            kind=Kind.ARGUMENT,
             region=region,
-            endpoint=endpoint,
-            workspace=workspace,
             base_url=base_url,
-            size=size,
-            prompt_extend=prompt_extend,
             output_dir=output_dir,
-            timeout=timeout,
-            retries=retries,
-            rps=rps,
             sandbox=sandbox or None,
+            **settings,
         )
-        self.settings = resolve(environment or Environment.current(), self._flags)
+        self.settings = resolve(Environment.current(), self._flags)
         self._api_key = None if api_key is None else Key(api_key.strip())
         self._on_warning = on_warning
         self._opening = threading.Lock()
@@ -191,7 +183,6 @@ class Client:
         name: str | None = None,
         overwrite: bool = False,
         options: Options | None = None,
-        keep_evidence: bool = True,
     ) -> Plan:
         """Return what requests would make, each of them multiplied by `sweep`; nothing is sent.
 
@@ -243,7 +234,6 @@ class Client:
             template.varied(sweep),
             options,
             filename,
-            keep_evidence,
             warnings,
         )
 
@@ -257,7 +247,6 @@ class Client:
         trust_base_url: bool = False,
         fresh: bool = False,
         dry: bool = False,
-        keep_evidence: bool = True,
     ) -> FilePlan:
         """Return what the lines of a file would make, what is done already, and for how much.
 
@@ -284,7 +273,6 @@ class Client:
             folder,
             fresh=fresh,
             dry=dry,
-            keep_evidence=keep_evidence,
         )
         try:
             path = self.settings.environment.ledger_file()

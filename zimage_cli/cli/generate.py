@@ -20,6 +20,7 @@ from zimage_cli.core.making.money import parse_bound
 from zimage_cli.core.making.plan import is_folder
 from zimage_cli.core.making.tally import Options
 from zimage_cli.core.prices import cost, format_price
+from zimage_cli.core.settings import Flags
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -135,17 +136,18 @@ def generate(
     out = Output(quiet=quiet)
     if to_stdout and not dry_run:
         _refuse_stdout(out)
-    with Client(
-        region,
+    flags = Flags(
+        region=region,
         endpoint=endpoint,
         workspace=workspace,
         base_url=base_url,
         output_dir=output_dir,
         timeout=timeout,
         retries=retries,
-        sandbox=sandbox,
-        on_warning=out.warn,
-    ) as client:
+        evidence=False if no_evidence else None,
+        sandbox=sandbox or None,
+    )
+    with Client(flags=flags, on_warning=out.warn) as client:
         source, prompt = asking.read_request(prompt, request, file)
         plan = client.plan(
             source,
@@ -158,7 +160,6 @@ def generate(
             name=name,
             overwrite=overwrite,
             options=Options(retry_lost=retry_lost, max_cost=bound, patience=None),
-            keep_evidence=not no_evidence,
         )
         for text in plan.warnings:
             out.warn(text)
