@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.source import Source
     from zimage_cli.core.destination import Destination
     from zimage_cli.core.job import Maker
-    from zimage_cli.core.ledger import SafeLedger
+    from zimage_cli.core.ledger import Ledger, SafeLedger
     from zimage_cli.core.making.engine import Engine
     from zimage_cli.core.making.jobs import Job
     from zimage_cli.core.making.money import Estimate
@@ -41,7 +41,10 @@ if TYPE_CHECKING:
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.pace import Pace
     from zimage_cli.core.picture import Picture
+    from zimage_cli.core.ping import Ping
+    from zimage_cli.core.recover import Recovered, Recovery
     from zimage_cli.core.save import Place
+    from zimage_cli.core.selfcheck import Asked, Report
 
 PACE_NAME = "pace.db"
 """Beside the history."""
@@ -152,6 +155,70 @@ class Client:
     ) -> Estimate:
         """Return how many pictures these are and what they cost at list price."""
         return self.plan_all(requests, sweep).estimate
+
+    # -- what was made, and what there is ------------------------------------------------------
+
+    @contextmanager
+    def history(self) -> Iterator[Ledger | None]:
+        """Open the history to look at it; None where nothing was ever made."""
+        from zimage_cli.core.history import opened
+
+        with opened(self.settings.environment) as book:
+            yield book
+
+    @contextmanager
+    def recovery(
+        self, ids: Sequence[int] = (), *, here: bool = False, dry: bool = False
+    ) -> Iterator[Recovery]:
+        """Open what was made and not saved: all that can be had, or what has these ids.
+
+        `here` saves it in this client's folder, and not where each picture was meant to go; `dry`
+        only looks. Raises UsageError for an unknown id.
+        """
+        from zimage_cli.api.wire import Wire
+        from zimage_cli.core.history import opened
+        from zimage_cli.core.recover import Recovery
+        from zimage_cli.core.save import FOLDER
+
+        default = self.settings.output_dir.value / FOLDER
+        warn = None if dry else self._on_warning
+        with (
+            opened(self.settings.environment, warn=warn) as book,
+            Wire(timeout=self.settings.timeout.value) as wire,
+        ):
+            folder = default if here else None
+            yield Recovery(book, wire, ids, folder=folder, default_folder=default)
+
+    def recover(self, ids: Sequence[int] = ()) -> list[Recovered]:
+        """Fetch what was made and not saved; nothing is paid again."""
+        with self.recovery(ids) as recovery:
+            return list(recovery.fetch())
+
+    def ping(self, *, every: bool = False) -> list[Ping]:
+        """Ask this client's region, read-only and free, or `every` one that has a key of its own.
+
+        Raises AuthenticationError where there is no key.
+        """
+        from zimage_cli.core.ping import ping, ping_every
+
+        return ping_every(self.settings) if every else [ping(self.settings)]
+
+    @staticmethod
+    def validate(
+        flags: Flags | None = None,
+        *,
+        request: Callable[[], Asked] | None = None,
+        online: bool = False,
+    ) -> Report:
+        """Check installation and settings, whatever they are worth; a request too, and the service.
+
+        No object is needed: settings that cannot be used are a finding. What `request` raises is
+        one too.
+        """
+        from zimage_cli.core import selfcheck
+
+        flags = flags or Flags(kind=Kind.ARGUMENT)
+        return selfcheck.validate(Environment.current(), flags, request=request, online=online)
 
     # -- plans ---------------------------------------------------------------------------------
 
