@@ -41,6 +41,21 @@ TABLE: dict[type[errors.ZimageError], Row] = {
     errors.NotSavedError: Row(8, "Within 24 hours of making it: zimage history recover"),
 }
 
+EXIT_STATUSES = {
+    0: "done",
+    1: "a bug in zimage",
+    2: "usage: bad option, invalid request, corrupt config",
+    3: "no key, or key or permission refused",
+    4: "prompt or picture refused by content moderation",
+    5: "throttled, quota or billing",
+    6: "the service could not be reached, or the answer was lost",
+    7: "the service failed or answered nonsense",
+    8: "made but not saved: zimage history recover gets it within 24 h",
+    9: "a batch ended with some failures",
+    130: "interrupted",
+}
+"""What the exit statuses mean, as every help shows them."""
+
 
 def row_for(error: errors.ZimageError) -> Row:
     """Return the table's row for an error, by its nearest class."""
@@ -95,19 +110,3 @@ def error_documents(
     document = error_document(error, prompt=prompt)
     problems = getattr(error, "problems", ())
     return [{**document, "message": problem.message} for problem in problems] or [document]
-
-
-EXIT_STATUSES = {
-    0: "done",
-    1: "a bug in zimage",
-    2: "usage: bad option, invalid request, corrupt config",
-    3: "no key, or key or permission refused",
-    4: "prompt or picture refused by content moderation",
-    5: "throttled, quota or billing",
-    6: "the service could not be reached, or the answer was lost",
-    7: "the service failed or answered nonsense",
-    8: "made but not saved: zimage history recover gets it within 24 h",
-    9: "a batch ended with some failures",
-    130: "interrupted",
-}
-"""What the exit statuses mean, as every help shows them."""
