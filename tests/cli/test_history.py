@@ -53,7 +53,9 @@ def test_on_a_fresh_machine(zimage: Any, home: Path) -> None:
         "error: there is no 1 in the history\n  next: See what is there: zimage history list\n"
     )
     assert list(run.json) == ["schema", "status", "entry", "errors"]
-    assert (run.json["entry"], run.json["errors"][0]["type"]) == (None, "usage")
+    (error,) = run.json["errors"]
+    assert run.json["entry"] is None
+    assert (error["type"], error["field"], error["value"]) == ("usage", "ID", 1)
     run = zimage("history", "recover")
     assert "Nothing to recover" in run.stderr
     # Looking makes nothing.

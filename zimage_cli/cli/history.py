@@ -96,6 +96,7 @@ def show(
         raise UsageError(
             "there is no {value} in the history",
             hint="See what is there: zimage history list",
+            field="ID",
             value=number,
         )
     if json:

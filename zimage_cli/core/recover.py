@@ -77,7 +77,7 @@ class Candidate:
             GONE: Message("made by the sandbox, which has ended"),
             CLAIMED: Message("another zimage is fetching it right now"),
             LOST: Message("given up before"),
-        }.get(self.state, Message(self.state))
+        }[self.state]
 
     @property
     def hopeless(self) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import (
     Billed,
+    BoundReached,
     ConfigurationError,
     DiskError,
     NotSavedError,
@@ -242,7 +243,7 @@ class Engine:
             return
         try:
             if not self._budget.reserve(amount):
-                self.stop()
+                self._end_all(self._bound_reached())
                 return
             answered = self._ask(job, maker, request, wanted, amount)
         except BaseException:
@@ -470,7 +471,14 @@ class Engine:
         with self._book:
             self.tally.billed[_on_the_bill(maker, Billed.MAYBE)] += 1
         if not self._budget.spend(amount):
-            self.stop()
+            self._end_all(self._bound_reached())
+
+    def _bound_reached(self) -> BoundReached:
+        return BoundReached(
+            "The run stopped at --max-cost {bound}: what was left was not asked for.",
+            field="max_cost",
+            bound=self._options.max_cost,
+        )
 
     def _end_all(self, error: ZimageError) -> None:
         with self._book:
