@@ -12,7 +12,7 @@ from typing import Any
 
 from zimage_cli.api import endpoint, limits
 from zimage_cli.api.errors import UsageError
-from zimage_cli.api.messages import Message
+from zimage_cli.api.messages import Message, Shown
 from zimage_cli.core import text as texts
 from zimage_cli.core.keys import redact
 
@@ -30,12 +30,12 @@ def shown(value: object) -> str:
 
 def safe(message: Message) -> Message:
     """Return a message with everything in it masked that looks like a key."""
-    if not message.facts:
-        return Message(redact(message.template))
 
     def masked(fact: object) -> object:
         if isinstance(fact, Message):
             return safe(fact)
+        if isinstance(fact, Shown):
+            return Shown(redact(fact), masked(fact.plain))
         return redact(fact) if isinstance(fact, str) else fact
 
     return Message(message.template, **{name: masked(fact) for name, fact in message.facts.items()})
