@@ -12,6 +12,7 @@ from zimage_cli.api.errors import (
     UsageError,
     ZimageError,
 )
+from zimage_cli.core.advice import error_document
 from zimage_cli.core.config_file import Config
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import Key
@@ -180,7 +181,7 @@ def test_what_is_overridden_is_not_checked() -> None:
 def test_a_bad_value_keeps_its_facts_and_says_how_it_came() -> None:
     with pytest.raises(UsageError) as caught:
         get(Flags(timeout="soon"))
-    facts = caught.value.facts
+    facts = error_document(caught.value) | {"source": caught.value.facts["source"]}
     assert (facts["field"], facts["value"], str(facts["source"])) == (
         "timeout",
         "soon",
