@@ -436,7 +436,7 @@ def test_a_region_on_the_command_line_beside_a_base_url_of_no_region(
         get(Flags(region="ap-southeast-1"), config=file, **variables)
     assert caught.value.message == (
         f"--region singapore and the base URL {ELSEWHERE} ({source}) contradict each other: "
-        "it belongs to no region"
+        "that URL belongs to no region"
     )
     assert caught.value.hint == (
         "For the host of singapore: --endpoint shared. For another place: --base-url. " + way_out
