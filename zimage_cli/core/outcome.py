@@ -52,7 +52,9 @@ class Outcome:
     @property
     def document(self) -> dict[str, Any]:
         """The line's object in `batch --json`, and in its journal."""
-        line = {"line": self.job.line, "job": self.job.id, "status": self.status.value}
+        job = self.job
+        line = {"line": job.line, "variant": job.variant, "job": job.id}
+        line["status"] = self.status.value
         if self.recall is not None:
             return {**self._blank, **self.recall(), **line, "reason": self.reason}
         if self.picture is not None:

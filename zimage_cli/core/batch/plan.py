@@ -101,14 +101,15 @@ class Planner:
         shard, shards = self.defaults.shard
         own_name = template.varied(sweep)
         drawn: int | None = None
-        for variant in variants(request, sweep):
+        for number, variant in enumerate(variants(request, sweep), 1):
             self._number += 1
             key = self._key(variant.request, template, output)
             if drawn is None:
                 drawn = self._draw(key)
             if int.from_bytes(key[:8], "big") % shards == shard - 1:
                 sent = variant.request if sweep.no_seed else variant.with_seed(drawn)
-                yield Job(line, self._number, sent, own_name, output, key)
+                one = None if sweep.is_one else number
+                yield Job(line, self._number, sent, own_name, output, key, one)
 
     def _key(self, request: Request, template: NameTemplate, output: str | None) -> bytes:
         """Return what a picture is known by: its content, and which of several equal ones it is."""

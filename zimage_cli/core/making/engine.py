@@ -405,6 +405,8 @@ class Engine:
 
         if isinstance(error, DiskError):
             self._full = self._full or error
+        if self._progress is not None:
+            error = self._progress.advised(error, run)
         foreign = self._progress is not None and job.request.base_url is not None
         if ends_all(error, foreign=foreign, waits=self._waits):
             self._end_all(error)
