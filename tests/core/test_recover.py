@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from zimage_cli.api.errors import AddressRefused, NotSavedError, UsageError
-from zimage_cli.core.ledger import LOST, MADE, SAVED, Ledger
+from zimage_cli.core.ledger import Ledger
 from zimage_cli.core.recover import (
     BUSY,
     CLAIMED,
@@ -25,6 +25,7 @@ from zimage_cli.core.recover import (
     pick,
     recover,
 )
+from zimage_cli.core.status import Status
 from zimage_cli.sandbox.faults import Fault
 
 
@@ -40,7 +41,7 @@ def recovering() -> Iterator[Callable[..., Path]]:
             assert found.state == READY
             return recover(
                 book,
-                one.maker.client,
+                one.maker.wire,
                 found.entry,
                 folder,
                 default_folder=one.base / "default",
@@ -98,13 +99,13 @@ def test_a_picture_is_saved_where_it_was_meant_to_go_without_being_paid_again(
     assert one.files == [path.name]
     assert one.server.books.post_count == one.server.books.billed_count == 1
     entry = one.entry
-    assert (entry.status, entry.path, entry.error) == (SAVED, str(path), None)
+    assert (entry.status, entry.path, entry.error) == (Status.SAVED, str(path), None)
     assert (entry.bytes, entry.width) == (len(small_png), 512)
     assert "Signature=" not in (entry.image_url or "")
     assert states(one) == []
     [evidence] = one.evidence
     facts = json.loads(evidence.read_bytes())
-    assert (facts["status"], facts["error"]) == (SAVED, None)
+    assert (facts["status"], facts["error"]) == (Status.SAVED, None)
     assert facts["picture"] == {
         "path": str(path),
         "bytes": entry.bytes,
@@ -179,7 +180,7 @@ def test_a_folder_that_cannot_be_written(unsaved: Any, recovering: Any, tmp_path
     with pytest.raises(UsageError, match="a file is in the way"):
         recovering(one, tmp_path / "taken")
     assert len(one.server.books.pictures) == asked
-    assert one.entry.status == MADE
+    assert one.entry.status == Status.MADE
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[1, 2]", b"\xff"])
@@ -193,7 +194,7 @@ def test_evidence_that_its_owner_moved_or_changed_is_left_alone(
     else:
         evidence.write_bytes(content)
     assert recovering(one).is_file()
-    assert one.entry.status == SAVED
+    assert one.entry.status == Status.SAVED
     assert [path.read_bytes() for path in one.evidence] == ([] if content is None else [content])
 
 
@@ -284,8 +285,8 @@ def test_picking(unsaved: Any) -> None:
 def both_ways(book: Ledger, one: Any, entry: Any) -> list[Callable[[], Path]]:
     """As `history recover` fetches a picture, and as a batch does."""
     return [
-        lambda: recover(book, one.maker.client, entry, None, default_folder=one.base),
-        lambda: fetch_again(book, one.maker.client, entry, default_folder=one.base),
+        lambda: recover(book, one.maker.wire, entry, None, default_folder=one.base),
+        lambda: fetch_again(book, one.maker.wire, entry, default_folder=one.base),
     ]
 
 
@@ -311,7 +312,9 @@ def test_a_claim_of_a_dead_process_counts_for_nothing(unsaved: Any, recovering: 
     change(one, claim="0123456789ab")
     assert recovering(one).is_file()
     with contextlib.closing(sqlite3.connect(one.ledger)) as db:
-        assert db.execute("SELECT status, claim FROM generation").fetchall() == [(SAVED, None)]
+        assert db.execute("SELECT status, claim FROM generation").fetchall() == [
+            (Status.SAVED, None)
+        ]
 
 
 def test_a_failure_gives_the_picture_back(studio: Any, recovering: Any) -> None:
@@ -353,7 +356,7 @@ def test_what_will_never_be_fetched_ends_as_lost(
         assert book.settle_abandoned() == 0
         assert candidates(book) == []
     entry = one.entry
-    assert entry.status == LOST
+    assert entry.status == Status.LOST
     assert why in entry.error["message"]
     # Its address stays, for who wants to try.
     assert entry.image_url == columns.get("image_url", one.server.books.billed[0].url)
@@ -374,7 +377,7 @@ def test_what_may_still_be_had_is_left(unsaved: Any, columns: dict[str, Any]) ->
     change(one, **{**columns, **ages})
     with contextlib.closing(Ledger(one.ledger)) as book:
         assert book.settle_abandoned() == 0
-    assert one.entry.status == MADE
+    assert one.entry.status == Status.MADE
 
 
 def test_what_somebody_saves_right_now_is_left(studio: Any) -> None:
@@ -387,7 +390,7 @@ def test_what_somebody_saves_right_now_is_left(studio: Any) -> None:
             region="beijing",
             endpoint="https://h",
         )
-        change(one, status=MADE, answered_at=old(30), image_url="https://h/x.png")
+        change(one, status=Status.MADE, answered_at=old(30), image_url="https://h/x.png")
         assert book.settle_abandoned() == 0
         assert states(one)[0].state == BUSY
         change(one, error="{}")
@@ -402,10 +405,10 @@ def test_an_address_that_is_refused_ends_as_lost(unsaved: Any, recovering: Any) 
     change(one, image_url="http://example.org/x.png")
     with pytest.raises(AddressRefused, match="https only"):
         recovering(one)
-    assert one.entry.status == LOST
+    assert one.entry.status == Status.LOST
 
 
-@pytest.mark.parametrize(("hours", "status"), [(23.0, MADE), (24.5, LOST)])
+@pytest.mark.parametrize(("hours", "status"), [(23.0, Status.MADE), (24.5, Status.LOST)])
 def test_a_picture_that_its_host_has_no_more_ends_as_lost_after_its_day(
     studio: Any, hours: float, status: str
 ) -> None:
@@ -419,7 +422,7 @@ def test_a_picture_that_its_host_has_no_more_ends_as_lost_after_its_day(
         with pytest.raises(NotSavedError, match="HTTP 404"):
             recover(
                 book,
-                one.maker.client,
+                one.maker.wire,
                 found.entry,
                 None,
                 default_folder=one.base,
@@ -435,4 +438,4 @@ def test_a_path_that_no_file_can_have_is_told(unsaved: Any, recovering: Any) -> 
     change(one, wanted_path=f"{one.base}/a\0b.png")
     with pytest.raises(NotSavedError, match="no such name is possible"):
         recovering(one)
-    assert one.entry.status == MADE
+    assert one.entry.status == Status.MADE

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zimage_cli.core.batch.runner import Options, Runner, View
 
 from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.api.retry import Policy
@@ -20,7 +21,6 @@ from zimage_cli.core.advice import error_document
 from zimage_cli.core.batch.journal import Journal
 from zimage_cli.core.batch.plan import Defaults, Item, Planner
 from zimage_cli.core.batch.records import Record
-from zimage_cli.core.batch.runner import Options, Runner, View
 from zimage_cli.core.batch.state import States
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.sandbox.faults import Fault
