@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.entry import Entry
     from zimage_cli.core.ledger import Ledger
     from zimage_cli.core.making.jobs import Job
-    from zimage_cli.core.making.tally import Options
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
@@ -35,15 +34,6 @@ _REASONS = {
     Status.FAILED: "failed before: --retry-failed",
     Status.LOST: "lost before, may be billed: --retry-lost",
 }
-
-
-def decide(state: State, options: Options) -> Status:
-    """Return what a run does with a picture: NEW makes it, MADE fetches it, others are left."""
-    if state.status in {Status.FAILED, Status.REFUSED} and options.retry_failed:
-        return Status.NEW
-    if state.status is Status.LOST and options.retry_lost:
-        return Status.NEW
-    return state.status
 
 
 class Progress:
@@ -92,7 +82,7 @@ class Progress:
         assert state.record is not None
         return made.run_of(state.record, destination, request)
 
-    def unrecorded_outcome(self, job: Job) -> Outcome | None:
+    def unrecorded_outcome(self, job: Job, status: Status) -> Outcome | None:
         """Return how a picture ended where its process died before the journal had it."""
         from zimage_cli.api.errors import Billed
         from zimage_cli.core.outcome import Outcome
@@ -100,7 +90,6 @@ class Progress:
         entry = self.entry(self._known.unrecorded.get(job.key))
         if entry is None:
             return None
-        status = Status(entry.status)
         billed = {Status.SAVED: Billed.YES, Status.LOST: Billed.MAYBE}.get(status, Billed.NO)
         saved = status is Status.SAVED
         return Outcome(

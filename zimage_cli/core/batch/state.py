@@ -137,6 +137,9 @@ class States:
             # "failed" is what it was called before it was told apart.
             case "made" | "failed" if isinstance(record.get("image_url"), str):
                 self._states[key] = _made(record, seed, place)
+            case "made" if not _has_address(self._states.get(key)):
+                # Its address was in the history alone.
+                self._states[key] = _made({**record, "answered_at": None}, seed, place)
             case "failed" if record.get("type") in _UNSENT:
                 self._states[key] = State(Status.NEW, seed)
             case "failed" | "refused" | "lost" as status:

@@ -429,7 +429,7 @@ class Engine:
 
     def _left(self, progress: Progress, job: Job, state: State, kind: Status) -> None:
         """Note a picture that this run leaves alone."""
-        outcome = progress.unrecorded_outcome(job) or progress.skipped(job, state, kind)
+        outcome = progress.unrecorded_outcome(job, kind) or progress.skipped(job, state, kind)
         if outcome.status is Status.SKIPPED:
             with self._book:
                 self.tally.left.setdefault(kind, []).append(job.line)
