@@ -1,4 +1,4 @@
-"""A run of a batch: money, causes that end it, stopping, and what is told of every line."""
+"""The engine: money, causes that end a run, stopping, and what is told of every picture."""
 
 from __future__ import annotations
 
@@ -13,42 +13,55 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zimage_cli.core.batch.runner import Options, Runner, View
 
-from zimage_cli.api.errors import UsageError, ZimageError
+from zimage_cli.api.errors import Billed, ConnectionFailed, UsageError
 from zimage_cli.api.retry import Policy
-from zimage_cli.core.advice import error_document
 from zimage_cli.core.batch.journal import Journal
-from zimage_cli.core.batch.plan import Defaults, Item, Planner
+from zimage_cli.core.batch.plan import Defaults, Planner
+from zimage_cli.core.batch.progress import Progress
 from zimage_cli.core.batch.records import Record
-from zimage_cli.core.batch.state import States
+from zimage_cli.core.batch.state import SALT_BYTES, States
+from zimage_cli.core.making.engine import ROOM, Engine
+from zimage_cli.core.making.jobs import ONE, Job, Sweep
+from zimage_cli.core.making.tally import Options
 from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.observer import Watcher
+from zimage_cli.core.outcome import Outcome
+from zimage_cli.core.pace import Pace
+from zimage_cli.core.save import FolderPlace
+from zimage_cli.core.status import Status
 from zimage_cli.sandbox.faults import Fault
 
 
 @dataclass
-class Seen(View):
+class Seen(Watcher):
     """Keeps what was told."""
 
-    records: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     on_end: Callable[[], object] = lambda: None
 
-    def ended(self, item: Item, record: dict[str, Any]) -> None:
+    def ended(self, outcome: Outcome) -> None:
         with self.lock:
-            self.records.append(record)
+            self.outcomes.append(outcome)
         self.on_end()
 
     @property
+    def records(self) -> list[dict[str, Any]]:
+        return [outcome.document for outcome in self.outcomes]
+
+    @property
     def statuses(self) -> Counter[str]:
-        return Counter(record["status"] for record in self.records)
+        return Counter(outcome.status.value for outcome in self.outcomes)
 
 
-def items(lines: Iterable[dict[str, Any]]) -> Iterator[Item]:
-    planner = Planner(Defaults({"size": "512*512"}, NameTemplate.parse("{slug}-{n}.png")))
+def jobs(lines: Iterable[dict[str, Any]], sweep: Sweep = ONE) -> Iterator[Job]:
+    template = NameTemplate.parse("{slug}-{n}.png")
+    salt = b"s" * SALT_BYTES
+    planner = Planner(Defaults({"size": "512*512"}, template, sweep=sweep, salt=salt))
     records = (Record(number, dict(line), None) for number, line in enumerate(lines, 1))
     for entry in planner.plan(records):
-        assert isinstance(entry, Item)
+        assert isinstance(entry, Job)
         yield entry
 
 
@@ -56,50 +69,58 @@ def kites(count: int) -> list[dict[str, Any]]:
     return [{"prompt": f"kite {number}"} for number in range(1, count + 1)]
 
 
-def document(error: ZimageError, prompt: str) -> dict[str, Any]:
-    return error_document(error, prompt=prompt)
-
-
 @dataclass
 class Run:
-    runner: Runner
+    engine: Engine
     view: Seen
 
     @property
     def tally(self) -> Any:
-        return self.runner.tally
+        return self.engine.tally
 
     def end(self, timeout: float = 30) -> Run:
-        assert self.runner.wait(timeout)
+        assert self.engine.wait(timeout)
         return self
 
 
 @pytest.fixture
 def run() -> Iterator[Callable[..., Run]]:
-    """Start a run in a studio's folder, as one more process would: `run(studio, lines)`."""
+    """Start a run in a studio's folder, as one more process would: `run(studio, lines)`.
+
+    With `journal=False` it is one in memory, as `generate` makes it: no resume, no patience.
+    """
     opened: list[Journal] = []
 
-    def start(studio: Any, lines: Any, *, view: Seen | None = None, **options: Any) -> Run:
-        folder = studio.pictures
-        journal = Journal(folder)
-        opened.append(journal)
-        known = States.load(folder, journal, studio.maker.ledger.book, fresh=False)
-        view = view or Seen()
-        runner = Runner(
-            lambda _: studio.maker,
-            journal,
-            known,
-            folder,
-            Options(**options),
-            view,
-            error_document=document,
-        )
-        runner.start(items(lines) if isinstance(lines, list) else lines)
-        return Run(runner, view)
+    def start(
+        studio: Any,
+        lines: Any,
+        *,
+        view: Seen | None = None,
+        sweep: Sweep = ONE,
+        journal: bool = True,
+        **options: Any,
+    ) -> Run:
+        folder, maker = studio.pictures, studio.maker
+        maker.reach = None
+        view, progress = view or Seen(), None
+        if journal:
+            written = Journal(folder)
+            opened.append(written)
+            known = States.load(folder, written, maker.ledger.book, fresh=False)
+            progress = Progress(folder, written, known, lambda: maker.ledger.book)
+        else:
+            options.setdefault("patience", None)
+        engine = Engine(lambda _: maker, Options(**options), view, progress)
+        engine.start(jobs(lines, sweep) if isinstance(lines, list) else lines)
+        return Run(engine, view)
 
     yield start
-    for journal in opened:
-        journal.close()
+    for written in opened:
+        written.close()
+
+
+def line_of(record: dict[str, Any]) -> int:
+    return int(record["line"])
 
 
 def journal_of(studio: Any) -> list[dict[str, Any]]:
@@ -128,21 +149,32 @@ def test_the_journal_keeps_no_signature_and_the_stream_does(studio: Any, run: An
     done = run(it, kites(1)).end()
     assert "?" in done.view.records[0]["image_url"]
     assert "?" not in journal_of(it)[0]["image_url"]
-    assert {"job", "file"} == journal_of(it)[0].keys() - done.view.records[0].keys()
+    (written,) = journal_of(it)
+    assert written == {
+        **done.view.records[0],
+        "image_url": written["image_url"],
+        "file": Path(done.view.records[0]["path"]).name,
+    }
 
 
 def test_failures_and_losses_are_left_until_asked_for(studio: Any, run: Any) -> None:
     it = studio(retries=0)
     it.server.script("DataInspectionFailed", "close", "ok", "InternalError")
     first = run(it, kites(4), concurrency=1).end()
-    assert first.view.statuses == {"failed": 2, "lost": 1, "saved": 1}
+    assert first.view.statuses == {"refused": 1, "failed": 1, "lost": 1, "saved": 1}
     assert first.tally.lines == {"DataInspectionFailed": [1], "lost": [2], "InternalError": [4]}
     seeds = {record["line"]: record["seed"] for record in first.view.records}
 
     second = run(it, kites(4)).end()
     assert second.view.statuses == {"skipped": 4}
-    assert sorted(second.tally.skipped_failed) == [1, 4]
-    assert second.tally.skipped_lost == [2]
+    left = {status: sorted(lines) for status, lines in second.tally.left.items()}
+    assert left == {Status.REFUSED: [1], Status.LOST: [2], Status.SAVED: [3], Status.FAILED: [4]}
+    assert [record["reason"] for record in sorted(second.view.records, key=line_of)] == [
+        "refused before: --retry-failed",
+        "lost before, may be billed: --retry-lost",
+        "saved before",
+        "failed before: --retry-failed",
+    ]
     assert it.server.books.post_count == 4
 
     third = run(it, kites(4), retry_failed=True).end()
@@ -158,7 +190,8 @@ def test_failures_and_losses_are_left_until_asked_for(studio: Any, run: Any) -> 
 
 def test_no_seed_leaves_it_to_the_service(studio: Any, run: Any) -> None:
     it = studio()
-    run(it, [{"prompt": "a"}, {"prompt": "b", "seed": 4}], no_seed=True, concurrency=1).end()
+    lines = [{"prompt": "a"}, {"prompt": "b", "seed": 4}]
+    run(it, lines, sweep=Sweep(no_seed=True), concurrency=1).end()
     sent = [call.json()["parameters"] for call in it.server.books.posts]
     assert [parameters.get("seed") for parameters in sent] == [None, 4]
 
@@ -167,14 +200,14 @@ def test_a_picture_that_was_paid_is_fetched_and_not_made_again(studio: Any, run:
     it = studio()
     it.server.script(*[Fault("picture-404", count=2)] * 3)
     first = run(it, kites(3), concurrency=2).end()
-    assert first.view.statuses == {"failed": 3}
-    assert first.tally.unfetched == 3
+    assert first.view.statuses == {"made": 3}
+    assert (first.tally.counts[Status.MADE], first.tally.printed) == (3, 0)
     assert first.tally.causes == {"not-saved": 3}
     second = run(it, kites(3)).end()
     assert second.view.statuses == {"saved": 3}
     assert second.tally.spent == 0
     assert it.server.books.post_count == it.server.books.billed_count == 3
-    assert [record["status"] for record in journal_of(it)] == ["failed"] * 3 + ["saved"] * 3
+    assert [record["status"] for record in journal_of(it)] == ["made"] * 3 + ["saved"] * 3
 
 
 @pytest.mark.parametrize(
@@ -204,17 +237,17 @@ def test_what_concerns_one_line_does_not_end_the_run(studio: Any, run: Any) -> N
     it = studio(retries=0)
     it.server.script("InvalidParameter", "IPInfringementSuspect", "ModelUnavailable", "no-choices")
     done = run(it, kites(10), concurrency=2).end()
-    assert done.view.statuses == {"saved": 6, "failed": 3, "lost": 1}
+    assert done.view.statuses == {"saved": 6, "refused": 1, "failed": 2, "lost": 1}
     assert done.tally.fatal is None
 
 
 def test_a_disk_that_takes_no_record_ends_the_run(studio: Any, run: Any) -> None:
     it = studio()
 
-    def lines() -> Iterator[Item]:
+    def lines() -> Iterator[Job]:
         # Once the journal is read: a run does not begin with one that cannot be.
         (it.pictures / "results.jsonl").symlink_to("missing/results.jsonl")
-        yield from items(kites(50))
+        yield from jobs(kites(50))
 
     done = run(it, lines(), concurrency=2).end()
     assert "results.jsonl" in done.tally.fatal.message
@@ -275,7 +308,7 @@ def test_stopping_saves_what_is_in_flight_and_sends_no_more(studio: Any, run: An
     it = studio(latency=0.3)
     started = run(it, kites(100), concurrency=5)
     assert it.server.books.wait_for(lambda books: books.post_count == 5)
-    started.runner.stop()
+    started.engine.stop()
     done = started.end()
     assert done.view.statuses == {"saved": 5}
     assert it.server.books.post_count == 5
@@ -283,14 +316,12 @@ def test_stopping_saves_what_is_in_flight_and_sends_no_more(studio: Any, run: An
 
 
 def test_stopping_ends_waits_and_leaves_no_trace_of_who_waited(studio: Any, run: Any) -> None:
-    from zimage_cli.core.pace import Pace
-
     it = studio()
     it.maker.pace = Pace(0.2)
     started = run(it, kites(100), concurrency=5)
     assert it.server.books.wait_for(lambda books: books.billed_count == 1)
     began = time.monotonic()
-    started.runner.stop()
+    started.engine.stop()
     done = started.end(3)
     assert time.monotonic() - began < 2
     assert done.view.statuses == {"saved": 1}
@@ -308,7 +339,7 @@ def test_stopping_between_two_tries_of_a_download_still_fetches_it(studio: Any, 
     it.server.script(Fault("picture-503", count=1))
     started = run(it, kites(1), concurrency=1)
     assert it.server.books.wait_for(lambda books: len(books.pictures) == 1)
-    started.runner.stop()
+    started.engine.stop()
     assert started.end().view.statuses == {"saved": 1}
 
 
@@ -342,8 +373,8 @@ def test_a_name_that_is_taken_is_never_overwritten(studio: Any, run: Any) -> Non
 def test_a_file_that_cannot_be_read_on_ends_the_run(studio: Any, run: Any) -> None:
     it = studio()
 
-    def broken() -> Iterator[Item]:
-        yield from items(kites(3))
+    def broken() -> Iterator[Job]:
+        yield from jobs(kites(3))
         raise UsageError("prompts.txt: cannot be read")
 
     done = run(it, broken(), concurrency=2).end()
@@ -370,7 +401,7 @@ def test_without_a_ledger_the_journal_is_enough(studio: Any, run: Any, tmp_path:
     it = studio(history=broken, retries=0)
     it.server.script("DataInspectionFailed")
     first = run(it, kites(5), concurrency=1).end()
-    assert first.view.statuses == {"saved": 4, "failed": 1}
+    assert first.view.statuses == {"saved": 4, "refused": 1}
     second = run(it, kites(5)).end()
     assert second.view.statuses == {"skipped": 5}
     third = run(it, kites(5), retry_failed=True).end()
@@ -385,11 +416,11 @@ def test_what_was_paid_is_still_fetched_after_its_place_was_taken(
     broken.mkdir()
     it, lines = studio(history=broken, retries=0), [{"prompt": "a", "output": "sub/a.png"}]
     it.server.script(Fault("picture-404", count=1))
-    assert run(it, lines).end().tally.unfetched == 1
+    assert run(it, lines).end().view.statuses == {"made": 1}
     (it.pictures / "sub").rmdir()
     (it.pictures / "sub").write_bytes(b"mine")
     again = run(it, lines).end()
-    assert (again.view.statuses, again.tally.unfetched) == ({"failed": 1}, 1)
+    assert (again.view.statuses, again.tally.printed) == ({"made": 1}, 0)
     (it.pictures / "sub").unlink()
     assert run(it, lines).end().view.statuses == {"saved": 1}
     assert it.server.books.billed_count == 1
