@@ -166,11 +166,11 @@ class States:
                     # The history did not take the answer; the journal did.
                     pass
                 case Status.LOST | Status.SENDING | Status.MADE:
-                    state = State(Status.LOST, seed, entry)
+                    state = State(Status.LOST, seed, entry, _place(recorded.get(key)))
                 case Status.FAILED if _kind(error) in ("interrupted", *_UNSENT):
                     state = State(Status.NEW, seed)
                 case Status.FAILED | Status.REFUSED as ended:
-                    state = State(Status(ended), seed, entry)
+                    state = State(Status(ended), seed, entry, _place(recorded.get(key)))
             if state is not None:
                 self._states[key] = state
         for key, entry in latest.items():
@@ -189,6 +189,10 @@ class States:
 
     def __iter__(self) -> Iterator[State]:
         return map(self.of, self._states)
+
+
+def _place(state: State | int | None) -> int | None:
+    return state.at if isinstance(state, State) else None
 
 
 def _has_address(state: State | int | None) -> bool:
