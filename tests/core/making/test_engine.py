@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
+from zimage_cli.api.errors import Billed, ConnectionFailed, UsageError
 from zimage_cli.api.retry import Policy
 from zimage_cli.core.batch.journal import Journal
 from zimage_cli.core.batch.plan import Defaults, Planner
 from zimage_cli.core.batch.progress import Progress
 from zimage_cli.core.batch.records import Record
 from zimage_cli.core.batch.state import SALT_BYTES, States
-from zimage_cli.core.making.engine import Engine
+from zimage_cli.core.making.engine import ROOM, Engine
 from zimage_cli.core.making.jobs import ONE, Job, Sweep
 from zimage_cli.core.making.tally import Options
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.observer import Watcher
 from zimage_cli.core.outcome import Outcome
 from zimage_cli.core.pace import Pace
+from zimage_cli.core.save import FolderPlace
 from zimage_cli.core.status import Status
 from zimage_cli.sandbox.faults import Fault
 
@@ -423,3 +429,203 @@ def test_what_was_paid_is_still_fetched_after_its_place_was_taken(
     (it.pictures / "sub").unlink()
     assert run(it, lines).end().view.statuses == {"saved": 1}
     assert it.server.books.billed_count == 1
+
+
+# -- one engine, with a journal and without ------------------------------------------------------
+
+
+@pytest.fixture(params=[True, False], ids=["batch", "in-memory"])
+def both(request: pytest.FixtureRequest, run: Any) -> Callable[..., Run]:
+    """`run`, once as a batch and once as a run in memory, whose rules are the same."""
+
+    def start(studio: Any, lines: Any, **options: Any) -> Run:
+        started: Run = run(studio, lines, journal=request.param, **options)
+        return started
+
+    return start
+
+
+def test_what_the_next_would_meet_ends_either_run(studio: Any, both: Any) -> None:
+    it = studio(latency=0.2)
+    it.server.script("ok", "ok", "InvalidApiKey")
+    done = both(it, kites(50), concurrency=3).end()
+    assert done.view.statuses == {"saved": 2, "failed": 1}
+    assert done.tally.fatal.code == "InvalidApiKey"
+    assert it.server.books.post_count == 3
+
+
+def test_either_run_counts_lost_tries_towards_its_bound(studio: Any, both: Any) -> None:
+    it = studio(region="beijing")
+    it.maker.policy = Policy(50, retry_lost=True, wait_base=0.01)
+    it.server.script(*["close"] * 40)
+    done = both(it, kites(4), concurrency=1, max_cost=Decimal("0.30")).end()
+    assert done.tally.over_budget
+    assert done.tally.spent == Decimal("0.30")
+    assert it.server.books.billed_count == 3
+    assert done.view.statuses == {"lost": 1}
+
+
+def test_either_run_knows_what_is_on_the_bill(studio: Any, both: Any) -> None:
+    it = studio(retries=0, region="beijing")
+    it.server.script("ok", "DataInspectionFailed", "close", "InternalError")
+    done = both(it, kites(4), concurrency=1).end()
+    billed = {one.job.line: one.billed for one in done.view.outcomes}
+    assert billed == {1: Billed.YES, 2: Billed.NO, 3: Billed.MAYBE, 4: Billed.NO}
+    assert done.tally.billed == {Billed.YES: 1, Billed.MAYBE: 1, Billed.NO: 2}
+    assert done.tally.spent == Decimal("0.20")
+
+
+def test_what_the_sandbox_makes_is_on_no_bill(studio: Any, both: Any) -> None:
+    it = studio(retries=0, region="sandbox")
+    it.server.script("ok", "close", Fault("picture-404", count=1))
+    done = both(it, kites(3), concurrency=1).end()
+    assert done.view.statuses == {"saved": 1, "lost": 1, "made": 1}
+    assert done.tally.billed == {Billed.NO: 3}
+    assert {one.billed for one in done.view.outcomes} == {Billed.NO}
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own with room for names and for no picture."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if sys.platform != "linux" or os.getuid() or subprocess.run(mount, check=False).returncode:
+        pytest.skip("only root can mount a small disk here")
+    with (folder / "ballast").open("wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                continue
+        # A page for the line of the journal.
+        file.truncate(file.tell() - 4096)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_takes_no_picture_costs_one_however_long_one_takes(
+    studio: Any, both: Any, full_disk: Path
+) -> None:
+    it = studio(latency=3, picture_bytes=None)
+    it.maker.place = FolderPlace(full_disk)
+    assert (it.maker.place.room() or 0) < ROOM
+    done = both(it, kites(4), concurrency=4).end()
+    assert done.view.statuses == {"made": 1}
+    assert it.server.books.billed_count == 1
+    assert "no space left" in done.tally.fatal.message
+
+
+def test_a_little_room_is_used_by_one_picture_at_a_time(
+    studio: Any, both: Any, full_disk: Path
+) -> None:
+    (full_disk / "ballast").unlink()
+    it = studio(latency=0.1)
+    it.maker.place = FolderPlace(full_disk)
+    done = both(it, kites(4), concurrency=4).end()
+    assert done.view.statuses == {"saved": 4}
+    assert it.server.books.peak_in_flight == 1
+
+
+def test_a_run_without_patience_ends_with_the_first_that_cannot_be_asked_for(
+    studio: Any, run: Any
+) -> None:
+    it = studio(retries=0)
+    it.maker.destination = replace(it.maker.destination, api_root=nobody_s())
+    done = run(it, kites(20), journal=False, concurrency=1).end()
+    assert done.view.statuses == {"failed": 1}
+    assert isinstance(done.tally.fatal, ConnectionFailed)
+    assert done.tally.spent == 0
+
+
+def test_a_batch_with_patience_waits_and_one_without_tells_no_line(studio: Any, run: Any) -> None:
+    it = studio(retries=0)
+    it.maker.destination = replace(it.maker.destination, api_root=nobody_s())
+    # Its lines were never sent: they are as new as before.
+    done = run(it, kites(20), concurrency=2, patience=None).end()
+    assert done.view.statuses == {}
+    assert isinstance(done.tally.fatal, ConnectionFailed)
+    out = threading.Event()
+    view = Seen()
+    view.unreachable = lambda *_: out.set()  # type: ignore[method-assign]
+    started = run(it, kites(20), view=view, concurrency=2)
+    assert out.wait(30)
+    assert not started.engine.wait(0)
+    started.engine.stop()
+    assert started.end().view.statuses == {}
+
+
+def nobody_s() -> str:
+    """Return an address where nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return f"http://127.0.0.1:{port}/api/v1"
+
+
+def test_pictures_in_memory_are_made_several_at_once(studio: Any, run: Any) -> None:
+    it = studio(latency=0.5)
+    done = run(it, kites(8), journal=False, concurrency=4).end()
+    assert done.view.statuses == {"saved": 8}
+    assert it.server.books.peak_in_flight == 4
+    assert not (it.pictures / "results.jsonl").exists()
+
+
+# -- what is told of a picture -------------------------------------------------------------------
+
+ALWAYS = {
+    *("line", "job", "status", "prompt", "seed", "size", "prompt_extend", "path", "history_id"),
+    *("request_id", "region", "endpoint", "cost", "elapsed_seconds", "attempts", "billed"),
+}
+OF_PICTURES = {
+    *("image_url", "width", "height", "rewritten_prompt", "reasoning"),
+    *("evidence_path", "bytes", "sha256"),
+}
+OF_ERRORS = {
+    *("type", "code", "message", "hint", "field", "value", "allowed", "nearest"),
+    *("retryable", "http_status"),
+}
+
+
+def test_the_document_of_every_status_says_all_that_is_known(studio: Any, run: Any) -> None:
+    it = studio(retries=0, region="beijing")
+    it.server.script("ok", "DataInspectionFailed", "InternalError", "close")
+    run(it, kites(4), concurrency=1).end()
+    it.server.script("ok", Fault("picture-404", count=1))
+    lines = [*kites(4), {"prompt": "another", "output": "a/b.png"}, {"prompt": "gone"}]
+    done = run(it, lines, concurrency=1).end()
+    first, refused, failed, lost, saved, made = sorted(done.view.records, key=line_of)
+
+    assert saved.keys() == ALWAYS | OF_PICTURES
+    assert (saved["status"], saved["billed"], saved["attempts"]) == ("saved", "yes", 1)
+    assert saved["path"] == str((it.pictures / "a/b.png").absolute())
+    assert (saved["history_id"], saved["size"]) == (5, "512*512")
+    assert saved["cost"] == {"amount": "0.10", "currency": "CNY"}
+
+    assert made.keys() == ALWAYS | OF_ERRORS
+    assert (made["status"], made["type"], made["billed"]) == ("made", "not-saved", "yes")
+    assert (made["path"], made["history_id"], made["attempts"]) == (None, 6, 1)
+    assert made["cost"] == {"amount": "0.10", "currency": "CNY"}
+
+    told = {"status": "skipped", "size": "512*512", "attempts": 1, "region": "beijing"}
+    for number, record in enumerate((first, refused, failed, lost), 1):
+        assert record.keys() >= ALWAYS | {"reason"}
+        assert told.items() <= record.items()
+        assert (record["history_id"], record["prompt"]) == (number, f"kite {number}")
+        assert record["job"] is not None
+    assert first["path"] == str((it.pictures / "kite-1-1.png").absolute())
+    assert [one["billed"] for one in (first, refused, failed, lost)] == ["yes", "no", "no", "maybe"]
+    assert [one["cost"]["amount"] for one in (first, refused, failed, lost)] == [
+        *("0.10", "0.00", "0.00", "0.10")
+    ]
+    assert (refused["code"], lost["type"]) == ("DataInspectionFailed", "lost")
+
+
+def test_the_document_of_a_picture_that_failed_in_memory_is_the_same(studio: Any, run: Any) -> None:
+    it = studio(retries=0)
+    it.server.script("DataInspectionFailed", "close")
+    done = run(it, kites(2), journal=False, concurrency=1).end()
+    refused, lost = done.view.records
+    assert refused.keys() == lost.keys() == ALWAYS | OF_ERRORS
+    assert (refused["status"], refused["billed"], refused["history_id"]) == ("refused", "no", 1)
+    assert (lost["status"], lost["billed"], lost["history_id"]) == ("lost", "maybe", 2)
+    # No list price is known at this host.
+    assert lost["cost"] == {"amount": None, "currency": None}
