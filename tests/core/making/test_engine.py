@@ -619,6 +619,18 @@ def test_the_document_of_every_status_says_all_that_is_known(studio: Any, run: A
     assert (refused["code"], lost["type"]) == ("DataInspectionFailed", "lost")
 
 
+def test_a_picture_that_is_paid_and_still_not_fetched_keeps_its_facts(
+    studio: Any, run: Any
+) -> None:
+    it = studio(retries=0, region="beijing")
+    it.server.script(Fault("picture-404", count=20))
+    (first,) = run(it, kites(1)).end().view.records
+    (again,) = run(it, kites(1)).end().view.records
+    same = ("status", "seed", "history_id", "attempts", "billed", "cost", "region", "endpoint")
+    assert [again[name] for name in same] == [first[name] for name in same]
+    assert (again["status"], again["history_id"], again["attempts"]) == ("made", 1, 1)
+
+
 def test_the_document_of_a_picture_that_failed_in_memory_is_the_same(studio: Any, run: Any) -> None:
     it = studio(retries=0)
     it.server.script("DataInspectionFailed", "close")
