@@ -327,10 +327,14 @@ def test_the_evidence(service: Any) -> None:
     assert evidence["status"] == "saved"
     assert evidence["started"].endswith("+00:00")
     assert evidence["started"] < evidence["finished"]
-    assert evidence["zimage"]
-    assert evidence["region"] == "custom"
-    assert evidence["endpoint"] == service.server.origin
-    assert evidence["model"] == "z-image-turbo"
+    (run,) = service.runs
+    assert run["zimage"]
+    assert run["started"] <= evidence["started"] < evidence["finished"] <= run["finished"]
+    for facts in (evidence, run):
+        assert facts["region"] == "custom"
+        assert facts["endpoint"] == service.server.origin
+        assert facts["workspace"] is None
+    assert run["model"] == "z-image-turbo"
     assert evidence["request"] == service.books.posts[0].json()
     assert evidence["request_id"] == image["request_id"]
     assert evidence["answer"]["rewritten_prompt"] == image["rewritten_prompt"]
@@ -410,7 +414,9 @@ def test_ten_at_once(service: Any, zimage: Any, files: Any) -> None:
     for path in paths:
         assert (zimage.cwd / path).read_bytes().startswith(PNG)
     assert len(service.evidence) == 10
-    assert sorted(document["picture"]["path"] for document in service.evidence) == sorted(paths)
+    assert {document["picture"]["path"] for document in service.evidence} == {
+        str(zimage.cwd / path) for path in paths
+    }
     rows = service.history()
     assert [row["id"] for row in rows] == list(range(1, 11))
     assert {row["status"] for row in rows} == {"saved"}

@@ -118,6 +118,7 @@ def test_list_says_when_calls_go_elsewhere(zimage: Any) -> None:
         "in no region.\n"
     )
     assert "yes" not in run.stdout
+    assert "shared: dashscope-intl.aliyuncs.com" in run.stdout
     run = zimage("regions", env={"ZIMAGE_REGION": "sandbox"})
     assert "the sandbox (environment ZIMAGE_REGION)" in run.stderr
 
@@ -143,6 +144,8 @@ def test_show_the_sandbox_and_json(zimage: Any) -> None:
 def test_show_an_unknown_region(zimage: Any) -> None:
     run = zimage("regions", "show", "mars", status=2)
     assert "'mars' is not a region; allowed: beijing (cn-beijing), singapore" in run.stderr
+    assert "(from the argument NAME)" in run.stderr
+    assert "orrect" not in run.stderr
 
 
 # -- ping ----------------------------------------------------------------------------------------
@@ -260,15 +263,11 @@ def test_ping_all_asks_no_region_with_anothers_key(
     assert [call.key for call in server.books.calls] == [KEY]
 
 
-@pytest.mark.parametrize("args", [("sandbox",), ()])
-def test_ping_the_sandbox_needs_nothing(args: tuple[str, ...], zimage: Any) -> None:
-    run = zimage("regions", "ping", *args, "--json", env={"ZIMAGE_REGION": "sandbox"})
-    (answer,) = run.json["regions"]
-    assert (answer["region"], answer["model_visible"], answer["key"]) == ("sandbox", True, None)
-
-
-def test_ping_a_name_or_all(zimage: Any) -> None:
-    assert "contradict" in zimage("regions", "ping", "beijing", "--all", status=2).stderr
+def test_ping_of_a_name_does_not_ask_somebody_else(zimage: Any, server: Any) -> None:
+    run = ping(zimage, server.api_root, "singapore", status=2)
+    assert "the argument region singapore and the base URL" in run.stderr
+    assert "Unset DASHSCOPE_BASE_URL" in run.stderr
+    assert server.books.calls == []
 
 
 @pytest.fixture
@@ -324,6 +323,17 @@ def test_ping_all_tells_of_a_region_that_cannot_be_asked(
         None,
     )
     assert "no workspace is set for singapore" in run.json["errors"][1]["message"]
+
+
+@pytest.mark.parametrize("args", [("sandbox",), ()])
+def test_ping_the_sandbox_needs_nothing(args: tuple[str, ...], zimage: Any) -> None:
+    run = zimage("regions", "ping", *args, "--json", env={"ZIMAGE_REGION": "sandbox"})
+    (answer,) = run.json["regions"]
+    assert (answer["region"], answer["model_visible"], answer["key"]) == ("sandbox", True, None)
+
+
+def test_ping_a_name_or_all(zimage: Any) -> None:
+    assert "contradict" in zimage("regions", "ping", "beijing", "--all", status=2).stderr
 
 
 @pytest.mark.parametrize("command", ["", "list", "show", "ping"])

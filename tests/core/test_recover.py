@@ -107,7 +107,7 @@ def test_a_picture_is_saved_where_it_was_meant_to_go_without_being_paid_again(
     assert "Signature=" not in (entry.image_url or "")
     assert states(one) == []
     [evidence] = one.evidence
-    facts = json.loads(evidence.read_bytes())
+    [facts] = json.loads(evidence.read_bytes())["pictures"]
     assert (facts["status"], facts["error"]) == (Status.SAVED, None)
     assert facts["picture"] == {
         "path": str(path),

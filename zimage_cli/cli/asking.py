@@ -24,17 +24,21 @@ def read_stdin(what: str) -> str:
     """Return standard input as text. Raises UsageError where it is not UTF-8 or far too long."""
     stream = sys.stdin
     if stream is None or stream.closed:
-        raise UsageError(f"{what}: standard input is closed")
+        raise UsageError("{what}: standard input is closed", what=what)
     return _decode(stream.buffer.read(_MAX_INPUT + 1), what)
 
 
 def _decode(data: bytes, what: str) -> str:
     if len(data) > _MAX_INPUT:
-        raise UsageError(f"{what}: more than {_MAX_INPUT // (1024 * 1024)} MiB")
+        raise UsageError(
+            "{what}: more than {mebibytes} MiB", what=what, mebibytes=_MAX_INPUT // (1024 * 1024)
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{what}: byte {error.start + 1} is not UTF-8") from None
+        raise UsageError(
+            "{what}: byte {place} is not UTF-8", what=what, place=error.start + 1
+        ) from None
 
 
 def read_request(
@@ -71,7 +75,7 @@ def _read_request(
                 data = stream.read(_MAX_INPUT + 1)
         except (OSError, ValueError) as error:
             why = reason(error) if isinstance(error, OSError) else str(error)
-            raise UsageError(f"--file {file}: {why}") from None
+            raise UsageError("--file {value}: {why}", field="file", value=file, why=why) from None
         return parse_json_object(_decode(data, f"--file {file}"), f"--file {file}"), prompt
     return {}, prompt
 

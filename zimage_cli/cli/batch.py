@@ -23,6 +23,7 @@ from zimage_cli.core.batch.source import open_source
 from zimage_cli.core.making.money import parse_bound
 from zimage_cli.core.making.tally import Options
 from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.settings import Flags
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -74,15 +75,7 @@ def batch(
             rich_help_panel=options.SERVICE,
         ),
     ] = False,
-    rps: Annotated[
-        str | None,
-        typer.Option(
-            "--rps",
-            help="Requests a second, over all zimages of this account (2); 0 for no limit.",
-            metavar="F",
-            rich_help_panel=options.RUN,
-        ),
-    ] = None,
+    rps: options.Rps = None,
     concurrency: Annotated[
         int,
         typer.Option(
@@ -203,21 +196,22 @@ def batch(
     )
     out = Output(quiet=quiet)
     again = Again(tuple(sys.argv[1:]))
+    flags = Flags(
+        region=region,
+        endpoint=endpoint,
+        workspace=workspace,
+        base_url=base_url,
+        size=size,
+        prompt_extend=prompt_extend,
+        output_dir=output_dir,
+        timeout=timeout,
+        retries=retries,
+        rps=rps,
+        evidence=False if no_evidence else None,
+        sandbox=sandbox or None,
+    )
     with (
-        Client(
-            region,
-            endpoint=endpoint,
-            workspace=workspace,
-            base_url=base_url,
-            size=size,
-            prompt_extend=prompt_extend,
-            output_dir=output_dir,
-            timeout=timeout,
-            retries=retries,
-            rps=rps,
-            sandbox=sandbox,
-            on_warning=out.warn,
-        ) as client,
+        Client(flags=flags, on_warning=out.warn) as client,
         open_source(file, input_format, stdin=getattr(sys.stdin, "buffer", None)) as source,
     ):
         for text in client.settings.warnings:
@@ -241,7 +235,6 @@ def batch(
             trust_base_url=trust_base_url,
             fresh=fresh,
             dry=dry_run,
-            keep_evidence=not no_evidence,
         )
         with closing(plan):
             _refuse_invalid(out, plan.preflight, skip_invalid=skip_invalid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,16 +13,16 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, print_error
 from zimage_cli.cli.output import Output, cell, document, make_table
 from zimage_cli.cli.signals import Signals
+from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.history import opened
-from zimage_cli.core.settings import Flags, resolve
+from zimage_cli.core.settings import Flags
 from zimage_cli.core.text import clip, visible
 
 if TYPE_CHECKING:
     from zimage_cli.core.entry import Entry
-    from zimage_cli.core.ledger import Ledger
-    from zimage_cli.core.recover import Candidate, Recovered
+    from zimage_cli.core.recover import Candidate, Recovered, Recovery
 
 app = App(
     no_args_is_help=True,
@@ -132,19 +131,19 @@ def recover(
     quiet: options.Quiet = False,
 ) -> None:
     """Fetch pictures that were made and not saved; nothing is paid again."""
-    from zimage_cli.core import recover as recovery
-
     out = Output(quiet=quiet)
-    with opened(Environment.current(), warn=None if dry_run else out.warn) as book:
-        found = recovery.find(book, ids or ())
-        for candidate in found:
+    with (
+        Client(flags=Flags(output_dir=output_dir), on_warning=out.warn) as client,
+        client.recovery(ids or (), here=output_dir is not None, dry=dry_run) as recovery,
+    ):
+        for candidate in recovery.found:
             out.note(_candidate_line(candidate))
-        if not found:
+        if not recovery.found:
             out.note("Nothing to recover: no picture is known to be made and not saved.")
-        if dry_run or not found or book is None:
-            results = recovery.untouched(found)
+        if dry_run or not recovery.found:
+            results = recovery.untouched()
         else:
-            results = _recover(out, book, found, output_dir, by_name=bool(ids), json=json)
+            results = _recover(out, recovery, json=json)
     failures = [result.error for result in results if result.error and result.failed]
     if json:
         out.json(_recovered("dry-run" if dry_run else _status(results), results))
@@ -152,42 +151,18 @@ def recover(
         raise typer.Exit(exit_status(failures[0]))
 
 
-def _recover(
-    out: Output,
-    book: Ledger,
-    found: list[Candidate],
-    output_dir: Path | None,
-    *,
-    by_name: bool,
-    json: bool,
-) -> list[Recovered]:
-    """Recover in a thread: Ctrl-C closes the connection, and leaves no claim and no half picture.
-
-    Raises Interrupted with what was recovered until then.
-    """
-    from zimage_cli.api.wire import Wire
-    from zimage_cli.core.recover import recover_all
-    from zimage_cli.core.save import FOLDER
-
-    settings = resolve(Environment.current(), Flags(output_dir=output_dir))
-    default = settings.output_dir.value / FOLDER
+def _recover(out: Output, recovery: Recovery, *, json: bool) -> list[Recovered]:
+    """Recover in a thread, which Ctrl-C cancels. Raises Interrupted with what was recovered."""
     results: list[Recovered] = []
 
     def work() -> None:
-        for result in recover_all(
-            book,
-            wire,
-            found,
-            folder=None if output_dir is None else default,
-            default_folder=default,
-            by_name=by_name,
-        ):
+        for result in recovery.fetch():
             results.append(result)
             _tell(out, result, json=json)
 
-    with Wire() as wire, Signals() as signals:
+    with Signals() as signals:
         try:
-            signals.wait_for(work, wire.cancel, lambda: True)
+            signals.wait_for(work, recovery.cancel, lambda: True)
         except Stopped:
             end = Interrupted(signals.numbers[0], note=_STILL_THERE)
             if json:

@@ -10,9 +10,9 @@ from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output, cell, make_table
+from zimage_cli.client import Client
 from zimage_cli.core import selfcheck
 from zimage_cli.core.advice import error_documents
-from zimage_cli.core.environment import Environment
 from zimage_cli.core.files import reason
 from zimage_cli.core.selfcheck import Check, Report
 from zimage_cli.core.settings import Flags
@@ -76,9 +76,7 @@ def validate(
         return source, {**overrides, **asking.given(prompt=text)}
 
     wants_request = bool(overrides) or request is not None or file is not None
-    report = selfcheck.validate(
-        Environment.current(), flags, request=read if wants_request else None, online=online
-    )
+    report = Client.validate(flags, request=read if wants_request else None, online=online)
     _show(out, report)
     if json:
         out.document(

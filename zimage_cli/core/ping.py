@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api.endpoint import CUSTOM, REGION_NAMES, SANDBOX, origin_of
 from zimage_cli.api.errors import AuthenticationError, ConnectionFailed, ZimageError
 from zimage_cli.core.keys import missing_key_error
-from zimage_cli.core.settings import CONFIG, Flags, Setting, Settings, refused_key_hint, resolve
+from zimage_cli.core.settings import Flags, Setting, Settings, refused_key_hint, resolve
+from zimage_cli.core.source import CONFIG
 
 if TYPE_CHECKING:
     from zimage_cli.core.keys import Key

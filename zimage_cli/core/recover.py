@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api import limits, retry
+from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import (
     AddressRefused,
@@ -25,8 +25,10 @@ from zimage_cli.core import evidence, ledger
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.entry import moment, why_refused
 from zimage_cli.core.files import reason, remove_abandoned, sync_folder
-from zimage_cli.core.names import NameTemplate, numbered
+from zimage_cli.core.making.fetching import fetch_and_keep
+from zimage_cli.core.names import NameTemplate, name_of, numbered
 from zimage_cli.core.picture import saved_facts
+from zimage_cli.core.request import Request
 from zimage_cli.core.save import FolderPlace
 from zimage_cli.core.status import Status
 
@@ -115,49 +117,70 @@ class Recovered:
         return {"id": self.entry.id, "state": self.state, "path": path, "errors": self.errors}
 
 
-def find(book: Ledger | None, ids: Sequence[int] = ()) -> list[Candidate]:
-    """Return what can be recovered, or what has these ids. Raises UsageError for an unknown id."""
-    return pick(candidates(book, ids) if book else [], ids)
+class Recovery:
+    """What can be recovered, or what has the ids that were named, and the fetching of it.
 
-
-def untouched(found: list[Candidate]) -> list[Recovered]:
-    """Return the candidates as they are, none of them tried."""
-    return [Recovered(candidate.entry, candidate.state) for candidate in found]
-
-
-def recover_all(
-    book: Ledger,
-    wire: Wire,
-    found: list[Candidate],
-    *,
-    folder: Path | None,
-    default_folder: Path,
-    by_name: bool = False,
-) -> Iterator[Recovered]:
-    """Fetch candidates one after the other, into `folder` or where each was meant to go.
-
-    Without `by_name` only those that are ready are tried. With it all are, whatever their state: a
-    GET is free. Raises Stopped when the wire is cancelled.
+    `folder` is where all of it goes, None for where each was meant to go. `book` is None where
+    there is no history. Raises UsageError for an unknown id.
     """
-    clear(found, folder, default_folder)
-    for candidate in found:
-        entry, state = candidate.entry, candidate.state
-        if state != READY and not by_name:
-            yield Recovered(entry, state)
-            continue
+
+    def __init__(
+        self,
+        book: Ledger | None,
+        wire: Wire,
+        ids: Sequence[int] = (),
+        *,
+        folder: Path | None,
+        default_folder: Path,
+    ) -> None:
+        self._book = book
+        self._wire = wire
+        self._by_name = bool(ids)
+        self._folder = folder
+        self._default_folder = default_folder
+        self.found = pick(candidates(book, ids) if book else [], ids)
+
+    def cancel(self) -> None:
+        """End it, from any thread: the connection is closed, no claim and no half picture stays."""
+        self._wire.cancel()
+
+    def untouched(self) -> list[Recovered]:
+        """Return what was found as it is, nothing of it tried."""
+        return [Recovered(candidate.entry, candidate.state) for candidate in self.found]
+
+    def fetch(self) -> Iterator[Recovered]:
+        """Fetch one picture after the other, and yield what became of each.
+
+        Those that were not named are tried only where they are ready; a named one is whatever its
+        state, as a GET is free. Raises Stopped once it is cancelled.
+        """
+        clear(self.found, self._folder, self._default_folder)
+        for candidate in self.found:
+            if candidate.state == READY or self._by_name:
+                yield self._one(candidate)
+            else:
+                yield Recovered(candidate.entry, candidate.state)
+
+    def _one(self, candidate: Candidate) -> Recovered:
+        entry, state, by_name = candidate.entry, candidate.state, self._by_name
+        assert self._book is not None
         try:
             if candidate.hopeless:
                 raise _not_recoverable(candidate)
             path = recover(
-                book, wire, entry, folder, default_folder=default_folder, sleep=wire.sleep
+                self._book,
+                self._wire,
+                entry,
+                self._folder,
+                default_folder=self._default_folder,
+                sleep=self._wire.sleep,
             )
         except TakenError as error:
             # Skipped among others, but a failure where it was asked for by name.
-            yield Recovered(entry, state if by_name else CLAIMED, error=error, skipped=not by_name)
+            return Recovered(entry, state if by_name else CLAIMED, error=error, skipped=not by_name)
         except ZimageError as error:
-            yield Recovered(entry, state, error=error)
-        else:
-            yield Recovered(entry, RECOVERED, path)
+            return Recovered(entry, state, error=error)
+        return Recovered(entry, RECOVERED, path)
 
 
 def _not_recoverable(candidate: Candidate) -> NotSavedError:
@@ -207,7 +230,7 @@ def _state(entry: Entry) -> str:
 
 def recover(
     book: Ledger,
-    client: Wire,
+    wire: Wire,
     entry: Entry,
     folder: Path | None,
     *,
@@ -227,7 +250,7 @@ def recover(
         if there is not None:
             return there
         FolderPlace(wanted.parent).prepare()
-        return _fetch(book, client, entry, wanted, on_progress, sleep)
+        return _fetch(book, wire, entry, wanted, on_progress, sleep)
 
 
 @contextmanager
@@ -266,7 +289,7 @@ def claim(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
 
 def fetch_again(
     book: Ledger,
-    client: Wire,
+    wire: Wire,
     entry: Entry,
     *,
     default_folder: Path,
@@ -278,7 +301,7 @@ def fetch_again(
     """
     with _claimed(book, entry) as saved:
         wanted = _wanted(entry, None, default_folder)
-        return saved or _fetch(book, client, entry, wanted, on_progress, client.sleep)
+        return saved or _fetch(book, wire, entry, wanted, on_progress, wire.sleep)
 
 
 def _examine(path: Path) -> Fetched | None:
@@ -319,46 +342,39 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
 
 def _fetch(
     book: Ledger,
-    client: Wire,
+    wire: Wire,
     entry: Entry,
     wanted: Path,
     on_progress: Callable[[int, int | None], None],
     sleep: Callable[[float], None],
 ) -> Path:
-    from zimage_cli.api.download import fetch
-
-    url = entry.image_url or ""
     refused = why_refused(entry)
     if refused is not None:
         _give_up(book, entry, error := AddressRefused("{why}", why=refused))
         raise error
     try:
-        with FolderPlace(wanted.parent).draft(str(wanted)) as draft:
-            fetched = retry.run(
-                lambda: fetch(
-                    client, url, draft.file, loopback=entry.loopback, on_progress=on_progress
-                ),
-                retry.Policy(limits.PICTURE_RETRIES, wait_base=limits.PICTURE_WAIT_BASE),
-                sleep=sleep,
-            )
-            # Before it gets its name: so that `claim` knows it should this process die right now.
-            book.fetched(entry.id, fetched)
-            path = Path(draft.keep()).absolute()
+        fetched, kept = fetch_and_keep(
+            wire,
+            entry.image_url or "",
+            FolderPlace(wanted.parent),
+            str(wanted),
+            loopback=entry.loopback,
+            note=lambda fetched: book.fetched(entry.id, fetched),
+            on_progress=on_progress,
+            sleep=sleep,
+        )
     except NotSavedError as error:
         until = entry.expires_at
         over = until is not None and datetime.now(UTC) > until
         if over and error.http_status in _GONE_FOR_GOOD:
             _give_up(book, entry, error)
         raise
-    except OSError as error:
-        raise DiskError(
-            "{path} could not be written: {why}.", path=wanted, why=reason(error)
-        ) from None
     except ValueError as error:
         # What somebody wrote into the history is a name that no file can have.
         raise NotSavedError(
             "{path} could not be written: {why}.", path=wanted, why=reason(error)
         ) from None
+    path = Path(kept).absolute()
     _note(book, entry, path, fetched)
     return path
 
@@ -377,6 +393,7 @@ def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
         with suppress(OSError, ValueError):
             evidence.update(
                 Path(entry.evidence_path),
+                entry.id,
                 status=Status.SAVED,
                 picture=saved_facts(str(path), fetched),
                 error=None,
@@ -389,13 +406,9 @@ def _wanted(entry: Entry, folder: Path | None, default_folder: Path) -> Path:
     if meant != "-":
         path = Path(meant)
         return path if folder is None else folder / path.name
-    name = NameTemplate.parse().render(
-        prompt=entry.prompt,
-        seed=entry.seed,
-        size=entry.size,
-        region=entry.region,
-        when=_local(entry.created_at),
-    )
+    request = Request(entry.prompt, entry.size, entry.seed, entry.prompt_extend)
+    when = _local(entry.created_at)
+    name = name_of(request, NameTemplate.parse(), region=entry.region, when=when)
     return (folder or default_folder) / name
 
 

@@ -66,9 +66,11 @@ def _check_name(path: Path) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be written: {reason(error)}. Nothing was sent.") from None
+        raise UsageError(
+            "{path} cannot be written: {why}. Nothing was sent.", path=path, why=reason(error)
+        ) from None
     if not stat.S_ISREG(mode):
-        raise UsageError(f"{path} exists and is no file. Nothing was sent.")
+        raise UsageError("{path} exists and is no file. Nothing was sent.", path=path)
 
 
 class FolderPlace:
@@ -91,7 +93,9 @@ class FolderPlace:
         """Make the folder and write a probe; look at the file's name. Raises UsageError."""
         if str(self.folder) in _DEVICES:
             raise UsageError(
-                f"{self.folder} is for devices, not for pictures.", hint="For stdout: -o -"
+                "{path} is for devices, not for pictures.",
+                hint="For stdout: -o -",
+                path=self.folder,
             )
         make_writable_folder(self.folder)
         if self.filename is not None:

@@ -21,9 +21,10 @@ from zimage_cli.api.errors import (
 from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.regions.ping import Json, ping
-from zimage_cli.core.checks import checked
 from zimage_cli.core.environment import Environment
+from zimage_cli.core.setting_table import TABLE, VARIABLES
 from zimage_cli.core.settings import Flags, Setting, Settings, resolve
+from zimage_cli.core.source import Kind, Source
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def show(
     """Show one region: hosts, prices, key, where data rests, where keys are made."""
     output, environment = Output(), Environment.current()
     active = resolve(environment)
-    region = find_region(checked("region", name, "the command line"))
+    region = find_region(TABLE["region"].checked(name, Source(Kind.ARGUMENT, "NAME")).value)
     if as_json:
         shown = (
             _sandbox_json(active) if region is None else _json(_facts(environment, active, region))
@@ -152,11 +153,7 @@ def _facts(environment: Environment, active: Settings, region: Region) -> _Facts
     endpoint, host = "workspace", None
     key, problem = None, None
     try:
-        mine = (
-            active
-            if is_active
-            else resolve(environment, Flags(region=region.name), config=active.config)
-        )
+        mine = active if is_active else _at(environment, active, region)
         endpoint, host = mine.target.endpoint, mine.target.host
         key = mine.key_for(region.name)
     except ZimageError as error:
@@ -169,6 +166,17 @@ def _facts(environment: Environment, active: Settings, region: Region) -> _Facts
         key=key,
         key_problem=problem,
         stored=region.name in active.config.keys,
+    )
+
+
+def _at(environment: Environment, active: Settings, region: Region) -> Settings:
+    """Return the settings for a region's own host, the base URLs that are set left aside."""
+    hidden = {*VARIABLES["base_url"]}
+    variables = {k: text for k, text in environment.variables.items() if k not in hidden}
+    values = {k: value for k, value in active.config.values.items() if k != "base_url"}
+    config = active.config._replace(values=values)
+    return resolve(
+        Environment(variables, environment.home), Flags(region=region.name), config=config
     )
 
 

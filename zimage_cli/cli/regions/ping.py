@@ -9,9 +9,8 @@ import typer
 from zimage_cli.api.errors import UsageError
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output
+from zimage_cli.client import Client
 from zimage_cli.core.advice import error_document, exit_status
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.settings import Flags, resolve
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -33,15 +32,13 @@ def ping(
     as_json: Json = False,
 ) -> None:
     """Ask a region once, read-only and free, whether key and model are good there."""
-    from zimage_cli.core import ping as pinging
-
     if every and name is not None:
         raise UsageError("a region's name and --all contradict each other")
     output = Output()
-    active = resolve(Environment.current(), Flags(region=name))
-    for warning in active.warnings:
-        output.warn(visible(warning))
-    answers = pinging.ping_every(active) if every else [pinging.ping(active)]
+    with Client(region=name) as client:
+        for warning in client.settings.warnings:
+            output.warn(visible(warning))
+        answers = client.ping(every=every)
     failed = [one.error for one in answers if one.error]
     if as_json:
         output.document(

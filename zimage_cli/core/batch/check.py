@@ -88,14 +88,12 @@ class FilePlan:
         *,
         fresh: bool,
         dry: bool,
-        keep_evidence: bool,
     ) -> None:
         self.settings = settings
         self.source = source
         self.options = options
         self.routes = routes
         self.folder = folder
-        self.keep_evidence = keep_evidence
         self.template = defaults.template
         self._defaults = defaults
         self._fresh = fresh

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
-from zimage_cli.api.errors import DiskError
+from zimage_cli.api.errors import AnswerLost, DiskError, NotSavedError
 from zimage_cli.core.batch import made
 from zimage_cli.core.batch.plan import within
 from zimage_cli.core.files import reason
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
+    from zimage_cli.api.errors import ZimageError
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import State, States
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.entry import Entry
     from zimage_cli.core.ledger import Ledger
     from zimage_cli.core.making.jobs import Job
-    from zimage_cli.core.making.tally import Options
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
@@ -37,13 +37,11 @@ _REASONS = {
 }
 
 
-def decide(state: State, options: Options) -> Status:
-    """Return what a run does with a picture: NEW makes it, MADE fetches it, others are left."""
-    if state.status in {Status.FAILED, Status.REFUSED} and options.retry_failed:
-        return Status.NEW
-    if state.status is Status.LOST and options.retry_lost:
-        return Status.NEW
-    return state.status
+_AGAIN = (
+    "It may be billed. The same command leaves it alone; with --retry-lost it is made again, and "
+    "paid once more."
+)
+_FETCHED_AGAIN = "Run the same command again within 24 hours: that fetches it, and costs nothing."
 
 
 class Progress:
@@ -118,6 +116,15 @@ class Progress:
             elapsed=entry.elapsed_seconds,
         )
 
+    def advised(self, error: ZimageError, run: Run | None) -> ZimageError:
+        """Return an error with what to do next in a batch, where that is something else."""
+        if isinstance(error, AnswerLost):
+            return error.but(hint=_AGAIN)
+        if isinstance(error, NotSavedError) and run is not None and run.noted and not run.entry:
+            # The journal has its address, and the history knows nothing of it.
+            return error.but(hint=_FETCHED_AGAIN)
+        return error
+
     def skipped(self, job: Job, state: State, kind: Status) -> Outcome:
         """Return the outcome of a picture that this run leaves alone."""
         from zimage_cli.core.outcome import Outcome
@@ -143,7 +150,7 @@ class Progress:
         entry = self.entry(state.entry)
         return {} if entry is None else entry.picture.document
 
-    def keep(self, outcome: Outcome, run: Run | None) -> None:
+    def keep(self, outcome: Outcome) -> None:
         """Write an outcome into the journal. Raises DiskError."""
         record, file = outcome.document, None
         if outcome.picture is not None and outcome.picture.path is not None:
@@ -153,8 +160,6 @@ class Progress:
                 # What is printed may serve for an hour; a file that stays keeps no signature,
                 # unless the picture is still to be fetched.
                 record["image_url"] = without_query(record["image_url"])
-        elif outcome.status is Status.MADE and run is not None and run.answer is not None:
-            record |= made.facts(run)
         try:
             self._journal.append({**record, "file": file})
         except OSError as error:

@@ -30,6 +30,7 @@ from zimage_cli.core.making import crew
 from zimage_cli.core.making.causes import ends_all, to_fetch, unsent
 from zimage_cli.core.making.money import Budget
 from zimage_cli.core.making.tally import Options, Tally
+from zimage_cli.core.run import address_of
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
@@ -404,6 +405,8 @@ class Engine:
 
         if isinstance(error, DiskError):
             self._full = self._full or error
+        if self._progress is not None:
+            error = self._progress.advised(error, run)
         foreign = self._progress is not None and job.request.base_url is not None
         if ends_all(error, foreign=foreign, waits=self._waits):
             self._end_all(error)
@@ -423,6 +426,7 @@ class Engine:
                 history_id=run.entry if run else None,
                 attempts=run.attempts if run else 0,
                 elapsed=round(time.monotonic() - run.began, 3) if run else None,
+                address=address_of(run) if to_fetch(error) and run and run.answer else None,
             ),
             run,
         )
@@ -440,7 +444,7 @@ class Engine:
         kept = run is not None and run.noted
         if self._progress is not None and outcome.status is not Status.SKIPPED:
             try:
-                self._progress.keep(outcome, run)
+                self._progress.keep(outcome)
                 kept = True
             except DiskError as error:
                 # The history has it; but a folder that takes no line takes no picture either.
