@@ -20,13 +20,12 @@ from zimage_cli.core.recover import (
     READY,
     RECOVERED,
     Candidate,
+    Recovery,
     TakenError,
     candidates,
     fetch_again,
-    find,
     pick,
     recover,
-    recover_all,
 )
 from zimage_cli.core.status import Status
 from zimage_cli.sandbox.faults import Fault
@@ -463,11 +462,11 @@ def test_a_path_that_no_file_can_have_is_told(unsaved: Any, recovering: Any) -> 
 
 def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> None:
     one = three_unsaved
+    places = {"folder": None, "default_folder": one.base}
     with contextlib.closing(Ledger(one.ledger)) as book:
-        found = find(book)
+        every = Recovery(book, one.maker.wire, **places)
         assert book.claim(3)
-        every = {"folder": None, "default_folder": one.base}
-        told = list(recover_all(book, one.maker.wire, found, **every))
+        told = list(every.fetch())
         assert [result.state for result in told] == [RECOVERED, EXPIRED, CLAIMED]
         assert [result.failed for result in told] == [False, False, False]
         assert isinstance(told[2].error, TakenError)
@@ -478,8 +477,9 @@ def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> 
             "errors": [],
         }
         # By its number it is tried whatever its state, and a failure where it is not had.
-        named = find(book, [3, 2])
-        told = list(recover_all(book, one.maker.wire, named, by_name=True, **every))
+        named = Recovery(book, one.maker.wire, [3, 2], **places)
+        assert [result.state for result in named.untouched()] == [CLAIMED, EXPIRED]
+        told = list(named.fetch())
         assert [(result.entry.id, result.state) for result in told] == [
             (3, CLAIMED),
             (2, RECOVERED),
@@ -490,21 +490,22 @@ def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> 
         )
 
 
-def test_a_cancelled_wire_ends_it(three_unsaved: Any) -> None:
+def test_a_cancelled_recovery_ends(three_unsaved: Any) -> None:
     one = three_unsaved
     with contextlib.closing(Ledger(one.ledger)) as book:
-        running = recover_all(
-            book, one.maker.wire, find(book), folder=None, default_folder=one.base
-        )
+        recovery = Recovery(book, one.maker.wire, folder=None, default_folder=one.base)
+        running = recovery.fetch()
         assert next(running).state == RECOVERED
-        one.maker.wire.cancel()
+        recovery.cancel()
         assert next(running).state == EXPIRED
         with pytest.raises(Stopped):
             next(running)
         assert book.claim(3)
 
 
-def test_without_a_history_there_is_nothing() -> None:
-    assert find(None) == []
+def test_without_a_history_there_is_nothing(studio: Any) -> None:
+    one = studio()
+    places = {"folder": None, "default_folder": one.base}
+    assert Recovery(None, one.maker.wire, **places).found == []
     with pytest.raises(UsageError, match="nothing to recover under 7"):
-        find(None, [7])
+        Recovery(None, one.maker.wire, [7], **places)
