@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -196,3 +197,41 @@ def test_only_public_names_are_there() -> None:
     }
     with pytest.raises(AttributeError):
         zimage_cli.nothing  # noqa: B018
+
+
+PURE = """
+import sys
+from process_state import changes, importing, process_state
+
+from zimage_cli import Client
+
+before = process_state()
+# While others import what a command line's start would stand something else in for.
+with importing("certifi", "click", "socksio", "idna", "mimetypes", "textwrap") as wrong:
+    with Client(base_url=sys.argv[1], api_key=sys.argv[2], size="512*512") as client:
+        picture = client.generate("a fox", prompt_extend=True)
+        outcomes = list(client.run(["a kite", "a lake", "a hill"]))
+assert picture.path.is_file()
+assert [outcome.status for outcome in outcomes] == ["saved"] * 3
+assert not wrong, wrong
+found = changes(before, process_state())
+assert not found, found
+print("nothing was changed")
+"""
+
+
+def test_the_process_is_left_as_it_was(server: Any, zimage: Any, work: Path) -> None:
+    service = server(latency=0.2)
+    done = subprocess.run(
+        [sys.executable, "-c", PURE, service.api_root, KEY],
+        env=zimage.environment(
+            {"PYTHONPATH": os.pathsep.join([zimage.env["PYTHONPATH"], str(Path(__file__).parent)])}
+        ),
+        cwd=work,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "nothing was changed\n", done.stderr
+    assert done.stderr == ""

@@ -578,7 +578,7 @@ def _outcomes(client: Client, plan: Plan, watcher: Watcher) -> Iterator[Outcome]
                 target.region_name,
                 target.host or "",
                 billed=Billed.NO,
-                reason="not asked for: the run ended before it",
+                reason=f"not asked for: {run.fatal or 'the run was stopped'}",
             )
 
 

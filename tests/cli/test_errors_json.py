@@ -18,6 +18,11 @@ import pytest
             ["--seeds", "3-1"],
             ("seeds", "3-1", "numbers and ranges, 0 to 2147483647, such as 1-4,9", "1-3"),
         ),
+        (
+            ["--region", "mars"],
+            ("region", "mars", "beijing (cn-beijing), singapore (ap-southeast-1), sandbox", None),
+        ),
+        (["--base-url", "ftp://h"], ("base_url", "ftp://h", None, None)),
     ],
 )
 def test_a_wrong_option_is_told_with_what_would_be_right(

@@ -270,6 +270,17 @@ def test_ping_of_a_name_does_not_ask_somebody_else(zimage: Any, server: Any) -> 
     assert server.books.calls == []
 
 
+@pytest.mark.parametrize("args", [("sandbox",), ()])
+def test_ping_the_sandbox_needs_nothing(args: tuple[str, ...], zimage: Any) -> None:
+    run = zimage("regions", "ping", *args, "--json", env={"ZIMAGE_REGION": "sandbox"})
+    (answer,) = run.json["regions"]
+    assert (answer["region"], answer["model_visible"], answer["key"]) == ("sandbox", True, None)
+
+
+def test_ping_a_name_or_all(zimage: Any) -> None:
+    assert "contradict" in zimage("regions", "ping", "beijing", "--all", status=2).stderr
+
+
 @pytest.fixture
 def refusing_proxy() -> Iterator[tuple[str, list[str]]]:
     """A proxy that lets nothing through, and the hosts that it was asked for."""
@@ -323,17 +334,6 @@ def test_ping_all_tells_of_a_region_that_cannot_be_asked(
         None,
     )
     assert "no workspace is set for singapore" in run.json["errors"][1]["message"]
-
-
-@pytest.mark.parametrize("args", [("sandbox",), ()])
-def test_ping_the_sandbox_needs_nothing(args: tuple[str, ...], zimage: Any) -> None:
-    run = zimage("regions", "ping", *args, "--json", env={"ZIMAGE_REGION": "sandbox"})
-    (answer,) = run.json["regions"]
-    assert (answer["region"], answer["model_visible"], answer["key"]) == ("sandbox", True, None)
-
-
-def test_ping_a_name_or_all(zimage: Any) -> None:
-    assert "contradict" in zimage("regions", "ping", "beijing", "--all", status=2).stderr
 
 
 @pytest.mark.parametrize("command", ["", "list", "show", "ping"])

@@ -460,11 +460,14 @@ def test_a_path_that_no_file_can_have_is_told(unsaved: Any, recovering: Any) -> 
 # -- all of them -------------------------------------------------------------------------------
 
 
+def opened(one: Any, book: Ledger | None, *ids: int) -> Recovery:
+    return Recovery(book, one.maker.wire, ids, folder=None, default_folder=one.base)
+
+
 def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> None:
     one = three_unsaved
-    places = {"folder": None, "default_folder": one.base}
     with contextlib.closing(Ledger(one.ledger)) as book:
-        every = Recovery(book, one.maker.wire, **places)
+        every = opened(one, book)
         assert book.claim(3)
         told = list(every.fetch())
         assert [result.state for result in told] == [RECOVERED, EXPIRED, CLAIMED]
@@ -477,9 +480,7 @@ def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> 
             "errors": [],
         }
         # By its number it is tried whatever its state, and a failure where it is not had.
-        named = Recovery(book, one.maker.wire, [3, 2], **places)
-        assert [result.state for result in named.untouched()] == [CLAIMED, EXPIRED]
-        told = list(named.fetch())
+        told = list(opened(one, book, 3, 2).fetch())
         assert [(result.entry.id, result.state) for result in told] == [
             (3, CLAIMED),
             (2, RECOVERED),
@@ -490,10 +491,10 @@ def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> 
         )
 
 
-def test_a_cancelled_recovery_ends(three_unsaved: Any) -> None:
+def test_a_cancelled_one_ends(three_unsaved: Any) -> None:
     one = three_unsaved
     with contextlib.closing(Ledger(one.ledger)) as book:
-        recovery = Recovery(book, one.maker.wire, folder=None, default_folder=one.base)
+        recovery = opened(one, book)
         running = recovery.fetch()
         assert next(running).state == RECOVERED
         recovery.cancel()
@@ -505,7 +506,6 @@ def test_a_cancelled_recovery_ends(three_unsaved: Any) -> None:
 
 def test_without_a_history_there_is_nothing(studio: Any) -> None:
     one = studio()
-    places = {"folder": None, "default_folder": one.base}
-    assert Recovery(None, one.maker.wire, **places).found == []
+    assert opened(one, None).found == []
     with pytest.raises(UsageError, match="nothing to recover under 7"):
-        Recovery(None, one.maker.wire, [7], **places)
+        opened(one, None, 7)

@@ -12,6 +12,7 @@ from zimage_cli.api.errors import (
     UsageError,
     ZimageError,
 )
+from zimage_cli.core.advice import error_document
 from zimage_cli.core.config_file import Config
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import Key
@@ -180,7 +181,7 @@ def test_what_is_overridden_is_not_checked() -> None:
 def test_a_bad_value_keeps_its_facts_and_says_how_it_came() -> None:
     with pytest.raises(UsageError) as caught:
         get(Flags(timeout="soon"))
-    facts = caught.value.facts
+    facts = error_document(caught.value) | {"source": caught.value.facts["source"]}
     assert (facts["field"], facts["value"], str(facts["source"])) == (
         "timeout",
         "soon",
@@ -435,7 +436,7 @@ def test_a_region_on_the_command_line_beside_a_base_url_of_no_region(
         get(Flags(region="ap-southeast-1"), config=file, **variables)
     assert caught.value.message == (
         f"--region singapore and the base URL {ELSEWHERE} ({source}) contradict each other: "
-        "it belongs to no region"
+        "that URL belongs to no region"
     )
     assert caught.value.hint == (
         "For the host of singapore: --endpoint shared. For another place: --base-url. " + way_out

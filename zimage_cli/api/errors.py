@@ -207,6 +207,12 @@ class BillingError(ThrottledError):
     kind = "billing"
 
 
+class BoundReached(ZimageError):
+    """What was to be spent at most is spent, or set aside for what is in flight."""
+
+    kind = "max-cost"
+
+
 class ConnectionFailed(ZimageError):
     """The service was not reached: the request cannot have been accepted."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zimage_cli.api.errors import Billed, UsageError
+from zimage_cli.api.errors import Billed, BoundReached, UsageError
 from zimage_cli.cli import asking, options, process
 from zimage_cli.cli.app import App
 from zimage_cli.cli.batch_view import Again, BatchView, report, show, summary
@@ -291,13 +291,15 @@ def _run(out: Output, client: Client, plan: FilePlan, again: Again, *, json: boo
             out.say(f"left at once{lost}")
         report(out, plan, tally, again)
         if error is not None:
-            print_error(out, error)
+            if not isinstance(error, BoundReached):
+                # Of that the summary speaks, with the command that goes on.
+                print_error(out, error)
             status = exit_status(error)
         elif signals.numbers:
             status = 128 + signals.numbers[0]
         else:
             left = tally.not_saved + preflight.invalid + preflight.unsaved
-            status = NOT_ALL_STATUS if left or tally.over_budget else 0
+            status = NOT_ALL_STATUS if left else 0
         if view.lost is not None:
             raise view.lost
         if json:

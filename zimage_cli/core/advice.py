@@ -30,6 +30,7 @@ TABLE: dict[type[errors.ZimageError], Row] = {
     errors.ThrottledError: Row(
         5, "Wait a minute and try again; the limit counts the whole account, 2 requests a second."
     ),
+    errors.BoundReached: Row(9, "With a higher --max-cost it goes on."),
     errors.ConnectionFailed: Row(
         6, "Check the network and proxy settings, then: zimage validate --online"
     ),
@@ -41,6 +42,21 @@ TABLE: dict[type[errors.ZimageError], Row] = {
     errors.ServiceError: Row(7, "Try again in a minute."),
     errors.NotSavedError: Row(8, "Within 24 hours of making it: zimage history recover"),
 }
+
+EXIT_STATUSES = {
+    0: "done",
+    1: "a bug in zimage",
+    2: "usage: bad option, invalid request, corrupt config",
+    3: "no key, or key or permission refused",
+    4: "prompt or picture refused by content moderation",
+    5: "throttled, quota or billing",
+    6: "the service could not be reached, or the answer was lost",
+    7: "the service failed or answered nonsense",
+    8: "made but not saved: zimage history recover gets it within 24 h",
+    9: "a batch ended with some failures, or a run at its --max-cost",
+    130: "interrupted",
+}
+"""What the exit statuses mean, as every help shows them."""
 
 
 def row_for(error: errors.ZimageError) -> Row:
@@ -98,19 +114,3 @@ def error_documents(
     """Return the error objects of `--json`: one for each problem of an invalid request."""
     problems: tuple[errors.ZimageError, ...] = getattr(error, "problems", (error,))
     return [error_document(problem, prompt=prompt) for problem in problems]
-
-
-EXIT_STATUSES = {
-    0: "done",
-    1: "a bug in zimage",
-    2: "usage: bad option, invalid request, corrupt config",
-    3: "no key, or key or permission refused",
-    4: "prompt or picture refused by content moderation",
-    5: "throttled, quota or billing",
-    6: "the service could not be reached, or the answer was lost",
-    7: "the service failed or answered nonsense",
-    8: "made but not saved: zimage history recover gets it within 24 h",
-    9: "a batch ended with some failures",
-    130: "interrupted",
-}
-"""What the exit statuses mean, as every help shows them."""

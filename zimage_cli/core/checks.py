@@ -12,7 +12,7 @@ from typing import Any
 
 from zimage_cli.api import endpoint, limits
 from zimage_cli.api.errors import UsageError
-from zimage_cli.api.messages import Message
+from zimage_cli.api.messages import Listing, Message, Shown
 from zimage_cli.core import text as texts
 from zimage_cli.core.keys import redact
 
@@ -23,39 +23,45 @@ _FALSE = frozenset({"false", "off", "no", "0"})
 _MAX_TEXT = 4096
 
 
-def shown(value: object) -> str:
+def shown(value: object) -> Shown:
     """Return a given value as an error may quote it: short, visible, and a key masked."""
-    return redact(texts.shown(value, 80))
+    return texts.shown(value, 80)
 
 
 def safe(message: Message) -> Message:
     """Return a message with everything in it masked that looks like a key."""
     if not message.facts:
-        return Message(redact(message.template))
+        return type(message)(redact(message.template))
+    facts = {name: _masked(fact) for name, fact in message.facts.items()}
+    return type(message)(message.template, **facts)
 
-    def masked(fact: object) -> object:
-        if isinstance(fact, Message):
+
+def _masked(fact: object) -> object:
+    match fact:
+        case Message():
             return safe(fact)
-        return redact(fact) if isinstance(fact, str) else fact
-
-    return Message(message.template, **{name: masked(fact) for name, fact in message.facts.items()})
+        case Listing():
+            return Listing(fact.between, map(_masked, fact))
+        case Shown():
+            return Shown(redact(fact), _masked(fact.plain))
+        case str():
+            return redact(fact)
+    return fact
 
 
 def _refused(template: str, field: str, value: object, **facts: Any) -> UsageError:
-    """Return the error for a value. `{given}` is the value as a text may quote it."""
-    given = shown(value)
-    plain = redact(value[:_MAX_TEXT]) if isinstance(value, str) else given
-    return UsageError(template, field=field, value=plain, given=given, **facts)
+    return UsageError(template, field=field, value=shown(value), **facts)
 
 
 def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
-        raise _refused("{field}: {given} is not text", field, value)
+        raise _refused("{field}: {value} is not text", field, value)
     if len(value) > _MAX_TEXT:
-        template = "{field}: {given} is too long: {length} characters"
-        raise _refused(template, field, value, length=len(value))
+        raise _refused(
+            "{field}: {value} is too long: {length} characters", field, value, length=len(value)
+        )
     if any(char < " " or "\x7f" <= char <= "\x9f" for char in value):
-        raise _refused("{field}: {given} holds control characters", field, value)
+        raise _refused("{field}: {value} holds control characters", field, value)
     if not value.strip():
         raise _refused("{field}: the value is empty", field, value)
     return value.strip()
@@ -71,7 +77,7 @@ def check_endpoint(field: str, value: object) -> str:
     text = _text(field, value).lower()
     if text not in endpoint.ENDPOINTS:
         raise _refused(
-            "{field}: {given} is not an endpoint; allowed: {allowed}",
+            "{field}: {value} is not an endpoint; allowed: {allowed}",
             field,
             value,
             allowed=", ".join(endpoint.ENDPOINTS),
@@ -105,8 +111,12 @@ def check_switch(field: str, value: object) -> bool:
         return value
     text = value.strip().lower() if isinstance(value, str) else ""
     if text not in _TRUE | _FALSE:
-        template = "{field}: {given} is not a switch; allowed: {allowed}"
-        raise _refused(template, field, value, allowed="true, false")
+        raise _refused(
+            "{field}: {value} is not a switch; allowed: {allowed}",
+            field,
+            value,
+            allowed="true, false",
+        )
     return text in _TRUE
 
 
@@ -123,7 +133,7 @@ def check_timeout(field: str, value: object) -> float:
     number = _number(field, value)
     if not 0 < number <= limits.MAX_TIMEOUT:
         raise _refused(
-            "{field}: {given} is out of range; allowed: {allowed}",
+            "{field}: {value} is out of range; allowed: {allowed}",
             field,
             value,
             allowed=f"seconds, more than 0 and at most {limits.MAX_TIMEOUT:.0f}",
@@ -136,7 +146,7 @@ def check_retries(field: str, value: object) -> int:
     number = _number(field, value)
     if number != int(number) or not 0 <= number <= limits.MAX_RETRIES:
         raise _refused(
-            "{field}: {given} is not a count; allowed: {allowed}",
+            "{field}: {value} is not a count; allowed: {allowed}",
             field,
             value,
             allowed=f"0 to {limits.MAX_RETRIES}, whole",
@@ -149,7 +159,7 @@ def check_rps(field: str, value: object) -> float:
     number = _number(field, value)
     if not 0 <= number <= MAX_RPS:
         raise _refused(
-            "{field}: {given} is out of range; allowed: {allowed}",
+            "{field}: {value} is out of range; allowed: {allowed}",
             field,
             value,
             allowed=f"requests a second, 0 (no limit) to {MAX_RPS:.0f}",
@@ -158,7 +168,7 @@ def check_rps(field: str, value: object) -> float:
 
 
 def _number(field: str, value: object) -> float:
-    refused = _refused("{field}: {given} is not a number", field, value)
+    refused = _refused("{field}: {value} is not a number", field, value)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise refused
     if isinstance(value, int) and abs(value) > 10**9:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from zimage_cli.api.endpoint import REGION_NAMES, SANDBOX, find_region
 from zimage_cli.api.errors import ConfigurationError, UsageError, ZimageError
-from zimage_cli.api.messages import Message
+from zimage_cli.api.messages import Listing, Message
 from zimage_cli.core.checks import safe, shown
 from zimage_cli.core.keys import Key, check_key
 from zimage_cli.core.setting_table import TABLE
@@ -64,9 +64,11 @@ def check(text: str, path: Path) -> Config:
 
     def note(table: str | None, name: str, why: Message) -> None:
         line = _line_of(text, table, name)
-        template = "{path}, line {line}: {why}" if line else "{path}: {why}"
-        # The facts of what is wrong are those of the error, where it is the only one.
-        problems.append(Message(template, **{**why.facts, "path": path, "line": line, "why": why}))
+        problems.append(
+            Message("{path}, line {line}: {why}", path=path, line=line, why=why)
+            if line
+            else Message("{path}: {why}", path=path, why=why)
+        )
 
     for name, value in document.items():
         try:
@@ -77,14 +79,17 @@ def check(text: str, path: Path) -> Config:
             elif name in TABLE and TABLE[name].toml:
                 values[name] = _typed(name, value)
             else:
-                note(None, name, _unknown(name))
+                raise _unknown(name)
         except ZimageError as error:
             note(None, name, safe(error.said))
     if problems:
-        hint = "Correct it: zimage config edit"
-        if len(problems) == 1:
-            raise ConfigurationError(problems[0].template, hint=hint, **problems[0].facts)
-        raise ConfigurationError("{problems}", hint=hint, problems="\n".join(map(str, problems)))
+        # The facts of what is wrong are those of the error, where it is the only one.
+        facts = problems[0].facts["why"].facts if len(problems) == 1 else {}
+        raise ConfigurationError(
+            "{problems}",
+            hint="Correct it: zimage config edit",
+            **{**facts, "problems": Listing("\n", problems)},
+        )
     return Config(path, values, keys, workspaces)
 
 
@@ -176,31 +181,47 @@ def _by_region(
     note: Callable[[str | None, str, Message], None],
 ) -> dict[str, Any]:
     if not isinstance(value, dict):
-        template = "{table}: not a table; allowed: [{table}] with a line a region"
-        note(None, table, Message(template, table=table))
+        why = Message("{table}: not a table; allowed: [{table}] with a line a region", table=table)
+        note(None, table, why)
         return {}
     found: dict[str, Any] = {}
     for name, one in value.items():
-        region = find_region(name)
-        if region is None:
-            template = (
-                "[{table}] {name}: it needs none; allowed: {allowed}"
-                if name == SANDBOX
-                else "[{table}] {name}: not a region; allowed: {allowed}"
-            )
-            allowed = ", ".join(REGION_NAMES)
-            note(table, name, Message(template, table=table, name=shown(name), allowed=allowed))
-        elif region.name in found:
-            template = "[{table}] {name}: {region} is given twice, by name and by id"
-            note(table, name, Message(template, table=table, name=name, region=region.name))
-        else:
+        try:
+            region = _region_of(table, name, found)
             try:
-                found[region.name] = read_one(one)
-            except ZimageError as error:
-                cause = safe(error.said)
-                template = "[{table}] {name}: {cause}"
-                note(table, name, Message(template, table=table, name=name, cause=cause))
+                found[region] = read_one(one)
+            except UsageError as error:
+                raise error.but("[{table}] {name}: {cause}", table=table, name=name) from None
+        except UsageError as error:
+            note(table, name, safe(error.said))
     return found
+
+
+def _region_of(table: str, name: str, found: Mapping[str, Any]) -> str:
+    region = find_region(name)
+    if region is None:
+        allowed = ", ".join(REGION_NAMES)
+        if name == SANDBOX:
+            raise UsageError(
+                "[{table}] {value}: it needs none; allowed: {allowed}",
+                table=table,
+                value=shown(name),
+                allowed=allowed,
+            )
+        raise UsageError(
+            "[{table}] {value}: not a region; allowed: {allowed}",
+            table=table,
+            value=shown(name),
+            allowed=allowed,
+        )
+    if region.name in found:
+        raise UsageError(
+            "[{table}] {name}: {region} is given twice, by name and by id",
+            table=table,
+            name=name,
+            region=region.name,
+        )
+    return region.name
 
 
 def _stored_key(value: object) -> Key:
@@ -213,27 +234,35 @@ def _workspace(value: object) -> str:
     return str(TABLE["workspace"].check("workspace", value))
 
 
-_UNKNOWN = {
-    "workspace": "{given} is not a setting; a workspace belongs to a region: "
-    "zimage config set-workspace; allowed: {allowed}",
-    "key": "{given} is not a setting; a key belongs to a region: "
-    "zimage config set-key; allowed: {allowed}",
-}
-
-
-def _unknown(name: str) -> Message:
+def _unknown(name: str) -> UsageError:
     import difflib
 
     known = [setting for setting, declared in TABLE.items() if declared.toml]
-    near = difflib.get_close_matches(name, (*known, *TABLES), n=1)
-    template = _UNKNOWN.get("key" if name == "api_key" else name)
-    if template is None:
-        template = "{given} is not a setting; allowed: {allowed}"
-        if near:
-            template = "{given} is not a setting; did you mean {nearest}?; allowed: {allowed}"
     allowed = ", ".join((*known, *(f"[{table}]" for table in TABLES)))
-    nearest = near[0] if near else None
-    return Message(template, given=shown(name), nearest=nearest, allowed=allowed)
+    near = difflib.get_close_matches(name, (*known, *TABLES), n=1)
+    value = shown(name)
+    if name == "workspace":
+        return UsageError(
+            "{value} is not a setting; a workspace belongs to a region: "
+            "zimage config set-workspace; allowed: {allowed}",
+            value=value,
+            allowed=allowed,
+        )
+    if name in {"key", "api_key"}:
+        return UsageError(
+            "{value} is not a setting; a key belongs to a region: "
+            "zimage config set-key; allowed: {allowed}",
+            value=value,
+            allowed=allowed,
+        )
+    if near:
+        return UsageError(
+            "{value} is not a setting; did you mean {nearest}?; allowed: {allowed}",
+            value=value,
+            nearest=near[0],
+            allowed=allowed,
+        )
+    return UsageError("{value} is not a setting; allowed: {allowed}", value=value, allowed=allowed)
 
 
 def _line_of(text: str, table: str | None, name: str) -> int | None:

@@ -173,7 +173,8 @@ class Entry:
 def _is_error(value: object) -> bool:
     from zimage_cli.api.errors import AddressRefused, DiskError, ZimageError
 
-    special = {AddressRefused, DiskError}
+    # The last is what others are: it has no hint and no exit status of its own.
+    special = {AddressRefused, DiskError, ZimageError}
     return isinstance(value, type) and issubclass(value, ZimageError) and value not in special
 
 

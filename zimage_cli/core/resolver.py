@@ -365,7 +365,9 @@ def _no_region(url: Setting[Any], region: Setting[Any]) -> UsageError:
     flag = region.origin.kind is Kind.FLAG
     return UsageError(
         "{region_source} {region} and the base URL {url} ({url_source}) contradict each other: "
-        "it belongs to no region",
+        "that URL belongs to no region",
+        field="region",
+        value=region.value,
         hint=_WAYS_OUT[flag, url.origin.kind is Kind.ENVIRONMENT],
         region=region.value,
         region_source=region.origin,

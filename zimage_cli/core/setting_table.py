@@ -115,11 +115,11 @@ class Declared(Generic[T_co]):
         except UsageError as error:
             said = checks.safe(error.said)
             facts = {**said.facts, "cause": said, "source": source}
-            template, hint = "{cause} (from {source})", error.advice
+            hint = error.advice
             if source.is_callers:
-                raise UsageError(template, hint=hint, **facts) from None
+                raise UsageError("{cause} (from {source})", hint=hint, **facts) from None
             hint = hint or Message("Correct or unset {variable}.", variable=source.name)
-            raise ConfigurationError(template, hint=hint, **facts) from None
+            raise ConfigurationError("{cause} (from {source})", hint=hint, **facts) from None
 
 
 class Declarations:

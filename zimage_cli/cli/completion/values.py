@@ -98,12 +98,8 @@ BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
 PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
-OF_SETTING = {
-    name: {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}[
-        one.completes
-    ]
-    for name, one in TABLE.items()
-}
+_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}
+OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
     "new_value",
     after=tuple((name, value) for name, value in OF_SETTING.items() if value is not FREE),

@@ -19,9 +19,9 @@ from zimage_cli.cli.config.common import (
 )
 from zimage_cli.cli.output import Output
 from zimage_cli.core import config_change, config_file
-from zimage_cli.core.checks import safe
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.setting_table import TABLE, text_of
+from zimage_cli.core.source import Kind, Source
 from zimage_cli.core.text import visible
 
 
@@ -45,7 +45,7 @@ def set_value(
     if name == "region":
         set_region(value)
         return
-    checked = _checked(name, value)
+    checked = _checked(name, value, "VALUE")
     output, environment = Output(), Environment.current()
     refuse_contradiction(environment, **{name: checked})
     path = change(environment, lambda document: config_change.put(document, None, name, checked))
@@ -80,7 +80,7 @@ def set_region(
 ) -> None:
     """Store the region, and say where calls go now."""
     output, environment = Output(), Environment.current()
-    name = _checked("region", region)
+    name = _checked("region", region, "REGION")
     refuse_contradiction(environment, region=name)
     path = change(environment, lambda document: config_change.put(document, None, "region", name))
     output.note(visible(f"region = {name} in {path}"))
@@ -93,7 +93,7 @@ def set_workspace(
     region: RegionOption = None,
 ) -> None:
     """Store the workspace of a region: its calls then go to the workspace endpoint."""
-    checked = _checked("workspace", workspace)
+    checked = _checked("workspace", workspace, "ID")
     output, environment = Output(), Environment.current()
     where = key_region(environment, region)
     path = change(
@@ -105,12 +105,8 @@ def set_workspace(
     describe_place(output, environment)
 
 
-def _checked(name: str, value: str) -> Any:
-    try:
-        checked: Any = TABLE[name].check(name, value)
-    except UsageError as error:
-        said = safe(error.said)
-        raise UsageError(said.template, hint=error.advice, **said.facts) from None
+def _checked(name: str, value: str, argument: str) -> Any:
+    checked: Any = TABLE[name].checked(value, Source(Kind.ARGUMENT, argument)).value
     # `60`, where it was given so: 60.0 reads as if it were more exact.
     return int(checked) if isinstance(checked, float) and checked.is_integer() else checked
 

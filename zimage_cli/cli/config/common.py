@@ -41,14 +41,16 @@ def setting_name(text: str) -> str:
         return "key"
     import difflib
 
-    near = difflib.get_close_matches(name, NAMES, n=1)
+    allowed, near = ", ".join(NAMES), difflib.get_close_matches(name, NAMES, n=1)
+    if near:
+        raise UsageError(
+            "{value} is not a setting; did you mean {nearest}?; allowed: {allowed}",
+            value=shown(text),
+            nearest=near[0],
+            allowed=allowed,
+        )
     raise UsageError(
-        "{given} is not a setting; did you mean {nearest}?; allowed: {allowed}"
-        if near
-        else "{given} is not a setting; allowed: {allowed}",
-        given=shown(text),
-        nearest=near[0] if near else None,
-        allowed=", ".join(NAMES),
+        "{value} is not a setting; allowed: {allowed}", value=shown(text), allowed=allowed
     )
 
 

@@ -90,7 +90,7 @@ class Progress:
         assert state.record is not None
         return made.run_of(state.record, destination, request)
 
-    def unrecorded_outcome(self, job: Job) -> Outcome | None:
+    def unrecorded_outcome(self, job: Job, status: Status) -> Outcome | None:
         """Return how a picture ended where its process died before the journal had it."""
         from zimage_cli.api.errors import Billed
         from zimage_cli.core.outcome import Outcome
@@ -98,7 +98,6 @@ class Progress:
         entry = self.entry(self._known.unrecorded.get(job.key))
         if entry is None:
             return None
-        status = Status(entry.status)
         billed = {Status.SAVED: Billed.YES, Status.LOST: Billed.MAYBE}.get(status, Billed.NO)
         saved = status is Status.SAVED
         return Outcome(

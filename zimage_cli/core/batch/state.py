@@ -130,6 +130,9 @@ class States:
             # "failed" is what it was called before it was told apart.
             case "made" | "failed" if isinstance(record.get("image_url"), str):
                 self._states[key] = _made(record, seed, place)
+            case "made" if not _has_address(self._states.get(key)):
+                # Its address was in the history alone.
+                self._states[key] = _made({**record, "answered_at": None}, seed, place)
             case "failed" if record.get("type") in _UNSENT:
                 self._states[key] = State(Status.NEW, seed)
             case "failed" | "refused" | "lost" as status:
@@ -156,11 +159,11 @@ class States:
                     # The history did not take the answer; the journal did.
                     pass
                 case Status.LOST | Status.SENDING | Status.MADE:
-                    state = State(Status.LOST, seed, entry)
+                    state = State(Status.LOST, seed, entry, _place(recorded.get(key)))
                 case Status.FAILED if _kind(error) in ("interrupted", *_UNSENT):
                     state = State(Status.NEW, seed)
                 case Status.FAILED | Status.REFUSED as ended:
-                    state = State(Status(ended), seed, entry)
+                    state = State(Status(ended), seed, entry, _place(recorded.get(key)))
             if state is not None:
                 self._states[key] = state
         for key, entry in latest.items():
@@ -179,6 +182,10 @@ class States:
 
     def __iter__(self) -> Iterator[State]:
         return map(self.of, self._states)
+
+
+def _place(state: State | int | None) -> int | None:
+    return state.at if isinstance(state, State) else None
 
 
 def _has_address(state: State | int | None) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import (
     Billed,
+    BoundReached,
     ConfigurationError,
     DiskError,
     NotSavedError,
@@ -36,6 +37,7 @@ from zimage_cli.core.status import Status
 if TYPE_CHECKING:
     from zimage_cli.core.batch.progress import Progress
     from zimage_cli.core.batch.state import State
+    from zimage_cli.core.entry import Entry
     from zimage_cli.core.job import Maker
     from zimage_cli.core.making.jobs import Job
     from zimage_cli.core.observer import Observer, Watcher
@@ -242,7 +244,7 @@ class Engine:
             return
         try:
             if not self._budget.reserve(amount):
-                self.stop()
+                self._end_all(self._bound_reached())
                 return
             answered = self._ask(job, maker, request, wanted, amount)
         except BaseException:
@@ -339,7 +341,7 @@ class Engine:
         try:
             picture = progress.fetch(entry, self._maker_for(None).wire, watch.receiving)
         except ZimageError as error:
-            self._failed(job, maker, replace(job.request, seed=entry.seed), error)
+            self._failed(job, maker, replace(job.request, seed=entry.seed), error, entry=entry)
         else:
             self._saved(job, picture)
 
@@ -399,8 +401,9 @@ class Engine:
         request: Request,
         error: ZimageError,
         run: Run | None = None,
+        entry: Entry | None = None,
     ) -> None:
-        """Note a picture that is not on disk; `run` says how far it came."""
+        """Note a picture that is not on disk; `run` or `entry` says how far it came."""
         from zimage_cli.core.outcome import Outcome
 
         if isinstance(error, DiskError):
@@ -423,8 +426,8 @@ class Engine:
                 error=error,
                 billed=_on_the_bill(maker, error.billed),
                 price=whom.price(prompt_extend=request.prompt_extend),
-                history_id=run.entry if run else None,
-                attempts=run.attempts if run else 0,
+                history_id=run.entry if run else entry.id if entry else None,
+                attempts=run.attempts if run else entry.attempts if entry else 0,
                 elapsed=round(time.monotonic() - run.began, 3) if run else None,
                 address=address_of(run) if to_fetch(error) and run and run.answer else None,
             ),
@@ -433,7 +436,7 @@ class Engine:
 
     def _left(self, progress: Progress, job: Job, state: State, kind: Status) -> None:
         """Note a picture that this run leaves alone."""
-        outcome = progress.unrecorded_outcome(job) or progress.skipped(job, state, kind)
+        outcome = progress.unrecorded_outcome(job, kind) or progress.skipped(job, state, kind)
         if outcome.status is Status.SKIPPED:
             with self._book:
                 self.tally.left.setdefault(kind, []).append(job.line)
@@ -470,7 +473,14 @@ class Engine:
         with self._book:
             self.tally.billed[_on_the_bill(maker, Billed.MAYBE)] += 1
         if not self._budget.spend(amount):
-            self.stop()
+            self._end_all(self._bound_reached())
+
+    def _bound_reached(self) -> BoundReached:
+        return BoundReached(
+            "The run stopped at --max-cost {bound}: what was left was not asked for.",
+            field="max_cost",
+            bound=self._options.max_cost,
+        )
 
     def _end_all(self, error: ZimageError) -> None:
         with self._book:

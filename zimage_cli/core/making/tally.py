@@ -34,7 +34,6 @@ class Options:
     concurrency: int = CONCURRENCY
     retry_failed: bool = False
     retry_lost: bool = False
-    no_seed: bool = False
     max_cost: Decimal | None = None
     patience: float | None = PATIENCE
 
