@@ -170,7 +170,7 @@ def studio(
             place = place or FolderPlace(base / "pictures")
             place.prepare()
             maker = Maker(
-                client=opened.enter_context(Wire(timeout=timeout)),
+                wire=opened.enter_context(Wire(timeout=timeout)),
                 destination=Destination(server.api_root, region, None, key),
                 ledger=ledger,
                 place=place,

@@ -19,7 +19,8 @@ from zimage_cli.api.download import Fetched
 from zimage_cli.api.errors import NotSavedError, Stopped
 from zimage_cli.api.png import PngInfo
 from zimage_cli.core.history_file import HistoryFull, HistoryLocked
-from zimage_cli.core.ledger import FAILED, MADE, SAVED, SENDING, Ledger, SafeLedger
+from zimage_cli.core.ledger import Ledger, SafeLedger
+from zimage_cli.core.status import Status
 
 URL = "https://bucket.oss.example/{}.png?Signature=s"
 REQUEST: dict[str, Any] = {
@@ -111,7 +112,7 @@ def test_what_is_paid_is_written_down_while_the_disk_is_full(
         ballast = fill(path.parent)
         # 640 KiB: no room that is left by chance takes as much.
         assert all(made(book, row, "x" * 20_000) for row in rows)
-        assert rows_of(path) == [(row, MADE, URL.format(row)) for row in rows]
+        assert rows_of(path) == [(row, Status.MADE, URL.format(row)) for row in rows]
         # What is not sent yet takes nothing of it.
         assert reserve.stat().st_size < 2 * 1024 * 1024
         with pytest.raises(HistoryFull, match=r"cannot be written: .*\. Nothing was sent\.$"):
@@ -139,7 +140,7 @@ def test_what_no_reserve_helps_is_told(disk: Callable[[str], Path]) -> None:
         assert len(warnings) == 1
         assert warnings[0].startswith(f"the history is not complete: The history {path} cannot")
         # A row that has its end is no reason to send nothing.
-        assert book.begin(**{**REQUEST, "prompt": "x" * 500_000}, status=FAILED) is None
+        assert book.begin(**{**REQUEST, "prompt": "x" * 500_000}, status=Status.FAILED) is None
         ballast.unlink()
         assert made(book, rows[0])
         assert book.without_row == 2
@@ -191,7 +192,7 @@ def test_a_limit_on_the_size_of_files(zimage: Any, tmp_path: Path) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("told\n", "")
-    assert rows_of(path)[0][1:] == (MADE, "https://h/one.png")
+    assert rows_of(path)[0][1:] == (Status.MADE, "https://h/one.png")
 
 
 def test_a_full_disk_sends_nothing(disk: Callable[[str], Path], studio: Any) -> None:
@@ -244,7 +245,9 @@ def test_what_is_paid_waits_for_a_locked_history(path: Path) -> None:
     assert book.begin(**REQUEST) == 9
     book.close()
     assert warnings == ["The history is locked by another program; waiting for it."]
-    assert [row[1:] for row in rows_of(path)[:8]] == [(MADE, URL.format(row)) for row in rows]
+    assert [row[1:] for row in rows_of(path)[:8]] == [
+        (Status.MADE, URL.format(row)) for row in rows
+    ]
 
 
 def test_a_stop_ends_the_wait_before_a_request(path: Path) -> None:
@@ -271,7 +274,7 @@ def test_a_history_that_stays_locked_sends_nothing_and_is_kept(path: Path) -> No
         book.begin(**REQUEST)
     with pytest.raises(HistoryLocked, match="Nothing was sent"):
         book.sending(row)
-    assert book.begin(**REQUEST, status=FAILED) is None
+    assert book.begin(**REQUEST, status=Status.FAILED) is None
     assert not made(book, row)
     assert book.without_row == 1
     assert warnings == [
@@ -286,7 +289,7 @@ def test_a_history_that_stays_locked_sends_nothing_and_is_kept(path: Path) -> No
         SafeLedger(path, warnings.append, patience=0.1)
     held.release()
     assert made(book, row)
-    assert (book.without_row, rows_of(path)) == (0, [(row, MADE, URL.format(row))])
+    assert (book.without_row, rows_of(path)) == (0, [(row, Status.MADE, URL.format(row))])
     book.close()
 
 
@@ -306,7 +309,7 @@ def test_a_request_is_not_sent_without_its_row(studio: Any, path: Path) -> None:
     with pytest.raises(Stopped):
         one.make()
     one.maker.sleep = release
-    assert one.make().entry == 1
+    assert one.make().history_id == 1
     assert one.server.books.post_count == 1
     assert one.warnings == []
 
@@ -333,7 +336,7 @@ def test_the_next_try_is_not_sent_without_its_note(studio: Any) -> None:
     one.make()
     assert one.server.books.post_count == 2
     assert len(asleep) > 3
-    assert one.entry.status == SAVED
+    assert one.entry.status == Status.SAVED
 
 
 def test_an_answer_that_is_in_no_file_is_told_with_its_address(studio: Any) -> None:
@@ -362,7 +365,7 @@ def test_an_answer_is_noted_late_where_the_lock_passes(studio: Any) -> None:
         )
     )
     assert one.maker.ledger.without_row == 0
-    assert one.entry.status == SAVED
+    assert one.entry.status == Status.SAVED
     assert one.entry.request_id == one.server.books.posts[0].request_id
     assert one.entry.answered_at is not None
     one.maker.ledger.close()
@@ -383,7 +386,7 @@ def test_a_history_that_is_moved_away(path: Path, tmp_path: Path, instead: str) 
     other = tmp_path / "other.db"
     with closing(Ledger(other)) as ledger:
         for _ in range(2 if instead == "other rows" else 0):
-            ledger.begin(**REQUEST, status=FAILED)
+            ledger.begin(**REQUEST, status=Status.FAILED)
     path.rename(tmp_path / "away.db")
     if instead != "nothing":
         other.rename(path)
@@ -393,20 +396,20 @@ def test_a_history_that_is_moved_away(path: Path, tmp_path: Path, instead: str) 
     assert made(book, new)
     book.note(answered, lambda ledger, row: ledger.saved(row, "/q", FETCHED, "https://h/q", 1.0))
     book.close()
-    expected = [(3, SAVED, "https://h/q"), (4, MADE, URL.format(4))]
+    expected = [(3, Status.SAVED, "https://h/q"), (4, Status.MADE, URL.format(4))]
     if instead == "other rows":
         assert not noted
         assert book.without_row == 1
-        expected = [(1, FAILED, None), (2, FAILED, None), *expected]
+        expected = [(1, Status.FAILED, None), (2, Status.FAILED, None), *expected]
         assert len(warnings) == 1
     else:
         assert noted
-        expected = [(2, MADE, URL.format(2)), *expected]
+        expected = [(2, Status.MADE, URL.format(2)), *expected]
         assert warnings == []
     assert rows_of(path) == expected
     with closing(sqlite3.connect(tmp_path / "away.db")) as db:
         found = db.execute("SELECT status FROM generation ORDER BY id").fetchall()
-    assert found == [(SAVED,), (SENDING,), (MADE,)]
+    assert found == [(Status.SAVED,), (Status.SENDING,), (Status.MADE,)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file cannot be moved there")

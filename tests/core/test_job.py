@@ -31,9 +31,10 @@ from zimage_cli.api.errors import (
     ZimageError,
 )
 from zimage_cli.core.evidence import FOLDER as EVIDENCE
-from zimage_cli.core.ledger import FAILED, LOST, MADE, SAVED, SENDING
 from zimage_cli.core.observer import Observer
 from zimage_cli.core.save import FolderPlace, StreamPlace
+from zimage_cli.core.status import Status
+from zimage_cli.sandbox import words
 from zimage_cli.sandbox.faults import ERRORS, Fault
 
 SIGNED = ("Signature=", "Expires=")
@@ -69,16 +70,18 @@ def test_a_picture_is_made_and_everything_is_written_down(studio: Any, small_png
 
     [billed], [post] = one.server.books.billed, one.server.books.posts
     unsigned = billed.url.partition("?")[0]
-    answer = picture.answer
+    rewritten, reasoning = words.rewrite("a red fox")
     assert picture.document == {
         "image_url": billed.url,
         "width": 512,
         "height": 512,
         "prompt": "a red fox",
-        "rewritten_prompt": answer.text,
-        "reasoning": answer.reasoning,
+        "rewritten_prompt": rewritten,
+        "reasoning": reasoning,
         "request_id": post.request_id,
         "path": str(path),
+        "history_id": 1,
+        "evidence_path": str(one.evidence[0]),
         "seed": 7,
         "size": "512*512",
         "prompt_extend": True,
@@ -87,20 +90,23 @@ def test_a_picture_is_made_and_everything_is_written_down(studio: Any, small_png
         "bytes": len(small_png),
         "sha256": sha256,
         "cost": {"amount": None, "currency": None},
-        "elapsed_seconds": round(picture.elapsed, 3),
+        "elapsed_seconds": picture.elapsed_seconds,
         "attempts": 1,
     }
+    assert 0 < picture.elapsed_seconds < 60
 
     entry = one.entry
-    assert (entry.status, entry.path, entry.wanted_path) == (SAVED, str(path), str(path))
+    assert entry.id == 1
+    assert (entry.status, entry.path, entry.wanted_path) == (Status.SAVED, str(path), str(path))
     assert (entry.prompt, entry.size, entry.seed) == ("a red fox", "512*512", 7)
     assert (entry.prompt_extend, entry.attempts, entry.pid) == (True, 1, os.getpid())
     assert (entry.bytes, entry.sha256) == (len(small_png), sha256)
     assert (entry.width, entry.height) == (512, 512)
     assert (entry.region, entry.endpoint) == ("custom", one.server.origin)
     assert (entry.request_id, entry.image_url) == (post.request_id, unsigned)
-    assert (entry.rewritten_prompt, entry.reasoning) == (answer.text, answer.reasoning)
-    assert entry.usage == answer.usage
+    assert (entry.rewritten_prompt, entry.reasoning) == (rewritten, reasoning)
+    assert entry.usage is not None
+    assert (entry.usage["width"], entry.usage["height"]) == (512, 512)
     assert entry.error is None
     assert entry.evidence_path == str(one.evidence[0])
 
@@ -120,9 +126,9 @@ def test_a_picture_is_made_and_everything_is_written_down(studio: Any, small_png
             "image_url": unsigned,
             "width": 512,
             "height": 512,
-            "rewritten_prompt": answer.text,
-            "reasoning": answer.reasoning,
-            "usage": answer.usage,
+            "rewritten_prompt": rewritten,
+            "reasoning": reasoning,
+            "usage": entry.usage,
         },
         "request_id": post.request_id,
         "picture": {
@@ -165,7 +171,7 @@ def test_the_ledger_knows_each_step_before_it_is_taken(studio: Any, tmp_path: Pa
     assert one.server.books.wait_for(lambda _: len(seen) == 2)
     [billed] = one.server.books.billed
     # A line is written before its answer is sent.
-    assert seen == [("api", SENDING, None), ("pictures", MADE, billed.url)]
+    assert seen == [("api", Status.SENDING, None), ("pictures", Status.MADE, billed.url)]
 
 
 def test_a_stream_gets_a_picture_whole_or_not_at_all(studio: Any, small_png: bytes) -> None:
@@ -177,12 +183,12 @@ def test_a_stream_gets_a_picture_whole_or_not_at_all(studio: Any, small_png: byt
     one = studio(place=StreamPlace(write), retries=0)
     assert one.make().document["path"] is None
     assert taken.getvalue() == small_png
-    assert (one.entry.status, one.entry.path, one.entry.wanted_path) == (SAVED, "-", "-")
+    assert (one.entry.status, one.entry.path, one.entry.wanted_path) == (Status.SAVED, "-", "-")
     one.server.script(("picture-cut",))
     with pytest.raises(NotSavedError):
         one.make()
     assert taken.getvalue() == small_png
-    assert one.read()[0].status == MADE
+    assert one.read()[0].status == Status.MADE
 
 
 def test_a_stream_that_is_gone_leaves_a_picture_that_can_be_had(studio: Any) -> None:
@@ -192,7 +198,7 @@ def test_a_stream_that_is_gone_leaves_a_picture_that_can_be_had(studio: Any) -> 
     one = studio(place=StreamPlace(write))
     with pytest.raises(NotSavedError, match="standard output: broken pipe"):
         one.make()
-    assert one.entry.status == MADE
+    assert one.entry.status == Status.MADE
     assert "Signature=" in (one.entry.image_url or "")
 
 
@@ -203,12 +209,14 @@ def test_a_picture_of_another_size_is_saved_with_a_warning(studio: Any) -> None:
     one = studio(picture_bytes=None)
     one.server.script("wrong-size")
     picture = one.make()
-    assert (picture.fetched.info.width, picture.fetched.info.height) == (256, 528)
+    assert (picture.response["width"], picture.response["height"]) == (512, 512)
+    with picture.image as image:
+        assert image.size == (256, 528)
     assert one.heard.warnings == [
         "the picture is 256*528, not 512*512 as asked for; saved as it is",
         "the service said 512*512, the picture is 256*528; saved as it is",
     ]
-    assert (one.entry.status, one.entry.width, one.entry.height) == (SAVED, 256, 528)
+    assert (one.entry.status, one.entry.width, one.entry.height) == (Status.SAVED, 256, 528)
 
 
 def test_usage_that_is_wrong_is_a_warning(studio: Any) -> None:
@@ -228,7 +236,7 @@ def test_what_the_answer_does_not_say_is_taken_from_the_picture(studio: Any, fau
     picture = one.make()
     assert one.heard.warnings == []
     assert (picture.response["width"], picture.response["height"]) == (512, 512)
-    assert (one.entry.status, one.entry.width) == (SAVED, 512)
+    assert (one.entry.status, one.entry.width) == (Status.SAVED, 512)
     if fault == "no-request-id":
         assert picture.response["request_id"] is one.entry.request_id is None
 
@@ -248,19 +256,22 @@ def test_hostile_texts_are_kept_and_do_no_harm(studio: Any) -> None:
 
 
 @pytest.mark.parametrize("code", sorted(ERRORS))
-def test_every_documented_error_is_a_failed_row(studio: Any, code: str) -> None:
+def test_every_documented_error_is_a_row_that_is_not_billed(studio: Any, code: str) -> None:
     one = studio(retries=0)
     one.server.script(code)
     with pytest.raises(ZimageError) as caught:
         one.make()
     assert one.server.books.post_count == 1
     entry = one.entry
-    assert (entry.status, entry.attempts, one.files) == (FAILED, 1, [])
+    refused = isinstance(caught.value, RefusedError)
+    status = Status.REFUSED if refused else Status.FAILED
+    assert refused == (code.lower().startswith("data") or code.startswith("IPInfringement"))
+    assert (entry.status, entry.attempts, one.files) == (status, 1, [])
     assert entry.error is not None
     assert entry.error["code"] == code
     assert entry.error["type"] == caught.value.kind
     facts = evidence_of(one)
-    assert (facts["status"], facts["answer"], facts["picture"]) == ("failed", None, None)
+    assert (facts["status"], facts["answer"], facts["picture"]) == (status, None, None)
     assert facts["error"] == entry.error
     assert facts["request_id"] == one.server.books.posts[0].request_id
 
@@ -268,19 +279,19 @@ def test_every_documented_error_is_a_failed_row(studio: Any, code: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "cause", "status"),
     [
-        ("reset", AnswerLost, LOST),
-        ("close", AnswerLost, LOST),
-        ("cut-answer", AnswerLost, LOST),
-        ("empty-500", ServiceError, LOST),
-        ("empty-200", ServiceError, LOST),
-        ("html-200", ServiceError, LOST),
-        ("not-json", ServiceError, LOST),
-        ("no-choices", ServiceError, LOST),
-        ("no-image", ServiceError, LOST),
-        ("error-in-200", RefusedError, FAILED),
-        ("html-503", ServiceError, FAILED),
-        ("redirect", ServiceError, FAILED),
-        ("hostile-error", ZimageError, FAILED),
+        ("reset", AnswerLost, Status.LOST),
+        ("close", AnswerLost, Status.LOST),
+        ("cut-answer", AnswerLost, Status.LOST),
+        ("empty-500", ServiceError, Status.LOST),
+        ("empty-200", ServiceError, Status.LOST),
+        ("html-200", ServiceError, Status.LOST),
+        ("not-json", ServiceError, Status.LOST),
+        ("no-choices", ServiceError, Status.LOST),
+        ("no-image", ServiceError, Status.LOST),
+        ("error-in-200", RefusedError, Status.REFUSED),
+        ("html-503", ServiceError, Status.FAILED),
+        ("redirect", ServiceError, Status.FAILED),
+        ("hostile-error", ZimageError, Status.FAILED),
     ],
 )
 def test_what_became_of_an_answer_that_is_none(
@@ -309,7 +320,7 @@ def test_a_try_that_was_lost_is_not_forgotten_when_the_next_fails(studio: Any) -
     one.server.script("reset", "DataInspectionFailed")
     with pytest.raises(RefusedError):
         one.make()
-    assert (one.entry.status, one.entry.attempts) == (LOST, 2)
+    assert (one.entry.status, one.entry.attempts) == (Status.LOST, 2)
     assert one.server.books.billed_count == 1
 
 
@@ -318,7 +329,7 @@ def test_a_service_that_is_not_there_is_a_failed_row(studio: Any) -> None:
     one.server.stop()
     with pytest.raises(ConnectionFailed):
         one.make()
-    assert (one.entry.status, one.entry.attempts) == (FAILED, 2)
+    assert (one.entry.status, one.entry.attempts) == (Status.FAILED, 2)
 
 
 # -- faults of the picture ---------------------------------------------------------------------
@@ -343,7 +354,7 @@ def test_a_picture_that_cannot_be_had_leaves_nothing_but_its_address(
     assert one.server.books.post_count == one.server.books.billed_count == 1
     [billed] = one.server.books.billed
     entry = one.entry
-    assert (entry.status, entry.image_url) == (MADE, billed.url)
+    assert (entry.status, entry.image_url) == (Status.MADE, billed.url)
     assert (entry.path, entry.bytes) == (None, None)
     assert entry.answered_at is not None
     assert entry.error is not None
@@ -360,7 +371,7 @@ def test_an_address_that_is_not_fetched_from(studio: Any) -> None:
     one.server.script("foreign-url")
     with pytest.raises(NotSavedError, match="https only"):
         one.make()
-    assert (one.entry.status, one.files) == (LOST, [])
+    assert (one.entry.status, one.files) == (Status.LOST, [])
 
 
 def test_a_picture_that_comes_at_the_second_try(studio: Any, small_png: bytes) -> None:
@@ -370,7 +381,7 @@ def test_a_picture_that_comes_at_the_second_try(studio: Any, small_png: bytes) -
     assert Path(picture.path).read_bytes() == small_png
     assert one.files == [Path(picture.path).name]
     assert [call.fault for call in one.server.books.pictures] == ["picture-corrupt", None]
-    assert (one.entry.status, one.entry.attempts) == (SAVED, 1)
+    assert (one.entry.status, one.entry.attempts) == (Status.SAVED, 1)
 
 
 # -- interrupts --------------------------------------------------------------------------------
@@ -379,13 +390,13 @@ def test_a_picture_that_comes_at_the_second_try(studio: Any, small_png: bytes) -
 @pytest.mark.parametrize(
     ("event", "script", "status"),
     [
-        ("sent", [], LOST),
-        ("waiting", ["Throttling"], FAILED),
-        ("answered", [], MADE),
-        ("asked", [], MADE),
-        ("receiving", [], MADE),
-        ("warning", ["wrong-usage"], SAVED),
-        ("saved", [], SAVED),
+        ("sent", [], Status.LOST),
+        ("waiting", ["Throttling"], Status.FAILED),
+        ("answered", [], Status.MADE),
+        ("asked", [], Status.MADE),
+        ("receiving", [], Status.MADE),
+        ("warning", ["wrong-usage"], Status.SAVED),
+        ("saved", [], Status.SAVED),
     ],
 )
 def test_an_interrupt_at_any_step(
@@ -397,15 +408,15 @@ def test_an_interrupt_at_any_step(
         one.make(on=heard(**{event: interrupt}))
     entry = one.entry
     assert entry.status == status
-    assert len(one.files) == (status == SAVED)
-    if status == SAVED:
+    assert len(one.files) == (status == Status.SAVED)
+    if status == Status.SAVED:
         assert entry.path == str(one.pictures / one.files[0])
         assert "Signature=" not in (entry.image_url or "")
         assert entry.error is None
     else:
         assert entry.error == {"type": "interrupted", "message": "interrupted"}
         assert evidence_of(one)["status"] == status
-    if status == MADE:
+    if status == Status.MADE:
         assert entry.image_url == one.server.books.billed[0].url
 
 
@@ -421,7 +432,7 @@ def test_an_interrupt_while_waiting_after_a_lost_try_is_lost(studio: Any, heard:
     one.server.script("reset")
     with pytest.raises(KeyboardInterrupt):
         one.make(on=heard(waiting=interrupt))
-    assert one.entry.status == LOST
+    assert one.entry.status == Status.LOST
 
 
 def test_an_interrupt_in_the_instant_between_answer_and_note_loses_nothing(
@@ -462,7 +473,7 @@ def test_an_interrupt_in_the_instant_between_answer_and_note_loses_nothing(
         one.make()
     thread.join()
     entry = one.entry
-    assert entry.status == MADE
+    assert entry.status == Status.MADE
     assert entry.image_url == one.server.books.billed[0].url
     assert entry.request_id == one.server.books.posts[0].request_id
     assert entry.error == {"type": "interrupted", "message": "interrupted"}
@@ -475,7 +486,7 @@ def test_a_bug_in_the_display_costs_no_picture(studio: Any, heard: Any) -> None:
     one = studio()
     with pytest.raises(RuntimeError):
         one.make(on=heard(answered=crash))
-    assert (one.entry.status, one.entry.image_url) == (MADE, one.server.books.billed[0].url)
+    assert (one.entry.status, one.entry.image_url) == (Status.MADE, one.server.books.billed[0].url)
 
 
 # -- disks -------------------------------------------------------------------------------------
@@ -505,7 +516,7 @@ def test_a_disk_that_fills_up_while_the_service_paints(
     with pytest.raises(NotSavedError, match="no space left on device"):
         one.make(on=heard(sent=fill))
     assert list((small_disk / "pictures").iterdir()) == []
-    assert (one.entry.status, one.entry.image_url) == (MADE, one.server.books.billed[0].url)
+    assert (one.entry.status, one.entry.image_url) == (Status.MADE, one.server.books.billed[0].url)
     assert one.server.books.post_count == 1
 
 
@@ -518,7 +529,7 @@ def test_a_folder_that_turns_into_a_file_while_the_service_paints(studio: Any, h
 
     with pytest.raises(NotSavedError, match="a file is in the way"):
         one.make(on=heard(sent=replace))
-    assert one.entry.status == MADE
+    assert one.entry.status == Status.MADE
 
 
 def test_a_folder_that_is_removed_while_the_service_paints_is_made_again(
@@ -539,7 +550,7 @@ def test_evidence_that_cannot_be_written_is_said_once(studio: Any) -> None:
         warnings += one.heard.warnings
     assert warnings == ["evidence could not be written: a file is in the way"]
     assert len(one.files) == 3
-    assert {entry.status for entry in one.read()} == {SAVED}
+    assert {entry.status for entry in one.read()} == {Status.SAVED}
 
 
 def test_a_ledger_that_cannot_be_opened_costs_no_picture(studio: Any, tmp_path: Path) -> None:
@@ -547,7 +558,7 @@ def test_a_ledger_that_cannot_be_opened_costs_no_picture(studio: Any, tmp_path: 
     history.mkdir()
     one = studio(history=history)
     for seed in range(2):
-        assert one.make(seed=seed).entry is None
+        assert one.make(seed=seed).history_id is None
     assert len(one.files) == len(pictures_of(one)) == 2
     assert len(one.warnings) == 1
 
@@ -600,9 +611,9 @@ def test_a_folder_whose_name_is_no_valid_text(studio: Any, tmp_path: Path) -> No
         pytest.skip("this disk takes only valid text")
     one = studio(place=FolderPlace(folder))
     picture = one.make()
-    assert Path(picture.path).is_file()
-    assert (one.entry.status, one.entry.path) == (SAVED, picture.path)
-    assert evidence_of(one)["picture"]["path"] == picture.path
+    assert picture.path.is_file()
+    assert (one.entry.status, one.entry.path) == (Status.SAVED, str(picture.path))
+    assert evidence_of(one)["picture"]["path"] == str(picture.path)
     assert one.warnings == []
 
 
@@ -630,7 +641,7 @@ def test_threads_share_a_maker(studio: Any) -> None:
     entries = one.read()
     assert len(entries) == 24
     assert len(errors) == 1
-    assert [entry.status for entry in entries].count(SAVED) == 23
+    assert [entry.status for entry in entries].count(Status.SAVED) == 23
     assert len(one.files) == 23
     assert {entry.path for entry in entries if entry.path} == {
         str(one.pictures / name) for name in one.files
@@ -686,7 +697,7 @@ def test_throttling_that_stays_is_a_failed_row(studio: Any) -> None:
     one.server.script(*["Throttling"] * 3)
     with pytest.raises(ThrottledError):
         one.make()
-    assert (one.entry.status, one.entry.attempts) == (FAILED, 3)
+    assert (one.entry.status, one.entry.attempts) == (Status.FAILED, 3)
 
 
 def test_a_connection_that_waited_for_the_history_is_not_used(studio: Any, tmp_path: Path) -> None:
@@ -718,7 +729,7 @@ def test_a_connection_that_waited_for_the_history_is_not_used(studio: Any, tmp_p
     one.make(on=Tries())
     db.close()
     assert asked
-    assert (one.entry.status, one.entry.attempts) == (SAVED, 1)
+    assert (one.entry.status, one.entry.attempts) == (Status.SAVED, 1)
     assert one.server.books.post_count == 1
     # The first connection ended without a request.
     assert tries == ["connecting", "connecting", "sent"]

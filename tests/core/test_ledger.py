@@ -19,16 +19,8 @@ from zimage_cli.api.errors import ConfigurationError, NotSavedError, RefusedErro
 from zimage_cli.api.png import PngInfo
 from zimage_cli.core.entry import Entry
 from zimage_cli.core.history_file import MIGRATIONS
-from zimage_cli.core.ledger import (
-    FAILED,
-    LOST,
-    MADE,
-    SAVED,
-    SENDING,
-    Ledger,
-    SafeLedger,
-    error_facts,
-)
+from zimage_cli.core.ledger import Ledger, SafeLedger, error_facts
+from zimage_cli.core.status import Status
 
 URL = "https://bucket.oss.example/a.png?Expires=1&Signature=geheim"
 FETCHED = Fetched(PngInfo(512, 768), 12345, "ab" * 32)
@@ -104,7 +96,7 @@ def test_a_generation_from_sending_to_saved(book: Ledger) -> None:
     row = book.begin(**REQUEST)
     entry = entry_of(book, row)
     assert {name: getattr(entry, name) for name in REQUEST} == REQUEST
-    assert (entry.status, entry.pid, entry.attempts) == (SENDING, os.getpid(), 0)
+    assert (entry.status, entry.pid, entry.attempts) == (Status.SENDING, os.getpid(), 0)
     assert entry.created_at == entry.updated_at
     assert datetime.fromisoformat(entry.created_at).tzinfo == UTC
     assert entry.in_progress
@@ -112,7 +104,7 @@ def test_a_generation_from_sending_to_saved(book: Ledger) -> None:
 
     book.made(row, answer(), rewritten="a redder fox", attempts=2)
     entry = entry_of(book, row)
-    assert (entry.status, entry.attempts, entry.image_url) == (MADE, 2, URL)
+    assert (entry.status, entry.attempts, entry.image_url) == (Status.MADE, 2, URL)
     assert (entry.request_id, entry.rewritten_prompt) == ("r-1", "a redder fox")
     assert (entry.reasoning, entry.width, entry.height) == ("red is good", 512, 768)
     assert entry.usage == {"width": 512, "image_count": 1}
@@ -121,7 +113,7 @@ def test_a_generation_from_sending_to_saved(book: Ledger) -> None:
 
     book.saved(row, "/pictures/fox.png", FETCHED, URL, 3.14159, "/evidence/1.json")
     entry = entry_of(book, row)
-    assert (entry.status, entry.path, entry.bytes) == (SAVED, "/pictures/fox.png", 12345)
+    assert (entry.status, entry.path, entry.bytes) == (Status.SAVED, "/pictures/fox.png", 12345)
     assert (entry.sha256, entry.elapsed_seconds) == ("ab" * 32, 3.142)
     assert (entry.evidence_path, entry.error) == ("/evidence/1.json", None)
     assert entry.image_url == "https://bucket.oss.example/a.png"
@@ -139,10 +131,13 @@ def test_the_signed_part_is_gone_from_the_file_once_the_picture_is_saved(
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (FAILED, RefusedError("no", code="DataInspectionFailed", http_status=400, request_id="r")),
-        (LOST, KeyboardInterrupt()),
-        (MADE, NotSavedError("disk full")),
-        (FAILED, RuntimeError("a bug")),
+        (
+            Status.FAILED,
+            RefusedError("no", code="DataInspectionFailed", http_status=400, request_id="r"),
+        ),
+        (Status.LOST, KeyboardInterrupt()),
+        (Status.MADE, NotSavedError("disk full")),
+        (Status.FAILED, RuntimeError("a bug")),
     ],
 )
 def test_other_ends(book: Ledger, status: str, error: BaseException) -> None:
@@ -152,7 +147,7 @@ def test_other_ends(book: Ledger, status: str, error: BaseException) -> None:
     assert (entry.status, entry.attempts, entry.evidence_path) == (status, 3, "/e.json")
     assert entry.error == error_facts(error)
     assert entry.error["type"] == getattr(
-        error, "kind", "interrupted" if status == LOST else "RuntimeError"
+        error, "kind", "interrupted" if status == Status.LOST else "RuntimeError"
     )
     assert entry.error["message"]
 
@@ -160,7 +155,7 @@ def test_other_ends(book: Ledger, status: str, error: BaseException) -> None:
 def test_the_error_of_a_failed_download_goes_when_it_is_saved_after_all(book: Ledger) -> None:
     row = book.begin(**REQUEST)
     book.made(row, answer(), rewritten=None, attempts=1)
-    book.ended(row, MADE, NotSavedError("disk full"))
+    book.ended(row, Status.MADE, NotSavedError("disk full"))
     assert entry_of(book, row).image_url == URL
     book.saved(row, "/p.png", FETCHED, URL, 1.0)
     assert entry_of(book, row).error is None
@@ -172,7 +167,7 @@ def test_reading(book: Ledger) -> None:
     assert [entry.id for entry in book.newest(3)] == [5, 4, 3]
     book.made(rows[3], answer(), rewritten=None, attempts=1)
     book.made(rows[1], answer(), rewritten=None, attempts=1)
-    assert [entry.id for entry in book.with_status(MADE)] == [2, 4]
+    assert [entry.id for entry in book.with_status(Status.MADE)] == [2, 4]
     assert book.entry(99) is None
 
 
@@ -240,7 +235,7 @@ def test_older_schemas_are_brought_up_to_date(path: Path, books: Any, schema: in
     assert [entry.prompt for entry in book.newest(9)] == [REQUEST["prompt"], "old fox"][
         : schema + 1
     ]
-    assert entry_of(book, row).status == SENDING
+    assert entry_of(book, row).status == Status.SENDING
     assert sql(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
     assert books().newest(1)[0].id == row
 
@@ -366,7 +361,7 @@ def test_ten_processes_write_at_once_into_a_new_file(path: Path, books: Any) -> 
     entries = books().newest(1000)
     assert len(entries) == 100
     assert {(entry.prompt, entry.seed, entry.attempts, entry.status) for entry in entries} == {
-        (str(number), seed, seed, FAILED) for number in range(10) for seed in range(10)
+        (str(number), seed, seed, Status.FAILED) for number in range(10) for seed in range(10)
     }
 
 
@@ -385,7 +380,7 @@ def test_threads_write_at_once(book: Ledger) -> None:
     for thread in threads:
         thread.join()
     assert sorted(rows) == list(range(1, 161))
-    assert len(book.with_status(MADE)) == 160
+    assert len(book.with_status(Status.MADE)) == 160
 
 
 class Held:
@@ -506,11 +501,11 @@ def test_what_a_killed_process_left_is_lost(book: Ledger, path: Path) -> None:
         child.kill()
         child.wait()
     assert book.settle_abandoned() == 1
-    [lost] = book.with_status(LOST)
+    [lost] = book.with_status(Status.LOST)
     assert lost.pid == child.pid
     assert lost.error is not None
     assert lost.error["type"] == "lost"
-    assert entry_of(book, mine).status == SENDING
+    assert entry_of(book, mine).status == Status.SENDING
     assert book.settle_abandoned() == 0
 
 
@@ -526,7 +521,7 @@ def test_a_row_of_many_hours_ago_is_nobodys(book: Ledger, path: Path) -> None:
 def test_other_rows_are_not_settled(book: Ledger, path: Path) -> None:
     rows = [book.begin(**REQUEST) for _ in range(3)]
     book.made(rows[0], answer(), rewritten=None, attempts=1)
-    book.ended(rows[1], FAILED, RuntimeError("x"))
+    book.ended(rows[1], Status.FAILED, RuntimeError("x"))
     book.saved(rows[2], "/p", FETCHED, URL, 1.0)
     sql(path, "UPDATE generation SET pid = 1, updated_at = '2020-01-01T00:00:00+00:00'")
     assert book.settle_abandoned() == 0

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.core.ledger import LOST, SENDING, Ledger
+from zimage_cli.core.ledger import Ledger
 from zimage_cli.core.owner import Owner, lives, lock_file, sweep
+from zimage_cli.core.status import Status
 
 REQUEST: dict[str, Any] = {
     "prompt": "a red fox",
@@ -69,7 +70,7 @@ def test_a_process_number_of_another_container_says_nothing(zimage: Any, path: P
             db.execute("UPDATE generation SET updated_at = ?, pid = 1", (entry.created_at,))
         assert len(locks(path)) == 1
         assert book.settle_abandoned() == 1
-        assert book.newest(9)[0].status == LOST
+        assert book.newest(9)[0].status == Status.LOST
         assert locks(path) == []
 
 
@@ -125,7 +126,7 @@ def test_without_locks_number_and_age_decide(path: Path) -> None:
     with closing(Ledger(path)) as book:
         entry = book.entry(book.begin(**REQUEST))
         assert entry is not None
-        assert (entry.status, entry.owner, entry.pid) == (SENDING, None, os.getpid())
+        assert (entry.status, entry.owner, entry.pid) == (Status.SENDING, None, os.getpid())
         assert entry.in_progress
         assert book.claim(entry.id)
         book.release(entry.id)

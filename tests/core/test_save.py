@@ -80,7 +80,7 @@ def test_overwrite_replaces_what_was_there_but_nothing_of_this_run(work: Path) -
     (work / "a.png").write_bytes(b"old")
     place = FolderPlace(work, filename="a.png", overwrite=True)
     place.prepare()
-    assert [save(place, "ignored.png", data).name for data in (b"1", b"2")] == ["a.png", "a-2.png"]
+    assert [save(place, "a.png", data).name for data in (b"1", b"2")] == ["a.png", "a-2.png"]
     assert [(work / name).read_bytes() for name in names(work)] == [b"2", b"1"]
     again = FolderPlace(work, overwrite=True)
     assert save(again, "a.png", b"3").name == "a.png"

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
-from decimal import Decimal, InvalidOperation
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.cli import options
+from zimage_cli.api.errors import Billed, BoundReached, UsageError
+from zimage_cli.cli import asking, options, process
 from zimage_cli.cli.app import App
+from zimage_cli.cli.batch_view import Again, BatchView, report, show, summary
+from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output
-from zimage_cli.core.environment import Environment
+from zimage_cli.cli.signals import Signals
+from zimage_cli.client import Client
+from zimage_cli.core.advice import exit_status
+from zimage_cli.core.batch.plan import Defaults
+from zimage_cli.core.batch.source import open_source
+from zimage_cli.core.making.money import parse_bound
+from zimage_cli.core.making.tally import Options
 from zimage_cli.core.names import NameTemplate
-from zimage_cli.core.settings import Flags, resolve
+from zimage_cli.core.settings import Flags
+from zimage_cli.core.text import visible
 
+if TYPE_CHECKING:
+    from zimage_cli.core.batch.check import FilePlan, Preflight
+
+NOT_ALL_STATUS = 9
 MAX_CONCURRENCY = 256
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -27,7 +39,9 @@ app = App()
 @app.command(
     epilog="Examples:\n\nzimage batch prompts.txt --sandbox\n\n"
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
-    "zimage batch prompts.csv -o pictures/ --retry-failed"
+    "zimage batch prompts.csv -o pictures/ --retry-failed",
+    document={"type": "summary"},
+    statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def batch(
     file: Annotated[
@@ -61,15 +75,7 @@ def batch(
             rich_help_panel=options.SERVICE,
         ),
     ] = False,
-    rps: Annotated[
-        str | None,
-        typer.Option(
-            "--rps",
-            help="Requests a second, over all zimages of this account (2); 0 for no limit.",
-            metavar="F",
-            rich_help_panel=options.RUN,
-        ),
-    ] = None,
+    rps: options.Rps = None,
     concurrency: Annotated[
         int,
         typer.Option(
@@ -165,21 +171,31 @@ def batch(
     ] = False,
 ) -> None:
     """Make a picture of every line of a file; run it again to go on where it stopped."""
-    from zimage_cli.cli import batch_run
-    from zimage_cli.cli.batch_check import Wishes
-    from zimage_cli.cli.session import pictures_folder
-    from zimage_cli.core.batch.plan import Defaults
-    from zimage_cli.core.batch.source import open_source
-    from zimage_cli.core.batch.tally import Options
-    from zimage_cli.core.expand import parse_seeds, parse_sizes
-
     if not 1 <= concurrency <= MAX_CONCURRENCY:
         raise UsageError(
-            f"--concurrency: {concurrency} is not allowed; allowed: 1 … {MAX_CONCURRENCY}"
+            "--concurrency: {value} is not allowed; allowed: {allowed}",
+            field="concurrency",
+            value=concurrency,
+            allowed=f"1 … {MAX_CONCURRENCY}",
         )
-    if seed is not None and no_seed:
-        raise UsageError("--seed and --no-seed contradict each other: give only one")
+    sweep = options.sweep(
+        count=count,
+        expand=expand,
+        size=size,
+        sizes=sizes,
+        seed=seed,
+        seeds=seeds,
+        no_seed=no_seed,
+    )
+    run_options = Options(
+        concurrency=concurrency,
+        retry_failed=retry_failed,
+        retry_lost=retry_lost,
+        max_cost=parse_bound(max_cost),
+        patience=_patience(patience),
+    )
     out = Output(quiet=quiet)
+    again = Again(tuple(sys.argv[1:]))
     flags = Flags(
         region=region,
         endpoint=endpoint,
@@ -191,68 +207,104 @@ def batch(
         timeout=timeout,
         retries=retries,
         rps=rps,
+        evidence=False if no_evidence else None,
         sandbox=sandbox or None,
     )
-    settings = resolve(Environment.current(), flags)
-    for text in settings.warnings:
-        out.warn(text)
-    fields: dict[str, object] = {
-        "size": settings.size.value,
-        "prompt_extend": settings.prompt_extend.value,
-    }
-    if seed is not None:
-        fields["seed"] = seed
-    folder = output or pictures_folder(settings.output_dir.value)
-    defaults = Defaults(
-        fields=fields,
-        template=NameTemplate.parse(name) if name is not None else NameTemplate.parse(),
-        count=options.check_count(count),
-        expand=expand,
-        sizes=parse_sizes(sizes) if sizes else (),
-        seeds=parse_seeds(seeds) if seeds else (),
-        shard=_shard(shard),
-        folder=folder,
-    )
-    wishes = Wishes(
-        options=Options(
-            concurrency=concurrency,
-            retry_failed=retry_failed,
-            retry_lost=retry_lost,
-            no_seed=no_seed,
-            max_cost=parse_max_cost(max_cost),
-            patience=_patience(patience),
-        ),
-        yes=yes,
-        skip_invalid=skip_invalid,
-        fresh=fresh,
-        keep_evidence=not no_evidence,
-        json=json,
-        dry_run=dry_run,
-        trust_base_url=trust_base_url,
-        folder=folder,
-        flags=flags,
-        command=tuple(sys.argv[1:]),
-    )
-    with ExitStack() as stack:
-        source = stack.enter_context(
-            open_source(file, input_format, stdin=getattr(sys.stdin, "buffer", None))
+    with (
+        Client(flags=flags, on_warning=out.warn) as client,
+        open_source(file, input_format, stdin=getattr(sys.stdin, "buffer", None)) as source,
+    ):
+        for text in client.settings.warnings:
+            out.warn(text)
+        fields: dict[str, object] = {
+            "size": client.settings.size.value,
+            "prompt_extend": client.settings.prompt_extend.value,
+        }
+        if seed is not None:
+            fields["seed"] = seed
+        plan = client.plan_file(
+            source,
+            Defaults(
+                fields=fields,
+                template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
+                sweep=sweep,
+                shard=_shard(shard),
+            ),
+            run_options,
+            folder=output,
+            trust_base_url=trust_base_url,
+            fresh=fresh,
+            dry=dry_run,
         )
-        status = batch_run.run(out, settings, defaults, source, wishes)
+        with closing(plan):
+            _refuse_invalid(out, plan.preflight, skip_invalid=skip_invalid)
+            show(out, plan)
+            asking.agree(out, plan, yes=yes or dry_run, aloud=False)
+            if dry_run:
+                _end_dry(out, plan, json=json)
+                return
+            status = _run(out, client, plan, again, json=json)
     if status:
         raise typer.Exit(status)
 
 
-def parse_max_cost(text: str | None) -> Decimal | None:
-    """Return `--max-cost` as an amount; None where it was not given. Raises UsageError."""
-    if text is None:
-        return None
-    try:
-        amount = Decimal(text.strip())
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise UsageError(f"--max-cost: {text!r} is not an amount; allowed: a number such as 50")
-    return amount
+def _refuse_invalid(out: Output, preflight: Preflight, *, skip_invalid: bool) -> None:
+    """List what is wrong with the lines; raises UsageError unless those may be left out."""
+    if not preflight.invalid:
+        return
+    for line, text in preflight.problems:
+        out.say(f"line {line}: {visible(text)}")
+    more = preflight.invalid - len({line for line, _ in preflight.problems})
+    if more > 0:
+        out.say(f"and {more} more lines")
+    if not skip_invalid:
+        raise UsageError(
+            "{invalid} of {lines} lines cannot be used. Nothing was sent.",
+            hint="Mend them, or make the others: --skip-invalid",
+            invalid=preflight.invalid,
+            lines=preflight.lines,
+        )
+
+
+def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
+    if json:
+        document = {"type": "summary", "schema": 1, "status": "dry-run", **plan.document}
+        out.json({**document, "errors": []})
+    out.note("nothing was sent")
+
+
+def _run(out: Output, client: Client, plan: FilePlan, again: Again, *, json: bool) -> int:
+    """Make the pictures, say what came of them, and return the exit status."""
+    preflight = plan.preflight
+    # Until the summary is printed: whoever stops a run reads how far it came.
+    with Signals() as signals:
+        with BatchView(out, plan, json=json) as view:
+            process.lean_memory()
+            process.allow_files(plan.options.concurrency, sandbox=plan.settings.target.is_sandbox)
+            run = client.start(plan, view, on_end=signals.wake)
+            view.watch(run)
+            signals.drive(run, view, patient=True)
+        tally, error = run.tally, run.fatal
+        if len(signals.numbers) > 1:
+            billed = tally.billed[Billed.MAYBE] or run.unsettled
+            lost = ": what was in flight may have been made and billed" if billed else ""
+            out.say(f"left at once{lost}")
+        report(out, plan, tally, again)
+        if error is not None:
+            if not isinstance(error, BoundReached):
+                # Of that the summary speaks, with the command that goes on.
+                print_error(out, error)
+            status = exit_status(error)
+        elif signals.numbers:
+            status = 128 + signals.numbers[0]
+        else:
+            left = tally.not_saved + preflight.invalid + preflight.unsaved
+            status = NOT_ALL_STATUS if left else 0
+        if view.lost is not None:
+            raise view.lost
+        if json:
+            out.json(summary(plan, tally, again, status, error))
+    return status
 
 
 def _patience(text: str) -> float:
@@ -262,7 +314,10 @@ def _patience(text: str) -> float:
         digits, unit = digits[:-1], _UNITS[digits[-1]]
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
         raise UsageError(
-            f"--patience: {text!r} is not allowed; allowed: seconds, or a span such as 30m or 2h"
+            "--patience: {value!r} is not allowed; allowed: {allowed}",
+            field="patience",
+            value=text,
+            allowed="seconds, or a span such as 30m or 2h",
         )
     return float(int(digits) * unit)
 
@@ -273,5 +328,10 @@ def _shard(text: str | None) -> tuple[int, int]:
     part, slash, parts = text.partition("/")
     digits = part.isascii() and part.isdecimal() and parts.isascii() and parts.isdecimal()
     if not slash or not digits or len(text) > 20 or not 1 <= int(part) <= int(parts):
-        raise UsageError(f"--shard: {text!r} is not allowed; allowed: I/N such as 1/4")
+        raise UsageError(
+            "--shard: {value!r} is not allowed; allowed: {allowed}",
+            field="shard",
+            value=text,
+            allowed="I/N such as 1/4",
+        )
     return int(part), int(parts)

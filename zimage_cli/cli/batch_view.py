@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-import typer
-
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.batch.outage import PAUSES
-from zimage_cli.core.batch.tally import FAILED, LOST, SAVED, Tally, View
+from zimage_cli.cli.view import View
+from zimage_cli.core.advice import error_documents
+from zimage_cli.core.making.money import money
+from zimage_cli.core.making.reach import PAUSES
+from zimage_cli.core.making.tally import NOT_SAVED, Tally
 from zimage_cli.core.observer import Observer
 from zimage_cli.core.prices import Price
+from zimage_cli.core.status import Status
 from zimage_cli.core.text import clip, visible
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from zimage_cli.api.answer import Answer
-    from zimage_cli.api.errors import ConnectionFailed
+    from zimage_cli.api.errors import ConnectionFailed, ZimageError
     from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
-    from zimage_cli.core.batch.plan import Item
+    from zimage_cli.core.batch.check import FilePlan
+    from zimage_cli.core.making.jobs import Job
+    from zimage_cli.core.making.running import Running
+    from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.request import Request
+
+_WORDS = {
+    Status.REFUSED: "refused",
+    Status.FAILED: "failed",
+    Status.MADE: "paid and not saved",
+    Status.LOST: "lost",
+    Status.SKIPPED: "skipped",
+}
 
 _FRAME_EVERY = 0.1
 _LINE_EVERY = 10.0
@@ -44,15 +54,6 @@ _RATE_SPAN = 60.0
 _LINES_SHOWN = 12
 
 
-def money(price: Price | None) -> str:
-    """Return an amount for a person: `CNY 12.30`, and `USD 0.165` where that is not all of it."""
-    if price is None:
-        return "unknown at this host"
-    cents = round(price.amount, 2)
-    amount = cents if cents == price.amount else price.amount.normalize()
-    return f"{price.currency} {amount:f}"
-
-
 def span(seconds: float) -> str:
     """Return a time span for a person: `2 h 5 min`."""
     if seconds < 60:
@@ -64,8 +65,8 @@ def span(seconds: float) -> str:
 class _Watch(Observer):
     """Follows one line in flight."""
 
-    def __init__(self, item: Item, tell: Callable[[str], None]) -> None:
-        self.item = item
+    def __init__(self, job: Job, tell: Callable[[str], None]) -> None:
+        self.job = job
         self._tell = tell
         self.began = time.monotonic()
         self.doing = "waiting for its turn"
@@ -84,25 +85,26 @@ class _Watch(Observer):
         self.doing = "downloading"
 
     def warning(self, text: str) -> None:
-        self._tell(f"line {self.item.line}: {text}")
+        self._tell(f"{self.job.place}: {text}")
 
 
 class BatchView(View):
     """Counts what ends, and shows it: live on a terminal, a line now and then elsewhere.
 
-    What cannot be shown ends no run: without its terminal it goes on without a view. A lost stdout
-    that records were asked for on does; it is kept in `lost` until nothing is in flight any more.
+    Without its terminal it goes on without a view.
     """
 
-    def __init__(self, out: Output, total: int, *, json: bool) -> None:
-        self._out = out
-        self._total = total
+    def __init__(self, out: Output, plan: FilePlan, *, json: bool) -> None:
+        super().__init__(out)
+        self._total = plan.preflight.pictures
         self._json = json
-        self._lock = threading.Lock()
+        # Paths on the terminal are in the view.
+        self._paths = not json and not out.stdout.isatty()
         self._began = time.monotonic()
         self._last_line = self._began
-        self._tally = Tally()
-        self._currency: str | None = None
+        self._tally: Callable[[], Tally] = Tally
+        cost = plan.preflight.cost
+        self._currency = cost.currency if cost else None
         self._flying: dict[int, _Watch] = {}
         self._events: deque[str] = deque(maxlen=_EVENTS)
         self._ended: deque[float] = deque()
@@ -110,15 +112,11 @@ class BatchView(View):
         self._warned = 0
         self._live: Live | None = None
         self._outage = ""
-        self._on_lost: Callable[[], None] = lambda: None
-        self.lost: Exception | None = None
-        """What to raise for a standard output that is gone."""
 
-    def watch(self, tally: Tally, price: Price | None, on_lost: Callable[[], None]) -> None:
-        """Show this tally from now on; `on_lost` is called when stdout is gone."""
-        self._tally = tally
-        self._on_lost = on_lost
-        self._currency = price.currency if price else None
+    def watch(self, run: Running) -> None:
+        """Show how far this run has come from now on."""
+        self._tally = lambda: run.tally
+        self.on_lost = run.stop
 
     def __enter__(self) -> Self:
         # Records on the same terminal would tear the view.
@@ -137,9 +135,6 @@ class BatchView(View):
             with self._drawing():
                 live.start()
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the live view; the cursor is shown again, whatever became of the drawing."""
@@ -161,13 +156,13 @@ class BatchView(View):
             if isinstance(error, OSError):
                 self._out.lose_stderr()
 
-    # -- what the runner tells, from many threads ----------------------------------------------
+    # -- what the engine tells, from many threads ----------------------------------------------
 
-    def started(self, item: Item) -> Observer:
+    def started(self, job: Job) -> Observer:
         """Note a line in flight."""
-        watch = _Watch(item, self.warn)
+        watch = _Watch(job, self.warn)
         with self._lock:
-            self._flying[item.number] = watch
+            self._flying[job.number] = watch
         return watch
 
     def warn(self, text: str) -> None:
@@ -183,22 +178,20 @@ class BatchView(View):
         elif warned == _WARNINGS + 1:
             self._out.warn("further warnings of this kind are not shown")
 
-    def ended(self, item: Item, record: dict[str, Any]) -> None:
-        """Note a line that has ended; print its record where that was asked for."""
+    def ended(self, outcome: Outcome) -> None:
+        """Note a line that has ended; print its record, or the path of its picture."""
+        picture = outcome.picture
         with self._lock:
-            self._flying.pop(item.number, None)
+            self._flying.pop(outcome.job.number, None)
             self._done += 1
-            status = record["status"]
-            if status in {SAVED, FAILED, LOST}:
+            if outcome.status is not Status.SKIPPED:
                 self._ended.append(time.monotonic())
-                self._events.append(_event(record))
-            if self._json and self.lost is None:
-                try:
-                    self._out.json(record)
-                except (typer.Exit, UsageError) as error:
-                    self.lost = error
-        if self.lost is not None:
-            self._on_lost()
+                self._events.append(_event(outcome))
+        if self._json:
+            self._result(lambda: self._out.json(outcome.document))
+        elif self._paths and picture is not None and picture.path is not None:
+            path = str(picture.path)
+            self._result(lambda: self._out.result(path))
 
     def unreachable(self, since: datetime, error: ConnectionFailed) -> None:
         """Say once that everything waits, and why."""
@@ -213,9 +206,9 @@ class BatchView(View):
         self._outage = ""
         self.say(f"the service can be reached again, after {span(seconds)}")
 
-    def address(self, line: int, command: str) -> None:
+    def address(self, job: Job, command: str) -> None:
         """Print what nothing else knows, even under `quiet`."""
-        text = f"line {line}: made and paid, to be fetched within 24 hours: {visible(command)}"
+        text = f"{job.place}: made and paid, to be fetched within 24 hours: {visible(command)}"
         self._print(text, self._out.say, whole=True)
 
     # -- what is shown -------------------------------------------------------------------------
@@ -256,9 +249,10 @@ class BatchView(View):
                 self._ended.popleft()
             elapsed = min(_RATE_SPAN, now - self._began)
             rate = len(self._ended) / elapsed if elapsed > 1 else 0.0
-            tally, done = self._tally, self._done
-        words = [f"{tally.failed:,} failed"] if tally.failed else []
-        words += [f"{tally.lost:,} lost"] if tally.lost else []
+            tally, done = self._tally(), self._done
+        words = [
+            f"{count:,} {_WORDS[status]}" for status in NOT_SAVED if (count := tally.counts[status])
+        ]
         if rate:
             words += [f"{rate:.2f}/s", f"{span((self._total - done) / rate)} left"]
         if self._currency:
@@ -292,45 +286,134 @@ class BatchView(View):
         parts: list[Any] = [bar, line(f"{counts}, {flight}" if counts else flight)]
         parts += [line(self._outage, "yellow")] if self._outage else []
         parts += [line(text, "dim") for text in events]
-        parts += [
-            line(f"line {w.item.line}: {w.doing}, {now - w.began:.0f} s", "yellow") for w in slow
-        ]
+        parts += [line(f"{w.job.place}: {w.doing}, {now - w.began:.0f} s", "yellow") for w in slow]
         return Group(*parts)
 
 
-def _event(record: dict[str, Any]) -> str:
-    if record["status"] == SAVED:
-        return visible(f"line {record['line']}: {record['path']}")
-    return visible(
-        f"line {record['line']}: {record['status']}: {clip(str(record['message']), 200)}"
-    )
+def _event(outcome: Outcome) -> str:
+    line = outcome.job.place
+    if outcome.picture is not None:
+        return visible(f"{line}: {outcome.picture.path}")
+    words = _WORDS.get(outcome.status, outcome.status.value)
+    return visible(f"{line}: {words}: {clip(str(outcome.error), 200)}")
 
 
-def print_summary(out: Output, tally: Tally, invalid: int, cost: Price | None) -> None:
-    """Print what a run came to, and what failed and where: that even under `quiet`."""
-    tell = out.say if tally.failed or tally.lost else out.note
+class Again(NamedTuple):
+    """The command line's arguments, for the commands that go on."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, *options: str) -> str:
+        """Return the command that goes on."""
+        from shlex import join
+
+        own = {"--fresh", "--retry-failed", "--retry-lost"}
+        kept = [word for word in self.words if word not in own]
+        return visible(join(["zimage", *kept, *options]))
+
+
+def show(out: Output, plan: FilePlan) -> None:
+    """Show what a run will do, and what it will cost."""
+    found, kinds = plan.preflight, plan.preflight.kinds
+    target = plan.settings.target
+    rows = [
+        ("lines", f"{found.lines:,}"),
+        ("pictures", f"{found.pictures:,}"),
+        ("already saved", f"{kinds[Status.SAVED]:,}"),
+        ("to fetch, paid before", f"{kinds[Status.MADE]:,}"),
+        ("refused before, left", f"{kinds[Status.REFUSED]:,}"),
+        ("failed before, left", f"{kinds[Status.FAILED]:,}"),
+        ("lost before, left", f"{kinds[Status.LOST]:,}"),
+        ("invalid, left", f"{found.invalid:,}"),
+        ("to make", f"{found.to_make:,}"),
+        ("list price", "free, sandbox" if target.is_sandbox else money(found.cost)),
+        ("takes about", span(plan.seconds)),
+        ("region", target.region_name),
+        ("folder", str(plan.folder)),
+    ]
+    always = {"lines", "pictures", "to make", "list price", "takes about", "region", "folder"}
+    for name, value in rows:
+        if name in always or value != "0":
+            out.note(f"{name:<22} {visible(value)}")
+
+
+def report(out: Output, plan: FilePlan, tally: Tally, again: Again) -> None:
+    """Print what a run came to, what failed and where, and the commands that go on."""
+    _print_counts(out, plan, tally)
+    left = plan.preflight.pictures - tally.ended
+    if tally.over_budget:
+        out.note(f"Stopped at --max-cost {plan.options.max_cost}; with a higher one, to go on:")
+        out.note(f"  {again()}")
+    free = plan.settings.target.is_sandbox
+    unfetched = tally.counts[Status.MADE] - tally.printed
+    if unfetched or (left > 0 and not tally.over_budget):
+        words = [f"{left:,} left"] if left > 0 else []
+        if unfetched:
+            paid, costs = "paid and ", "for 24 hours that costs nothing"
+            if free:
+                paid, costs = "", "made again"
+            words.append(f"{unfetched:,} {paid}not fetched: {costs}")
+        out.note(f"{', '.join(words)}; to go on:")
+        out.note(f"  {again()}")
+    if tally.printed and not free:
+        told = "the address is printed above: no file could take it"
+        out.say(f"{tally.printed:,} paid, and {told}")
+    if _failed(tally):
+        out.note("To try again what failed:")
+        out.note(f"  {again('--retry-failed')}")
+    if tally.counts[Status.LOST] or Status.LOST in tally.left:
+        out.note("What was lost may have been billed; to make it again and pay it:")
+        out.note(f"  {again('--retry-lost')}")
+
+
+def _failed(tally: Tally) -> bool:
+    """Tell whether anything failed that can be tried again without paying twice."""
+    kinds = (Status.REFUSED, Status.FAILED)
+    return any(tally.counts[kind] or kind in tally.left for kind in kinds)
+
+
+def summary(
+    plan: FilePlan, tally: Tally, again: Again, status: int, error: ZimageError | None
+) -> dict[str, Any]:
+    """Return the last object of `--json`: the counts, what was billed, and how to go on."""
+    found = plan.preflight
+    left = found.pictures - tally.ended
+    go_on = left > 0 or tally.counts[Status.MADE]
+    lost = tally.counts[Status.LOST] or Status.LOST in tally.left
+    word = "ok" if not status else "partial" if tally.saved else "error"
+    return {
+        "type": "summary",
+        "schema": 1,
+        "status": word,
+        "lines": found.lines,
+        "invalid": found.invalid,
+        **tally.document(found.pictures, found.cost.currency if found.cost else None),
+        "commands": {
+            "go_on": again() if go_on else None,
+            "retry_failed": again("--retry-failed") if _failed(tally) else None,
+            "retry_lost": again("--retry-lost") if lost else None,
+        },
+        "errors": [] if error is None else error_documents(error),
+    }
+
+
+def _print_counts(out: Output, plan: FilePlan, tally: Tally) -> None:
+    """Print what failed and where even under `quiet`."""
+    tell = out.say if tally.not_saved else out.note
+    cost = plan.preflight.cost
     spent = money(Price(tally.spent, cost.currency)) if cost else None
     words = [f"{tally.saved:,} saved"]
-    counts = {
-        "failed": tally.failed,
-        "lost": tally.lost,
-        "skipped": tally.skipped,
-        "invalid": invalid,
-    }
+    counts = {_WORDS[status]: tally.counts[status] for status in (*NOT_SAVED, Status.SKIPPED)}
+    counts["invalid"] = plan.preflight.invalid
     words += [f"{count:,} {name}" for name, count in counts.items() if count]
-    if spent and tally.spent != Decimal(0):
+    if spent and tally.spent:
         words.append(f"{spent} at list price")
     tell(", ".join(words))
     for cause, count in tally.causes.most_common():
         tell(f"  {visible(cause)}: {count:,} ({_lines(tally.lines[cause])})")
-    if tally.skipped_failed:
-        out.note(f"  failed before, left: {_counted(tally.skipped_failed)}")
-    if tally.skipped_lost:
-        out.note(f"  lost before, left: {_counted(tally.skipped_lost)}")
-
-
-def _counted(lines: list[int]) -> str:
-    return f"{len(lines):,} ({_lines(lines)})"
+    for status in (Status.REFUSED, Status.FAILED, Status.LOST):
+        if numbers := tally.left.get(status):
+            out.note(f"  {_WORDS[status]} before, left: {len(numbers):,} ({_lines(numbers)})")
 
 
 def _lines(numbers: list[int]) -> str:

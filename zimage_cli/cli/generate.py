@@ -1,41 +1,36 @@
-"""`zimage generate`: one prompt, one picture (or several that differ by seed)."""
+"""`zimage generate`: one prompt, one picture (or several that differ by words, size or seed)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.api.errors import (
-    AuthenticationError,
-    BillingError,
-    ConfigurationError,
-    QuotaError,
-    Stopped,
-    UsageError,
-    ZimageError,
-)
+from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, print_error
-from zimage_cli.cli.output import Output
-from zimage_cli.cli.plan import Plan, is_folder
+from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
+from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents, exit_status
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.names import NameTemplate
-from zimage_cli.core.request import Request, draw_seed, prompt_warning, seeds
-from zimage_cli.core.settings import Flags, Settings, refused_key_hint, resolve
+from zimage_cli.core.making.money import parse_bound
+from zimage_cli.core.making.plan import is_folder
+from zimage_cli.core.making.tally import Options
+from zimage_cli.core.prices import cost, format_price
+from zimage_cli.core.settings import Flags
+from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.cli.progress import Display
-    from zimage_cli.core.job import Maker
-    from zimage_cli.core.picture import Picture
+    from zimage_cli.core.making.plan import Plan
+    from zimage_cli.core.making.running import Running
+    from zimage_cli.core.outcome import Outcome
 
-_POINTLESS = (AuthenticationError, BillingError, QuotaError, UsageError, ConfigurationError)
-"""After one of these the next picture of the same run would fail the same way."""
+_SHOWN = 20
+"""Requests that a dry run shows in full: of more, the number and the price matter."""
 
 _LEFT_BEHIND = (
     "What was in flight may have been made and billed, and could not be noted in time: "
@@ -50,7 +45,9 @@ app = App()
     "zimage generate 'A calm lake at dawn' --size '1280*720'\n\n"
     "zimage generate 'A fox in the snow' -n 4 --seed 7 -o foxes/\n\n"
     "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
-    "echo 'A red kite' | zimage generate - --json"
+    "echo 'A red kite' | zimage generate - --json",
+    document={"images": []},
+    statuses=(0, 2, 3, 4, 5, 6, 7, 8, 130),
 )
 def generate(
     prompt: Annotated[
@@ -122,12 +119,20 @@ def generate(
     """Make a picture of a prompt and save it."""
     to_stdout = output == "-"
     _refuse_contradictions(
-        count=count,
         results=[("--json", json), ("--print-response", print_response), ("-o -", to_stdout)],
-        seeds=(seed is not None, no_seed),
         names=(name is not None, output is not None and not is_folder(output)),
         dry_run=dry_run,
     )
+    sweep = options.sweep(
+        count=count,
+        expand=expand,
+        size=size,
+        sizes=sizes,
+        seed=seed,
+        seeds=seeds,
+        no_seed=no_seed,
+    )
+    bound = parse_bound(max_cost)
     out = Output(quiet=quiet)
     if to_stdout and not dry_run:
         _refuse_stdout(out)
@@ -139,66 +144,43 @@ def generate(
         output_dir=output_dir,
         timeout=timeout,
         retries=retries,
+        evidence=False if no_evidence else None,
         sandbox=sandbox or None,
     )
-    source, prompt = asking.read_request(prompt, request, file)
-    overrides = asking.given(prompt=prompt, size=size, seed=seed, prompt_extend=prompt_extend)
-    if no_seed:
-        overrides["seed"] = None
-    settings = resolve(Environment.current(), flags)
-    asked, settings = asking.check(source, overrides, settings, flags)
-    for text in (*settings.warnings, prompt_warning(asked.prompt)):
-        if text:
+    with Client(flags=flags, on_warning=out.warn) as client:
+        source, prompt = asking.read_request(prompt, request, file)
+        plan = client.plan(
+            source,
+            overrides=asking.given(
+                prompt=prompt, size=size, seed=seed, prompt_extend=prompt_extend
+            ),
+            sweep=sweep,
+            output=output,
+            stream=out.data if to_stdout else None,
+            name=name,
+            overwrite=overwrite,
+            options=Options(retry_lost=retry_lost, max_cost=bound, patience=None),
+        )
+        for text in plan.warnings:
             out.warn(text)
-    multiplies = expand or sizes is not None or seeds is not None
-    if multiplies:
-        from zimage_cli.cli.sweep import requests_of
-
-        requests = requests_of(asked, expand, sizes, seeds, count, no_seed=no_seed)
-    else:
-        requests = _with_seeds(asked, count, no_seed=no_seed)
-    if to_stdout and len(requests) > 1:
-        raise UsageError("-o - takes one picture, and these are several")
-    plan = Plan(
-        requests=requests,
-        settings=settings,
-        template=NameTemplate.parse(name) if name is not None else NameTemplate.parse(),
-        output=output,
-        overwrite=overwrite,
-        keep_evidence=not no_evidence,
-        retry_lost=retry_lost,
-        report="json" if json else "response" if print_response else "paths",
-    )
-    if dry_run:
-        from zimage_cli.cli.dry_run import show
-
-        show(out, plan)
-        return
-    if multiplies or max_cost is not None:
-        from zimage_cli.cli.sweep import agree
-
-        agree(out, plan, max_cost, yes=yes or not multiplies)
-    _Run(plan, out).run()
+        asking.agree(out, plan, yes=yes or dry_run, aloud=sweep.multiplies)
+        report = "json" if json else "response" if print_response else "paths"
+        if dry_run:
+            _show(out, plan, report)
+        else:
+            _run(out, client, plan, report)
 
 
 def _refuse_contradictions(
-    *,
-    count: int,
-    results: Sequence[tuple[str, bool]],
-    seeds: tuple[bool, bool],
-    names: tuple[bool, bool],
-    dry_run: bool,
+    *, results: Sequence[tuple[str, bool]], names: tuple[bool, bool], dry_run: bool
 ) -> None:
     wanted = [option for option, given in results if given]
     if len(wanted) > 1:
-        raise UsageError(f"{' and '.join(wanted)} both take standard output: give only one")
+        raise UsageError(
+            "{options} both take standard output: give only one", options=" and ".join(wanted)
+        )
     if dry_run and "--print-response" in wanted:
         raise UsageError("--dry-run sends nothing, so --print-response has nothing to print")
-    options.check_count(count)
-    if count > 1 and "-o -" in wanted:
-        raise UsageError("-o - takes one picture: --count must be 1")
-    if all(seeds):
-        raise UsageError("--seed and --no-seed contradict each other: give only one")
     if all(names):
         raise UsageError("--name and --output FILE both name the picture: give only one")
 
@@ -213,146 +195,91 @@ def _refuse_stdout(out: Output) -> None:
         raise UsageError("-o -: the standard output is closed")
 
 
-def _with_seeds(request: Request, count: int, *, no_seed: bool) -> tuple[Request, ...]:
-    """Return one request a picture: a picture whose seed is known can be made again."""
-    if no_seed:
-        return (request,) * count
-    first = request.seed if request.seed is not None else draw_seed()
-    return tuple(replace(request, seed=seed) for seed in seeds(first, count))
+def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
+    """Make the pictures and say what came of them.
 
-
-@dataclass
-class _Run:
-    """One run of `generate`: makes the pictures one after the other and reports.
-
-    The pictures are made in a thread of their own. The main thread waits for it and for signals:
-    the first one cancels, which closes the connection in use and sends nothing more.
+    Raises typer.Exit with the first failure's status, or Interrupted.
     """
+    from zimage_cli.cli.progress import Display
 
-    plan: Plan
-    out: Output
-    pictures: list[Picture] = field(default_factory=list)
-    failures: list[tuple[Request, ZimageError]] = field(default_factory=list)
-    display: Display | None = None
-    maker: Maker | None = None
-    cancelled: bool = False
-
-    def run(self) -> None:
-        """Make the pictures. Raises typer.Exit with the first failure's status."""
-        with Signals() as signals:
-            try:
-                signals.wait_for(self._make_all, self._cancel, self._unsettled)
-            except ZimageError as error:
-                # Before the first picture: no key, no place to save, no sandbox.
-                self.failures.append((self.plan.requests[0], error))
-            except Stopped:
-                raise self._interrupted(signals.numbers[0]) from None
-            self._report()
-
-    def _cancel(self) -> None:
-        # In this order: a maker that is opened just now sees that it comes too late.
-        self.cancelled = True
-        if self.maker is not None:
-            self.maker.cancel()
-
-    def _unsettled(self) -> bool:
-        return self.maker is not None and self.maker.unsettled
-
-    def _report(self) -> None:
-        for _, failure in self.failures:
-            print_error(self.out, failure)
-        if self.plan.report == "json":
-            self.out.json(self._document())
-        if self.failures:
-            raise typer.Exit(exit_status(self.failures[0][1]))
-
-    def _make_all(self) -> None:
-        from zimage_cli.cli.session import open_maker
-
-        plan = self.plan
-        with open_maker(
-            plan.settings,
-            self.out,
-            plan.place(self.out),
-            template=plan.template,
-            keep_evidence=plan.keep_evidence,
-            retry_lost=plan.retry_lost,
-        ) as maker:
-            self.maker = maker
-            for number, request in enumerate(plan.requests, 1):
-                if self.cancelled:
-                    raise Stopped
-                if not self._make_one(maker, request, number):
-                    break
-
-    def _make_one(self, maker: Maker, request: Request, number: int) -> bool:
-        """Make one picture; False where the rest of the run would fail the same way."""
-        from zimage_cli.cli.progress import Display
-
-        facts = request_facts(request, self.plan.settings, maker.destination.origin)
-        with Display(self.out, facts, number, len(self.plan.requests)) as display:
-            self.display = display
-            try:
-                picture = maker.make(request, number=number, observer=display)
-            except ZimageError as error:
-                # A picture's host may answer 401 too; it has never seen a key.
-                if isinstance(error, AuthenticationError) and error.http_status == 401:
-                    error = error.but(hint=refused_key_hint(self.plan.settings))
-                self.failures.append((request, error))
-                return not isinstance(error, _POINTLESS)
-        self.pictures.append(picture)
-        display.report(picture)
-        if self.plan.report == "response":
-            self.out.json(picture.response)
-        elif self.plan.report == "paths" and picture.path != "-":
-            self.out.result(picture.path)
-        return True
-
-    def _interrupted(self, number: int) -> Interrupted:
-        """Return the interrupt with what became of the picture that was being made."""
-        for _, failure in self.failures:
-            print_error(self.out, failure)
-        note = None
-        if self.display is not None:
-            self.display.show_cursor()
-            note = self.display.stopped_note or (_LEFT_BEHIND if self._unsettled() else None)
-        end = Interrupted(number, note=note)
-        if self.plan.report == "json":
-            done = len(self.pictures) + len(self.failures)
-            request = self.plan.requests[min(done, len(self.plan.requests) - 1)]
-            document = self._document()
-            document["status"] = "partial" if self.pictures else "error"
-            document["errors"].append(end.error_document(prompt=request.prompt))
-            end.document = document
-        return end
-
-    def _document(self) -> dict[str, Any]:
-        status = "ok" if not self.failures else "partial" if self.pictures else "error"
-        return {
-            "schema": 1,
-            "status": status,
-            "images": [picture.document for picture in self.pictures],
-            "errors": [
-                document
-                for request, error in self.failures
-                for document in error_documents(error, prompt=request.prompt)
-            ],
-        }
+    with Signals() as signals:
+        view = Display(out, plan, report)
+        with view:
+            run = client.start(plan, view, on_end=signals.wake)
+            view.on_lost = run.stop
+            signals.drive(run, view, patient=False)
+        if view.lost is not None:
+            raise view.lost
+        failures = sorted(view.failures, key=lambda one: one.job.number)
+        if signals.numbers:
+            raise _interrupted(signals.numbers[0], run, plan, view, failures, report)
+    errors = [(one.error, one.request.prompt) for one in failures if one.error is not None]
+    if run.fatal is not None and run.fatal not in [error for error, _ in errors]:
+        errors.append((run.fatal, plan.requests[len(view.pictures)].prompt))
+    for error, _ in errors:
+        print_error(out, error)
+    if report == "json":
+        out.json(_document(view, errors))
+    if errors:
+        raise typer.Exit(exit_status(errors[0][0]))
 
 
-def request_facts(request: Request, settings: Settings, origin: str) -> list[tuple[str, str]]:
-    """Return the rows of the table that shows a request before it is made."""
-    from zimage_cli.core.prices import format_price, list_price
+def _interrupted(
+    number: int, run: Running, plan: Plan, view: Display, failures: list[Outcome], report: str
+) -> Interrupted:
+    """Return the interrupt with what became of the pictures that were being made."""
+    end = Interrupted(number, note=view.stopped_note or (_LEFT_BEHIND if run.unsettled else None))
+    if report == "json":
+        errors = [(one.error, one.request.prompt) for one in failures if one.error is not None]
+        found = _document(view, errors)
+        found["status"] = "partial" if view.pictures else "error"
+        ended = {one.job.number for one in failures} | set(view.pictures)
+        left = [job for job in plan.jobs() if job.number not in ended]
+        prompt = (left or [failures[-1].job])[0].request.prompt
+        found["errors"].append(end.error_document(prompt=prompt))
+        end.document = found
+    return end
 
-    region = settings.target.region_name
-    price = list_price(region, request.prompt_extend)
-    endpoint = settings.target.endpoint
-    return [
-        ("prompt", request.prompt),
-        ("size", request.size),
-        ("seed", "left to the service" if request.seed is None else str(request.seed)),
-        ("prompt_extend", "on" if request.prompt_extend else "off"),
-        ("region", "sandbox: no key, no cost, no real picture" if region == "sandbox" else region),
-        ("endpoint", f"{endpoint}, {origin}" if endpoint != region else origin),
-        ("price", "free" if region == "sandbox" else format_price(price)),
-    ]
+
+def _document(view: Display, errors: Sequence[tuple[ZimageError, str]]) -> dict[str, Any]:
+    return document(
+        "ok" if not errors else "partial" if view.pictures else "error",
+        images=[view.pictures[number].document for number in sorted(view.pictures)],
+        errors=[one for error, prompt in errors for one in error_documents(error, prompt=prompt)],
+    )
+
+
+# -- a dry run ------------------------------------------------------------------------------------
+
+
+def _show(out: Output, plan: Plan, report: str) -> None:
+    """Print the requests of a plan, the first of them in full; nothing is sent or written."""
+    previews = [plan.preview(job) for job in islice(plan.jobs(), _SHOWN)]
+    count, total = len(plan.requests), plan.estimate.cost
+    if report == "json":
+        out.document("dry-run", pictures=count, requests=previews, cost=cost(total))
+        return
+    for preview in previews:
+        _print(out, preview)
+    if count > len(previews):
+        out.result(f"and {count - len(previews):,} more")
+    if count > 1:
+        free = plan.estimate.free
+        out.result(f"all {count:,}: {'sandbox, free' if free else format_price(total)}")
+
+
+def _print(out: Output, preview: dict[str, Any]) -> None:
+    out.result(f"{preview['method']} {preview['url']}")
+    for name, value in preview["headers"].items():
+        out.result(f"{name}: {value}")
+    out.result("")
+    out.result(preview["body"])
+    out.result("")
+    for line in preview["curl"].split("\n"):
+        out.result(line)
+    out.result("")
+    path = preview["path"] or "standard output"
+    note = " (exists: a number is added, or --overwrite)" if preview["exists"] else ""
+    out.result(f"saves to: {visible(path)}{note}")
+    out.result(f"price: {preview['price']}")
+    out.result("nothing was sent")

@@ -1,8 +1,8 @@
-"""What a person sees while a picture is made.
+"""What a person sees while pictures are made.
 
 On a terminal one thread draws: it imports rich once the request has left, so that not one
-millisecond of it delays the service, and looks ten times a second at what the observer's methods
-have noted. Elsewhere a wait is a line, and nothing else is said.
+millisecond of it delays the service, and looks ten times a second at what the observers have noted.
+Elsewhere a wait is a line, and nothing else is said.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from zimage_cli.cli.view import View
 from zimage_cli.core.observer import Observer
 from zimage_cli.core.text import clip, visible
 
@@ -19,36 +20,93 @@ if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
+    from zimage_cli.core.making.jobs import Job
+    from zimage_cli.core.making.plan import Plan
+    from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
 
 _FRAME = 0.1
 _SHOW_AFTER = 1.0
 """Seconds until something is drawn even though the request has not left: a slow connection."""
+_ROWS = 12
+"""Pictures in flight that are shown, a row each."""
 
 
-class Display(Observer):
-    """Shows one picture being made; a context manager that leaves the terminal as it was."""
+class _Watch(Observer):
+    """Follows one picture that is being made."""
 
-    def __init__(
-        self, out: Output, facts: list[tuple[str, str]], number: int = 1, count: int = 1
-    ) -> None:
-        self._out = out
-        self._facts = facts
-        self._label = f"{number} of {count}: " if count > 1 else ""
+    def __init__(self, view: Display, label: str) -> None:
+        self._view = view
+        self.label = label
+        self.began = time.monotonic()
+        self.doing = "connecting"
+        self.wait: tuple[float, Wait] | None = None
+        self.bytes: tuple[int, int | None] | None = None
+
+    def pacing(self, seconds: float) -> None:
+        self.doing = "waiting for a turn"
+        if seconds > _SHOW_AFTER:
+            self.doing = "waiting for a turn: the account's limit is shared,"
+            self._view.wake.set()
+
+    def sending(self, attempt: int) -> None:
+        self.wait = None
+        self.bytes = None
+        self.doing = "connecting" if attempt == 1 else f"connecting, try {attempt}"
+
+    def sent(self) -> None:
+        self.doing = "painting"
+        self.began = time.monotonic()
+        self._view.wake.set()
+
+    def waiting(self, wait: Wait) -> None:
+        if self.doing == "painting":
+            self.doing = "waiting"
+        self.wait = (time.monotonic() + wait.seconds, wait)
+        self._view.tell_wait(self.label, wait)
+
+    def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
+        self.doing = "downloading"
+        self.wait = None
+
+    def receiving(self, received: int, total: int | None) -> None:
+        self.wait = None
+        self.bytes = (received, total)
+
+    def stopped(self, note: str | None) -> None:
+        self._view.stopped_note = self._view.stopped_note or note
+
+    def warning(self, text: str) -> None:
+        self._view.warn(text)
+
+
+class Display(View):
+    """Shows the pictures of a plan being made, and tells each as it ends.
+
+    `report` says what goes to the standard output: `paths`, `response` or, for the end, `json`.
+    `pictures` are those that are saved, by their number; `failures` what became of the others.
+    """
+
+    def __init__(self, out: Output, plan: Plan, report: str) -> None:
+        super().__init__(out)
+        self._plan = plan
+        self._report = report
+        self._count = len(plan.requests)
         self._shown = not out.quiet and out.stderr.isatty()
         # A dumb terminal cannot take a line back: it gets the table, then a line a wait.
         self._live = self._shown and out.environ.get("TERM") not in {"dumb", "unknown"}
         self._began = time.monotonic()
-        self._doing = "connecting"
-        self._wait: tuple[float, Wait] | None = None
-        self._bytes: tuple[int, int | None] | None = None
-        self._lines: list[str] = []
+        self._flying: dict[int, _Watch] = {}
+        self._untold: list[Outcome] = []
+        self._warnings: list[str] = []
         self._cursor_hidden = False
-        self.stopped_note: str | None = None
-        self._wake = threading.Event()
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
+        self.wake = threading.Event()
+        self.stopped_note: str | None = None
+        self.pictures: dict[int, Picture] = {}
+        self.failures: list[Outcome] = []
 
     def __enter__(self) -> Self:
         if self._shown:
@@ -59,78 +117,86 @@ class Display(Observer):
                 self._thread = thread
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the drawing, and tell what is left."""
         self._done.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._flush()
-
-    def show_cursor(self) -> None:
-        """Show the cursor where the drawing thread had no time left to do it."""
+        self.wake.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
         if self._cursor_hidden:
             self._out.show_cursor()
+            self._cursor_hidden = False
+        self._tell_all()
 
-    # -- what the maker tells ------------------------------------------------------------------
+    # -- what the engine tells, from many threads ----------------------------------------------
 
-    def pacing(self, seconds: float) -> None:
-        """Note that the account's limit makes us wait our turn."""
-        if seconds > _SHOW_AFTER:
-            self._doing = "waiting for a turn: the account's limit is shared,"
-            self._wake.set()
+    def started(self, job: Job) -> Observer:
+        """Note a picture that is being made."""
+        watch = _Watch(self, f"{job.number} of {self._count}: " if self._count > 1 else "")
+        with self._lock:
+            self._flying[job.number] = watch
+        return watch
 
-    def sending(self, attempt: int) -> None:
-        """Note a try."""
-        self._wait = None
-        self._bytes = None
-        self._doing = "connecting" if attempt == 1 else f"connecting, try {attempt}"
+    def ended(self, outcome: Outcome) -> None:
+        """Tell what became of a picture, at a moment when no live line is in the way."""
+        with self._lock:
+            self._flying.pop(outcome.job.number, None)
+            if outcome.picture is not None:
+                self.pictures[outcome.job.number] = outcome.picture
+                self._untold.append(outcome)
+            else:
+                self.failures.append(outcome)
+        self._tell_unless_live()
 
-    def sent(self) -> None:
-        """Note that the service paints: now there is time to draw."""
-        self._doing = "painting"
-        self._wake.set()
-
-    def waiting(self, wait: Wait) -> None:
-        """Note a pause, and why."""
-        if self._doing == "painting":
-            self._doing = "waiting"
-        self._wait = (time.monotonic() + wait.seconds, wait)
-        self._wake.set()
-        if not self._live:
-            if self._thread is not None:
-                self._thread.join()  # the table stands above the line
-            self._out.note(f"{_why(wait)}: waiting {wait.seconds:.1f} s ({_tries(wait)})")
-
-    def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
-        """Note that the picture comes next."""
-        self._doing = "downloading"
-        self._wait = None
-
-    def receiving(self, received: int, total: int | None) -> None:
-        """Note how much of the picture is here."""
-        self._wait = None
-        self._bytes = (received, total)
-
-    def stopped(self, note: str | None) -> None:
-        """Keep what a person who stopped it should know."""
-        self.stopped_note = note
-
-    def warning(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Keep a warning for a moment when no live line is in the way."""
-        self._lines.append(text)
+        with self._lock:
+            self._warnings.append(text)
+        self._tell_unless_live()
 
-    def report(self, picture: Picture) -> None:
+    def tell_wait(self, label: str, wait: Wait) -> None:
+        """Show a pause, and why."""
+        self.wake.set()
+        if not self._live:
+            self._await_table()
+            why = f"{_why(wait)}: waiting {wait.seconds:.1f} s ({_tries(wait)})"
+            self._out.note(f"{label}{why}")
+
+    def _tell_unless_live(self) -> None:
+        if not self._live:
+            self.wake.set()
+            self._await_table()
+            self._tell_all()
+
+    def _await_table(self) -> None:
+        """Wait until the table stands above the lines that follow."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _tell_all(self) -> None:
+        """Print what has ended and was not told yet."""
+        with self._lock:
+            warnings, self._warnings = self._warnings, []
+            ended, self._untold = self._untold, []
+            for text in warnings:
+                self._out.warn(visible(text))
+            for outcome in ended:
+                if outcome.picture is not None:
+                    self._tell(outcome.picture)
+
+    def _tell(self, picture: Picture) -> None:
         """Show what was made: rewritten prompt and reasoning, then dimensions, size and cost."""
-        if self._out.quiet:
-            return
-        if self._shown and (picture.rewritten_prompt or picture.answer.reasoning):
-            self._out.show(_panel(picture))
-        self._out.note(_saved_line(self._out, picture))
-
-    def _flush(self) -> None:
-        for text in self._lines:
-            self._out.warn(visible(text))
-        self._lines.clear()
+        out = self._out
+        if not out.quiet:
+            if self._shown and (picture.rewritten_prompt or picture.reasoning):
+                out.show(_panel(picture))
+            out.note(_saved_line(out, picture))
+        if self._report == "response":
+            self._result(lambda: out.json(picture.response))
+        elif self._report == "paths" and picture.path is not None:
+            path = str(picture.path)
+            self._result(lambda: out.result(path))
 
     # -- the drawing thread --------------------------------------------------------------------
 
@@ -141,24 +207,27 @@ class Display(Observer):
             self._draw_all()
 
     def _draw_all(self) -> None:
-        self._wake.wait(_SHOW_AFTER)
+        self.wake.wait(_SHOW_AFTER)
         from rich.live import Live
 
         console = self._out.stderr_console
         console.print(self._table())
-        if self._done.is_set() or not self._live:
+        if not self._live:
             return
-        self._cursor_hidden = True
-        with Live(
-            console=console,
-            transient=True,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        ) as live:
-            while not self._done.wait(_FRAME):
-                live.update(self._frame(), refresh=True)
-        self._cursor_hidden = False
+        while not self._done.is_set():
+            self._cursor_hidden = True
+            with Live(
+                console=console,
+                transient=True,
+                auto_refresh=False,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            ) as live:
+                while not (self._done.is_set() or self._untold or self._warnings):
+                    live.update(self._frame(), refresh=True)
+                    self._done.wait(_FRAME)
+            self._cursor_hidden = False
+            self._tell_all()
 
     def _table(self) -> Any:
         from rich.table import Table
@@ -167,40 +236,95 @@ class Display(Observer):
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
-        for name, value in self._facts:
+        for name, value in request_facts(self._plan):
             table.add_row(name, Text(visible(clip(value, 1000), newlines=True)))
         return table
 
     def _frame(self) -> Any:
+        from rich.console import Group
+
+        with self._lock:
+            flying = [self._flying[number] for number in sorted(self._flying)]
+        rows = [self._row(watch) for watch in flying[:_ROWS]]
+        if not rows:
+            rows = [self._spinner("connecting", self._began)]
+        if self._count > 1:
+            done = len(self.pictures) + len(self.failures)
+            text = f"{done:,} of {self._count:,} done, {len(flying)} in flight"
+            rows.append(self._spinner(text, self._began))
+        return Group(*rows)
+
+    def _row(self, watch: _Watch) -> Any:
+        if watch.bytes is not None and watch.wait is None:
+            return self._bar(watch.label, *watch.bytes)
+        if watch.wait is not None:
+            until, wait = watch.wait
+            # What moves comes first: a narrow terminal cuts off the end.
+            left = max(0.0, until - time.monotonic())
+            return self._line(f"{watch.label}{_tries(wait)} in {left:.1f} s: {_why(wait)}")
+        return self._spinner(f"{watch.label}{watch.doing}", watch.began)
+
+    def _spinner(self, text: str, since: float) -> Any:
+        return self._line(f"{text} {time.monotonic() - since:.1f} s")
+
+    def _line(self, text: str) -> Any:
         from rich.spinner import Spinner
         from rich.text import Text
 
-        if self._bytes is not None and self._wait is None:
-            return self._bar(*self._bytes)
-        now = time.monotonic()
-        if self._wait is not None:
-            until, wait = self._wait
-            # What moves comes first: a narrow terminal cuts off the end.
-            text = f"{_tries(wait)} in {max(0.0, until - now):.1f} s: {_why(wait)}"
-        else:
-            text = f"{self._doing} {now - self._began:.1f} s"
         name = "line" if self._out.stderr_console.options.ascii_only else "dots"
-        spinner = Spinner(name, Text(self._label + text))
+        spinner = Spinner(name, Text(text))
         spinner.start_time = 0.0
-        line = spinner.render(now - self._began)
+        line = spinner.render(time.monotonic() - self._began)
         assert isinstance(line, Text)
         line.no_wrap, line.overflow = True, "ellipsis"
         return line
 
-    def _bar(self, received: int, total: int | None) -> Any:
+    def _bar(self, label: str, received: int, total: int | None) -> Any:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
         row = Table.grid(padding=(0, 1, 0, 0))
         bar = ProgressBar(total=total, completed=received, width=30, pulse=total is None)
         of = f" of {human_bytes(total)}" if total else ""
-        row.add_row(f"{self._label}downloading", bar, f"{human_bytes(received)}{of}")
+        row.add_row(f"{label}downloading", bar, f"{human_bytes(received)}{of}")
         return row
+
+
+def request_facts(plan: Plan) -> list[tuple[str, str]]:
+    """Return the rows of the table that shows what is asked for before it is made."""
+    from zimage_cli.core.prices import format_price
+
+    first, target = plan.requests[0], plan.settings.target
+    region = target.region_name
+    prompts = {one.prompt for one in plan.requests}
+    sizes = list(dict.fromkeys(one.size for one in plan.requests))
+    seeds = list(dict.fromkeys(one.seed for one in plan.requests))
+    more = f" (and {len(prompts) - 1:,} more)" if len(prompts) > 1 else ""
+    rows = [
+        ("prompt", first.prompt + more),
+        ("size", ", ".join(sizes)),
+        ("seed", _seeds(seeds)),
+        ("prompt_extend", "on" if first.prompt_extend else "off"),
+        ("region", "sandbox: no key, no cost, no real picture" if target.is_sandbox else region),
+    ]
+    if target.api_root is not None:
+        origin = target.api_root.removesuffix("/api/v1")
+        rows.append(
+            ("endpoint", origin if target.endpoint == region else f"{target.endpoint}, {origin}")
+        )
+    estimate = plan.estimate
+    cost = "free" if estimate.free else format_price(estimate.cost)
+    if estimate.cost is not None and estimate.pictures > 1:
+        cost += f" for {estimate.pictures:,} pictures"
+    return [*rows, ("price", cost)]
+
+
+def _seeds(seeds: list[int | None]) -> str:
+    if seeds[0] is None:
+        return "left to the service"
+    if len(seeds) <= 4:
+        return ", ".join(map(str, seeds))
+    return f"{seeds[0]} … {seeds[-1]}"
 
 
 def human_bytes(count: int) -> str:
@@ -230,27 +354,24 @@ def _panel(picture: Picture) -> Any:
     if picture.rewritten_prompt:
         parts.append(Text("rewritten prompt", style="bold"))
         parts.append(Text(visible(picture.rewritten_prompt, newlines=True)))
-    if picture.answer.reasoning:
+    if picture.reasoning:
         parts.append(Text("reasoning", style="bold"))
-        parts.append(Text(visible(picture.answer.reasoning, newlines=True), style="dim"))
+        parts.append(Text(visible(picture.reasoning, newlines=True), style="dim"))
     return Panel(Group(*parts), title="prompt_extend", title_align="left")
 
 
 def _saved_line(out: Output, picture: Picture) -> str:
     from zimage_cli.core.prices import format_price
 
-    price = picture.destination.price(prompt_extend=picture.request.prompt_extend)
-    sandbox = picture.destination.region == "sandbox"
-    info = picture.fetched.info
     facts = [
-        f"{info.width}×{info.height}",
-        human_bytes(picture.fetched.bytes),
-        f"{picture.elapsed:.1f} s",
-        "sandbox, free" if sandbox else format_price(price),
+        f"{picture.width}×{picture.height}",
+        human_bytes(picture.bytes or 0),
+        f"{picture.elapsed_seconds or 0.0:.1f} s",
+        "sandbox, free" if picture.region == "sandbox" else format_price(picture.cost),
     ]
-    if picture.entry is not None:
-        facts.append(f"history {picture.entry}")
+    if picture.history_id is not None:
+        facts.append(f"history {picture.history_id}")
     # On a terminal the next line is stdout's, and that is the path.
-    where = "to standard output" if picture.path == "-" else visible(picture.path)
+    where = "to standard output" if picture.path is None else visible(str(picture.path))
     path = "" if out.stdout.isatty() else f" {where}:"
     return f"{out.style('saved', '32')}{path} {', '.join(facts)}"

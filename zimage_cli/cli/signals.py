@@ -14,6 +14,9 @@ from zimage_cli.api.errors import ConfigurationError, Stopped
 if TYPE_CHECKING:
     from types import FrameType
 
+    from zimage_cli.cli.view import View
+    from zimage_cli.core.making.running import Running
+
 _MOST = 3
 """Signals that are noted; the next one has its default action, so a hang can always be ended."""
 
@@ -21,7 +24,7 @@ _SLICE = 0.1
 """Seconds between two looks at work that was cancelled."""
 
 
-WORK = ("work", "askers-", "savers-")
+WORK = ("work", "zimage-run", "askers-", "savers-")
 """What the names of threads begin with that make pictures."""
 
 _SETTLE_SECONDS = 5.0
@@ -178,6 +181,23 @@ class Signals:
         thread.join()
         if ended[0] is not None:
             raise ended[0]
+
+    def drive(self, run: Running, view: View, *, patient: bool) -> None:
+        """Wait for the end of a run, and show it meanwhile.
+
+        The first signal of a `patient` run stops it: what is in flight is waited for. Any other
+        cancels it. Raises a bug of ours.
+        """
+        while not run.wait(0):
+            if self.wait(view.pause()) is None:
+                view.refresh()
+            elif patient and len(self.numbers) == 1:
+                run.stop()
+                view.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
+            else:
+                view.close()
+                run.cancel()
+                return
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.numbers.append(number)

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zimage_cli.api import limits, retry
-from zimage_cli.api.errors import AnswerLost, ConnectionFailed, ZimageError
+from zimage_cli.api.errors import AnswerLost, AuthenticationError, ConnectionFailed, ZimageError
 from zimage_cli.core.pace import LEAD
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
+    from zimage_cli.api.messages import Message
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.batch.outage import Reach
     from zimage_cli.core.loader import Loader
+    from zimage_cli.core.making.reach import Reach
     from zimage_cli.core.notes import Notes
     from zimage_cli.core.observer import Observer
     from zimage_cli.core.pace import Pace, Turn
@@ -35,8 +36,9 @@ class Asking:
     def __init__(
         self,
         run: Run,
-        client: Wire,
+        wire: Wire,
         key: str,
+        key_hint: str | Message | None,
         notes: Notes,
         *,
         loader: Loader,
@@ -50,8 +52,9 @@ class Asking:
         leaving: set[int],
     ) -> None:
         self.run = run
-        self.client = client
+        self.wire = wire
         self.key = key
+        self.key_hint = key_hint
         self.notes = notes
         self.loader = loader
         self.policy = policy
@@ -90,9 +93,14 @@ class Asking:
         run.in_flight = False
         self.observer.sending(run.attempts)
         try:
-            run.answer = self.client.generate(
+            run.answer = self.wire.generate(
                 run.wire, self.key, on_ready=self._ready, on_sent=self._sent
             )
+        except AuthenticationError as error:
+            self._failed(error)
+            if error.http_status == 401 and self.key_hint is not None:
+                raise error.but(hint=self.key_hint) from None
+            raise
         except BaseException as error:
             self._failed(error)
             raise

@@ -18,6 +18,10 @@ from zimage_cli.core import owner
 if TYPE_CHECKING:
     import sqlite3
 
+    from zimage_cli.api.errors import ZimageError
+    from zimage_cli.core.picture import Picture
+    from zimage_cli.core.prices import Price
+
 _ABANDONED_AFTER = timedelta(hours=6)
 """A process may send, wait and send again for hours; an older row counts as abandoned, even where
 its process id is in use again. Where its process holds a lock, only the lock decides."""
@@ -68,28 +72,70 @@ class Entry:
     claim: Path | None
 
     @property
-    def document(self) -> dict[str, Any]:
-        """The picture's object in `--json`, as it was when the picture was made."""
-        return {
-            "image_url": self.image_url,
-            "width": self.width,
-            "height": self.height,
-            "prompt": self.prompt,
-            "rewritten_prompt": self.rewritten_prompt,
-            "reasoning": self.reasoning,
-            "request_id": self.request_id,
-            "path": self.path,
-            "seed": self.seed,
-            "size": self.size,
-            "prompt_extend": self.prompt_extend,
-            "region": self.region,
-            "endpoint": self.endpoint,
-            "bytes": self.bytes,
-            "sha256": self.sha256,
-            "cost": {"amount": self.cost_amount, "currency": self.cost_currency},
-            "elapsed_seconds": self.elapsed_seconds,
-            "attempts": self.attempts,
+    def picture(self) -> Picture:
+        """The picture, as it was when it was made."""
+        from zimage_cli.core.picture import Picture
+
+        return Picture(
+            image_url=self.image_url,
+            width=self.width,
+            height=self.height,
+            prompt=self.prompt,
+            rewritten_prompt=self.rewritten_prompt,
+            reasoning=self.reasoning,
+            request_id=self.request_id,
+            path=None if self.path in {None, "-"} else Path(self.path or ""),
+            history_id=self.id,
+            evidence_path=None if self.evidence_path is None else Path(self.evidence_path),
+            seed=self.seed,
+            size=self.size,
+            prompt_extend=self.prompt_extend,
+            region=self.region,
+            endpoint=self.endpoint,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            cost=self.price,
+            elapsed_seconds=self.elapsed_seconds,
+            attempts=self.attempts,
+        )
+
+    @property
+    def price(self) -> Price | None:
+        """The list price when it was asked for, None where none was known."""
+        from decimal import Decimal, InvalidOperation
+
+        from zimage_cli.core.prices import Price
+
+        try:
+            amount = Decimal(self.cost_amount or "")
+        except InvalidOperation:
+            return None
+        return Price(amount, self.cost_currency) if self.cost_currency else None
+
+    @property
+    def failure(self) -> ZimageError:
+        """The error that it ended with, as far as the history knows it."""
+        from zimage_cli.api import errors
+
+        said = self.error or {}
+        kinds: dict[str, type[ZimageError]] = {
+            cls.kind: cls for cls in vars(errors).values() if _is_error(cls)
         }
+        cls = kinds.get(str(said.get("type")), errors.ServiceError)
+
+        def text(name: str) -> str | None:
+            value = said.get(name)
+            return None if value is None else str(value)
+
+        status = said.get("http_status")
+        return cls(
+            "{said}",
+            said=text("message") or "It is not known why.",
+            code=text("code"),
+            request_id=text("request_id"),
+            http_status=status if isinstance(status, int) else None,
+            service_message=text("service_message"),
+        )
 
     @property
     def expires_at(self) -> datetime | None:
@@ -122,6 +168,14 @@ class Entry:
             return is_loopback_host(host_of(self.endpoint))
         except ValueError:
             return False
+
+
+def _is_error(value: object) -> bool:
+    from zimage_cli.api.errors import AddressRefused, DiskError, ZimageError
+
+    # The last is what others are: it has no hint and no exit status of its own.
+    special = {AddressRefused, DiskError, ZimageError}
+    return isinstance(value, type) and issubclass(value, ZimageError) and value not in special
 
 
 _NAMES = tuple(field.name for field in fields(Entry))

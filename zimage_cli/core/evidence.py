@@ -23,8 +23,8 @@ from zimage_cli.core.files import open_own, write_whole
 from zimage_cli.core.prices import cost
 
 if TYPE_CHECKING:
+    from zimage_cli.api.download import Fetched
     from zimage_cli.core.destination import Destination
-    from zimage_cli.core.picture import Picture
     from zimage_cli.core.run import Run
 
 FOLDER = "aliyun-zimage-turbo"
@@ -48,7 +48,7 @@ def facts(
     run: Run,
     destination: Destination,
     status: str,
-    picture: Picture | None,
+    fetched: Fetched | None,
     error: BaseException | None,
 ) -> dict[str, Any]:
     """Return what evidence says of a picture: never a key, never the signed part of an address."""
@@ -76,12 +76,17 @@ def facts(
             "usage": answer.usage,
         },
         "request_id": answer.request_id if answer else getattr(error, "request_id", None),
-        "picture": None if picture is None else saved_facts(picture.path, picture.fetched),
+        "picture": None if fetched is None else saved_facts(_path(run), fetched),
         "price": cost(price),
         "attempts": run.attempts,
         "history_id": run.entry,
         "error": None if error is None else ledger.error_facts(error),
     }
+
+
+def _path(run: Run) -> str:
+    path = run.picture.path if run.picture is not None else None
+    return "-" if path is None else str(path.absolute())
 
 
 class Evidence:

@@ -9,35 +9,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from zimage_cli.api import limits, retry
+from zimage_cli.api import retry
 from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.api.errors import (
-    AddressRefused,
-    DiskError,
-    NotSavedError,
-    ZimageError,
-)
-from zimage_cli.core import ledger as ledgers
+from zimage_cli.api.errors import AddressRefused, NotSavedError, RefusedError, ZimageError
 from zimage_cli.core.asking import Asking
 from zimage_cli.core.destination import Destination
-from zimage_cli.core.files import reason
+from zimage_cli.core.ledger import now
 from zimage_cli.core.loader import Loader
-from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.making.fetching import fetch_and_keep
+from zimage_cli.core.names import NameTemplate, name_of
 from zimage_cli.core.notes import Notes
 from zimage_cli.core.observer import Observer
 from zimage_cli.core.run import Run
+from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.batch.outage import Reach
     from zimage_cli.core.evidence import Evidence
     from zimage_cli.core.ledger import SafeLedger
+    from zimage_cli.core.making.reach import Reach
     from zimage_cli.core.pace import Pace
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
@@ -50,8 +45,6 @@ _BY_HAND = "Its address could not be written to the history, so fetch it yoursel
 _RECOVERABLE = "The picture was made: zimage history recover fetches it within 24 hours."
 _SANDBOX_ENDS = "The sandbox has ended with its pictures; nothing was billed. Make it again."
 
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
-
 
 @dataclass(slots=True)
 class Maker:
@@ -63,7 +56,7 @@ class Maker:
     request are, and may raise to give up: a picture that is paid is fetched all the same.
     """
 
-    client: Wire
+    wire: Wire
     destination: Destination
     ledger: SafeLedger
     place: Place
@@ -80,53 +73,44 @@ class Maker:
     loader: Loader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loader = Loader(self.client, self.destination.api_root, self.place)
+        self.loader = Loader(self.wire, self.destination.api_root, self.place)
 
     def make(
-        self,
-        request: Request,
-        *,
-        number: int = 1,
-        observer: Observer | None = None,
-        wanted: str | None = None,
-        tags: Mapping[str, str] = _NO_TAGS,
-        on_lost: Callable[[ZimageError], None] = lambda _: None,
+        self, request: Request, *, number: int = 1, observer: Observer | None = None
     ) -> Picture:
         """Make one picture; `number` counts within a run, for its name.
 
-        `wanted` is its place where the template does not name it; `tags` are further columns of its
-        row in the ledger. `on_lost` hears of every try that may be billed and is made again, or
-        stopped.
-
-        Raises the typed error of whatever failed, with the ledger and the evidence already written.
+        Raises the typed error of whatever failed, with history and evidence already written.
         """
         observer = observer or Observer()
-        run = self.ask(
-            request, number=number, observer=observer, wanted=wanted, tags=tags, on_lost=on_lost
-        )
+        run = self.new_run(request, self.wanted(request, number))
+        self.ask(run, observer)
         return self.save(run, observer)
+
+    def new_run(
+        self, request: Request, wanted: str, tags: Mapping[str, str | None] | None = None
+    ) -> Run:
+        """Return a generation that has not begun; `tags` are further columns of its row."""
+        wire = self.destination.wire(request)
+        return Run(request, wire, wanted, tags or {}, datetime.now(UTC), time.monotonic())
 
     def ask(
         self,
-        request: Request,
-        *,
-        number: int,
+        run: Run,
         observer: Observer,
-        wanted: str | None,
-        tags: Mapping[str, str],
-        on_lost: Callable[[ZimageError], None],
-    ) -> Run:
-        """Do the first half of `make`: ask, and note the answer. `save` does the other half."""
-        place = wanted or self.wanted(request, number)
-        wire = self.destination.wire(request)
-        run = Run(request, wire, place, tags, datetime.now(UTC), time.monotonic())
+        on_lost: Callable[[ZimageError], None] = lambda _: None,
+    ) -> None:
+        """Do the first half: ask, and note the answer. `save` does the other half.
+
+        `on_lost` hears of every try that may be billed and is made again, or stopped.
+        """
         try:
             answer = self._asking(run, observer, on_lost).answer()
+            run.answered_at = now()
             self._notes.answered(run, answer)
-            observer.answered(answer, request)
+            observer.answered(answer, run.request)
         except BaseException as error:  # noqa: BLE001 - raised again, with what to do next
             raise self._ended(run, error, observer) from error.__cause__
-        return run
 
     @property
     def unsettled(self) -> bool:
@@ -149,12 +133,14 @@ class Maker:
 
         What was sent is noted as it stands; what cannot be noted is told with its address.
         """
-        self.client.cancel()
+        self.wire.cancel()
         self.ledger.hurry()
 
-    def leave(self, run: Run, error: ZimageError, observer: Observer) -> None:
-        """End a run whose picture is not fetched now, as `save` does where that fails."""
-        self._ended(run, error, observer)
+    def leave(self, run: Run, error: ZimageError, observer: Observer) -> ZimageError:
+        """End a run whose picture is not fetched now, and return the error with what to do next."""
+        advised = self._ended(run, error, observer)
+        assert isinstance(advised, ZimageError)
+        return advised
 
     # -- the steps -----------------------------------------------------------------------------
 
@@ -162,14 +148,8 @@ class Maker:
         self, request: Request, number: int = 1, template: NameTemplate | None = None
     ) -> str:
         """Return where a picture of a request would go now; `template` is one of its own."""
-        name = (template or self.template).render(
-            prompt=request.prompt,
-            seed=request.seed,
-            size=request.size,
-            region=self.destination.region,
-            n=number,
-            when=datetime.now(UTC).astimezone(),
-        )
+        template = template or self.template
+        name = name_of(request, template, region=self.destination.region, number=number)
         return self.place.wanted(name)
 
     @property
@@ -181,8 +161,9 @@ class Maker:
     ) -> Asking:
         return Asking(
             run,
-            self.client,
+            self.wire,
             self.destination.key,
+            self.destination.key_hint,
             self._notes,
             loader=self.loader,
             policy=self.policy,
@@ -196,42 +177,28 @@ class Maker:
         )
 
     def _save(self, run: Run, answer: Answer, observer: Observer) -> Picture:
-        from zimage_cli.api.download import fetch
-        from zimage_cli.core.picture import Picture, mismatches
+        from zimage_cli.core.picture import mismatches, of_run
 
-        with _not_saved(run.wanted), self.place.draft(run.wanted) as draft:
-            fetched = retry.run(
-                lambda: fetch(
-                    self.client,
-                    answer.image_url,
-                    draft.file,
-                    loopback=self.destination.loopback,
-                    on_progress=observer.receiving,
-                ),
-                retry.Policy(
-                    min(self.policy.retries, limits.PICTURE_RETRIES),
-                    wait_base=limits.PICTURE_WAIT_BASE,
-                ),
-                on_wait=observer.waiting,
-                sleep=self.sleep,
-            )
-            self._notes.fetched(run, fetched)
-            path = draft.keep()
-        picture = Picture(
-            run.request,
-            self.destination,
-            answer,
-            fetched,
-            path,
-            run.attempts,
-            time.monotonic() - run.began,
-            run.entry,
+        fetched, path = fetch_and_keep(
+            self.wire,
+            answer.image_url,
+            self.place,
+            run.wanted,
+            loopback=self.destination.loopback,
+            note=lambda fetched: self._notes.fetched(run, fetched),
+            retries=self.policy.retries,
+            on_progress=observer.receiving,
+            on_wait=observer.waiting,
+            sleep=self.sleep,
         )
-        run.picture = picture
-        for text in mismatches(picture):
+        elapsed = time.monotonic() - run.began
+        run.picture = picture = of_run(run, answer, fetched, self.destination, path, elapsed)
+        for text in mismatches(run.request.size, answer, fetched):
             observer.warning(text)
-        evidence = self._notes.write_evidence(run, ledgers.SAVED, observer, picture=picture)
-        self._notes.saved(run, picture, evidence)
+        evidence = self._notes.write_evidence(run, Status.SAVED, observer, fetched=fetched)
+        if evidence is not None:
+            run.picture = picture = replace(picture, evidence_path=evidence)
+        self._notes.saved(run, fetched)
         return picture
 
     def _ended(self, run: Run, error: BaseException, observer: Observer) -> BaseException:
@@ -244,7 +211,7 @@ class Maker:
     def _note_cut(self, run: Run, error: BaseException, observer: Observer) -> BaseException:
         if run.picture is not None:
             # Interrupted after the picture got its name: it is saved, whatever else is missing.
-            self._notes.saved(run, run.picture)
+            self._notes.saved(run, run.fetched)
         elif run.answer is not None:
             if not run.noted:
                 # Interrupted in the instant between the answer and its note.
@@ -254,7 +221,8 @@ class Maker:
             lost = run.in_flight or run.maybe_billed
             if isinstance(error, ZimageError) and error.maybe_billed and run.entry is None:
                 error = error.but(hint="Run the command again to pay for another try.")
-            self._notes.ended(run, ledgers.LOST if lost else ledgers.FAILED, error, observer)
+            status = Status.REFUSED if isinstance(error, RefusedError) else Status.FAILED
+            self._notes.ended(run, Status.LOST if lost else status, error, observer)
             told = _MAY_BE_BILLED + (_IN_HISTORY if run.entry is not None else "")
             self._tell_stopped(error, observer, told if lost else None)
         return error
@@ -263,7 +231,7 @@ class Maker:
         self, run: Run, answer: Answer, error: BaseException, observer: Observer
     ) -> BaseException:
         refused = isinstance(error, AddressRefused)
-        self._notes.ended(run, ledgers.LOST if refused else ledgers.MADE, error, observer)
+        self._notes.ended(run, Status.LOST if refused else Status.MADE, error, observer)
         hint = None if run.noted else _BY_HAND + run.curl()
         if isinstance(error, AddressRefused):
             asked = answer.request_id
@@ -281,22 +249,3 @@ class Maker:
     @property
     def _in_sandbox(self) -> bool:
         return self.destination.region == SANDBOX
-
-
-class _not_saved:  # noqa: N801 - reads as the statement it is
-    """Turn a disk's refusal into NotSavedError: the picture is paid and can be recovered."""
-
-    def __init__(self, wanted: str) -> None:
-        self._wanted = wanted
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError):
-            where = "the standard output" if self._wanted == "-" else self._wanted
-            raise DiskError(
-                f"The picture was made and could not be saved to {where}: {reason(error)}."
-            ) from None
-        if isinstance(error, NotSavedError):
-            raise error.but("The picture was made and is not saved. {cause}") from error.__cause__

@@ -29,6 +29,7 @@ from zimage_cli.core.history_file import (
     full,
     sqlite_errors,
 )
+from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.entry import Entry
 
 T = TypeVar("T")
-
-SENDING, MADE, SAVED, FAILED, LOST = "sending", "made", "saved", "failed", "lost"
 
 
 def now() -> str:
@@ -93,7 +92,7 @@ class Ledger(Database):
 
         Waits for a locked history, with `sleep`. Such a row takes nothing of the reserve.
         """
-        row = {"status": SENDING, "created_at": now(), "pid": os.getpid(), **columns}
+        row = {"status": Status.SENDING, "created_at": now(), "pid": os.getpid(), **columns}
         row |= {"updated_at": row["created_at"], "owner": self._owner.name()}
         row = {name: _storable(value) for name, value in row.items()}
         insert = f"INSERT INTO generation ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
@@ -103,21 +102,21 @@ class Ledger(Database):
             return int(db.execute(insert, list(row.values())).lastrowid or 0)
 
         number = self._write(write, paid=False, patience=self._patience, sleep=sleep)
-        if row["status"] == SENDING:
+        if row["status"] == Status.SENDING:
             self._unfinished[number] = row
         return number
 
     def sending(self, row: int, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Note that a request is sent again; waits as `begin` does."""
-        self._want_reserve(SENDING)
-        columns = {"status": SENDING, "error": None}
+        self._want_reserve(Status.SENDING)
+        columns = {"status": Status.SENDING, "error": None}
         self._change(row, columns, paid=False, patience=self._patience, sleep=sleep)
 
     def made(self, row: int, answer: Answer, *, rewritten: str | None, attempts: int) -> None:
         """Note the answer, before its picture is fetched."""
         self._update(
             row,
-            status=MADE,
+            status=Status.MADE,
             answered_at=now(),
             attempts=attempts,
             request_id=answer.request_id,
@@ -145,7 +144,7 @@ class Ledger(Database):
         """Note the picture on disk; the signed part of its address is dropped."""
         self._update(
             row,
-            status=SAVED,
+            status=Status.SAVED,
             path=path,
             bytes=fetched.bytes,
             sha256=fetched.sha256,
@@ -192,7 +191,7 @@ class Ledger(Database):
         if held is None or owner.lives(owner.lock_file(self.path, held[0])):
             return False
         take = "UPDATE generation SET claim = ? WHERE id = ? AND claim IS ? AND status IN (?, ?)"
-        values = (me, row, held[0], MADE, LOST)
+        values = (me, row, held[0], Status.MADE, Status.LOST)
         return (
             self._write(lambda db: db.execute(take, values).rowcount, patience=self._patience) == 1
         )
@@ -234,7 +233,7 @@ class Ledger(Database):
     def whose(self, path: str) -> int | None:
         """Return the id of the entry whose picture is saved under a path."""
         select = "SELECT id FROM generation WHERE status = ? AND path = ?"
-        row = self._read(lambda db: db.execute(select, (SAVED, _storable(path))).fetchone())
+        row = self._read(lambda db: db.execute(select, (Status.SAVED, _storable(path))).fetchone())
         return int(row[0]) if row else None
 
     def settle_abandoned(self) -> int:
@@ -250,13 +249,13 @@ class Ledger(Database):
             return 0
         gone = "zimage ended before the answer arrived"
         dead = [
-            (entry.id, SENDING, gone)
-            for entry in self.with_status(SENDING)
+            (entry.id, Status.SENDING, gone)
+            for entry in self.with_status(Status.SENDING)
             if not entry.in_progress
         ]
         dead += [
-            (entry.id, MADE, why)
-            for entry in self.with_status(MADE)
+            (entry.id, Status.MADE, why)
+            for entry in self.with_status(Status.MADE)
             if (why := why_never(entry)) is not None
         ]
         owner.sweep(self.path)
@@ -267,7 +266,7 @@ class Ledger(Database):
             "WHERE id = ? AND status = ?"
         )
         changes = [
-            (LOST, now(), json.dumps({"type": "lost", "message": why}), row, status)
+            (Status.LOST, now(), json.dumps({"type": "lost", "message": why}), row, status)
             for row, status, why in dead
         ]
         try:
@@ -279,7 +278,7 @@ class Ledger(Database):
     # -- inside --------------------------------------------------------------------------------
 
     def _want_reserve(self, status: str) -> None:
-        if status == SENDING and not self._reserve.ready():
+        if status == Status.SENDING and not self._reserve.ready():
             raise full(self.path, "no space left on device")
 
     def _update(self, row: int, **columns: Any) -> None:
@@ -296,7 +295,9 @@ class Ledger(Database):
         def write(db: sqlite3.Connection) -> None:
             gone = row in self._left_behind
             if gone or not db.execute(update, [*changes.values(), row]).rowcount:
-                raise HistoryError(f"The history {self.path} has no row {row} any more.")
+                raise HistoryError(
+                    "The history {path} has no row {row} any more.", path=self.path, row=row
+                )
 
         self._write(write, **how)
 

@@ -19,8 +19,8 @@ class Loader:
     A start is faster without them, and the service paints for seconds.
     """
 
-    def __init__(self, client: Wire, api_root: str, place: Place) -> None:
-        self._client = client
+    def __init__(self, wire: Wire, api_root: str, place: Place) -> None:
+        self._wire = wire
         self._api_root = api_root
         self._place = place
         self._begun = threading.Event()
@@ -62,4 +62,4 @@ class Loader:
         import zimage_cli.core.evidence
         import zimage_cli.core.picture  # noqa: F401
 
-        self._client.prepare_for_pictures(self._api_root)
+        self._wire.prepare_for_pictures(self._api_root)

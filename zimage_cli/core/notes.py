@@ -12,6 +12,7 @@ from zimage_cli.api.errors import Stopped, ZimageError
 from zimage_cli.core import ledger as ledgers
 from zimage_cli.core.files import reason
 from zimage_cli.core.prices import cost
+from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.evidence import Evidence
     from zimage_cli.core.ledger import SafeLedger
     from zimage_cli.core.observer import Observer
-    from zimage_cli.core.picture import Picture
     from zimage_cli.core.run import Run
 
 
@@ -56,26 +56,30 @@ class Notes(NamedTuple):
 
     def fetched(self, run: Run, fetched: Fetched) -> None:
         """Note what was fetched, before it gets its name."""
+        run.fetched = fetched
         self.ledger.note(run.entry, lambda book, row: book.fetched(row, fetched))
 
-    def saved(self, run: Run, picture: Picture, evidence: str | None = None) -> None:
-        """Note the picture on disk; `evidence` is the path of its evidence file."""
-        kept = picture.path if picture.path == "-" else str(Path(picture.path).absolute())
-        url = picture.answer.image_url
+    def saved(self, run: Run, fetched: Fetched | None) -> None:
+        """Note the picture on disk."""
+        picture, answer = run.picture, run.answer
+        assert picture is not None
+        assert answer is not None
+        assert fetched is not None
         if not run.noted:
             # The history was locked, or its disk full: it may have passed.
-            self.answered(run, picture.answer)
+            self.answered(run, answer)
+        path = "-" if picture.path is None else str(picture.path.absolute())
+        evidence = None if picture.evidence_path is None else str(picture.evidence_path)
+        elapsed = picture.elapsed_seconds or 0.0
         self.ledger.note(
             run.entry,
-            lambda book, row: book.saved(
-                row, kept, picture.fetched, url, picture.elapsed, evidence
-            ),
+            lambda book, row: book.saved(row, path, fetched, answer.image_url, elapsed, evidence),
         )
 
     def paused(self, run: Run, error: ZimageError) -> None:
         """Note what a process that dies before the next try leaves behind."""
         if run.begun:
-            status = ledgers.LOST if run.maybe_billed else ledgers.FAILED
+            status = Status.LOST if run.maybe_billed else Status.FAILED
             why = Stopped(f"zimage ended before another try; the one before: {error.message}")
             self.ledger.note(
                 run.entry,
@@ -94,7 +98,8 @@ class Notes(NamedTuple):
                 attempts=run.attempts,
                 error=json.dumps(ledgers.error_facts(error)),
             )
-        evidence = self.write_evidence(run, status, observer, error=error)
+        path = self.write_evidence(run, status, observer, error=error)
+        evidence = None if path is None else str(path)
         self.ledger.note(
             run.entry,
             lambda book, row: book.ended(
@@ -108,16 +113,16 @@ class Notes(NamedTuple):
         status: str,
         observer: Observer,
         *,
-        picture: Picture | None = None,
+        fetched: Fetched | None = None,
         error: BaseException | None = None,
-    ) -> str | None:
+    ) -> Path | None:
         """Write the evidence and return its path; None where there is none."""
         if self.evidence is None:
             return None
         try:
             from zimage_cli.core import evidence
 
-            facts = evidence.facts(run, self.destination, status, picture, error)
+            facts = evidence.facts(run, self.destination, status, fetched, error)
             path = self.evidence.add(facts)
         except (OSError, ImportError, MemoryError) as problem:
             # The row comes after it, and matters more.
@@ -126,7 +131,7 @@ class Notes(NamedTuple):
                 why = reason(problem) if isinstance(problem, OSError) else str(problem)
                 observer.warning(f"evidence could not be written: {why}")
             return None
-        return str(path.absolute())
+        return path.absolute()
 
     def _begin(self, run: Run, **columns: Any) -> None:
         run.begun = True

@@ -1,12 +1,17 @@
-"""Who watches a picture being made."""
+"""Who watches pictures being made."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from zimage_cli.api.answer import Answer
+    from zimage_cli.api.errors import ConnectionFailed
     from zimage_cli.api.retry import Wait
+    from zimage_cli.core.making.jobs import Job
+    from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
 
@@ -40,3 +45,26 @@ class Observer:
 
     def warning(self, text: str) -> None:
         """Say what is worth knowing and stops nothing."""
+
+
+class Watcher:
+    """Sees a run. Every method may be left as it is; they are called from many threads."""
+
+    def started(self, job: Job) -> Observer:  # noqa: ARG002
+        """Note that a picture is being made; return who watches it."""
+        return Observer()
+
+    def ended(self, outcome: Outcome) -> None:
+        """Note that a picture has come to its end."""
+
+    def warn(self, text: str) -> None:
+        """Say what is worth knowing and stops nothing."""
+
+    def unreachable(self, since: datetime, error: ConnectionFailed) -> None:
+        """Note that the service cannot be reached: everything waits until it can."""
+
+    def reachable(self, seconds: float) -> None:
+        """Note that the service can be reached again, after so many seconds."""
+
+    def address(self, job: Job, command: str) -> None:
+        """Tell how to fetch a picture that is paid and whose address no file took."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.payload import WireRequest
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
+    from zimage_cli.api.download import Fetched
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request import Request
 
@@ -22,7 +23,7 @@ class Run:
     request: Request
     wire: WireRequest
     wanted: str
-    tags: Mapping[str, str]
+    tags: Mapping[str, str | None]
     started: datetime
     began: float
     begun: bool = False
@@ -33,8 +34,10 @@ class Run:
     maybe_billed: bool = False
     """Whether a try before this one may have been made."""
     answer: Answer | None = None
+    answered_at: str | None = None
     noted: bool = False
     """Whether the answer is in the ledger."""
+    fetched: Fetched | None = None
     picture: Picture | None = None
     """The picture, once it is in its place."""
 
@@ -44,3 +47,20 @@ class Run:
 
         assert self.answer is not None
         return f"curl -o {quote(name)} {quote(self.answer.image_url)}"
+
+
+def address_of(run: Run) -> dict[str, Any]:
+    """Return what a record needs so that a later run can fetch the picture of an answer."""
+    answer = run.answer
+    assert answer is not None
+    rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
+    return {
+        "image_url": answer.image_url,
+        "request_id": answer.request_id,
+        "answered_at": run.answered_at,
+        "width": answer.width,
+        "height": answer.height,
+        "rewritten_prompt": rewritten,
+        "reasoning": answer.reasoning,
+        "attempts": run.attempts,
+    }

@@ -14,6 +14,8 @@ from typing import IO
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import (
+    free_bytes,
+    largest_file,
     make_folder,
     make_temporary,
     make_writable_folder,
@@ -64,13 +66,15 @@ def _check_name(path: Path) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be written: {reason(error)}. Nothing was sent.") from None
+        raise UsageError(
+            "{path} cannot be written: {why}. Nothing was sent.", path=path, why=reason(error)
+        ) from None
     if not stat.S_ISREG(mode):
-        raise UsageError(f"{path} exists and is no file. Nothing was sent.")
+        raise UsageError("{path} exists and is no file. Nothing was sent.", path=path)
 
 
 class FolderPlace:
-    """A folder of pictures, or one file in it where `filename` is given.
+    """A folder of pictures; `filename` is the first one's name, where that is known.
 
     Nothing that exists is overwritten without `overwrite`, and nothing that this run saved even
     then: a number is added.
@@ -89,7 +93,9 @@ class FolderPlace:
         """Make the folder and write a probe; look at the file's name. Raises UsageError."""
         if str(self.folder) in _DEVICES:
             raise UsageError(
-                f"{self.folder} is for devices, not for pictures.", hint="For stdout: -o -"
+                "{path} is for devices, not for pictures.",
+                hint="For stdout: -o -",
+                path=self.folder,
             )
         make_writable_folder(self.folder)
         if self.filename is not None:
@@ -101,7 +107,16 @@ class FolderPlace:
 
     def wanted(self, name: str) -> str:
         """Return the path for a picture of that name, before any number is added."""
-        return str(self.folder / (self.filename or _spelled(name)))
+        return str(self.folder / _spelled(name))
+
+    def room(self) -> int | None:
+        """Return the bytes that the disk still takes, None where nobody knows."""
+        try:
+            free = free_bytes(self.folder)
+        except OSError:
+            return None
+        largest = largest_file()
+        return largest if free is None else free if largest is None else min(free, largest)
 
     def publish(self, temporary: Path, path: Path) -> Path:
         """Give a finished file its name and return the name it got. Raises OSError."""
@@ -160,6 +175,9 @@ class StreamPlace:
     def wanted(self, name: str) -> str:  # noqa: ARG002 - a stream has one name
         """Return `-`."""
         return "-"
+
+    def room(self) -> None:
+        """Do nothing: nobody knows what a stream takes."""
 
     @contextmanager
     def draft(self, wanted: str) -> Iterator[StreamDraft]:  # noqa: ARG002

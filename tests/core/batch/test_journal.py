@@ -34,7 +34,7 @@ def write(folder: Path, *records: dict[str, Any]) -> None:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    return list(Journal(folder).records())
+    return [record for _, record in Journal(folder).records()]
 
 
 def test_records_are_appended_and_read_back(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ READ = (
     "from pathlib import Path\n"
     "from zimage_cli.core.batch.journal import Journal\n"
     "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\n"
-    "print(list(Journal(Path(sys.argv[1])).records()))\n"
+    "print([found for _, found in Journal(Path(sys.argv[1])).records()])\n"
 )
 
 

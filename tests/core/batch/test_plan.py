@@ -14,22 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zimage_cli.api.errors import UsageError
-from zimage_cli.core.batch.plan import Defaults, Invalid, Item, Planner, within
+from zimage_cli.core.batch.plan import Defaults, Invalid, Planner, within
 from zimage_cli.core.batch.records import Record
+from zimage_cli.core.making.jobs import Job, Sweep
 from zimage_cli.core.names import NameTemplate
 
 DEFAULTS = Defaults({"size": "1024*1024"}, NameTemplate.parse())
+EXPAND = Sweep(expand=True)
 
 
-def plan(lines: Iterable[dict[str, Any]], **own: Any) -> list[Item | Invalid]:
+def plan(lines: Iterable[dict[str, Any]], **own: Any) -> list[Job | Invalid]:
     records = (Record(number, dict(line), None) for number, line in enumerate(lines, 1))
     return list(Planner(replace(DEFAULTS, **own)).plan(records))
 
 
-def items(lines: Iterable[dict[str, Any]], **own: Any) -> list[Item]:
+def items(lines: Iterable[dict[str, Any]], **own: Any) -> list[Job]:
     found = plan(lines, **own)
     assert not [entry for entry in found if isinstance(entry, Invalid)]
-    return [entry for entry in found if isinstance(entry, Item)]
+    return [entry for entry in found if isinstance(entry, Job)]
 
 
 def keys(lines: Iterable[dict[str, Any]], **own: Any) -> list[bytes]:
@@ -113,7 +115,8 @@ def test_defaults_hold_for_lines_that_do_not_say() -> None:
 
 
 def test_count_multiplies_and_seeds_go_up() -> None:
-    found = items([{"prompt": "red", "seed": 5, "count": 3}, {"prompt": "blue"}], count=2)
+    lines = [{"prompt": "red", "seed": 5, "count": 3}, {"prompt": "blue"}]
+    found = items(lines, sweep=Sweep(count=2, no_seed=True))
     assert [(item.request.prompt, item.request.seed) for item in found] == [
         ("red", 5),
         ("red", 6),
@@ -127,9 +130,8 @@ def test_count_multiplies_and_seeds_go_up() -> None:
 
 
 def test_a_sweep_multiplies_every_line() -> None:
-    found = items(
-        [{"prompt": "{red|blue} kite"}], expand=True, sizes=("512*512", "1024*1024"), seeds=(1, 2)
-    )
+    sweep = Sweep(expand=True, sizes=("512*512", "1024*1024"), seeds=(1, 2))
+    found = items([{"prompt": "{red|blue} kite"}], sweep=sweep)
     assert len(found) == 8
     assert len({(i.request.prompt, i.request.size, i.request.seed) for i in found}) == 8
     # Braces are text without --expand.
@@ -139,14 +141,17 @@ def test_a_sweep_multiplies_every_line() -> None:
 
 
 def test_a_sweep_that_cannot_be_meant_is_a_problem_of_its_line() -> None:
-    assert "1,048,576 pictures" in problem({"prompt": "{a|b}" * 20}, expand=True)
-    assert "closed" in problem({"prompt": "{a|b"}, expand=True)
+    assert "1,048,576 pictures" in problem({"prompt": "{a|b}" * 20}, sweep=EXPAND)
+    assert "closed" in problem({"prompt": "{a|b"}, sweep=EXPAND)
     # As many as are allowed, and one count more.
     prompt = "{" + "|".join("abcdefghij") + "}"
-    assert len(items([{"prompt": prompt, "count": 100}], expand=True, seeds=(1, 2, 3))) == 3000
+    assert (
+        len(items([{"prompt": prompt, "count": 100}], sweep=Sweep(expand=True, seeds=(1, 2, 3))))
+        == 3000
+    )
     line = {"prompt": prompt * 4, "count": 101}
-    assert "1,010,000 pictures" in problem(line, expand=True)
-    assert next(iter_plan({**line, "count": 100}, expand=True)).request.prompt == "aaaa"
+    assert "1,010,000 pictures" in problem(line, sweep=EXPAND)
+    assert next(iter_plan({**line, "count": 100}, sweep=EXPAND)).request.prompt == "aaaa"
 
 
 def iter_plan(line: dict[str, Any], **own: Any) -> Any:
@@ -225,7 +230,7 @@ def test_an_output_that_could_leave_the_folder_is_refused(output: object) -> Non
 @given(st.text(max_size=40) | st.text(alphabet="./\\ ~abc:C%0\0", max_size=20).map("{}.png".format))
 def test_whatever_an_output_says_it_stays_in_the_folder(output: str) -> None:
     (found,) = plan([{"prompt": "red", "output": output}])
-    if isinstance(found, Item):
+    if isinstance(found, Job):
         assert found.output is not None
         path = os.path.normpath(f"/base/folder/{found.output}")
         assert path.startswith("/base/folder/")
@@ -326,7 +331,7 @@ def test_a_base_url_is_refused_unless_somebody_looks_at_it() -> None:
 def test_no_line_is_too_strange_to_be_planned(fields: dict[str, Any]) -> None:
     if isinstance(fields.get("count"), int) and fields["count"] > 50:
         fields["count"] = 50
-    for entry in plan([fields], expand=True):
-        assert isinstance(entry, Item | Invalid)
+    for entry in plan([fields], sweep=EXPAND):
+        assert isinstance(entry, Job | Invalid)
         if isinstance(entry, Invalid):
             assert all(entry.problems)

@@ -13,11 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.core.batch.journal import FRESH, NAME, Journal
-from zimage_cli.core.batch.state import DONE, FAILED, FETCH, LOST, NEW, States
+from zimage_cli.core.batch.journal import BEGUN, FRESH, NAME, Journal
+from zimage_cli.core.batch.state import SALT_BYTES, State, States
 from zimage_cli.core.ledger import Ledger
+from zimage_cli.core.making.tally import Options
+from zimage_cli.core.status import Status
 
 KEY = bytes(range(16))
+KNOWN = set(Status) - {Status.SENDING, Status.SKIPPED}
+"""All that the state of a picture can be."""
 
 
 @pytest.fixture
@@ -44,6 +48,10 @@ def journal(folder: Path, *records: dict[str, Any]) -> None:
         file.write(text)
 
 
+def ago(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="milliseconds")
+
+
 def row(book: Ledger, folder: Path, status: str, **columns: Any) -> int:
     return book.begin(
         **{
@@ -66,43 +74,44 @@ def picture(folder: Path, name: str = "a.png") -> str:
     return str((folder / name).absolute())
 
 
-def ago(hours: float) -> str:
-    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="milliseconds")
-
-
 def test_an_empty_folder_knows_nothing(folder: Path, book: Ledger) -> None:
-    assert load(folder).of(KEY).kind == NEW
-    assert load(folder, book).of(KEY).kind == NEW
+    assert load(folder).of(KEY).status == Status.NEW
+    assert load(folder, book).of(KEY).status == Status.NEW
 
 
 @pytest.mark.parametrize(
     ("record", "kind", "seed"),
     [
-        ({"status": "saved", "file": "a.png", "seed": 3}, DONE, None),
-        ({"status": "saved", "file": "gone.png", "seed": 3}, NEW, 3),
-        ({"status": "saved", "file": None}, NEW, None),
-        ({"status": "failed", "seed": 4}, FAILED, 4),
-        ({"status": "lost", "seed": 4}, LOST, 4),
-        ({"status": "failed", "seed": -1}, FAILED, None),
-        ({"status": "failed", "seed": 2**31}, FAILED, None),
-        ({"status": "failed", "seed": True}, FAILED, None),
-        ({"status": "failed", "seed": "4"}, FAILED, None),
+        ({"status": "saved", "file": "a.png", "seed": 3}, Status.SAVED, None),
+        ({"status": "saved", "file": "gone.png", "seed": 3}, Status.NEW, 3),
+        ({"status": "saved", "file": None}, Status.NEW, None),
+        ({"status": "failed", "seed": 4}, Status.FAILED, 4),
+        ({"status": "refused", "seed": 4}, Status.REFUSED, 4),
+        ({"status": "lost", "seed": 4}, Status.LOST, 4),
+        # Its address was in the history alone: it is paid all the same.
+        ({"status": "made", "seed": 4}, Status.LOST, 4),
+        ({"status": "made", "seed": 4, "answered_at": ago(1)}, Status.LOST, 4),
+        ({"status": "made", "seed": 4, "region": "sandbox"}, Status.NEW, 4),
+        ({"status": "failed", "seed": -1}, Status.FAILED, None),
+        ({"status": "failed", "seed": 2**31}, Status.FAILED, None),
+        ({"status": "failed", "seed": True}, Status.FAILED, None),
+        ({"status": "failed", "seed": "4"}, Status.FAILED, None),
         # What was never sent has not failed, whatever an earlier release called it.
-        ({"status": "failed", "type": "connection", "seed": 4}, NEW, 4),
-        ({"status": "failed", "type": "configuration", "seed": 4}, NEW, 4),
-        ({"status": "failed", "type": ["connection"], "seed": 4}, FAILED, 4),
-        ({"status": "failed", "type": "not-saved", "seed": 4}, FAILED, 4),
-        ({"status": "skipped"}, NEW, None),
-        ({"status": ["saved"]}, NEW, None),
+        ({"status": "failed", "type": "connection", "seed": 4}, Status.NEW, 4),
+        ({"status": "failed", "type": "configuration", "seed": 4}, Status.NEW, 4),
+        ({"status": "failed", "type": ["connection"], "seed": 4}, Status.FAILED, 4),
+        ({"status": "failed", "type": "not-saved", "seed": 4}, Status.FAILED, 4),
+        ({"status": "skipped"}, Status.NEW, None),
+        ({"status": ["saved"]}, Status.NEW, None),
     ],
 )
 def test_the_journal_stands_in_where_there_is_no_ledger(
-    record: dict[str, Any], kind: str, seed: int | None, folder: Path
+    record: dict[str, Any], kind: Status, seed: int | None, folder: Path
 ) -> None:
     picture(folder)
     journal(folder, record)
     state = load(folder).of(KEY)
-    assert (state.kind, state.seed) == (kind, seed)
+    assert (state.status, state.seed) == (kind, seed)
 
 
 def unfetched(hours: float = 1, **changes: Any) -> dict[str, Any]:
@@ -113,96 +122,107 @@ def unfetched(hours: float = 1, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("record", "kind"),
     [
-        (unfetched(), FETCH),
-        (unfetched(23.9), FETCH),
-        (unfetched(24.1), LOST),
-        (unfetched(answered_at=None), LOST),
-        (unfetched(answered_at="yesterday"), LOST),
-        (unfetched(answered_at="2026-01-01T00:00:00"), LOST),
-        (unfetched(region="sandbox"), NEW),
-        (unfetched(image_url=None), FAILED),
-        (unfetched(image_url=["https://host/a.png"]), FAILED),
+        (unfetched(), Status.MADE),
+        (unfetched(23.9), Status.MADE),
+        (unfetched(24.1), Status.LOST),
+        (unfetched(answered_at=None), Status.LOST),
+        (unfetched(answered_at="yesterday"), Status.LOST),
+        (unfetched(answered_at="2026-01-01T00:00:00"), Status.LOST),
+        (unfetched(region="sandbox"), Status.NEW),
+        (unfetched(image_url=None), Status.FAILED),
+        (unfetched(image_url=["https://host/a.png"]), Status.FAILED),
     ],
 )
 def test_the_journal_knows_what_is_paid_and_not_fetched(
-    record: dict[str, Any], kind: str, folder: Path
+    record: dict[str, Any], kind: Status, folder: Path
 ) -> None:
     journal(folder, record)
     state = load(folder).of(KEY)
-    assert (state.kind, state.seed) == (kind, 4)
-    assert (state.record is not None) == (kind == FETCH)
+    assert (state.status, state.seed) == (kind, 4)
+    assert (state.record is not None) == (kind == Status.MADE)
 
 
 @pytest.mark.parametrize(
     ("status", "columns", "kind"),
     [
         # The history took the row and, on a full disk, not the answer.
-        ("sending", {}, FETCH),
-        ("lost", {}, FETCH),
-        ("made", {"answered_at": None}, FETCH),
-        ("saved", {"path": None}, NEW),
+        ("sending", {}, Status.MADE),
+        ("lost", {}, Status.MADE),
+        ("made", {"answered_at": None}, Status.MADE),
+        ("saved", {"path": None}, Status.NEW),
     ],
 )
 def test_what_the_history_did_not_take_the_journal_tells(
-    status: str, columns: dict[str, Any], kind: str, folder: Path, book: Ledger
+    status: str, columns: dict[str, Any], kind: Status, folder: Path, book: Ledger
 ) -> None:
     journal(folder, unfetched())
     row(book, folder, status, **columns)
-    assert load(folder, book).of(KEY).kind == kind
+    assert load(folder, book).of(KEY).status == kind
+
+
+def test_an_address_that_the_journal_has_stays_where_a_later_record_has_none(folder: Path) -> None:
+    journal(folder, unfetched(), {"status": "made", "seed": 4})
+    state = load(folder).of(KEY)
+    assert state.status == Status.MADE
+    assert state.record is not None
+    assert state.record["image_url"] == unfetched()["image_url"]
 
 
 def test_a_row_with_its_answer_is_fetched_by_the_row(folder: Path, book: Ledger) -> None:
     journal(folder, unfetched())
     number = row(book, folder, "made", answered_at=ago(1), image_url="https://host/a.png?x")
     state = load(folder, book).of(KEY)
-    assert (state.kind, state.entry, state.record) == (FETCH, number, None)
+    assert (state.status, state.entry, state.record) == (Status.MADE, number, None)
 
 
 def test_a_row_that_was_never_sent_is_new(folder: Path, book: Ledger) -> None:
     row(book, folder, "failed", error=json.dumps({"type": "connection"}))
-    assert load(folder, book).of(KEY).kind == NEW
+    assert load(folder, book).of(KEY).status == Status.NEW
 
 
 def test_the_last_record_counts(folder: Path) -> None:
     picture(folder)
     journal(folder, {"status": "lost"}, {"status": "failed"}, {"status": "saved", "file": "a.png"})
-    assert load(folder).of(KEY).kind == DONE
+    assert load(folder).of(KEY).status == Status.SAVED
     journal(folder, {"status": "failed"})
-    assert load(folder).of(KEY).kind == FAILED
+    assert load(folder).of(KEY).status == Status.FAILED
 
 
 @pytest.mark.parametrize(
     ("status", "columns", "kind"),
     [
-        ("sending", {}, LOST),
-        ("lost", {}, LOST),
-        ("failed", {"error": '{"type": "refused"}'}, FAILED),
-        ("failed", {"error": '{"type": "interrupted"}'}, NEW),
-        ("failed", {"error": None}, FAILED),
-        ("made", {"answered_at": ago(1)}, FETCH),
-        ("made", {"answered_at": ago(20)}, FETCH),
+        ("sending", {}, Status.LOST),
+        ("lost", {}, Status.LOST),
+        ("failed", {"error": '{"type": "refused"}'}, Status.FAILED),
+        ("refused", {"error": '{"type": "refused"}'}, Status.REFUSED),
+        ("failed", {"error": '{"type": "interrupted"}'}, Status.NEW),
+        ("failed", {"error": None}, Status.FAILED),
+        ("made", {"answered_at": ago(1)}, Status.MADE),
+        ("made", {"answered_at": ago(20)}, Status.MADE),
         # The service has dropped it: it is paid, and there is nothing to fetch.
-        ("made", {"answered_at": ago(24.1)}, LOST),
-        ("made", {"answered_at": None}, LOST),
+        ("made", {"answered_at": ago(24.1)}, Status.LOST),
+        ("made", {"answered_at": None}, Status.LOST),
         # A sandbox ends with its process.
-        ("made", {"answered_at": ago(1), "region": "sandbox"}, NEW),
-        ("saved", {"path": None}, NEW),
-        ("saved", {"path": "/nowhere/a.png"}, NEW),
+        ("made", {"answered_at": ago(1), "region": "sandbox"}, Status.NEW),
+        ("saved", {"path": None}, Status.NEW),
+        ("saved", {"path": "/nowhere/a.png"}, Status.NEW),
     ],
 )
 def test_the_ledger_knows_more(
-    status: str, columns: dict[str, Any], kind: str, folder: Path, book: Ledger
+    status: str, columns: dict[str, Any], kind: Status, folder: Path, book: Ledger
 ) -> None:
     number = row(book, folder, status, **columns)
     state = load(folder, book).of(KEY)
-    assert (state.kind, state.seed) == (kind, 5)
-    assert state.entry == (number if kind in {LOST, FAILED, FETCH} else None)
+    assert (state.status, state.seed) == (kind, 5)
+    assert state.entry == (
+        number if kind in {Status.LOST, Status.FAILED, Status.REFUSED, Status.MADE} else None
+    )
 
 
 def test_what_the_journal_does_not_have_is_remembered(folder: Path, book: Ledger) -> None:
     saved = row(book, folder, "saved", path=picture(folder))
     known = load(folder, book)
-    assert known.of(KEY).kind == DONE
+    assert known.of(KEY).status == Status.SAVED
     assert known.unrecorded == {KEY: saved}
     journal(folder, {"status": "saved", "file": "a.png"})
     assert load(folder, book).unrecorded == {}
@@ -214,7 +234,7 @@ def test_what_went_wrong_before_it_was_saved_is_not_told_again(folder: Path, boo
     row(book, folder, "saved", path=picture(folder))
     journal(folder, {"status": "failed"}, {"status": "lost"}, {"status": "saved", "file": "a.png"})
     known = load(folder, book)
-    assert known.of(KEY).kind == DONE
+    assert known.of(KEY).status == Status.SAVED
     assert known.unrecorded == {}
 
 
@@ -222,14 +242,17 @@ def test_a_picture_that_stands_is_done_whatever_came_later(folder: Path, book: L
     journal(folder, {"status": "saved", "file": "a.png"})
     row(book, folder, "saved", path=str(folder / "a.png"))
     row(book, folder, "lost")
-    assert load(folder, book).of(KEY).kind == LOST
+    assert load(folder, book).of(KEY).status == Status.LOST
     picture(folder)
-    assert load(folder, book).of(KEY).kind == DONE
+    assert load(folder, book).of(KEY).status == Status.SAVED
 
 
-@pytest.mark.parametrize(("status", "kind"), [("lost", LOST), ("failed", FAILED)])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [("lost", Status.LOST), ("failed", Status.FAILED), ("refused", Status.REFUSED)],
+)
 def test_an_end_without_a_picture_is_remembered_too(
-    status: str, kind: str, folder: Path, book: Ledger
+    status: str, kind: Status, folder: Path, book: Ledger
 ) -> None:
     first = row(book, folder, status)
     assert load(folder, book).unrecorded == {KEY: first}
@@ -237,19 +260,19 @@ def test_an_end_without_a_picture_is_remembered_too(
     assert load(folder, book).unrecorded == {KEY: second}
     journal(folder, {"status": status})
     known = load(folder, book)
-    assert known.of(KEY).kind == kind
+    assert known.of(KEY).status == status
     assert known.unrecorded == {}
 
 
 def test_later_tries_count_more(folder: Path, book: Ledger) -> None:
     row(book, folder, "lost")
     row(book, folder, "failed", error='{"type": "refused"}')
-    assert load(folder, book).of(KEY).kind == FAILED
+    assert load(folder, book).of(KEY).status == Status.FAILED
     row(book, folder, "made", answered_at=ago(0))
-    assert load(folder, book).of(KEY).kind == FETCH
+    assert load(folder, book).of(KEY).status == Status.MADE
     assert load(folder, book).unrecorded == {}
     row(book, folder, "saved", path=picture(folder))
-    assert load(folder, book).of(KEY).kind == DONE
+    assert load(folder, book).of(KEY).status == Status.SAVED
 
 
 def test_a_picture_that_was_moved_with_its_folder_is_done(folder: Path, book: Ledger) -> None:
@@ -257,7 +280,7 @@ def test_a_picture_that_was_moved_with_its_folder_is_done(folder: Path, book: Le
     journal(folder, {"status": "saved", "file": "a.png"})
     moved = folder.with_name("moved")
     folder.rename(moved)
-    assert load(moved, book).of(KEY).kind == DONE
+    assert load(moved, book).of(KEY).status == Status.SAVED
 
 
 def test_the_folder_is_the_same_whichever_path_leads_to_it(
@@ -268,7 +291,7 @@ def test_the_folder_is_the_same_whichever_path_leads_to_it(
     link.symlink_to(folder)
     monkeypatch.chdir(folder.parent)
     for path in (link, Path("out"), Path("out/../out"), folder / ".." / "link"):
-        assert load(path, book).of(KEY).kind == LOST
+        assert load(path, book).of(KEY).status == Status.LOST
 
 
 def test_starting_over_forgets_and_keeps_forgetting(folder: Path, book: Ledger) -> None:
@@ -276,12 +299,57 @@ def test_starting_over_forgets_and_keeps_forgetting(folder: Path, book: Ledger) 
     row(book, folder, "lost")
     journal(folder, {"status": "saved", "file": "a.png"})
     fresh = load(folder, book, fresh=True)
-    assert fresh.of(KEY).kind == NEW
+    assert fresh.of(KEY).status == Status.NEW
     assert fresh.batch != States(folder).batch
     journal(folder, {"status": FRESH})
     after = load(folder, book)
-    assert after.of(KEY).kind == NEW
+    assert after.of(KEY).status == Status.NEW
     assert after.batch == fresh.batch
+
+
+@pytest.mark.parametrize(
+    ("row_says", "journal_says"), [("refused", "failed"), ("failed", "refused")]
+)
+def test_what_an_older_version_called_failed_is_not_told_again(
+    row_says: str, journal_says: str, folder: Path, book: Ledger
+) -> None:
+    row(book, folder, row_says)
+    journal(folder, {"status": journal_says})
+    assert load(folder, book).unrecorded == {}
+
+
+def test_the_salt_of_the_seeds_is_that_of_the_batch(folder: Path) -> None:
+    one, two = b"1" * SALT_BYTES, b"2" * SALT_BYTES
+    assert load(folder).salt is None
+    journal(folder, {"status": BEGUN, "salt": one.hex()}, {"status": "failed"})
+    assert load(folder).salt == one
+    # What is no salt is passed over.
+    journal(
+        folder, {"status": BEGUN, "salt": "ab"}, {"status": BEGUN}, {"status": BEGUN, "salt": 7}
+    )
+    assert load(folder).salt == one
+    assert load(folder, fresh=True).salt is None
+    journal(folder, {"status": FRESH, "salt": two.hex()})
+    assert load(folder).salt == two
+
+
+@pytest.mark.parametrize(
+    ("status", "again", "decided"),
+    [
+        (Status.FAILED, {}, Status.FAILED),
+        (Status.FAILED, {"retry_failed": True}, Status.NEW),
+        (Status.REFUSED, {"retry_failed": True}, Status.NEW),
+        (Status.REFUSED, {"retry_lost": True}, Status.REFUSED),
+        (Status.LOST, {"retry_failed": True}, Status.LOST),
+        (Status.LOST, {"retry_lost": True}, Status.NEW),
+        (Status.MADE, {"retry_failed": True, "retry_lost": True}, Status.MADE),
+        (Status.SAVED, {"retry_failed": True, "retry_lost": True}, Status.SAVED),
+    ],
+)
+def test_what_is_made_again_is_what_was_asked_for(
+    status: Status, again: dict[str, bool], decided: Status
+) -> None:
+    assert State(status).decide(Options(**again)) is decided
 
 
 _COLUMNS = ("job", "seed", "path", "error", "answered_at", "region", "updated_at")
@@ -303,7 +371,7 @@ anything = st.one_of(
     rows=st.lists(
         st.fixed_dictionaries(
             {
-                "status": st.sampled_from(["sending", "made", "saved", "failed", "lost"])
+                "status": st.sampled_from(["sending", "made", "saved", "refused", "failed", "lost"])
                 | st.text(max_size=5)
                 | st.binary(max_size=5),
             },
@@ -340,7 +408,13 @@ def test_no_ledger_is_too_strange(
                 )
         db.close()
         for state in load(folder, book):
-            assert state.kind in {NEW, DONE, FETCH, FAILED, LOST}
+            assert state.status in {
+                Status.NEW,
+                Status.SAVED,
+                Status.MADE,
+                Status.FAILED,
+                Status.LOST,
+            }
         assert load(folder, book).unrecorded.get(KEY, number) >= number
     finally:
         book.close()
@@ -353,9 +427,9 @@ def _storable(value: object) -> object:
 @given(
     records=st.lists(
         st.dictionaries(
-            st.sampled_from(["job", "status", "seed", "file", "line"]),
+            st.sampled_from(["job", "status", "seed", "file", "line", "salt", "image_url"]),
             st.sampled_from(
-                [KEY.hex(), "saved", "failed", "lost", FRESH, "a.png", "x" * 9999, "\0", "../" * 9]
+                [KEY.hex(), *Status, FRESH, BEGUN, "a.png", "x" * 9999, "\0", "../" * 9]
             )
             | st.recursive(
                 st.none()
@@ -375,4 +449,4 @@ def test_no_journal_is_too_strange(
     folder = tmp_path_factory.mktemp("strange")
     (folder / NAME).write_text("".join(json.dumps(record) + "\n" for record in records))
     for state in load(folder):
-        assert state.kind in {NEW, DONE, FAILED, LOST}
+        assert state.status in KNOWN

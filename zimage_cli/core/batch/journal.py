@@ -32,27 +32,39 @@ class Journal:
         self._lock = threading.Lock()
         self._handle: int | None = None
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """Yield every whole record, oldest first; a line torn by a power cut is passed over.
+    def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield every whole record with its place, oldest first.
+
+        A line torn by a power cut is passed over.
 
         Raises UsageError where the file cannot be read.
         """
         try:
             with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
+                place = 0
                 for line in iter(partial(file.readline, _LONGEST), b""):
-                    try:
-                        record = json.loads(line)
-                    except (ValueError, RecursionError):
-                        continue
-                    if isinstance(record, dict):
-                        yield record
+                    record = _record(line)
+                    if record is not None:
+                        yield place, record
+                    place += len(line)
         except FileNotFoundError:
             return
         except OSError as error:
             raise UsageError(
-                f"{self.path} cannot be read: {reason(error)}",
+                "{path} cannot be read: {why}",
                 hint="Move it away, or give the batch another folder with --output.",
+                path=self.path,
+                why=reason(error),
             ) from None
+
+    def record_at(self, place: int) -> dict[str, Any] | None:
+        """Return the record that `records` gave with a place; None where it cannot be read now."""
+        try:
+            with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
+                file.seek(place)
+                return _record(file.readline(_LONGEST))
+        except OSError:
+            return None
 
     def append(self, record: dict[str, Any]) -> None:
         """Add a record. Raises OSError.
@@ -78,6 +90,14 @@ class Journal:
             if self._handle is not None:
                 os.close(self._handle)
                 self._handle = None
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _open(path: Path) -> int:
@@ -111,15 +131,17 @@ def alone_in(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise UsageError(
-            f"another zimage batch is writing to {folder}",
+            "another zimage batch is writing to {path}",
             hint="Wait for it to end, or give this one another folder with --output.",
+            path=folder,
         ) from None
     except OSError as error:
-        raise UsageError(f"{folder} cannot be locked: {reason(error)}") from None
+        raise UsageError("{path} cannot be locked: {why}", path=folder, why=reason(error)) from None
     except NotImplementedError:
         raise UsageError(
-            f"{folder} cannot be locked: its file system knows no locks",
+            "{path} cannot be locked: its file system knows no locks",
             hint="Give a folder on a local disk with --output.",
+            path=folder,
         ) from None
     try:
         yield
@@ -135,6 +157,7 @@ def _refuse_planted(path: Path) -> None:
         return
     if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and found.st_size):
         raise UsageError(
-            f"{path} is no lock file of zimage",
+            "{path} is no lock file of zimage",
             hint="Look where it leads, then remove it, or give another folder with --output.",
+            path=path,
         )

@@ -14,26 +14,8 @@ from zimage_cli.core.entry import moment
 from zimage_cli.core.run import Run
 
 if TYPE_CHECKING:
-    from zimage_cli.core.job import Maker
+    from zimage_cli.core.destination import Destination
     from zimage_cli.core.request import Request
-
-
-def facts(run: Run, answered_at: str, region: str) -> dict[str, Any]:
-    """Return what a record needs so that a later run can fetch the picture."""
-    answer = run.answer
-    assert answer is not None
-    rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
-    return {
-        "image_url": answer.image_url,
-        "request_id": answer.request_id,
-        "answered_at": answered_at,
-        "width": answer.width,
-        "height": answer.height,
-        "rewritten_prompt": rewritten,
-        "reasoning": answer.reasoning,
-        "region": region,
-        "attempts": run.attempts,
-    }
 
 
 def in_time(answered_at: object) -> bool:
@@ -42,14 +24,14 @@ def in_time(answered_at: object) -> bool:
     return when is not None and datetime.now(UTC) - when < day
 
 
-def run_of(record: dict[str, Any], maker: Maker, request: Request) -> Run:
+def run_of(record: dict[str, Any], destination: Destination, request: Request) -> Run:
     """Return the generation of a record, to be saved once it is `wanted` somewhere."""
     from zimage_cli.api.answer import Answer
 
     attempts = _number(record.get("attempts"))
     return Run(
         request,
-        maker.destination.wire(request),
+        destination.wire(request),
         "",
         {},
         datetime.now(UTC),
@@ -58,6 +40,7 @@ def run_of(record: dict[str, Any], maker: Maker, request: Request) -> Run:
         begun=True,
         noted=True,
         attempts=attempts or 1,
+        answered_at=_text(record.get("answered_at")),
         answer=Answer(
             image_url=str(record.get("image_url")),
             text=_text(record.get("rewritten_prompt")),

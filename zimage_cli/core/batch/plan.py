@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -16,41 +16,19 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.api.characters import is_safe
 from zimage_cli.api.errors import UsageError, ZimageError
-from zimage_cli.core.expand import count_text, sweep, sweep_count
 from zimage_cli.core.files import make_folder, reason
+from zimage_cli.core.making.jobs import MAX_COUNT, ONE, Job, Sweep, variants
 from zimage_cli.core.names import NAME_BYTES, NameTemplate, is_reserved
-from zimage_cli.core.request import Request, parse_request
-from zimage_cli.core.request import seeds as following
+from zimage_cli.core.request import MAX_SEED, Request, parse_request
 from zimage_cli.core.text import shown
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.records import Record
 
-MAX_COUNT = 10_000
-MAX_VARIANTS = 1_000_000
-"""Pictures that one line may stand for, `count` included: more is a slip, and CNY 100,000."""
-
 _DEEPEST = 8
 """Folders below the output folder, and the file: more than that is a slip."""
 
 _OWN_FIELDS = frozenset({"name", "output", "count"})
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One picture of a batch; `request.seed` None is drawn later, or left to the service."""
-
-    line: int
-    number: int
-    key: bytes
-    request: Request
-    template: NameTemplate
-    output: str | None
-
-    @property
-    def job(self) -> str:
-        """The key as the ledger and the journal write it."""
-        return self.key.hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +43,19 @@ class Invalid:
 class Defaults:
     """What holds for lines that do not say.
 
-    `fields` are request fields. `sizes` and `seeds` multiply every line; with `expand`, so do the
-    alternatives in its prompt. `shard` is (i, n) with 1 <= i <= n. `folder` is where the pictures
-    go. `check_base_url` raises UsageError for a line's base URL that is not asked; None refuses all
-    of them.
+    `fields` are request fields. `sweep` multiplies every line. `shard` is (i, n) with 1 <= i <= n.
+    `folder` is where the pictures go. `check_base_url` raises UsageError for a line's base URL that
+    is not asked; None refuses all of them. `salt` is what seeds are drawn with: the same line of
+    the same batch gets the same one in every run.
     """
 
     fields: Mapping[str, object]
     template: NameTemplate
-    count: int = 1
-    expand: bool = False
-    sizes: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
+    sweep: Sweep = ONE
     shard: tuple[int, int] = (1, 1)
     folder: Path | None = None
     check_base_url: Callable[[str], None] | None = None
+    salt: bytes = b""
 
 
 @dataclass
@@ -93,41 +69,50 @@ class Planner:
     """Folders of an `output` that were looked at, and are right."""
     _number: int = 0
 
-    def plan(self, records: Iterable[Record]) -> Iterator[Item | Invalid]:
+    def plan(self, records: Iterable[Record]) -> Iterator[Job | Invalid]:
         """Yield the pictures of this shard in order, and every line that cannot be used."""
         for record in records:
             if record.fields is None:
-                yield Invalid(record.line, (record.problem or "cannot be read",))
+                yield Invalid(record.line, (str(record.problem or "cannot be read"),))
                 continue
             try:
-                yield from self._items(record.line, dict(record.fields))
+                yield from self._jobs(record.line, dict(record.fields))
             except ZimageError as error:
                 problems = [problem.message for problem in getattr(error, "problems", ())]
                 yield Invalid(record.line, tuple(problems or [error.message]))
 
-    def _items(self, line: int, fields: dict[str, object]) -> Iterator[Item]:
+    def _jobs(self, line: int, fields: dict[str, object]) -> Iterator[Job]:
         own = {name: fields.pop(name) for name in _OWN_FIELDS & fields.keys()}
         check_base_url = self.defaults.check_base_url
         if "base_url" in fields and check_base_url is None:
             raise UsageError(
-                "base_url: a file does not decide where the key is sent; --trust-base-url allows it"
+                "base_url: a file does not decide where the key is sent; "
+                "--trust-base-url allows it",
+                field="base_url",
             )
         template = self._template(own.get("name"))
         output = self._output(own.get("output"))
-        count = _count(own.get("count", self.defaults.count))
+        sweep = self.defaults.sweep
+        if "count" in own:
+            sweep = replace(sweep, count=_count(own["count"]))
         request = parse_request(fields, defaults=self.defaults.fields)
         if request.base_url is not None and check_base_url is not None:
             check_base_url(request.base_url)
-        whole = self.defaults
-        for one in variants(
-            request, whole.sizes, whole.seeds, count, alternatives=whole.expand, most=MAX_VARIANTS
-        ):
-            yield from self._item(line, one, template, output)
+        shard, shards = self.defaults.shard
+        own_name = template.varied(sweep)
+        drawn: int | None = None
+        for number, variant in enumerate(variants(request, sweep), 1):
+            self._number += 1
+            key = self._key(variant.request, template, output)
+            if drawn is None:
+                drawn = self._draw(key)
+            if int.from_bytes(key[:8], "big") % shards == shard - 1:
+                sent = variant.request if sweep.no_seed else variant.with_seed(drawn)
+                one = None if sweep.is_one else number
+                yield Job(line, self._number, sent, own_name, output, key, one)
 
-    def _item(
-        self, line: int, request: Request, template: NameTemplate, output: str | None
-    ) -> Iterator[Item]:
-        self._number += 1
+    def _key(self, request: Request, template: NameTemplate, output: str | None) -> bytes:
+        """Return what a picture is known by: its content, and which of several equal ones it is."""
         content = "\x1f".join(
             map(
                 str,
@@ -145,16 +130,18 @@ class Planner:
         digest = blake2b(content, digest_size=16).digest()
         twin = self._seen.get(digest, 0)
         self._seen[digest] = twin + 1
-        key = blake2b(digest + twin.to_bytes(8, "big"), digest_size=16).digest()
-        shard, shards = self.defaults.shard
-        if int.from_bytes(key[:8], "big") % shards == shard - 1:
-            yield Item(line, self._number, key, request, template, output)
+        return blake2b(digest + twin.to_bytes(8, "big"), digest_size=16).digest()
+
+    def _draw(self, key: bytes) -> int:
+        """Return the seed of a line, drawn by the key of its first picture."""
+        drawn = blake2b(key, key=self.defaults.salt, digest_size=4).digest()
+        return int.from_bytes(drawn, "big") & MAX_SEED
 
     def _template(self, name: object) -> NameTemplate:
         if name is None:
             return self.defaults.template
         if not isinstance(name, str):
-            raise UsageError(f"name: {shown(name)} is not text")
+            raise UsageError("name: {value} is not text", field="name", value=shown(name))
         if name not in self._templates:
             if len(self._templates) > 1000:
                 self._templates.clear()
@@ -174,53 +161,14 @@ class Planner:
         return output
 
 
-def variants(
-    request: Request,
-    sizes: Sequence[str],
-    seeds: Sequence[int],
-    count: int,
-    *,
-    alternatives: bool,
-    most: int,
-    hint: str | None = None,
-) -> Iterator[Request]:
-    """Yield the requests that one stands for, each `count` times, in a fixed order.
-
-    Raises UsageError, before the first, where they are more than `most`, and RequestInvalid for one
-    that is no request.
-    """
-    total = count * sweep_count(request.prompt, sizes, seeds, expand=alternatives)
-    if total > most:
-        prompts = sweep_count(request.prompt, expand=alternatives)
-        factors = {"prompts": prompts, "sizes": len(sizes), "seeds": len(seeds), "of each": count}
-        words = [f"{count_text(number)} {name}" for name, number in factors.items() if number > 1]
-        raise UsageError(
-            f"{count_text(total)} pictures are too many: {' × '.join(words)}; allowed: {most:,}",
-            hint=hint,
-        )
-    for variant in sweep(request.prompt, sizes, seeds, expand=alternatives):
-        one = request
-        if alternatives or sizes or seeds:
-            fields = {**request.fields(), "prompt": variant.prompt}
-            if variant.size is not None:
-                fields["size"] = variant.size
-            if variant.seed is not None:
-                fields["seed"] = variant.seed
-            one = parse_request(fields)
-        yield from _with_count(one, count)
-
-
-def _with_count(request: Request, count: int) -> Iterator[Request]:
-    if request.seed is None:
-        yield from (request,) * count
-    else:
-        for seed in following(request.seed, count):
-            yield replace(request, seed=seed)
-
-
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:
-        raise UsageError(f"count: {shown(value)} is not allowed; allowed: 1 … {MAX_COUNT}")
+        raise UsageError(
+            "count: {value} is not allowed; allowed: {allowed}",
+            field="count",
+            value=shown(value),
+            allowed=f"1 … {MAX_COUNT}",
+        )
     return value
 
 
@@ -237,11 +185,22 @@ def within(folder: Path, output: str, *, make: bool = False) -> Path:
         there = _nearest(parent, folder)
         # Below it is nothing yet, and so no link: it alone decides where the path leads.
         if not Path(os.path.realpath(there)).is_relative_to(os.path.realpath(folder)):
-            raise UsageError(f"output: {parent} is a link that leads out of the output folder")
+            raise UsageError(
+                "output: {path} is a link that leads out of the output folder",
+                field="output",
+                value=output,
+                path=parent,
+            )
         if make:
             make_folder(parent)
     except (OSError, ValueError) as error:
-        raise UsageError(f"output: {parent} cannot be a folder: {reason(error)}") from None
+        raise UsageError(
+            "output: {path} cannot be a folder: {why}",
+            field="output",
+            value=output,
+            path=parent,
+            why=reason(error),
+        ) from None
     return path
 
 
@@ -260,7 +219,9 @@ def _nearest(path: Path, top: Path) -> Path:
             path = path.parent
             continue
         if not stat.S_ISDIR(mode):
-            raise UsageError(f"output: {path} is a file, and so no folder for others")
+            raise UsageError(
+                "output: {path} is a file, and so no folder for others", field="output", path=path
+            )
         break
     return path
 
@@ -270,9 +231,13 @@ def _output(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"output: {shown(value)} is not a file name")
+        raise UsageError("output: {value} is not a file name", field="output", value=shown(value))
     if not all(map(is_safe, value)):
-        raise UsageError(f"output: {shown(value)} holds characters that no file name should")
+        raise UsageError(
+            "output: {value} holds characters that no file name should",
+            field="output",
+            value=shown(value),
+        )
     windows, posix = PureWindowsPath(value), PurePosixPath(value)
     bad = (
         windows.drive
@@ -286,7 +251,15 @@ def _output(value: object) -> str | None:
         or any(char in '<>:"|?*' for char in value)
     )
     if bad:
-        raise UsageError(f"output: {shown(value)} is not a plain path within the output folder")
+        raise UsageError(
+            "output: {value} is not a plain path within the output folder",
+            field="output",
+            value=shown(value),
+        )
     if posix.suffix.lower() != ".png":
-        raise UsageError(f"output: {shown(value)} does not end in .png, and the service makes PNG")
+        raise UsageError(
+            "output: {value} does not end in .png, and the service makes PNG",
+            field="output",
+            value=shown(value),
+        )
     return "/".join(windows.parts)

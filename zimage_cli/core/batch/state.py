@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.core import ledger
 from zimage_cli.core.batch import made
-from zimage_cli.core.batch.journal import FRESH, Journal
+from zimage_cli.core.batch.journal import FRESH
 from zimage_cli.core.request import MAX_SEED
+from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
+    from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.ledger import Ledger
-
-NEW, DONE, FETCH, FAILED, LOST = "new", "done", "fetch", "failed", "lost"
+    from zimage_cli.core.making.tally import Options
 
 _UNSENT = ("connection", "configuration")
 """Types of errors that say that nothing was sent: such a line has not failed."""
@@ -32,75 +32,92 @@ _UNSENT = ("connection", "configuration")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where one picture stands; `seed` was drawn for it, `entry` is its row in the ledger.
+    """Where one picture stands: NEW, SAVED, REFUSED, FAILED, LOST, or MADE where it can be fetched.
 
-    `record` is the journal's, where that alone knows the address of a picture to be fetched.
+    `seed` is what it was asked for with, `entry` its row in the history, `at` the place of its
+    record in the journal. `record` is that itself, where it alone knows the address of a picture to
+    be fetched.
     """
 
-    kind: str
+    status: Status
     seed: int | None = None
     entry: int | None = None
+    at: int | None = None
     record: dict[str, Any] | None = None
 
+    def decide(self, options: Options) -> Status:
+        """Return what a run does with a picture: NEW makes it, MADE fetches it, others are left."""
+        if self.status in {Status.FAILED, Status.REFUSED} and options.retry_failed:
+            return Status.NEW
+        if self.status is Status.LOST and options.retry_lost:
+            return Status.NEW
+        return self.status
 
-_NEW = State(NEW)
-_DONE = State(DONE)
+
+_NEW = State(Status.NEW)
 
 
 @dataclass
 class States:
     """The state of every picture that was ever tried in a folder, by key.
 
-    Keys are the 16 bytes of `Item.key`.
+    Keys are the 16 bytes of `Job.key`.
     """
 
     folder: Path
     generation: int = 0
     """How often the folder was begun anew."""
     unrecorded: dict[bytes, int] = field(default_factory=dict)
-    """Entries of the ledger that ended as the journal does not have it, because the process died
+    """Entries of the history that ended as the journal does not have it, because the process died
     between both; by key."""
-    _states: dict[bytes, State] = field(default_factory=dict)
+    _states: dict[bytes, State | int] = field(default_factory=dict)
+    """What is saved is a number, as there may be a great many: the place of its record, or -1."""
 
     @property
     def batch(self) -> str:
-        """How the ledger knows this folder's batch, whichever path leads to it."""
+        """How the history knows this folder's batch, whichever path leads to it."""
         text = f"{self.generation}\0{self.folder.resolve()}"
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def of(self, key: bytes) -> State:
         """Return the state of a picture."""
-        return self._states.get(key, _NEW)
+        found = self._states.get(key, _NEW)
+        if isinstance(found, int):
+            return State(Status.SAVED, at=found if found >= 0 else None)
+        return found
 
     def to_fetch(self) -> list[tuple[bytes, State]]:
         """Return the pictures that are paid and not on disk, with their keys."""
-        return [(key, state) for key, state in self._states.items() if state.kind == FETCH]
+        states = self._states.items()
+        return [
+            (k, one) for k, one in states if isinstance(one, State) and one.status is Status.MADE
+        ]
 
     def found(self, key: bytes) -> None:
-        """Note that a picture that was to be fetched is on disk and in the ledger."""
-        self.unrecorded[key] = self._states[key].entry or 0
-        self._states[key] = _DONE
+        """Note that a picture that was to be fetched is on disk and in the history."""
+        self.unrecorded[key] = self.of(key).entry or 0
+        self._states[key] = -1
 
     @classmethod
     def load(cls, folder: Path, journal: Journal, book: Ledger | None, *, fresh: bool) -> States:
         """Read journal and ledger; with `fresh`, everything so far belongs to an earlier batch."""
         states = cls(folder)
-        for record in journal.records():
+        for place, record in journal.records():
             if record.get("status") == FRESH:
                 states._begin_anew()
             else:
-                states._take_record(record)
+                states._take_record(record, place)
         if fresh:
             states._begin_anew()
         elif book is not None:
-            states._take_ledger(book)
+            states._take_history(book)
         return states
 
     def _begin_anew(self) -> None:
         self.generation += 1
         self._states.clear()
 
-    def _take_record(self, record: dict[str, Any]) -> None:
+    def _take_record(self, record: dict[str, Any], place: int) -> None:
         key = _key(record.get("job"))
         if key is None:
             return
@@ -109,51 +126,70 @@ class States:
             case "saved":
                 file = record.get("file")
                 stands = isinstance(file, str) and _is_file(os.path.join(self.folder, file))  # noqa: PTH118 - 10,000 of them
-                self._states[key] = _DONE if stands else State(NEW, seed)
-            case "failed" if isinstance(record.get("image_url"), str):
-                self._states[key] = _made(record, seed)
+                self._states[key] = place if stands else State(Status.NEW, seed)
+            # "failed" is what it was called before it was told apart.
+            case "made" | "failed" if isinstance(record.get("image_url"), str):
+                self._states[key] = _made(record, seed, place)
+            case "made" if not _has_address(self._states.get(key)):
+                # Its address was in the history alone.
+                self._states[key] = _made({**record, "answered_at": None}, seed, place)
             case "failed" if record.get("type") in _UNSENT:
-                self._states[key] = State(NEW, seed)
-            case "failed":
-                self._states[key] = State(FAILED, seed)
-            case "lost":
-                self._states[key] = State(LOST, seed)
+                self._states[key] = State(Status.NEW, seed)
+            case "failed" | "refused" | "lost" as status:
+                self._states[key] = State(Status(status), seed, at=place)
 
-    def _take_ledger(self, book: Ledger) -> None:
+    def _take_history(self, book: Ledger) -> None:
         recorded = dict(self._states)
         latest: dict[bytes, int] = {}
         for job, entry, status, drawn, path, error, answered_at, region in book.batch(self.batch):
             key = _key(job)
-            if key is None or recorded.get(key) is _DONE:
+            if key is None or isinstance(recorded.get(key), int):
                 continue
             latest[key] = entry
             seed, state = _seed(drawn), self._states.get(key)
             match status:
-                case ledger.SAVED:
-                    state = _DONE if _is_file(path) else State(NEW, seed)
-                case ledger.MADE if region == SANDBOX:
+                case Status.SAVED:
+                    state = -1 if _is_file(path) else State(Status.NEW, seed)
+                case Status.MADE if region == SANDBOX:
                     # It ended with its process, and the next picture is as free.
-                    state = State(NEW, seed)
-                case ledger.MADE if made.in_time(answered_at):
-                    state = State(FETCH, seed, entry)
-                case ledger.LOST | ledger.SENDING | ledger.MADE if state and state.record:
+                    state = State(Status.NEW, seed)
+                case Status.MADE if made.in_time(answered_at):
+                    state = State(Status.MADE, seed, entry)
+                case Status.LOST | Status.SENDING | Status.MADE if _has_address(state):
                     # The history did not take the answer; the journal did.
                     pass
-                case ledger.LOST | ledger.SENDING | ledger.MADE:
-                    state = State(LOST, seed, entry)
-                case ledger.FAILED if _kind(error) in ("interrupted", *_UNSENT):
-                    state = State(NEW, seed)
-                case ledger.FAILED:
-                    state = State(FAILED, seed, entry)
+                case Status.LOST | Status.SENDING | Status.MADE:
+                    state = State(Status.LOST, seed, entry, _place(recorded.get(key)))
+                case Status.FAILED if _kind(error) in ("interrupted", *_UNSENT):
+                    state = State(Status.NEW, seed)
+                case Status.FAILED | Status.REFUSED as ended:
+                    state = State(Status(ended), seed, entry, _place(recorded.get(key)))
             if state is not None:
                 self._states[key] = state
         for key, entry in latest.items():
-            kind, before = self.of(key).kind, recorded.get(key)
-            if kind in {DONE, FAILED, LOST} and (before is None or before.kind != kind):
+            status, before = self.of(key).status, recorded.get(key)
+            known = before is not None and self._same(before, status)
+            if status in {Status.SAVED, Status.REFUSED, Status.FAILED, Status.LOST} and not known:
                 self.unrecorded[key] = entry
 
+    @staticmethod
+    def _same(before: State | int, status: Status) -> bool:
+        if isinstance(before, int):
+            return status is Status.SAVED
+        # What older versions called failed may be refused.
+        either = {Status.FAILED, Status.REFUSED}
+        return before.status is status or {before.status, status} <= either
+
     def __iter__(self) -> Iterator[State]:
-        return iter(self._states.values())
+        return map(self.of, self._states)
+
+
+def _place(state: State | int | None) -> int | None:
+    return state.at if isinstance(state, State) else None
+
+
+def _has_address(state: State | int | None) -> bool:
+    return isinstance(state, State) and state.record is not None
 
 
 def _key(job: object) -> bytes | None:
@@ -164,13 +200,13 @@ def _key(job: object) -> bytes | None:
     return key if len(key) == 16 else None
 
 
-def _made(record: dict[str, Any], seed: int | None) -> State:
+def _made(record: dict[str, Any], seed: int | None, place: int) -> State:
     """Return the state of a picture that was made and not fetched, as the journal has it."""
     if record.get("region") == SANDBOX:
-        return State(NEW, seed)
+        return State(Status.NEW, seed)
     if made.in_time(record.get("answered_at")):
-        return State(FETCH, seed, record=record)
-    return State(LOST, seed)
+        return State(Status.MADE, seed, record=record)
+    return State(Status.LOST, seed, at=place)
 
 
 def _seed(value: object) -> int | None:

@@ -1,4 +1,4 @@
-"""The threads of a batch and what they need: as much as the machine gives."""
+"""The threads of a run and what they need: as much as the machine gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the lines of a batch go: all to one place, or each to its own where that is trusted."""
+"""Where requests go: all to one place, or each to its own where that is trusted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class Routes:
             return self._settings
         if base_url not in self._resolved:
             if len(self._resolved) >= _MOST_ENDPOINTS:
-                raise UsageError(f"base_url: the file names over {_MOST_ENDPOINTS} different ones")
+                raise UsageError(
+                    "base_url: the file names over {most} different ones", most=_MOST_ENDPOINTS
+                )
             own = self._settings
             self._resolved[base_url] = resolve(
                 own.environment, self._flags, request_base_url=base_url, config=own.config
@@ -45,8 +47,10 @@ class Routes:
         region, own = self.settings(base_url).target.region_name, self._settings.target.region_name
         if region not in {own, CUSTOM}:
             raise UsageError(
-                f"base_url: it is of the region {region}, and this run is of {own}; "
-                f"a key belongs to one region: run such lines on their own, with --region {region}"
+                "base_url: it is of the region {region}, and this run is of {own}; "
+                "a key belongs to one region: run such lines on their own, with --region {region}",
+                region=region,
+                own=own,
             )
 
     def price(self, base_url: str | None, *, prompt_extend: bool) -> Price | None:

@@ -1,8 +1,6 @@
-"""What a failure means for its line, and for those after it."""
+"""What a failure means for its picture, and for those after it."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from zimage_cli.api.errors import (
     AddressRefused,
@@ -16,17 +14,18 @@ from zimage_cli.api.errors import (
     ZimageError,
 )
 
-if TYPE_CHECKING:
-    from zimage_cli.core.batch.plan import Item
-
 _POINTLESS = (AuthenticationError, BillingError, QuotaError, ConfigurationError, DiskError)
 
 
-def ends_all(error: ZimageError, item: Item) -> bool:
-    """Tell whether the next line would fail the same way, so that nothing more is sent."""
+def ends_all(error: ZimageError, *, foreign: bool, waits: bool) -> bool:
+    """Tell whether the next picture would fail the same way, so that nothing more is sent.
+
+    `foreign`: it was asked for at an address of its own. `waits`: the run waits for a service that
+    cannot be reached, and has done so.
+    """
     if isinstance(error, ConnectionFailed):
-        # A certificate that is not trusted; anything else is waited for.
-        return error.pace is None and item.request.base_url is None
+        # Nobody waits for a certificate that is not trusted.
+        return not foreign and (error.pace is None or not waits)
     return isinstance(error, _POINTLESS)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from zimage_cli.api.errors import ConnectionFailed, ServiceError, Stopped
-from zimage_cli.core.batch.outage import REFUSED, Reach
+from zimage_cli.core.making.reach import REFUSED, Reach
 
 
 def refused(**facts: Any) -> ConnectionFailed:

@@ -1,0 +1,61 @@
+"""What shows a run, whichever command it is of."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+import typer
+
+from zimage_cli.api.errors import UsageError
+from zimage_cli.core.observer import Watcher
+
+if TYPE_CHECKING:
+    from zimage_cli.cli.output import Output
+
+
+class View(Watcher):
+    """Shows a run while it is made; a context manager that leaves the terminal as it was.
+
+    What cannot be shown ends no run. A standard output that is gone does: `on_lost` is called then,
+    and the error is kept in `lost` until nothing is in flight any more.
+    """
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._lock = threading.RLock()
+        self.on_lost: Callable[[], None] = lambda: None
+        self.lost: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back; what comes after that is told in plain lines."""
+
+    def pause(self) -> float | None:
+        """Return in how many seconds there is something to show; None for never."""
+        return None
+
+    def refresh(self) -> None:
+        """Show how far it has come."""
+
+    def say(self, text: str) -> None:
+        """Say something once."""
+        self._out.note(text)
+
+    def _result(self, write: Callable[[], None]) -> None:
+        """Write to the standard output, as long as it takes anything."""
+        with self._lock:
+            if self.lost is not None:
+                return
+            try:
+                write()
+            except (typer.Exit, UsageError) as error:
+                self.lost = error
+        if self.lost is not None:
+            self.on_lost()

@@ -1,0 +1,591 @@
+"""The Client: what makes pictures, for the command line, for Python and for whatever comes.
+
+It opens settings, key, wire, history and pace once, plans (what would be made, where, for how
+much), runs (plan → outcomes, watched), recovers, and reads the history. It prints nothing, and
+changes nothing in the process that it lives in.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from zimage_cli.api.errors import ConfigurationError, UsageError
+from zimage_cli.core.environment import Environment
+from zimage_cli.core.keys import Key
+from zimage_cli.core.making.jobs import ONE, Sweep, variants
+from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.observer import Watcher
+from zimage_cli.core.request import Request, draw_seed, parse_request, prompt_warning
+from zimage_cli.core.settings import Flags, Settings, resolve
+from zimage_cli.core.source import Kind
+
+if TYPE_CHECKING:
+    from zimage_cli.api.wire import Wire
+    from zimage_cli.core.batch.check import FilePlan
+    from zimage_cli.core.batch.plan import Defaults
+    from zimage_cli.core.batch.source import Source
+    from zimage_cli.core.destination import Destination
+    from zimage_cli.core.job import Maker
+    from zimage_cli.core.ledger import Ledger, SafeLedger
+    from zimage_cli.core.making.engine import Engine
+    from zimage_cli.core.making.jobs import Job
+    from zimage_cli.core.making.money import Estimate
+    from zimage_cli.core.making.plan import Plan
+    from zimage_cli.core.making.running import Running
+    from zimage_cli.core.making.tally import Options
+    from zimage_cli.core.outcome import Outcome
+    from zimage_cli.core.pace import Pace
+    from zimage_cli.core.picture import Picture
+    from zimage_cli.core.ping import Ping
+    from zimage_cli.core.recover import Recovered, Recovery
+    from zimage_cli.core.save import Place
+    from zimage_cli.core.selfcheck import Asked, Report
+
+PACE_NAME = "pace.db"
+"""Beside the history."""
+
+
+class Client:
+    """Makes pictures with one set of settings; safe to share between threads.
+
+    `settings` are those of `zimage config show`, by name (`endpoint`, `workspace`, `size`,
+    `timeout`, `evidence`, …); they, and the others that stand here by name, outrank environment and
+    config file. `api_key` stands for all places where a key is looked for. `sandbox` asks the
+    stand-in inside this process: no key, no cost. `on_warning` hears what is worth knowing and
+    stops nothing. A context manager; `close` waits for what is in flight. Raises UsageError and
+    ConfigurationError where the settings cannot be used, TypeError for what is none. `flags` stand
+    in place of all of these: what a command line gave.
+    """
+
+    def __init__(
+        self,
+        region: str | None = None,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        sandbox: bool = False,
+        output_dir: str | Path | None = None,
+        flags: Flags | None = None,
+        on_warning: Callable[[str], None] = lambda _: None,
+        **settings: Any,
+    ) -> None:
+        self._flags = flags or Flags(
+            kind=Kind.ARGUMENT,
+            region=region,
+            base_url=base_url,
+            output_dir=output_dir,
+            sandbox=sandbox or None,
+            **settings,
+        )
+        self.settings = resolve(Environment.current(), self._flags)
+        self._api_key = None if api_key is None else Key(api_key.strip())
+        self._on_warning = on_warning
+        self._opening = threading.Lock()
+        self._stack = ExitStack()
+        self._ledger: SafeLedger | None = None
+        self._paces: dict[Key, Pace] = {}
+        self._sandbox: Destination | None = None
+        self._runs: set[Running] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        target = self.settings.target
+        return f"Client(region={target.region_name!r}, endpoint={target.endpoint!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close everything; pictures that are in flight are waited for and saved first."""
+        self._closed = True
+        for run in list(self._runs):
+            run.stop()
+            if not run.left_behind:
+                run.join()
+        if not self._runs:
+            self._stack.close()
+
+    # -- pictures ------------------------------------------------------------------------------
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        size: str | None = None,
+        seed: int | None = None,
+        prompt_extend: bool | None = None,
+        output: str | Path | None = None,
+    ) -> Picture:
+        """Make one picture, save it and return it; `output` is its file, or a folder for it.
+
+        Raises the typed error of whatever failed.
+        """
+        given = {"prompt": prompt, "size": size, "seed": seed, "prompt_extend": prompt_extend}
+        fields = {name: value for name, value in given.items() if value is not None}
+        plan = self.plan(fields, output=None if output is None else str(output))
+        [outcome] = self.run(plan)
+        return outcome.take()
+
+    def run(
+        self,
+        requests: Plan | Sequence[str | Mapping[str, object] | Request],
+        watcher: Watcher | None = None,
+    ) -> Iterator[Outcome]:
+        """Make pictures, several at once, and yield what became of each as it ends.
+
+        `requests` are prompts, requests as JSON has them, or a plan. What was not asked for in the
+        end, because the one before showed that it would fail too, comes last, as `skipped`. Raises
+        the error that kept the first from being asked for.
+        """
+        from zimage_cli.core.making.plan import Plan
+
+        plan = requests if isinstance(requests, Plan) else self.plan_all(requests)
+        return _outcomes(self, plan, watcher or Watcher())
+
+    def estimate(
+        self, requests: Sequence[str | Mapping[str, object] | Request], sweep: Sweep = ONE
+    ) -> Estimate:
+        """Return how many pictures these are and what they cost at list price."""
+        return self.plan_all(requests, sweep).estimate
+
+    # -- what was made, and what there is ------------------------------------------------------
+
+    @contextmanager
+    def history(self) -> Iterator[Ledger | None]:
+        """Open the history to look at it; None where nothing was ever made."""
+        from zimage_cli.core.history import opened
+
+        with opened(self.settings.environment) as book:
+            yield book
+
+    @contextmanager
+    def recovery(
+        self, ids: Sequence[int] = (), *, here: bool = False, dry: bool = False
+    ) -> Iterator[Recovery]:
+        """Open what was made and not saved: all that can be had, or what has these ids.
+
+        `here` saves it in this client's folder, and not where each picture was meant to go; `dry`
+        only looks. Raises UsageError for an unknown id.
+        """
+        from zimage_cli.api.wire import Wire
+        from zimage_cli.core.history import opened
+        from zimage_cli.core.recover import Recovery
+        from zimage_cli.core.save import FOLDER
+
+        default = self.settings.output_dir.value / FOLDER
+        warn = None if dry else self._on_warning
+        with (
+            opened(self.settings.environment, warn=warn) as book,
+            Wire(timeout=self.settings.timeout.value) as wire,
+        ):
+            folder = default if here else None
+            yield Recovery(book, wire, ids, folder=folder, default_folder=default)
+
+    def recover(self, ids: Sequence[int] = ()) -> list[Recovered]:
+        """Fetch what was made and not saved; nothing is paid again."""
+        with self.recovery(ids) as recovery:
+            return list(recovery.fetch())
+
+    def ping(self, *, every: bool = False) -> list[Ping]:
+        """Ask this client's region, read-only and free, or `every` one that has a key of its own.
+
+        Raises AuthenticationError where there is no key.
+        """
+        from zimage_cli.core.ping import ping, ping_every
+
+        return ping_every(self.settings) if every else [ping(self.settings)]
+
+    @staticmethod
+    def validate(
+        flags: Flags | None = None,
+        *,
+        request: Callable[[], Asked] | None = None,
+        online: bool = False,
+    ) -> Report:
+        """Check installation and settings, whatever they are worth; a request too, and the service.
+
+        No object is needed: settings that cannot be used are a finding. What `request` raises is
+        one too.
+        """
+        from zimage_cli.core import selfcheck
+
+        flags = flags or Flags(kind=Kind.ARGUMENT)
+        return selfcheck.validate(Environment.current(), flags, request=request, online=online)
+
+    # -- plans ---------------------------------------------------------------------------------
+
+    def plan(
+        self,
+        fields: Mapping[str, object],
+        *,
+        overrides: Mapping[str, object] | None = None,
+        sweep: Sweep = ONE,
+        **wishes: Any,
+    ) -> Plan:
+        """Return what a request would make, where and for how much; nothing is sent.
+
+        `fields` are the request's, `overrides` those that win over them; `sweep` multiplies it.
+        `wishes`: as `plan_all`. Raises RequestInvalid with all problems, or UsageError.
+        """
+        request = self._parsed(fields, overrides or {})
+        if sweep.no_seed and request.seed is not None:
+            request = Request(**{**request.fields(), "seed": None})  # type: ignore[arg-type]
+        return self.plan_all([request], sweep, **wishes)
+
+    def plan_all(
+        self,
+        requests: Sequence[str | Mapping[str, object] | Request],
+        sweep: Sweep = ONE,
+        *,
+        output: str | None = None,
+        stream: Callable[[Iterator[bytes]], None] | None = None,
+        name: str | None = None,
+        overwrite: bool = False,
+        options: Options | None = None,
+    ) -> Plan:
+        """Return what requests would make, each of them multiplied by `sweep`; nothing is sent.
+
+        `output` is a file or a folder, None for the folder of the settings; with `stream` a picture
+        is written to it and has no file. `name` is a template for file names. `options` say how the
+        run is made. Raises RequestInvalid, or UsageError.
+        """
+        from zimage_cli.core.making.plan import MAX_PICTURES, MAX_TEXT, Plan, is_folder
+        from zimage_cli.core.making.tally import Options
+        from zimage_cli.core.save import FOLDER, FolderPlace, StreamPlace
+
+        parsed = [self._request(one) for one in requests]
+        if not parsed:
+            raise UsageError("There is no request.")
+        settings = self._settings_for({one.base_url for one in parsed})
+        longest = max(len(one.prompt) for one in parsed)
+        most = min(MAX_PICTURES, MAX_TEXT // longest or 1)
+        found: list[Request] = []
+        for one in parsed:
+            drawn = draw_seed()
+            found += (
+                variant.request if sweep.no_seed else variant.with_seed(drawn)
+                for variant in variants(one, sweep, most=most - len(found), hint=_BATCH_HINT)
+            )
+        place: Place
+        filename = None
+        if stream is not None:
+            place = StreamPlace(stream)
+            if len(found) > 1:
+                raise UsageError("-o - takes one picture, and these are several", field="output")
+        elif output is None:
+            place = FolderPlace(settings.output_dir.value / FOLDER, overwrite=overwrite)
+        elif is_folder(output):
+            place = FolderPlace(Path(output), overwrite=overwrite)
+        else:
+            path = Path(output)
+            filename = path.name
+            place = FolderPlace(path.parent, filename=filename, overwrite=overwrite)
+        template = NameTemplate.parse() if name is None else NameTemplate.parse(name)
+        options = options or Options(patience=None)
+        warnings = (
+            *settings.warnings,
+            *filter(None, (prompt_warning(one.prompt) for one in parsed)),
+        )
+        return Plan(
+            settings,
+            tuple(found),
+            place,
+            template.varied(sweep),
+            options,
+            filename,
+            warnings,
+        )
+
+    def plan_file(
+        self,
+        source: Source,
+        defaults: Defaults,
+        options: Options,
+        *,
+        folder: Path | None = None,
+        trust_base_url: bool = False,
+        fresh: bool = False,
+        dry: bool = False,
+    ) -> FilePlan:
+        """Return what the lines of a file would make, what is done already, and for how much.
+
+        The plan holds its folder until it is closed; with `dry` nothing is written. Raises
+        UsageError where the folder cannot be used, or another batch is using it.
+        """
+        from dataclasses import replace
+
+        from zimage_cli.core.batch.check import FilePlan
+        from zimage_cli.core.making.routes import Routes
+        from zimage_cli.core.save import FOLDER
+
+        folder = folder or self.settings.output_dir.value / FOLDER
+        routes = Routes(self.settings, self._flags)
+        defaults = replace(
+            defaults, folder=folder, check_base_url=routes.check if trust_base_url else None
+        )
+        plan = FilePlan(
+            self.settings,
+            source,
+            defaults,
+            options,
+            routes,
+            folder,
+            fresh=fresh,
+            dry=dry,
+        )
+        try:
+            path = self.settings.environment.ledger_file()
+            there = path is not None and path.exists()
+            plan.open(self._history(time.sleep).book if there or not dry else None)
+        except BaseException:
+            plan.close()
+            raise
+        return plan
+
+    def start(
+        self,
+        plan: Plan | FilePlan,
+        watcher: Watcher | None = None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> Running:
+        """Begin a run in threads of its own and return it; `on_end` is called at its end."""
+        from zimage_cli.api.wire import Wire
+        from zimage_cli.core.making.plan import Plan
+        from zimage_cli.core.making.running import Running
+
+        if self._closed:
+            raise UsageError("This Client is closed.")
+        watcher = watcher or Watcher()
+
+        def ended(run: Running) -> None:
+            self._runs.discard(run)
+            on_end()
+
+        def prepare(wire: Wire) -> tuple[Engine, Iterator[Job]]:
+            if isinstance(plan, Plan):
+                return self._engine(plan, wire, watcher)
+            return self._file_engine(plan, wire, watcher)
+
+        run = Running(Wire(timeout=self.settings.timeout.value), prepare, ended)
+        self._runs.add(run)
+        try:
+            run.start()
+        except BaseException:
+            self._runs.discard(run)
+            raise
+        return run
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _request(self, given: str | Mapping[str, object] | Request) -> Request:
+        if isinstance(given, Request):
+            return given
+        return self._parsed({"prompt": given} if isinstance(given, str) else given, {})
+
+    def _parsed(self, fields: Mapping[str, object], overrides: Mapping[str, object]) -> Request:
+        own = self.settings
+        defaults = {"size": own.size.value, "prompt_extend": own.prompt_extend.value}
+        return parse_request(fields, overrides=overrides, defaults=defaults)
+
+    def _settings_for(self, base_urls: set[str | None]) -> Settings:
+        """Return the settings for requests that name a base URL. Raises UsageError for several."""
+        if base_urls == {None}:
+            return self.settings
+        if len(base_urls) > 1:
+            raise UsageError("base_url: the requests of one run go to one place", field="base_url")
+        own = self.settings
+        return resolve(
+            own.environment, self._flags, request_base_url=base_urls.pop(), config=own.config
+        )
+
+    def _engine(self, plan: Plan, wire: Wire, watcher: Watcher) -> tuple[Engine, Iterator[Job]]:
+        from dataclasses import replace
+
+        from zimage_cli.core.making import crew
+        from zimage_cli.core.making.engine import Engine
+
+        maker = self._maker(plan, plan.place, wire)
+        wanted = min(plan.options.concurrency, len(plan.requests))
+        lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
+        options = replace(plan.options, concurrency=lines)
+        return Engine(lambda _: maker, options, watcher), plan.jobs()
+
+    def _file_engine(
+        self, plan: FilePlan, wire: Wire, watcher: Watcher
+    ) -> tuple[Engine, Iterator[Job]]:
+        from dataclasses import replace
+
+        from zimage_cli.core.batch.progress import Progress
+        from zimage_cli.core.making import crew
+        from zimage_cli.core.making.engine import Engine
+        from zimage_cli.core.save import FolderPlace
+
+        maker = self._maker(plan, FolderPlace(plan.folder), wire)
+        wanted = plan.options.concurrency
+        lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
+        if lines < wanted:
+            few = f"{lines:,} at a time instead of {wanted:,}"
+            watcher.warn(f"lines are made {few}: too few files may be open (ulimit -n)")
+        ledger = maker.ledger
+        progress = Progress(plan.folder, plan.journal, plan.known, lambda: ledger.book)
+        plan.begin()
+        options = replace(plan.options, concurrency=lines)
+        return Engine(plan.routes.makers(maker), options, watcher, progress), plan.jobs()
+
+    def _maker(self, plan: Plan | FilePlan, place: Place, wire: Wire) -> Maker:
+        """Open what making pictures needs; nothing is sent where nothing can be saved."""
+        from zimage_cli.api import retry
+        from zimage_cli.core.evidence import FOLDER, Evidence
+        from zimage_cli.core.job import Maker
+
+        settings = plan.settings
+        whom = self._destination(settings)
+        place.prepare()
+        ledger = self._history(wire.sleep)
+        folder = settings.output_dir.value / FOLDER
+        return Maker(
+            wire=wire,
+            destination=whom,
+            ledger=ledger,
+            place=place,
+            policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
+            template=plan.template,
+            evidence=Evidence(folder, whom) if settings.evidence.value else None,
+            pace=self._pace(settings, whom),
+            sleep=wire.sleep,
+        )
+
+    def _destination(self, settings: Settings) -> Destination:
+        """Return whom to ask; the sandbox is started, and ends with this object.
+
+        Raises AuthenticationError where a key is needed and there is none.
+        """
+        from zimage_cli.core.destination import Destination
+        from zimage_cli.core.settings import refused_key_hint
+
+        target = settings.target
+        if target.api_root is None:
+            with self._opening:
+                if self._sandbox is None:
+                    from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
+
+                    root = self._stack.enter_context(Sandbox()).api_root
+                    self._sandbox = Destination(root, target.region_name, None, SANDBOX_KEY)
+                return self._sandbox
+        key = self._api_key or settings.require_key().value
+        return Destination(
+            target.api_root,
+            target.region_name,
+            target.workspace,
+            key.reveal(),
+            refused_key_hint(settings),
+        )
+
+    def _history(self, sleep: Callable[[float], None]) -> SafeLedger:
+        """Return the history, opened once; `sleep` waits for a locked one."""
+        from zimage_cli.core.ledger import SafeLedger
+
+        with self._opening:
+            if self._ledger is None:
+                try:
+                    path = self.settings.environment.ledger_file()
+                except ConfigurationError:
+                    path = None
+                ledger = SafeLedger(path, self._on_warning, sleep=sleep)
+                self._stack.callback(self._close_history, ledger)
+                self._ledger = ledger
+            return self._ledger
+
+    def _close_history(self, ledger: SafeLedger) -> None:
+        count = ledger.without_row
+        ledger.close()
+        if count:
+            self._on_warning(
+                f"{count:,} picture{'s are' if count > 1 else ' is'} not in the history"
+            )
+
+    def _pace(self, settings: Settings, whom: Destination) -> Pace | None:
+        """Return the account's limit, shared with every other zimage of this user.
+
+        The sandbox inside this process has no account.
+        """
+        if settings.target.is_sandbox or not settings.rps.value:
+            return None
+        from zimage_cli.core.pace import Pace
+
+        account = Key(whom.key)
+        with self._opening:
+            if account not in self._paces:
+                history = settings.environment.ledger_file()
+                path = history.with_name(PACE_NAME) if history else None
+                pace = Pace(settings.rps.value, key=whom.key, path=path)
+                self._stack.callback(pace.close)
+                self._paces[account] = pace
+            return self._paces[account]
+
+
+_BATCH_HINT = (
+    "A batch makes up to 1,000,000 of each line of a file, with the same options: zimage batch FILE"
+)
+
+
+def _outcomes(client: Client, plan: Plan, watcher: Watcher) -> Iterator[Outcome]:
+    """Run a plan and yield its outcomes; after an early end what is in flight is still saved."""
+    from queue import SimpleQueue
+
+    from zimage_cli.api.errors import Billed
+    from zimage_cli.core.outcome import Outcome
+    from zimage_cli.core.status import Status
+
+    news: SimpleQueue[Outcome | None] = SimpleQueue()
+    ended = watcher.ended
+
+    def tell(outcome: Outcome) -> None:
+        ended(outcome)
+        news.put(outcome)
+
+    watcher.ended = tell  # type: ignore[method-assign]
+    run = client.start(plan, watcher, on_end=lambda: news.put(None))
+    told: set[int] = set()
+    try:
+        while (outcome := news.get()) is not None:
+            told.add(outcome.job.number)
+            yield outcome
+        run.wait()
+    except GeneratorExit:
+        run.stop()
+        raise
+    except BaseException:
+        run.cancel()
+        raise
+    if run.fatal is not None and not told:
+        raise run.fatal
+    for job in plan.jobs():
+        if job.number not in told:
+            target = plan.settings.target
+            yield Outcome(
+                job,
+                Status.SKIPPED,
+                job.request,
+                target.region_name,
+                target.host or "",
+                billed=Billed.NO,
+                reason=f"not asked for: {run.fatal or 'the run was stopped'}",
+            )
+
+
+def generate(prompt: str, **options: Any) -> Picture:
+    """Make one picture with the settings of this machine; `options` as `Client.generate` has them.
+
+    Raises the typed error of whatever failed.
+    """
+    with Client() as client:
+        return client.generate(prompt, **options)

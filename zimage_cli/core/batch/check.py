@@ -1,0 +1,245 @@
+"""Before a batch is paid: every line checked, and what the run would do added up."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.api.errors import DiskError, UsageError
+from zimage_cli.core.batch.journal import FRESH, Journal, alone_in
+from zimage_cli.core.batch.plan import Defaults, Invalid, Planner
+from zimage_cli.core.batch.state import States
+from zimage_cli.core.files import (
+    make_writable_folder,
+    open_own,
+    reason,
+    remove_abandoned,
+    write_whole,
+)
+from zimage_cli.core.making.money import Estimate
+from zimage_cli.core.prices import Price
+from zimage_cli.core.status import Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zimage_cli.core.batch.source import Source
+    from zimage_cli.core.ledger import Ledger
+    from zimage_cli.core.making.jobs import Job
+    from zimage_cli.core.making.routes import Routes
+    from zimage_cli.core.making.tally import Options
+    from zimage_cli.core.settings import Settings
+
+SALT_NAME = ".zimage-batch.salt"
+_SALT_BYTES = 16
+_SHOWN_PROBLEMS = 50
+_SECONDS_A_PICTURE = 6.0
+"""What the service takes for one, for the estimate of a run without a limit."""
+_SECONDS_IN_SANDBOX = 0.1
+
+
+@dataclass(slots=True)
+class Preflight:
+    """What a run will do, before anything is paid."""
+
+    lines: int = 0
+    pictures: int = 0
+    invalid: int = 0
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    """The first of them, each with its line."""
+    kinds: Counter[Status] = field(default_factory=Counter)
+    cost: Price | None = None
+    unpriced: int = 0
+    """Pictures to make at hosts whose price nobody knows."""
+    folders: set[str] = field(default_factory=set)
+    """Folders below the output folder that lines name."""
+
+    @property
+    def to_make(self) -> int:
+        """How many pictures will be paid."""
+        return self.kinds[Status.NEW]
+
+    @property
+    def unsaved(self) -> int:
+        """How many earlier failures are left alone."""
+        return sum(self.kinds[one] for one in (Status.REFUSED, Status.FAILED, Status.LOST))
+
+
+class FilePlan:
+    """A batch file, its folder and what is known of both; a context manager that holds the folder.
+
+    `dry`: nothing is made, not even the folder. `fresh`: what was made before belongs to an earlier
+    batch. Opening raises UsageError where the folder cannot be used, or another batch is using it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        defaults: Defaults,
+        options: Options,
+        routes: Routes,
+        folder: Path,
+        *,
+        fresh: bool,
+        dry: bool,
+    ) -> None:
+        self.settings = settings
+        self.source = source
+        self.options = options
+        self.routes = routes
+        self.folder = folder
+        self.template = defaults.template
+        self._defaults = defaults
+        self._fresh = fresh
+        self._dry = dry
+        self._stack = ExitStack()
+        self.journal = Journal(folder)
+        self.known = States(folder)
+        self.preflight = Preflight()
+
+    def open(self, book: Ledger | None) -> None:
+        """Take the folder, read what is known of it and check every line; `book`: the history."""
+        if not self._dry:
+            make_writable_folder(self.folder)
+            self._stack.enter_context(alone_in(self.folder))
+        self._stack.callback(self.journal.close)
+        if book is not None and not self._dry:
+            book.settle_abandoned()
+        self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
+        if book is not None and not self._dry:
+            self._claim(book)
+        self._defaults = replace(self._defaults, salt=self._salt())
+        self._about = self.source.fingerprint()
+        self.preflight = self._check()
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self._stack.close()
+
+    def _salt(self) -> bytes:
+        """Return what the seeds of this batch are drawn with, in whichever run that is.
+
+        It stands in a file of its own, so that variants of a line share their seed even where the
+        first run is killed at once.
+        """
+        path, salt = self.folder / SALT_NAME, b""
+        if not self._fresh:
+            with suppress(OSError), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+                salt = file.read(_SALT_BYTES + 1)
+        return salt if len(salt) == _SALT_BYTES else os.urandom(_SALT_BYTES)
+
+    def _claim(self, book: Ledger) -> None:
+        """Find pictures that got their names in the instant before their process died.
+
+        Before anything else is made here, and one by one: equal pictures are told apart so.
+        """
+        from zimage_cli.core import recover
+
+        for key, state in self.known.to_fetch():
+            entry = book.entry(state.entry or 0)
+            if entry is not None and recover.claim(book, entry, self.folder) is not None:
+                self.known.found(key)
+
+    def _check(self) -> Preflight:
+        found, routes = Preflight(), self.routes
+        base = routes.price(None, prompt_extend=False)
+        total = Decimal(0)
+        last = None
+        for entry in Planner(self._defaults).plan(self.source):
+            if entry.line != last:
+                found.lines += 1
+                last = entry.line
+            if isinstance(entry, Invalid):
+                found.invalid += 1
+                room = _SHOWN_PROBLEMS - len(found.problems)
+                found.problems += [(entry.line, text) for text in entry.problems][: max(room, 0)]
+                continue
+            found.pictures += 1
+            status = self.known.of(entry.key).decide(self.options)
+            found.kinds[status] += 1
+            if entry.output is not None and "/" in entry.output:
+                found.folders.add(entry.output.rpartition("/")[0])
+            if status is Status.NEW:
+                request = entry.request
+                price = routes.price(request.base_url, prompt_extend=request.prompt_extend)
+                found.unpriced += price is None
+                total += price.amount if price is not None else 0
+        found.cost = Price(total, base.currency) if base else None
+        return found
+
+    @property
+    def estimate(self) -> Estimate:
+        """How many pictures are to be paid, and their list price together."""
+        found = self.preflight
+        free = self.settings.target.is_sandbox
+        return Estimate(found.to_make, found.cost, found.unpriced, free)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run will take, about."""
+        pictures, rps = self.preflight.to_make, self.settings.rps.value
+        if self.settings.target.is_sandbox:
+            return pictures * _SECONDS_IN_SANDBOX
+        by_limit = pictures / rps if rps else 0.0
+        return max(by_limit, pictures * _SECONDS_A_PICTURE / self.options.concurrency)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the run will do, as JSON has it."""
+        found, cost = self.preflight, self.preflight.cost
+        return {
+            "lines": found.lines,
+            "pictures": found.pictures,
+            "to_make": found.to_make,
+            "to_fetch": found.kinds[Status.MADE],
+            "saved": found.kinds[Status.SAVED],
+            "refused": found.kinds[Status.REFUSED],
+            "failed": found.kinds[Status.FAILED],
+            "lost": found.kinds[Status.LOST],
+            "invalid": found.invalid,
+            "problems": [{"line": line, "message": text} for line, text in found.problems],
+            "cost": {
+                "amount": str(cost.amount) if cost else None,
+                "currency": cost.currency if cost else None,
+            },
+            "seconds": round(self.seconds, 1),
+            "region": self.settings.target.region_name,
+            "folder": str(self.folder.absolute()),
+        }
+
+    def begin(self) -> None:
+        """Write down that a batch begins anew, before its first picture. Raises DiskError."""
+        from zimage_cli.core.ledger import now
+
+        for name in ("", *self.preflight.folders):
+            remove_abandoned(self.folder / name)
+        with suppress(OSError):
+            write_whole(self.folder / SALT_NAME, self._defaults.salt, mode=0o600)
+        if not self._fresh:
+            return
+        try:
+            self.journal.append({"status": FRESH, "time": now()})
+        except OSError as error:
+            raise DiskError(
+                "{path} cannot be written: {why}. Nothing was sent.",
+                path=self.journal.path,
+                why=reason(error),
+            ) from None
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield the pictures of the file, as long as it is the one that was checked."""
+        for entry in Planner(self._defaults).plan(self.source):
+            if self.source.fingerprint() != self._about:
+                raise UsageError(
+                    "{file} was changed after it was checked: nothing more is sent.",
+                    hint="Run the same command again: what is saved is not made again.",
+                    file=self.source.name,
+                )
+            if not isinstance(entry, Invalid):
+                yield entry

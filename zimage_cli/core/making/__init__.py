@@ -1,0 +1,1 @@
+"""Pictures are made here: one engine for one picture and for ten thousand."""
