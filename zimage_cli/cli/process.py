@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -70,6 +70,7 @@ def spare_imports() -> None:
         spared[name] = _Later(name, functions)
     # inspect derives a class from it when it is imported, and uuid asks for the system.
     vars(spared["ast"])["NodeVisitor"] = object
+    spared["http.cookiejar"] = _Cookies("http.cookiejar", ())
     if sys.platform == "linux":
         vars(spared["platform"])["system"] = lambda: "Linux"
     for name, stand_in in spared.items():
@@ -112,6 +113,33 @@ class _Later(ModuleType):
 
 
 _loading = RLock()
+
+
+class _Cookies(_Later):
+    """Stands for http.cookiejar, which compiles a dozen patterns: zimage keeps no cookies."""
+
+    class CookieJar:
+        """Takes no cookie and gives none."""
+
+        def __init__(self, policy: object = None) -> None:
+            pass
+
+        def __iter__(self) -> Iterator[Any]:
+            return iter(())
+
+        def extract_cookies(self, response: object, request: object) -> None:
+            """Take none."""
+
+        def add_cookie_header(self, request: object) -> None:
+            """Give none."""
+
+    class DefaultCookiePolicy:
+        """Says which cookies to take, where one takes any."""
+
+        def __init__(self, **_: object) -> None:
+            pass
+
+    Cookie = object
 
 
 class _Unused(ModuleType):
