@@ -7,6 +7,7 @@ test alone trusts. So the whole path is real but for the machine at its end.
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import socket
 import ssl
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from zimage_cli.sandbox.faults import Fault
 from zimage_cli.sandbox.server import Sandbox, SandboxServer
 
 BEIJING, SINGAPORE = "dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"
@@ -247,3 +249,34 @@ def test_a_certificate_that_nobody_trusts(zimage: Any, cloud: Cloud, config_file
     assert "certificate" in run.stderr.lower()
     assert cloud.beijing.books.calls == []
     assert cloud.asked == [BEIJING]
+
+
+@pytest.mark.parametrize("command", ["generate", "batch"])
+def test_a_lost_try_that_is_made_again_counts_against_the_bound(
+    zimage: Any, cloud: Cloud, config_file: Path, command: str
+) -> None:
+    """Three pictures at CNY 0.10 are within the bound, and one of them may be paid twice."""
+    store(config_file, **KEYS)
+    # One after the other, so that the others are answered before the first is asked for again.
+    config_file.write_text(config_file.read_text().replace("rps = 0", "rps = 2"))
+    cloud.beijing.script(Fault("slow-answer", seconds=60.0))
+    (zimage.cwd / "kite.txt").write_text("a kite\n")
+    args = ("-n", "3", "--retry-lost", "--max-cost", "0.30", "--timeout", "3", "--size", "512x512")
+    given = ("a kite",) if command == "generate" else ("kite.txt", "-o", "out")
+    run = zimage(
+        command, *given, *args, "--json", "--region", "beijing", env=cloud.env, status=(6, 9)
+    )
+    # Two are saved, and the lost one is not asked for again: that would be over the bound.
+    assert cloud.beijing.books.post_count == 3
+    documents = [json.loads(line) for line in run.lines]
+    assert documents[-1]["errors"][-1]["type"] == "max-cost"
+    assert "--max-cost 0.30" in run.stderr
+    if command == "batch":
+        summary = documents[-1]
+        assert (summary["saved"], summary["lost"], summary["left"]) == (2, 1, 0)
+        assert summary["billed"] == {"yes": 2, "maybe": 1}
+        assert summary["cost"] == {"amount": "0.30", "currency": "CNY"}
+        assert "--retry-lost" in summary["commands"]["retry_lost"]
+    else:
+        assert len(documents[0]["images"]) == 2
+        assert [error["type"] for error in documents[0]["errors"]] == ["lost", "max-cost"]
