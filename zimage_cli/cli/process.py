@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -20,11 +20,24 @@ from typing import Any
 _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
 
-_ABSENT = ("anyio", "trio", "h2", "brotli", "brotlicffi", "zstandard", "httpx._main")
+_ABSENT = (
+    *("anyio", "trio", "httpcore._backends.anyio", "httpcore._backends.trio"),
+    *("httpcore._sync.http2", "brotli", "brotlicffi", "zstandard", "httpx._main"),
+)
 """What httpx takes where it is installed and does without where it is not: asyncio's world, HTTP/2,
 encodings that are not asked for, and a command line of its own with click, pygments and rich."""
 
+_UNUSED = {
+    "httpcore._async": (),
+    "httpx._transports.asgi": ("ASGITransport",),
+    "httpx._transports.mock": ("MockTransport",),
+    "httpx._transports.wsgi": ("WSGITransport",),
+}
+"""What httpx only passes on, and what its `import *` takes: the asynchronous half of httpcore, and
+ways to call a web application in this process."""
+
 _LATER: dict[str, tuple[str, ...]] = {
+    "ast": (),
     "idna": (),
     "certifi": (),
     "difflib": ("get_close_matches",),
@@ -38,11 +51,9 @@ _LATER: dict[str, tuple[str, ...]] = {
     "tokenize": (),
 }
 """What httpx, typer and inspect import for cases that are rare here, and the functions that they
-take out of it at once: host names that are not ASCII, TLS to a proxy (servers are checked by the
-system's authorities), near misses, help, tracebacks, forms, a browser, typer's own completion."""
-
-_UNUSED = "httpcore._async"
-"""The asynchronous half of httpcore: half of its code."""
+take out of it at once: source texts, host names that are not ASCII, TLS to a proxy (servers are
+checked by the system's authorities), near misses, help, tracebacks, forms, a browser, typer's own
+completion."""
 
 
 def spare_imports() -> None:
@@ -52,12 +63,15 @@ def spare_imports() -> None:
     """
     spared: dict[str, ModuleType | None] = dict.fromkeys(_ABSENT)
     if not _socks_proxy():
-        spared["socksio"] = None
+        spared["socksio"] = spared["httpcore._sync.socks_proxy"] = None
+    for name, classes in _UNUSED.items():
+        spared[name] = _Unused(name, classes)
     for name, functions in _LATER.items():
         spared[name] = _Later(name, functions)
-    spared[_UNUSED] = _Unused(_UNUSED)
+    # inspect derives a class from it when it is imported, and uuid asks for the system.
+    vars(spared["ast"])["NodeVisitor"] = object
+    spared["http.cookiejar"] = _Cookies("http.cookiejar", ())
     if sys.platform == "linux":
-        # uuid asks when it is imported.
         vars(spared["platform"])["system"] = lambda: "Linux"
     for name, stand_in in spared.items():
         sys.modules.setdefault(name, stand_in)  # type: ignore[arg-type]
@@ -101,8 +115,39 @@ class _Later(ModuleType):
 _loading = RLock()
 
 
+class _Cookies(_Later):
+    """Stands for http.cookiejar, which compiles a dozen patterns: zimage keeps no cookies."""
+
+    class CookieJar:
+        """Takes no cookie and gives none."""
+
+        def __init__(self, policy: object = None) -> None:
+            pass
+
+        def __iter__(self) -> Iterator[Any]:
+            return iter(())
+
+        def extract_cookies(self, response: object, request: object) -> None:
+            """Take none."""
+
+        def add_cookie_header(self, request: object) -> None:
+            """Give none."""
+
+    class DefaultCookiePolicy:
+        """Says which cookies to take, where one takes any."""
+
+        def __init__(self, **_: object) -> None:
+            pass
+
+    Cookie = object
+
+
 class _Unused(ModuleType):
     """Stands for a module whose classes are only passed on."""
+
+    def __init__(self, name: str, classes: Iterable[str]) -> None:
+        super().__init__(name)
+        self.__all__ = classes
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
