@@ -60,9 +60,11 @@ class Seen(Watcher):
         return Counter(outcome.status.value for outcome in self.outcomes)
 
 
-def jobs(lines: Iterable[dict[str, Any]], sweep: Sweep = ONE) -> Iterator[Job]:
+SALT = b"s" * SALT_BYTES
+
+
+def jobs(lines: Iterable[dict[str, Any]], sweep: Sweep = ONE, salt: bytes = SALT) -> Iterator[Job]:
     template = NameTemplate.parse("{slug}-{n}.png")
-    salt = b"s" * SALT_BYTES
     planner = Planner(Defaults({"size": "512*512"}, template, sweep=sweep, salt=salt))
     records = (Record(number, dict(line), None) for number, line in enumerate(lines, 1))
     for entry in planner.plan(records):
@@ -191,6 +193,24 @@ def test_failures_and_losses_are_left_until_asked_for(studio: Any, run: Any) -> 
         if record["status"] == "saved":
             assert record["seed"] == seeds[record["line"]]
     assert len({call.json()["parameters"]["seed"] for call in it.server.books.posts}) == 4
+
+
+def test_a_seed_stays_where_the_journal_with_its_salt_is_gone(studio: Any, run: Any) -> None:
+    """As it is in a folder of a release that had no salt."""
+    it = studio(retries=0)
+    it.server.script("InternalError")
+    run(it, kites(1)).end()
+    (it.pictures / "results.jsonl").unlink()
+    other = b"o" * SALT_BYTES
+    again = run(it, jobs(kites(1), salt=other), retry_failed=True).end()
+    (outcome,) = again.view.outcomes
+    first, second = (call.json()["parameters"]["seed"] for call in it.server.books.posts)
+    assert first == second == outcome.request.seed
+    assert [job.request.seed for job in jobs(kites(1), salt=other)] != [first]
+    # Who wants none drawn gets none.
+    outcome.take().path.unlink()
+    run(it, kites(1), sweep=Sweep(no_seed=True)).end()
+    assert "seed" not in it.server.books.posts[-1].json()["parameters"]
 
 
 def test_no_seed_leaves_it_to_the_service(studio: Any, run: Any) -> None:
