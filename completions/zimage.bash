@@ -449,6 +449,7 @@ __zimage_values() {
             'timeout'
             'retries'
             'rps'
+            'evidence'
         )
         ;;
     service_region)
@@ -471,6 +472,7 @@ __zimage_values() {
             'timeout'
             'retries'
             'rps'
+            'evidence'
         )
         ;;
     new_value)
@@ -480,6 +482,7 @@ __zimage_values() {
         size) __zimage_values size '' ;;
         prompt_extend) __zimage_values switch '' ;;
         output_dir) __zimage_values folder '' ;;
+        evidence) __zimage_values switch '' ;;
         esac
         ;;
     switch)

@@ -521,7 +521,8 @@ function __zimage_values -S
                 'output_dir' \
                 'timeout' \
                 'retries' \
-                'rps'
+                'rps' \
+                'evidence'
         case service_region
             set candidates \
                 'beijing'\t'inference and data stay in mainland China' \
@@ -539,7 +540,8 @@ function __zimage_values -S
                 'output_dir' \
                 'timeout' \
                 'retries' \
-                'rps'
+                'rps' \
+                'evidence'
         case new_value
             switch $argv[2]
                 case region
@@ -552,6 +554,8 @@ function __zimage_values -S
                     __zimage_values switch
                 case output_dir
                     __zimage_values folder
+                case evidence
+                    __zimage_values switch
             end
         case switch
             set candidates \

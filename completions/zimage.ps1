@@ -706,6 +706,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'evidence'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false
@@ -736,6 +737,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'evidence'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false
@@ -747,7 +749,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $false
-            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder' }
+            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'evidence' = 'switch' }
         }
         'switch' = @{
             Words = @(

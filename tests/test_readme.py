@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+SOURCE = Path(__file__).resolve().parent.parent
+README = (SOURCE / "README.md").read_text(encoding="utf-8")
 LINES = [
     line
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -47,6 +51,24 @@ def test_the_opening_commands_are_one_line_each_and_need_only_python() -> None:
     )
     # .ci/run finds the tests' command by this form.
     assert re.fullmatch(r"python3 -m venv \.venv && .* -m pytest\b.*", second)
+
+
+def test_the_python_example_runs(work: Path) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line]) == 8
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=work,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    first, *outcomes = done.stdout.splitlines()
+    assert Path(first.split()[0]).suffix == ".png"
+    assert [line.split()[0] for line in outcomes] == ["saved", "saved"]
+    assert (work / "small.png").is_file()
+    assert done.stderr == ""
 
 
 def test_the_examples_are_found() -> None:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.errors import ConfigurationError, UsageError
 from zimage_cli.core.environment import Environment
+from zimage_cli.core.keys import Key
 from zimage_cli.core.making.jobs import ONE, Sweep, variants
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.observer import Watcher
 from zimage_cli.core.request import Request, draw_seed, parse_request, prompt_warning
 from zimage_cli.core.settings import Flags, Settings, resolve
+from zimage_cli.core.source import Kind
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.source import Source
     from zimage_cli.core.destination import Destination
     from zimage_cli.core.job import Maker
-    from zimage_cli.core.ledger import SafeLedger
+    from zimage_cli.core.ledger import Ledger, SafeLedger
     from zimage_cli.core.making.engine import Engine
     from zimage_cli.core.making.jobs import Job
     from zimage_cli.core.making.money import Estimate
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.pace import Pace
     from zimage_cli.core.picture import Picture
+    from zimage_cli.core.ping import Ping
+    from zimage_cli.core.recover import Recovered, Recovery
     from zimage_cli.core.save import Place
+    from zimage_cli.core.selfcheck import Asked, Report
 
 PACE_NAME = "pace.db"
 """Beside the history."""
@@ -48,11 +53,13 @@ PACE_NAME = "pace.db"
 class Client:
     """Makes pictures with one set of settings; safe to share between threads.
 
-    Every argument stands for the setting of its name and outranks environment and config file.
-    `api_key` stands for all places where a key is looked for. `sandbox` asks the stand-in inside
-    this process: no key, no cost. `on_warning` hears what is worth knowing and stops nothing. A
-    context manager; `close` waits for what is in flight. Raises UsageError and ConfigurationError
-    where the settings cannot be used.
+    `settings` are those of `zimage config show`, by name (`endpoint`, `workspace`, `size`,
+    `timeout`, `evidence`, …); they, and the others that stand here by name, outrank environment and
+    config file. `api_key` stands for all places where a key is looked for. `sandbox` asks the
+    stand-in inside this process: no key, no cost. `on_warning` hears what is worth knowing and
+    stops nothing. A context manager; `close` waits for what is in flight. Raises UsageError and
+    ConfigurationError where the settings cannot be used, TypeError for what is none. `flags` stand
+    in place of all of these: what a command line gave.
     """
 
     def __init__(
@@ -60,39 +67,28 @@ class Client:
         region: str | None = None,
         *,
         api_key: str | None = None,
-        endpoint: str | None = None,
-        workspace: str | None = None,
         base_url: str | None = None,
         sandbox: bool = False,
-        size: str | None = None,
-        prompt_extend: bool | None = None,
         output_dir: str | Path | None = None,
-        timeout: float | str | None = None,
-        retries: int | str | None = None,
-        rps: float | str | None = None,
-        environment: Environment | None = None,
+        flags: Flags | None = None,
         on_warning: Callable[[str], None] = lambda _: None,
+        **settings: Any,
     ) -> None:
-        self._flags = Flags(
+        self._flags = flags or Flags(
+            kind=Kind.ARGUMENT,
             region=region,
-            endpoint=endpoint,
-            workspace=workspace,
             base_url=base_url,
-            size=size,
-            prompt_extend=prompt_extend,
             output_dir=output_dir,
-            timeout=timeout,
-            retries=retries,
-            rps=rps,
             sandbox=sandbox or None,
+            **settings,
         )
-        self.settings = resolve(environment or Environment.current(), self._flags)
-        self._api_key = None if api_key is None else _key(api_key)
+        self.settings = resolve(Environment.current(), self._flags)
+        self._api_key = None if api_key is None else Key(api_key.strip())
         self._on_warning = on_warning
         self._opening = threading.Lock()
         self._stack = ExitStack()
         self._ledger: SafeLedger | None = None
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[Key, Pace] = {}
         self._sandbox: Destination | None = None
         self._runs: set[Running] = set()
         self._closed = False
@@ -160,6 +156,70 @@ class Client:
         """Return how many pictures these are and what they cost at list price."""
         return self.plan_all(requests, sweep).estimate
 
+    # -- what was made, and what there is ------------------------------------------------------
+
+    @contextmanager
+    def history(self) -> Iterator[Ledger | None]:
+        """Open the history to look at it; None where nothing was ever made."""
+        from zimage_cli.core.history import opened
+
+        with opened(self.settings.environment) as book:
+            yield book
+
+    @contextmanager
+    def recovery(
+        self, ids: Sequence[int] = (), *, here: bool = False, dry: bool = False
+    ) -> Iterator[Recovery]:
+        """Open what was made and not saved: all that can be had, or what has these ids.
+
+        `here` saves it in this client's folder, and not where each picture was meant to go; `dry`
+        only looks. Raises UsageError for an unknown id.
+        """
+        from zimage_cli.api.wire import Wire
+        from zimage_cli.core.history import opened
+        from zimage_cli.core.recover import Recovery
+        from zimage_cli.core.save import FOLDER
+
+        default = self.settings.output_dir.value / FOLDER
+        warn = None if dry else self._on_warning
+        with (
+            opened(self.settings.environment, warn=warn) as book,
+            Wire(timeout=self.settings.timeout.value) as wire,
+        ):
+            folder = default if here else None
+            yield Recovery(book, wire, ids, folder=folder, default_folder=default)
+
+    def recover(self, ids: Sequence[int] = ()) -> list[Recovered]:
+        """Fetch what was made and not saved; nothing is paid again."""
+        with self.recovery(ids) as recovery:
+            return list(recovery.fetch())
+
+    def ping(self, *, every: bool = False) -> list[Ping]:
+        """Ask this client's region, read-only and free, or `every` one that has a key of its own.
+
+        Raises AuthenticationError where there is no key.
+        """
+        from zimage_cli.core.ping import ping, ping_every
+
+        return ping_every(self.settings) if every else [ping(self.settings)]
+
+    @staticmethod
+    def validate(
+        flags: Flags | None = None,
+        *,
+        request: Callable[[], Asked] | None = None,
+        online: bool = False,
+    ) -> Report:
+        """Check installation and settings, whatever they are worth; a request too, and the service.
+
+        No object is needed: settings that cannot be used are a finding. What `request` raises is
+        one too.
+        """
+        from zimage_cli.core import selfcheck
+
+        flags = flags or Flags(kind=Kind.ARGUMENT)
+        return selfcheck.validate(Environment.current(), flags, request=request, online=online)
+
     # -- plans ---------------------------------------------------------------------------------
 
     def plan(
@@ -190,7 +250,6 @@ class Client:
         name: str | None = None,
         overwrite: bool = False,
         options: Options | None = None,
-        keep_evidence: bool = True,
     ) -> Plan:
         """Return what requests would make, each of them multiplied by `sweep`; nothing is sent.
 
@@ -242,7 +301,6 @@ class Client:
             template.varied(sweep),
             options,
             filename,
-            keep_evidence,
             warnings,
         )
 
@@ -256,7 +314,6 @@ class Client:
         trust_base_url: bool = False,
         fresh: bool = False,
         dry: bool = False,
-        keep_evidence: bool = True,
     ) -> FilePlan:
         """Return what the lines of a file would make, what is done already, and for how much.
 
@@ -283,7 +340,6 @@ class Client:
             folder,
             fresh=fresh,
             dry=dry,
-            keep_evidence=keep_evidence,
         )
         try:
             path = self.settings.environment.ledger_file()
@@ -387,14 +443,14 @@ class Client:
     def _maker(self, plan: Plan | FilePlan, place: Place, wire: Wire) -> Maker:
         """Open what making pictures needs; nothing is sent where nothing can be saved."""
         from zimage_cli.api import retry
-        from zimage_cli.core import evidence
+        from zimage_cli.core.evidence import FOLDER, Evidence
         from zimage_cli.core.job import Maker
 
         settings = plan.settings
         whom = self._destination(settings)
         place.prepare()
         ledger = self._history(wire.sleep)
-        folder = settings.output_dir.value / evidence.FOLDER
+        folder = settings.output_dir.value / FOLDER
         return Maker(
             wire=wire,
             destination=whom,
@@ -402,7 +458,7 @@ class Client:
             place=place,
             policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
             template=plan.template,
-            evidence=folder if plan.keep_evidence else None,
+            evidence=Evidence(folder, whom) if settings.evidence.value else None,
             pace=self._pace(settings, whom),
             sleep=wire.sleep,
         )
@@ -465,25 +521,20 @@ class Client:
             return None
         from zimage_cli.core.pace import Pace
 
+        account = Key(whom.key)
         with self._opening:
-            if whom.key not in self._paces:
+            if account not in self._paces:
                 history = settings.environment.ledger_file()
                 path = history.with_name(PACE_NAME) if history else None
                 pace = Pace(settings.rps.value, key=whom.key, path=path)
                 self._stack.callback(pace.close)
-                self._paces[whom.key] = pace
-            return self._paces[whom.key]
+                self._paces[account] = pace
+            return self._paces[account]
 
 
 _BATCH_HINT = (
     "A batch makes up to 1,000,000 of each line of a file, with the same options: zimage batch FILE"
 )
-
-
-def _key(text: str) -> Any:
-    from zimage_cli.core.keys import Key, check_key
-
-    return Key(check_key(text))
 
 
 def _outcomes(client: Client, plan: Plan, watcher: Watcher) -> Iterator[Outcome]:
@@ -527,7 +578,7 @@ def _outcomes(client: Client, plan: Plan, watcher: Watcher) -> Iterator[Outcome]
                 target.region_name,
                 target.host or "",
                 billed=Billed.NO,
-                reason="not asked for: the run ended before it",
+                reason=f"not asked for: {run.fatal or 'the run was stopped'}",
             )
 
 

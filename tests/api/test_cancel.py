@@ -16,7 +16,8 @@ import pytest
 
 from zimage_cli.api.download import fetch
 from zimage_cli.api.errors import Stopped
-from zimage_cli.api.wire import Wire
+from zimage_cli.api.lines import KEPT, Pool
+from zimage_cli.api.wire import Wire, open_pool
 
 FAR = "https://api.invalid/api/v1"
 BODY = json.dumps(
@@ -287,3 +288,138 @@ def test_a_flood_does_not_outlast_a_cancel(listen: Any, clients: Any, wire: Any,
     threading.Thread(target=lambda: (flooding.wait(20), client.cancel()), daemon=True).start()
     with pytest.raises(Stopped):
         client.generate(wire(root(server)), key)
+
+
+def keeping(png: bytes) -> Callable[[Any], None]:
+    """Give the picture for every request, and keep the connection open for the next."""
+
+    def talk(visit: Any) -> None:
+        visit.sock.settimeout(60)
+        while visit.head():
+            visit.sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(png) + png)
+
+    return talk
+
+
+def get(client: Wire, server: Any) -> None:
+    fetch(client, f"http://127.0.0.1:{server.port}/a.png", io.BytesIO(), loopback=True)
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    with open_pool() as shared:
+        yield shared
+
+
+def test_a_wire_that_shares_its_pool_ends_nothing_of_another(
+    listen: Any, clients: Any, pool: Pool, wire: Any, key: str, start: Any, small_png: bytes
+) -> None:
+    ours, theirs = clients(timeout=60, pool=pool), clients(timeout=60, pool=pool)
+    mute, asked, go = Mute(lambda visit: visit.request()), threading.Event(), threading.Event()
+
+    def talk(visit: Any) -> None:
+        visit.sock.settimeout(60)
+        visit.request()
+        asked.set()
+        assert go.wait(60)
+        visit.answer(BODY)
+
+    call = start(ours.generate, wire(root(listen(mute))), key)
+    other = start(theirs.generate, wire(root(listen(talk))), key)
+    asleep = start(theirs.sleep, 60)
+    assert asked.wait(SOON)
+    ends(ours, call, mute)
+    assert not theirs.cancelled
+    assert not other.done()
+    go.set()
+    assert other.result(SOON).image_url == "https://a.invalid/b.png"
+    # Nor is anything ended that begins later.
+    get(theirs, listen(keeping(small_png)))
+    assert not asleep.done()
+    theirs.cancel()
+    with pytest.raises(Stopped):
+        asleep.result(SOON)
+
+
+def test_the_next_run_takes_the_connections_of_the_one_before(
+    listen: Any, pool: Pool, small_png: bytes
+) -> None:
+    server = listen(keeping(small_png))
+    for _ in range(3):
+        with Wire(timeout=60, pool=pool) as one:
+            get(one, server)
+            get(one, server)
+    assert server.count == 1
+    pool.close()
+    assert wait_until(lambda: ended(server.visits[0]))
+    with Wire(timeout=60, pool=pool) as one:
+        # A pool that is closed keeps nothing.
+        get(one, server)
+    assert server.count == 2
+    assert wait_until(lambda: ended(server.visits[1]))
+
+
+def test_a_wide_run_leaves_a_pool_no_more_than_it_keeps(
+    listen: Any, pool: Pool, small_png: bytes
+) -> None:
+    width, together = KEPT + 6, threading.Barrier(KEPT + 6)
+
+    def talk(visit: Any) -> None:
+        visit.sock.settimeout(60)
+        visit.head()
+        together.wait(60)
+        visit.sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(small_png) + small_png)
+        visit.drain()
+
+    server = listen(talk)
+    with Wire(timeout=60, pool=pool, connections=width) as one:
+        with ThreadPoolExecutor(width) as threads:
+            for call in [threads.submit(get, one, server) for _ in range(width)]:
+                call.result(60)
+        assert not [visit for visit in server.visits if ended(visit)]
+    assert wait_until(lambda: sum(ended(visit) for visit in server.visits) == 6)
+
+
+def test_what_a_cancel_has_shut_is_not_used_again(
+    listen: Any, pool: Pool, small_png: bytes
+) -> None:
+    server, cancelled, failed = listen(keeping(small_png)), list[int](), list[Exception]()
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            with Wire(timeout=60, pool=pool) as one:
+                waker = threading.Timer(0.005, one.cancel)
+                waker.start()
+                try:
+                    while True:
+                        get(one, server)
+                except Stopped:
+                    cancelled.append(1)
+                except Exception as error:  # noqa: BLE001
+                    failed.append(error)
+                waker.join()
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    with Wire(timeout=60, pool=pool) as steady:
+        for _ in range(60):
+            get(steady, server)
+    done.set()
+    for thread in asking:
+        thread.join(60)
+    assert failed == []
+    assert cancelled
+
+
+def ended(visit: Any) -> bool:
+    """Tell whether the visitor has closed its side: then the listener has closed its own."""
+    return bool(visit.sock.fileno() < 0)
+
+
+def wait_until(holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 60
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.01)
+    return holds()

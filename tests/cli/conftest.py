@@ -67,9 +67,15 @@ class Service:
         return self.work / "output" / "ai-image-zimage-turbo" / "images"
 
     @property
-    def evidence(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[dict[str, Any]]:
+        """What the evidence says, a document a run."""
         folder = self.work / "output" / "aliyun-zimage-turbo"
         return [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+
+    @property
+    def evidence(self) -> list[dict[str, Any]]:
+        """What the evidence says of every picture."""
+        return [picture for run in self.runs for picture in run["pictures"]]
 
     def pictures(self) -> list[Path]:
         """Return every file in the pictures' folder, hidden ones too."""

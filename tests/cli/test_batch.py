@@ -44,7 +44,13 @@ def kites(count: int) -> list[str]:
 
 
 def stream(result: Any) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in result.stdout.splitlines()]
+    """Return the objects that tell of a line each; the last one, the summary, agrees with them."""
+    *records, summary = [json.loads(line) for line in result.stdout.splitlines()]
+    assert summary["type"] == "summary"
+    found = statuses(records)
+    names = ("saved", "refused", "failed", "made", "lost", "skipped")
+    assert {name: summary[name] for name in names if summary[name]} == found
+    return records
 
 
 def statuses(records: list[dict[str, Any]]) -> Counter[str]:
@@ -60,9 +66,9 @@ def pngs(folder: Path) -> set[str]:
 
 def test_every_line_becomes_a_picture(service: Any, write: Any, work: Path) -> None:
     result = service("batch", write(*kites(5)), "-o", "out", *FAST)
-    assert result.stdout == ""
     assert "5 saved" in result.stderr
-    assert len(pngs(work / "out")) == 5
+    assert {line.removeprefix("out/") for line in result.lines} == pngs(work / "out")
+    assert len(result.lines) == 5
     assert sorted(bill.prompt for bill in service.books.billed) == sorted(kites(5))
 
 
@@ -74,28 +80,38 @@ def test_the_stream_is_an_object_a_line_and_nothing_else(service: Any, write: An
     records = stream(result)
     assert [(record["line"], record["status"]) for record in records] == [
         (1, "saved"),
-        (2, "failed"),
+        (2, "refused"),
         (3, "lost"),
         (4, "saved"),
     ]
-    assert set(records[0]) == {
-        *("image_url", "width", "height", "prompt", "rewritten_prompt", "reasoning", "request_id"),
-        *("path", "seed", "size", "prompt_extend", "region", "endpoint", "bytes", "sha256"),
-        *("cost", "elapsed_seconds", "attempts", "line", "status"),
+    whole = {
+        *("line", "job", "status", "prompt", "seed", "size", "prompt_extend", "region", "endpoint"),
+        *("path", "history_id", "request_id", "cost", "elapsed_seconds", "attempts", "billed"),
     }
-    assert set(records[1]) == {
-        *("type", "code", "message", "hint", "http_status", "request_id", "prompt"),
-        *("line", "status", "seed"),
+    assert set(records[0]) == whole | {
+        *("image_url", "width", "height", "rewritten_prompt", "reasoning"),
+        *("evidence_path", "bytes", "sha256"),
     }
+    assert set(records[1]) == whole | {
+        *("type", "code", "message", "hint", "field", "value", "allowed", "nearest"),
+        *("retryable", "http_status"),
+    }
+    assert [record["billed"] for record in records] == ["yes", "no", "maybe", "yes"]
+    assert [record["attempts"] for record in records] == [1, 1, 1, 1]
+    assert [record["history_id"] for record in records] == [1, 2, 3, 4]
     assert Path(records[0]["path"]).is_file()
     assert (records[1]["type"], records[1]["code"]) == ("refused", "DataInspectionFailed")
     assert (records[2]["type"], records[2]["prompt"]) == ("lost", "kite 3")
     # Skipped ones too.
     again = stream(service(*args, status=9))
     assert statuses(again) == {"skipped": 4}
+    for before, now in zip(records, sorted(again, key=lambda one: one["line"]), strict=True):
+        assert whole <= set(now)
+        same = whole - {"status", "elapsed_seconds"}
+        assert {name: now[name] for name in same} == {name: before[name] for name in same}
     assert {record["line"]: record["reason"] for record in again} == {
         1: "saved before",
-        2: "failed before: --retry-failed",
+        2: "refused before: --retry-failed",
         3: "lost before, may be billed: --retry-lost",
         4: "saved before",
     }
@@ -105,20 +121,22 @@ def test_the_stream_is_an_object_a_line_and_nothing_else(service: Any, write: An
     "spoil",
     [("--concurrency", "0"), ("--shard", "3/2"), ("--input-format", "xml"), ("--nonsense",)],
 )
-def test_the_stream_stays_empty_where_nothing_can_begin(
+def test_the_stream_is_its_summary_where_nothing_can_begin(
     spoil: tuple[str, ...], service: Any, write: Any
 ) -> None:
     result = service("batch", write("a"), "--json", *spoil, *FAST, status=2)
-    assert result.stdout == ""
+    (document,) = [json.loads(line) for line in result.lines]
+    assert (document["type"], document["status"]) == ("summary", "error")
+    assert [error["type"] for error in document["errors"]] == ["usage"]
     assert "error:" in result.stderr
 
 
 def test_quiet_says_nothing_where_all_is_well(service: Any, write: Any) -> None:
     args = ("batch", write(*kites(3)), "-o", "out", "--quiet", *FAST)
     result = service(*args)
-    assert (result.stdout, result.stderr) == ("", "")
+    assert result.stderr == ""
     result = service(*args)
-    assert (result.stdout, result.stderr) == ("", "")
+    assert result.stderr == ""
 
 
 def test_quiet_still_says_what_failed(service: Any, write: Any) -> None:
@@ -134,9 +152,9 @@ def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, writ
     args = ("batch", file, "-o", "out", "-j", "1", "--retries", "0", *FAST)
     result = service(*args, status=9)
     lines = result.stderr.splitlines()
-    summary = lines[lines.index("3 saved, 16 failed, 1 lost") :]
-    assert summary == [
-        "3 saved, 16 failed, 1 lost",
+    head = "3 saved, 14 refused, 1 failed, 1 paid and not saved, 1 lost"
+    assert lines[lines.index(head) :] == [
+        head,
         "  DataInspectionFailed: 14 (lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 2 more)",
         "  lost: 1 (line 15)",
         "  InvalidParameter: 1 (line 16)",
@@ -152,7 +170,8 @@ def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, writ
     again = service(*args, "--json", status=9)
     assert statuses(stream(again)) == {"skipped": 19, "saved": 1}
     assert service.books.post_count == 20
-    assert "failed before, left: 15 (lines 1, 2" in again.stderr
+    assert "refused before, left: 14 (lines 1, 2" in again.stderr
+    assert "failed before, left: 1 (line 16)" in again.stderr
     assert "lost before, left: 1 (line 15)" in again.stderr
     failed = service(*args, "--json", "--retry-failed", status=9)
     assert statuses(stream(failed)) == {"skipped": 5, "saved": 15}
@@ -248,7 +267,9 @@ def test_faults_everywhere_and_the_books_agree(serve: Any, write: Any, work: Pat
     assert sorted(record["line"] for record in records) == list(range(1, lines + 1))
     assert found.total() == lines
     assert 500 < found["saved"] < 900
-    assert found["failed"] > 100
+    assert found["refused"] > 30
+    assert found["failed"] > 10
+    assert found["made"] > 30
     assert found["lost"] > 30
 
     # Stream, journal, folder, ledger and books say the same.
@@ -356,7 +377,7 @@ def test_max_cost_refuses_to_start(zimage: Any, service: Any, write: Any, work: 
     file = write(*kites(20))
     args = ("batch", file, "-o", "out", "--yes")
     result = zimage(*args, "--max-cost", "1.99", env=NOWHERE, status=2)
-    assert "CNY 2.00, is over --max-cost 1.99. Nothing was sent." in result.stderr
+    assert "20 pictures at CNY 2.00 are over --max-cost 1.99. Nothing was sent." in result.stderr
     assert not (work / "out" / "results.jsonl").exists()
     for bad in ("", "x", "-1", "nan", "inf", "5 CNY"):
         zimage(*args, f"--max-cost={bad}", env=NOWHERE, status=2)
@@ -500,7 +521,7 @@ def test_a_sweep_over_a_file(service: Any, write: Any) -> None:
     file = write("a {red|blue} kite", "a plain kite")
     result = service(
         *("batch", file, "-o", "out", "--expand", "--sizes", "512*512,1:1", "--seeds", "1-2"),
-        *("--count", "1", "--json", *FAST),
+        *("--count", "1", "--json", "--rps", "0"),
     )
     records = stream(result)
     assert len(records) == 12
@@ -525,7 +546,8 @@ def test_the_sandbox_of_its_own_needs_no_key(zimage: Any, write: Any, work: Path
     result = zimage("batch", write(*kites(3)), "--sandbox", "-o", "out", "--size", "512*512")
     assert "free, sandbox" in result.stderr
     assert len(pngs(work / "out")) == 3
-    assert len(list((work / "output" / "aliyun-zimage-turbo").glob("*.json"))) == 3
+    (evidence,) = (work / "output" / "aliyun-zimage-turbo").glob("*.json")
+    assert len(json.loads(evidence.read_bytes())["pictures"]) == 3
 
 
 # -- two at once ---------------------------------------------------------------------------------
@@ -603,7 +625,7 @@ def test_ten_thousand_saved_lines_are_not_worked_through_again(
 
 
 def _pretend_saved(folder: Path, file: str) -> None:
-    from zimage_cli.core.batch.plan import Defaults, Item, Planner
+    from zimage_cli.core.batch.plan import Defaults, Invalid, Planner
     from zimage_cli.core.batch.source import open_source
     from zimage_cli.core.names import NameTemplate
 
@@ -611,9 +633,9 @@ def _pretend_saved(folder: Path, file: str) -> None:
     (record,) = (json.loads(line) for line in (folder / "results.jsonl").read_bytes().splitlines())
     with open_source(file, None) as source, (folder / "results.jsonl").open("a") as journal:
         for item in planner.plan(source):
-            assert isinstance(item, Item)
+            assert not isinstance(item, Invalid)
             name = f"{item.number}.png"
-            if item.job != record["job"]:
+            if item.id != record["job"]:
                 (folder / name).write_bytes(b"")
-                line = {**record, "line": item.line, "job": item.job, "file": name}
+                line = {**record, "line": item.line, "job": item.id, "file": name}
                 journal.write(json.dumps(line) + "\n")

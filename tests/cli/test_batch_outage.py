@@ -186,7 +186,7 @@ def test_lines_that_once_failed_so_are_new(road: Any, prompts: Any, work: Path) 
     journal = work / "out" / "results.jsonl"
     records = [json.loads(line) for line in journal.read_bytes().splitlines()]
     for record in records[:2]:
-        record |= {"type": "connection", "code": None}
+        record |= {"status": "failed", "type": "connection", "code": None}
     journal.write_text("".join(json.dumps(record) + "\n" for record in records))
     for name in (".db", ".db-wal", ".db-shm"):
         next(service.home.rglob(f"history{name}"), journal.with_name("none")).unlink(True)

@@ -83,7 +83,7 @@ def test_few_threads_are_enough(megabytes: int, threads: int, serve: Any, work: 
     service = serve(latency=0.02)
     status, text = limited(service, "RLIMIT_AS", megabytes << 20, work, stack=512 << 20)
     assert status == 0, text
-    assert "lines are made" in text
+    assert "pictures are made" in text
     assert "no more threads can be started" in text
     assert rows(service) == {"saved": LINES}
     assert service.books.peak_in_flight <= threads
@@ -93,7 +93,7 @@ def test_without_a_thread_nothing_is_sent(serve: Any, work: Path) -> None:
     service = serve()
     status, text = limited(service, "RLIMIT_AS", 500 << 20, work, stack=512 << 20)
     assert status == 2, text
-    assert "starts no thread" in text
+    assert "no more threads" in text
     assert "Nothing was sent." in text
     assert service.books.post_count == 0
     assert service.history() == []

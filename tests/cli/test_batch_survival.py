@@ -391,7 +391,7 @@ def test_lines_lost_to_a_kill_are_told_once_and_listed(
         run.kill()
         run.communicate()
     told = service(*args, status=9)
-    records = [json.loads(line) for line in told.lines]
+    *records, _ = [json.loads(line) for line in told.lines]
     assert [record["status"] for record in records] == ["lost"] * 3
     assert all(record["type"] == "lost" and record["message"] for record in records)
     assert "3 lost" in told.stderr
@@ -399,7 +399,7 @@ def test_lines_lost_to_a_kill_are_told_once_and_listed(
     assert "--retry-lost" in told.stderr
     assert [record["status"] for record in final_records(work / "out").values()] == ["lost"] * 3
     again = service(*args, status=9)
-    assert [json.loads(line)["status"] for line in again.lines] == ["skipped"] * 3
+    assert [json.loads(line)["status"] for line in again.lines[:-1]] == ["skipped"] * 3
     assert "lost before, left: 3 (lines 1, 2, 3)" in again.stderr
     assert service.books.post_count == 3
 

@@ -63,13 +63,13 @@ def test_the_bar_moves_and_the_screen_is_left_clean(
     assert len(done) >= 4
     assert done == sorted(done)
     assert shown(screen, RATE)
-    assert shown(screen, re.compile("1 failed"))
-    assert shown(screen, re.compile(r"line \d: failed: Content"))
+    assert shown(screen, re.compile("1 refused"))
+    assert shown(screen, re.compile(r"line \d: refused: Content"))
     assert shown(screen, re.compile(r"line \d+: out/2"))
     assert all(len(line) <= columns for frame in screen.frames for line in frame)
     # Nothing of the show is left, and the cursor is back.
     assert not BAR.search(screen.text)
-    assert "15 saved, 1 failed" in screen.text
+    assert "15 saved, 1 refused" in screen.text
     assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
     table = [line.split() for line in screen.lines[:3]]
     assert table == [["lines", "16"], ["pictures", "16"], ["to", "make", "16"]]
@@ -171,5 +171,6 @@ def test_records_on_the_same_terminal_are_not_torn(serve: Any, terminal: Any, pr
     )
     assert screen.end() == 0
     records = [json.loads(line) for line in screen.lines if line.startswith("{")]
+    assert records.pop()["type"] == "summary"
     assert sorted(record["line"] for record in records) == [1, 2, 3, 4, 5, 6]
     assert HIDE not in screen.raw

@@ -17,6 +17,7 @@ from zimage_cli.cli.completion import SCRIPTS  # noqa: E402
 from zimage_cli.cli.completion.model import Command, read_tree  # noqa: E402
 from zimage_cli.cli.completion.render import render  # noqa: E402
 from zimage_cli.core import sizes  # noqa: E402
+from zimage_cli.core.setting_table import NAMES  # noqa: E402
 
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 SECONDS = 30
@@ -56,9 +57,6 @@ def things(work: Path) -> Path:
 # One table for all shells: a line, and all that is offered for its last word.
 
 REGIONS = ["beijing", "singapore", "cn-beijing", "ap-southeast-1", "sandbox"]
-SETTINGS = (
-    "region endpoint workspace base_url key size prompt_extend output_dir timeout retries rps"
-)
 HELP = ["--help", "-h"]
 
 
@@ -118,9 +116,9 @@ OFFERS: list[tuple[str, list[str]]] = [
     ("zimage regions ping --json ", REGIONS),
     ("zimage config set-region ap", ["ap-southeast-1"]),
     ("zimage config set-key --region ", REGIONS[:-1]),
-    ("zimage config get ", SETTINGS.split()),
+    ("zimage config get ", [*NAMES]),
     ("zimage config get --h", ["--help"]),
-    ("zimage config set ", [name for name in SETTINGS.split() if name != "key"]),
+    ("zimage config set ", [name for name in NAMES if name != "key"]),
     ("zimage config unset re", ["region", "retries"]),
     ("zimage config set prompt_extend ", ["true", "false"]),
     ("zimage config set region s", ["singapore", "sandbox"]),

@@ -14,6 +14,8 @@ from typing import Any
 import pexpect
 import pytest
 
+from zimage_cli.core.setting_table import TABLE
+
 KEY = "sk-0123456789abcdef0123456789abcdef"
 OTHER = "sk-fedcba9876543210fedcba9876543210"
 BEIJING = "https://dashscope.aliyuncs.com/api/v1"
@@ -48,6 +50,7 @@ output_dir      output                                  default
 timeout         330                                     default
 retries         4                                       default
 rps             2                                       default
+evidence        true                                    default
 """
 
 
@@ -170,6 +173,7 @@ def test_without_any_home_reading_works_and_writing_says_why(zimage: Any, tmp_pa
         ("timeout", "1.5", 1.5),
         ("retries", "0", 0),
         ("rps", "0", 0),
+        ("evidence", "off", False),
     ],
 )
 def test_set_stores_what_the_flag_would_use(
@@ -253,6 +257,13 @@ def test_unset(zimage: Any, config_file: Path) -> None:
     assert "size was not in" in run.stderr
 
 
+def test_what_is_emptied_leaves_nothing_behind(zimage: Any, config_file: Path) -> None:
+    zimage("config", "set", "size", "1:1")
+    assert list(config_file.parent.iterdir()) == [config_file]
+    zimage("config", "unset", "size")
+    assert list(config_file.parent.iterdir()) == []
+
+
 def test_unset_repairs_a_file_with_a_name_that_is_no_setting(
     zimage: Any, config_file: Path
 ) -> None:
@@ -312,6 +323,46 @@ def test_set_region_says_what_it_resolves_to(zimage: Any, config_file: Path) -> 
     ]
 
 
+GATEWAY = {"DASHSCOPE_BASE_URL": "https://gateway.example"}
+OUTRANKED = (
+    "calls go to https://gateway.example/api/v1 (environment DASHSCOPE_BASE_URL), "
+    "and not to the region singapore (config file)"
+)
+
+
+@pytest.mark.parametrize("command", [("set-region",), ("set", "region")])
+def test_a_region_that_a_variable_outranks_is_stored_with_a_warning(
+    command: tuple[str, ...], zimage: Any, config_file: Path
+) -> None:
+    run = zimage("config", *command, "singapore", env=GATEWAY)
+    assert f"warning: {OUTRANKED}\n" in run.stderr
+    assert stored(config_file) == {"region": "singapore"}
+
+
+def test_whoever_shows_the_settings_says_that_a_variable_outranks_the_region(
+    zimage: Any, config_file: Path
+) -> None:
+    write(config_file, 'region = "singapore"\n')
+    run = zimage("config", "show", "--json", env=GATEWAY)
+    assert run.json["warnings"] == [OUTRANKED]
+    assert f"warning: {OUTRANKED}\n" in run.stderr
+    checks = zimage("validate", "--json", env=GATEWAY).json["checks"]
+    assert OUTRANKED in next(check["detail"] for check in checks if check["name"] == "config")
+    run = zimage("generate", "a fox", "--dry-run", env={**GATEWAY, "DASHSCOPE_API_KEY": KEY})
+    assert OUTRANKED in run.stderr
+
+
+def test_a_region_flag_beside_a_variable_of_no_region_names_the_ways_out(zimage: Any) -> None:
+    args = ("generate", "a fox", "--dry-run", "--region", "singapore")
+    run = zimage(*args, env=GATEWAY, status=2)
+    for words in ("--region singapore", "https://gateway.example", "--endpoint shared",
+                  "--base-url", "unset DASHSCOPE_BASE_URL"):  # fmt: skip
+        assert words in run.stderr
+    assert "https://dashscope-intl.aliyuncs.com/" in (
+        zimage(*args, "--endpoint", "shared", env=GATEWAY).stdout
+    )
+
+
 def test_set_workspace_by_region(zimage: Any, config_file: Path) -> None:
     zimage("config", "set-workspace", "llm-s", "--region", "ap-southeast-1")
     run = zimage("config", "set-workspace", "llm-b")
@@ -322,7 +373,7 @@ def test_set_workspace_by_region(zimage: Any, config_file: Path) -> None:
     zimage("config", "unset", "workspace")
     assert stored(config_file) == {"workspaces": {"singapore": "llm-s"}}
     zimage("config", "unset", "workspace", "-r", "singapore")
-    assert stored(config_file) == {}
+    assert not config_file.exists()
 
 
 def test_set_workspace_needs_a_real_region(zimage: Any) -> None:
@@ -395,7 +446,7 @@ def test_unset_key(zimage: Any, config_file: Path) -> None:
     assert "key of beijing was not in" in run.stderr
     run = zimage("config", "unset-key")
     assert "key of singapore removed from" in run.stderr
-    assert stored(config_file) == {}
+    assert not config_file.exists()
 
 
 @POSIX
@@ -507,7 +558,7 @@ def test_the_template_is_a_valid_file_when_all_of_it_is_switched_on(
         "path.write_text('\\n'.join(lines))\n"
     )
     zimage("config", "edit", env={"EDITOR": editor(code)})
-    assert len(stored(config_file)) == 9
+    assert {*stored(config_file)} == {*TABLE} - {"workspace", "base_url"} | {"workspaces"}
 
 
 @pytest.mark.parametrize(
@@ -715,6 +766,15 @@ def test_every_help_has_examples_and_fits(command: str, zimage: Any) -> None:
     assert max(map(len, run.lines)) <= 80
 
 
+def test_the_help_of_every_setting_s_option_is_the_table_s(zimage: Any) -> None:
+    helps = [zimage(command, "--help").stdout for command in ("generate", "batch")]
+    text = " ".join(" ".join(helps).replace("\u2502", " ").split())
+    for one in TABLE.values():
+        for flag in one.flags[0].split("/"):
+            assert flag in text
+        assert " ".join(one.help.split()) in text
+
+
 def test_output_in_locale_c(zimage: Any, config_file: Path) -> None:
     write(config_file, 'output_dir = "图"\n')
     env = {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
@@ -725,7 +785,7 @@ def test_output_in_locale_c(zimage: Any, config_file: Path) -> None:
 def test_a_lock_of_a_dead_process_does_not_block(zimage: Any, config_file: Path) -> None:
     holder = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from zimage_cli.core.config_file import locked\n"
+        "from zimage_cli.core.config_change import locked\n"
         "with locked(Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n    time.sleep(60)\n"
     )

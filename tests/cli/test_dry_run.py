@@ -103,7 +103,7 @@ def test_the_curl_command_sends_the_same(service: Any, shell: str) -> None:
 def test_json(zimage: Any) -> None:
     run = zimage("generate", "a fox", "-n", "2", "--seed", "7", "--dry-run", "--json")
     document = run.json
-    assert list(document) == ["schema", "status", "requests", "cost"]
+    assert list(document) == ["schema", "status", "pictures", "requests", "cost", "errors"]
     assert document["status"] == "dry-run"
     assert document["cost"] == {"amount": "0.20", "currency": "CNY"}
     assert [request["cost"]["amount"] for request in document["requests"]] == ["0.10", "0.10"]

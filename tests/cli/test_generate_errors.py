@@ -108,11 +108,11 @@ def test_an_error_code(unpaced: None, service: Any, code: str) -> None:
     assert service.pictures() == []
     assert service.books.billed_count == 0
     (row,) = service.history()
-    assert row["status"] == "failed"
+    assert row["status"] == ("refused" if kind == "refused" else "failed")
     assert row["attempts"] == len(posts)
     assert row["image_url"] is None
     (evidence,) = service.evidence
-    assert evidence["status"] == "failed"
+    assert evidence["status"] == row["status"]
     assert evidence["error"]["code"] == code
     assert evidence["request_id"] == posts[-1].request_id
     assert evidence["picture"] is None

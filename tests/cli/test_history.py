@@ -42,11 +42,20 @@ def age(home: Path, hours: float, *rows: int) -> None:
 def test_on_a_fresh_machine(zimage: Any, home: Path) -> None:
     run = zimage("history", "list")
     assert (run.stdout, run.stderr) == ("", "Nothing has been made yet.\n")
-    assert zimage("history", "list", "--json").json == {"schema": 1, "entries": []}
-    run = zimage("history", "show", "1", status=2)
+    assert zimage("history", "list", "--json").json == {
+        "schema": 1,
+        "status": "ok",
+        "entries": [],
+        "errors": [],
+    }
+    run = zimage("history", "show", "1", "--json", status=2)
     assert run.stderr == (
         "error: there is no 1 in the history\n  next: See what is there: zimage history list\n"
     )
+    assert list(run.json) == ["schema", "status", "entry", "errors"]
+    (error,) = run.json["errors"]
+    assert run.json["entry"] is None
+    assert (error["type"], error["field"], error["value"]) == ("usage", "ID", 1)
     run = zimage("history", "recover")
     assert "Nothing to recover" in run.stderr
     # Looking makes nothing.
@@ -55,13 +64,15 @@ def test_on_a_fresh_machine(zimage: Any, home: Path) -> None:
 
 def test_list_is_newest_first(unpaced: None, service: Any) -> None:
     service.script("ok", "DataInspectionFailed", "reset", "picture-expired")
-    service.generate("first", "-n", "2", "--seed", "1", status=4)
-    service.generate("second  with\nlines", "-n", "2", "--seed", "3", status=6)
+    for status in (0, 4):
+        service.generate("first", status=status)
+    for status in (6, 8):
+        service.generate("second  with\nlines", status=status)
     run = service("history", "list")
     assert run.stderr == ""
     assert run.lines[0].split() == ["id", "when", "status", "size", "prompt"]
     found = [(line.split()[0], line.split()[3]) for line in run.lines[2:]]
-    assert found == [("4", "made"), ("3", "lost"), ("2", "failed"), ("1", "saved")]
+    assert found == [("4", "made"), ("3", "lost"), ("2", "refused"), ("1", "saved")]
     assert "second with lines" in run.lines[2]
     assert len(service("history", "list", "--limit", "2").lines) == 4
     document = service("history", "list", "--json", "-l", "1").json
@@ -90,11 +101,31 @@ def test_show(service: Any) -> None:
         service("history", "show", value, status=2)
 
 
+def test_what_show_says_is_a_request(unpaced: None, service: Any) -> None:
+    made = service.generate("a fox\nin the snow", "--seed", "7", "--prompt-extend", "--json")
+    shown = service("history", "show", "1", "--json")
+    (image,) = made.json["images"]
+    for document in (shown.stdout, json.dumps(shown.json["entry"]), made.stdout, json.dumps(image)):
+        run = service("generate", "--file", "-", "--json", stdin=document)
+        (again,) = run.json["images"]
+        for name in ("prompt", "size", "seed", "prompt_extend", "sha256"):
+            assert again[name] == image[name]
+        run = service("validate", "--file", "-", "--json", stdin=document)
+        assert run.json["checks"][-1]["detail"] == "512*512, seed 7, prompt_extend"
+    # An option wins, and where the picture was made does not count.
+    run = service("generate", "--request", shown.stdout, "--seed", "8", "--sandbox", "--json")
+    assert (run.json["images"][0]["seed"], run.json["images"][0]["region"]) == (8, "sandbox")
+    failed = service("history", "show", "999", "--json", status=2)
+    assert (failed.json["entry"], failed.json["status"]) == (None, "error")
+    run = service("generate", "--file", "-", "--json", stdin=failed.stdout, status=2)
+    assert "speaks of 0 pictures" in run.json["errors"][0]["message"]
+
+
 def test_show_a_failure(service: Any) -> None:
     service.script("IPInfringementSuspect")
     service.generate("a fox", status=4)
     run = service("history", "show", "1")
-    assert "status            failed: not made, not billed\n" in run.stdout
+    assert "status            refused: by content moderation, not billed\n" in run.stdout
     assert "suspected of being involved in IP infringement. (IPInfringementSuspect)" in run.stdout
     error = service("history", "show", "1", "--json").json["entry"]["error"]
     assert error["code"] == "IPInfringementSuspect"
@@ -103,7 +134,8 @@ def test_show_a_failure(service: Any) -> None:
 
 def test_recover_lists_saves_and_skips(unpaced: None, service: Any, home: Path) -> None:
     service.script(*[Fault("picture-expired", count=1)] * 3)
-    service.generate("a fox", "--seed", "1", "-n", "3", "-o", "foxes/", status=8)
+    for seed in "123":
+        service.generate("a fox", "--seed", seed, "-o", "foxes/", status=8)
     age(home, 24.5, 2)
     run = service("history", "recover", "--dry-run")
     assert run.stdout == ""
@@ -147,6 +179,7 @@ def test_recover_that_fails_again(service: Any, files: Any) -> None:
     service.script("picture-expired")
     service.generate("a fox", "-o", "fox.png", status=8)
     run = service("history", "recover", "--json", status=8)
+    assert list(run.json) == ["schema", "status", "pictures", "errors"]
     assert run.json["status"] == "error"
     (picture,) = run.json["pictures"]
     assert (picture["path"], picture["state"]) == (None, "ready")
@@ -459,3 +492,33 @@ def test_ctrl_c_leaves_no_claim_and_no_half_picture(unpaced: None, serve: Any, p
     assert not list((service.work / "foxes").iterdir())
     assert [row["claim"] for row in service.history()] == [None, None]
     assert len(service("history", "recover").lines) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_tells_what_was_recovered_until_then(unpaced: None, serve: Any, png: bytes) -> None:
+    service = serve(bandwidth=len(png) // 3)
+    unsaved(service, 2)
+    process = service.popen("history", "recover", "--json")
+    # The first one is saved when the second is asked for.
+    assert service.books.wait_for(lambda books: len(books.pictures) == 4, timeout=30)
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    document = json.loads(stdout)
+    assert list(document) == ["schema", "status", "pictures", "errors"]
+    assert document["status"] == "partial"
+    assert [(each["id"], each["state"]) for each in document["pictures"]] == [(1, "recovered")]
+    assert [error["type"] for error in document["errors"]] == ["interrupted"]
+
+
+def test_recover_says_what_was_saved_and_what_was_not(unpaced: None, service: Any) -> None:
+    unsaved(service, 2)
+    assert service("history", "recover", "--dry-run", "--json").json["status"] == "dry-run"
+    service.script(Fault("picture-expired", times=1))
+    service.generate("a fox", "--seed", "9", "-o", "foxes/", status=8)
+    run = service("history", "recover", "--json", status=8)
+    assert run.json["status"] == "partial"
+    states = [picture["state"] for picture in run.json["pictures"]]
+    assert states == ["recovered", "recovered", "ready"]
+    assert run.json["errors"] == run.json["pictures"][2]["errors"]
+    assert run.json["errors"][0]["prompt"] == "a fox"

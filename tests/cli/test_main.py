@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import zimage_cli
+from zimage_cli.cli.main import app
+from zimage_cli.core.advice import EXIT_STATUSES
 
 COMMANDS = ["generate", "validate", "config", "regions", "sizes", "history", "sandbox"]
 HELPS = [
@@ -106,18 +111,86 @@ def test_usage_errors_as_json(zimage: Any) -> None:
     assert "--nonsense" in error["message"]
 
 
+def test_every_command_with_json_has_a_document_of_its_own(zimage: Any) -> None:
+    found = {}
+    for path, command in leaves(typer.main.get_command(app)):
+        takes_json = any("--json" in param.opts for param in command.params)
+        # That one logs in JSON lines, and prints no document.
+        assert (command.document is not None) is (takes_json and path != ("sandbox", "serve")), path
+        if command.document is not None:
+            run = zimage(*path, "--json", "--nonsense", status=2)
+            assert list(run.json) == ["schema", "status", *command.document, "errors"]
+            assert (run.json["schema"], run.json["status"]) == (1, "error")
+            assert {key: run.json[key] for key in command.document} == command.document
+            assert "--nonsense" in run.json["errors"][0]["message"]
+            found[path] = run.json
+    assert {("generate",), ("batch",), ("history", "show"), ("config", "show")} < set(found)
+    assert found["batch",]["type"] == "summary"
+    assert found["history", "show"]["entry"] is None
+
+
+@pytest.mark.parametrize(
+    ("args", "promised"),
+    [
+        (("generate", "a", "--json", "--size"), True),
+        (("generate", "--siez", "1:1", "a", "--json"), True),
+        (("history", "show", "x", "--json"), True),
+        (("history", "show", "999", "--json"), True),
+        (("generate", "a", "--nonsense", "--name", "--json"), False),
+        (("generate", "--nonsense", "--", "--json"), False),
+        (("generate", "a", "--seed", "1", "--no-seed", "--name", "--json"), False),
+        (("sizes", "x"), False),
+        (("nonsense", "--json"), False),
+        (("sandbox", "serve", "--json", "--nonsense"), False),
+    ],
+)
+def test_json_is_promised_by_the_option_alone(
+    zimage: Any, args: tuple[str, ...], promised: bool
+) -> None:
+    run = zimage(*args, status=2)
+    assert bool(run.stdout) is promised
+    if promised:
+        assert run.json["status"] == "error"
+
+
+def test_help_says_what_the_exit_statuses_mean(zimage: Any) -> None:
+    whole = statuses(zimage("--help").stdout)
+    assert whole == EXIT_STATUSES
+    for path, command in leaves(typer.main.get_command(app)):
+        shown = statuses(zimage(*path, "--help").stdout)
+        assert {0, 2} <= set(shown) < set(whole), path
+        assert shown == {status: whole[status] for status in command.statuses}
+    assert 9 in statuses(zimage("batch", "--help").stdout)
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every command that is no group, and its path."""
+    if not hasattr(command, "list_commands"):
+        yield path, command
+        return
+    for name in command.list_commands(typer.Context(command)):
+        yield from leaves(command.get_command(typer.Context(command), name), (*path, name))
+
+
+def statuses(text: str) -> dict[int, str]:
+    """Return what a help says of exit statuses."""
+    section = text.partition("Exit status:\n")[2].partition("\n\n")[0]
+    rows = [line.split(maxsplit=1) for line in section.splitlines()]
+    return {int(status): words for status, words in rows}
+
+
 def test_an_unknown_exception_is_said_to_be_a_bug(zimage: Any) -> None:
     # An import that breaks is as unknown as anything can be.
     program = """
 import sys
-sys.modules["zimage_cli.core.sizes"] = None
+sys.modules["zimage_cli.core.prices"] = None
 sys.argv = ["zimage", *sys.argv[1:]]
 from zimage_cli.__main__ import run
 run()
 """
     for debug in ("", "1"):
         done = subprocess.run(
-            [sys.executable, "-c", program, "sizes", "--json"],
+            [sys.executable, "-c", program, "regions", "list", "--json"],
             env=zimage.environment({"ZIMAGE_DEBUG": debug}),
             capture_output=True,
             text=True,
@@ -127,7 +200,8 @@ run()
         assert "error: this is a bug in zimage: " in done.stderr
         assert "ZIMAGE_DEBUG=1" in done.stderr
         assert ("Traceback" in done.stderr) is (debug == "1")
-        assert '"type": "bug"' in done.stdout
+        document = json.loads(done.stdout)
+        assert (document["regions"], document["errors"][0]["type"]) == ([], "bug")
 
 
 def test_the_module_and_the_script_are_the_same(zimage: Any) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,10 @@ def test_list_in_a_pipe_is_a_line_a_region(zimage: Any) -> None:
 def test_list_as_json(zimage: Any, config_file: Path) -> None:
     store_keys(config_file, beijing=KEY, singapore=OTHER)
     document = zimage("regions", "list", "--json", env={"ZIMAGE_ENDPOINT": "trial"}).json
+    assert list(document) == [
+        *("schema", "status", "active", "active_source", "api_root", "regions", "errors")
+    ]
+    assert (document["status"], document["errors"]) == ("ok", [])
     assert (document["schema"], document["active"]) == (1, "beijing")
     beijing, singapore, sandbox = document["regions"]
     assert beijing == {
@@ -112,6 +118,7 @@ def test_list_says_when_calls_go_elsewhere(zimage: Any) -> None:
         "in no region.\n"
     )
     assert "yes" not in run.stdout
+    assert "shared: dashscope-intl.aliyuncs.com" in run.stdout
     run = zimage("regions", env={"ZIMAGE_REGION": "sandbox"})
     assert "the sandbox (environment ZIMAGE_REGION)" in run.stderr
 
@@ -128,11 +135,17 @@ def test_show_the_sandbox_and_json(zimage: Any) -> None:
     assert "key none needed" in words(zimage("regions", "show", "sandbox").stdout)
     document = zimage("regions", "show", "cn-beijing", "--json").json
     assert (document["schema"], document["name"], document["active"]) == (1, "beijing", True)
+    empty = zimage("regions", "show", "mars", "--json", status=2).json
+    assert (
+        list(empty) == list(document) == list(zimage("regions", "show", "sandbox", "--json").json)
+    )
 
 
 def test_show_an_unknown_region(zimage: Any) -> None:
     run = zimage("regions", "show", "mars", status=2)
     assert "'mars' is not a region; allowed: beijing (cn-beijing), singapore" in run.stderr
+    assert "(from the argument NAME)" in run.stderr
+    assert "orrect" not in run.stderr
 
 
 # -- ping ----------------------------------------------------------------------------------------
@@ -195,7 +208,10 @@ def test_ping_when_the_model_is_not_visible(zimage: Any, server: Any) -> None:
     run = ping(zimage, server.api_root, "--json", key=OTHER, status=3)
     (answer,) = run.json["regions"]
     assert (answer["key_accepted"], answer["model_visible"]) == (True, False)
-    assert "does not see the model z-image-turbo" in run.stderr
+    said = (
+        "127.0.0.1 accepts the key (environment DASHSCOPE_API_KEY), but it does not see the model"
+    )
+    assert f"error: {said} z-image-turbo.\n" in run.stderr
 
 
 @pytest.mark.parametrize(
@@ -247,6 +263,13 @@ def test_ping_all_asks_no_region_with_anothers_key(
     assert [call.key for call in server.books.calls] == [KEY]
 
 
+def test_ping_of_a_name_does_not_ask_somebody_else(zimage: Any, server: Any) -> None:
+    run = ping(zimage, server.api_root, "singapore", status=2)
+    assert "the argument region singapore and the base URL" in run.stderr
+    assert "Unset DASHSCOPE_BASE_URL" in run.stderr
+    assert server.books.calls == []
+
+
 @pytest.mark.parametrize("args", [("sandbox",), ()])
 def test_ping_the_sandbox_needs_nothing(args: tuple[str, ...], zimage: Any) -> None:
     run = zimage("regions", "ping", *args, "--json", env={"ZIMAGE_REGION": "sandbox"})
@@ -256,6 +279,61 @@ def test_ping_the_sandbox_needs_nothing(args: tuple[str, ...], zimage: Any) -> N
 
 def test_ping_a_name_or_all(zimage: Any) -> None:
     assert "contradict" in zimage("regions", "ping", "beijing", "--all", status=2).stderr
+
+
+@pytest.fixture
+def refusing_proxy() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that lets nothing through, and the hosts that it was asked for."""
+    asked: list[str] = []
+
+    class Refuse(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.rfile.readline().decode().split()[1])
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refuse) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{proxy.server_address[1]}", asked
+        proxy.shutdown()
+
+
+def test_ping_all_asks_every_region_with_its_own_key(
+    zimage: Any, config_file: Path, refusing_proxy: tuple[str, list[str]]
+) -> None:
+    store_keys(config_file, beijing=KEY, singapore=OTHER)
+    url, asked = refusing_proxy
+    env = {"HTTPS_PROXY": url, "ZIMAGE_REGION": "singapore"}
+    run = zimage("regions", "ping", "--all", "--json", env=env, status=6)
+    assert asked == ["dashscope-intl.aliyuncs.com:443", "dashscope.aliyuncs.com:443"]
+    found = [(one["region"], one["key"], one["reachable"]) for one in run.json["regions"]]
+    assert found == [("singapore", "sk-…3210", False), ("beijing", "sk-…cdef", False)]
+    assert run.json["status"] == "error"
+    assert [error["type"] for error in run.json["errors"]] == ["connection"] * 2
+
+
+def test_ping_all_tells_of_a_region_that_cannot_be_asked(
+    zimage: Any, config_file: Path, refusing_proxy: tuple[str, list[str]]
+) -> None:
+    store_keys(config_file, beijing=KEY, singapore=OTHER)
+    text = config_file.read_text()
+    config_file.write_text(f'endpoint = "workspace"\n{text}[workspaces]\nbeijing = "llm-1"\n')
+    url, asked = refusing_proxy
+    run = zimage(
+        "regions",
+        *("ping", "--all", "--json"),
+        env={"HTTPS_PROXY": url, "ZIMAGE_REGION": "beijing"},
+        status=6,
+    )
+    assert asked == ["llm-1.cn-beijing.maas.aliyuncs.com:443"]
+    _, singapore = run.json["regions"]
+    assert (singapore["region"], singapore["host"], singapore["reachable"]) == (
+        "singapore",
+        None,
+        None,
+    )
+    assert "no workspace is set for singapore" in run.json["errors"][1]["message"]
 
 
 @pytest.mark.parametrize("command", ["", "list", "show", "ping"])

@@ -39,7 +39,7 @@ def test_json(zimage) -> None:
     assert result.stderr == ""
     assert result.stdout.count("\n") == 1
     document = result.json
-    assert list(document) == ["schema", "default", "limits", "names", "sizes"]
+    assert list(document) == ["schema", "status", "default", "limits", "names", "sizes", "errors"]
     assert document["schema"] == 1
     assert document["default"] == "1024*1024"
     assert document["limits"] == {"min_pixels": 262144, "max_pixels": 4194304}

@@ -85,6 +85,10 @@ def test_a_folder_that_cannot_be_written_to(zimage: Any) -> None:
     run = zimage("validate", status=2)
     assert "a file is in the way" in run.stderr
     assert "warning: validate.txt could not be written" in run.stderr
+    run = zimage("validate", "--json", "-q", status=2)
+    (error,) = run.json["errors"]
+    assert (error["type"], run.json["status"]) == ("usage", "error")
+    assert run.stderr.startswith(f"error: {error['message']}\n  next: ")
     run = zimage("validate", "--json", "--output-dir", "elsewhere")
     assert (zimage.cwd / "elsewhere" / "aliyun-zimage-turbo" / "validate.txt").is_file()
 
@@ -167,7 +171,8 @@ def test_online_failures(service: Any, fault: str, status: int, kind: str) -> No
     assert run.json["checks"][-1]["status"] == "failed"
     assert len(service.books.gets) == 1
     # Nothing was bought, and nobody says so.
-    assert "billed" not in run.stdout + run.stderr
+    assert "billed" not in run.stderr
+    assert run.json["errors"][0]["billed"] == "no"
     if fault == "InvalidApiKey":
         assert "127.0.0.1" in run.stderr
         assert "belongs to one region" in run.stderr
@@ -176,7 +181,7 @@ def test_online_failures(service: Any, fault: str, status: int, kind: str) -> No
 def test_online_without_the_right_to_the_model(serve: Any) -> None:
     service = serve(denied_keys=frozenset({KEY}))
     run = service("validate", "--online", status=3)
-    assert "does not see z-image-turbo" in run.stderr
+    assert "does not see the model z-image-turbo" in run.stderr
 
 
 def test_online_without_a_key(zimage: Any) -> None:

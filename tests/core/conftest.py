@@ -17,6 +17,7 @@ from zimage_cli.api.wire import Wire
 from zimage_cli.core.destination import Destination
 from zimage_cli.core.entry import Entry
 from zimage_cli.core.evidence import FOLDER as EVIDENCE
+from zimage_cli.core.evidence import Evidence
 from zimage_cli.core.job import Maker
 from zimage_cli.core.ledger import Ledger, SafeLedger
 from zimage_cli.core.observer import Observer
@@ -174,7 +175,7 @@ def studio(
                 ledger=ledger,
                 place=place,
                 policy=Policy(retries, retry_lost),
-                evidence=base / EVIDENCE,
+                evidence=Evidence(base / EVIDENCE),
                 sleep=lambda _: None,
             )
             return Studio(server, maker, base, path, warnings)

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from zimage_cli.api.errors import ConfigurationError, ZimageError
 from zimage_cli.core import config_file
-from zimage_cli.core.config_file import change, drop, put, read
+from zimage_cli.core.config_change import change, drop, put
+from zimage_cli.core.config_file import read
 from zimage_cli.core.environment import Environment
+from zimage_cli.core.setting_table import TABLE
 from zimage_cli.core.settings import resolve
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
@@ -62,6 +64,7 @@ output_dir = "~/Bilder 图"
 timeout = 60
 retries = 0
 rps = 1.5
+evidence = false
 [keys]
 "cn-beijing" = "{KEY}"
 [workspaces]
@@ -79,6 +82,7 @@ singapore = "llm-1"
         "timeout": 60.0,
         "retries": 0,
         "rps": 1.5,
+        "evidence": False,
     }
     assert {name: key.reveal() for name, key in config.keys.items()} == {"beijing": KEY}
     assert config.workspaces == {"singapore": "llm-1"}
@@ -297,7 +301,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from zimage_cli.core.config_file import change, put
+from zimage_cli.core.config_change import change, put
 path, name = Path(sys.argv[1]), sys.argv[2]
 for number in range(10):
     change(path, lambda document: put(document, None, f"{name}{number}", number))
@@ -316,11 +320,75 @@ def test_writers_at_once_lose_nothing(path: Path) -> None:
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0, 0]
     written = tomllib.loads(path.read_text())
     assert written == {f"{name}{number}": number for name in "abcd" for number in range(10)}
+    assert list(path.parent.iterdir()) == [path]
+
+
+LOCKER = """
+import sys
+from pathlib import Path
+from zimage_cli.core.config_change import locked
+path, count = Path(sys.argv[1]), Path(sys.argv[2])
+for _ in range(300):
+    with locked(path):
+        count.write_text(str(int(count.read_text()) + 1))
+"""
+
+
+def test_a_lock_that_is_removed_each_time_is_held_by_one_at_a_time(
+    path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "count").write_text("0")
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", LOCKER, str(path), str(tmp_path / "count")],
+            env={**os.environ, "PYTHONPATH": str(Path(config_file.__file__).parents[2])},
+        )
+        for _ in range(4)
+    ]
+    assert [other.wait(timeout=60) for other in others] == [0, 0, 0, 0]
+    assert (tmp_path / "count").read_text() == "1200"
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_file_goes_with_its_last_setting(path: Path) -> None:
+    change(path, lambda document: put(document, "keys", "beijing", KEY))
+    assert list(path.parent.iterdir()) == [path]
+    change(path, lambda document: drop(document, "keys", "beijing"))
+    assert list(path.parent.iterdir()) == []
+    change(path, lambda document: drop(document, "keys", "beijing"))
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_comment_keeps_the_file(path: Path) -> None:
+    write(path, '# mine\nregion = "beijing"\n')
+    change(path, lambda document: drop(document, None, "region"))
+    assert path.read_text() == "# mine\n"
+
+
+@POSIX
+def test_an_emptied_file_behind_a_link_stays(path: Path, tmp_path: Path) -> None:
+    target = write(tmp_path / "dotfiles" / "zimage.toml", "retries = 1\n")
+    path.parent.mkdir()
+    path.symlink_to(target)
+    change(path, lambda document: drop(document, None, "retries"))
+    assert path.is_symlink()
+    assert target.read_text() == ""
+
+
+@POSIX
+def test_a_link_in_the_place_of_the_lock_is_refused(path: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other", "precious")
+    path.parent.mkdir()
+    path.with_name(".config.toml.lock").symlink_to(other)
+    with pytest.raises(ConfigurationError, match="it is a link"):
+        change(path, lambda document: put(document, None, "retries", 1))
+    assert other.read_text() == "precious"
+    assert not path.exists()
 
 
 # -- anything at all -----------------------------------------------------------------------------
 
-NAMES = st.sampled_from([*config_file.TYPES, *config_file.TABLES, "beijing", "cn-beijing", "x y"])
+NAMES = st.sampled_from([*TABLE, *config_file.TABLES, "beijing", "cn-beijing", "x y"])
 SCALARS = st.one_of(
     st.text(max_size=30),
     st.integers(),

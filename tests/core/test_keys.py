@@ -45,7 +45,7 @@ def write(path: Path, text: str | bytes) -> None:
 def found(env: Environment, config: Config = NO_CONFIG, region: str = "beijing") -> tuple[str, str]:
     result = find_key(env, config, region)
     assert result is not None
-    return result[0].reveal(), result[1]
+    return result[0].reveal(), str(result[1])
 
 
 # -- shown masked --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import AddressRefused, NotSavedError, UsageError
+from zimage_cli.api.errors import AddressRefused, NotSavedError, Stopped, UsageError
 from zimage_cli.core.ledger import Ledger
 from zimage_cli.core.recover import (
     BUSY,
@@ -18,7 +18,9 @@ from zimage_cli.core.recover import (
     EXPIRED,
     GONE,
     READY,
+    RECOVERED,
     Candidate,
+    Recovery,
     TakenError,
     candidates,
     fetch_again,
@@ -104,7 +106,7 @@ def test_a_picture_is_saved_where_it_was_meant_to_go_without_being_paid_again(
     assert "Signature=" not in (entry.image_url or "")
     assert states(one) == []
     [evidence] = one.evidence
-    facts = json.loads(evidence.read_bytes())
+    [facts] = json.loads(evidence.read_bytes())["pictures"]
     assert (facts["status"], facts["error"]) == (Status.SAVED, None)
     assert facts["picture"] == {
         "path": str(path),
@@ -239,7 +241,7 @@ def test_states(unsaved: Any, columns: dict[str, Any], state: str, words: str) -
     )
     [found] = states(one)
     assert found.state == state
-    assert words in found.words
+    assert words in str(found.words)
 
 
 @pytest.mark.parametrize("status", ["sending", "saved", "failed", "lost"])
@@ -279,6 +281,19 @@ def test_picking(unsaved: Any) -> None:
         pick(found, [9, 1, 7])
 
 
+@pytest.fixture
+def three_unsaved(unsaved: Any) -> Any:
+    """A studio with three pictures that were not fetched; the second is too old."""
+    one = unsaved()
+    one.server.script(once("picture-500"), once("picture-500"))
+    for _ in range(2):
+        with pytest.raises(NotSavedError):
+            one.make()
+    with contextlib.closing(sqlite3.connect(one.ledger)) as db, db:
+        db.execute("UPDATE generation SET answered_at = ? WHERE id = 2", (old(24.5),))
+    return one
+
+
 # -- several at once, and what will never be had -----------------------------------------------
 
 
@@ -297,7 +312,8 @@ def test_a_picture_is_fetched_by_one_at_a_time(unsaved: Any, recovering: Any) ->
         # Not even twice by the same.
         assert not other.claim(1)
         [found] = states(one)
-        assert (found.state, found.words) == (CLAIMED, "another zimage is fetching it right now")
+        assert found.state == CLAIMED
+        assert str(found.words) == "another zimage is fetching it right now"
         with contextlib.closing(Ledger(one.ledger)) as book:
             for run in both_ways(book, one, found.entry):
                 with pytest.raises(TakenError, match="Another zimage is fetching 1 right now"):
@@ -439,3 +455,57 @@ def test_a_path_that_no_file_can_have_is_told(unsaved: Any, recovering: Any) -> 
     with pytest.raises(NotSavedError, match="no such name is possible"):
         recovering(one)
     assert one.entry.status == Status.MADE
+
+
+# -- all of them -------------------------------------------------------------------------------
+
+
+def opened(one: Any, book: Ledger | None, *ids: int) -> Recovery:
+    return Recovery(book, one.maker.wire, ids, folder=None, default_folder=one.base)
+
+
+def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> None:
+    one = three_unsaved
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        every = opened(one, book)
+        assert book.claim(3)
+        told = list(every.fetch())
+        assert [result.state for result in told] == [RECOVERED, EXPIRED, CLAIMED]
+        assert [result.failed for result in told] == [False, False, False]
+        assert isinstance(told[2].error, TakenError)
+        assert told[0].document == {
+            "id": 1,
+            "state": "recovered",
+            "path": str(told[0].path),
+            "errors": [],
+        }
+        # By its number it is tried whatever its state, and a failure where it is not had.
+        told = list(opened(one, book, 3, 2).fetch())
+        assert [(result.entry.id, result.state) for result in told] == [
+            (3, CLAIMED),
+            (2, RECOVERED),
+        ]
+        assert [result.failed for result in told] == [True, False]
+        assert told[0].document["errors"][0]["message"] == (
+            "3 was not fetched: another zimage is fetching it right now."
+        )
+
+
+def test_a_cancelled_one_ends(three_unsaved: Any) -> None:
+    one = three_unsaved
+    with contextlib.closing(Ledger(one.ledger)) as book:
+        recovery = opened(one, book)
+        running = recovery.fetch()
+        assert next(running).state == RECOVERED
+        recovery.cancel()
+        assert next(running).state == EXPIRED
+        with pytest.raises(Stopped):
+            next(running)
+        assert book.claim(3)
+
+
+def test_without_a_history_there_is_nothing(studio: Any) -> None:
+    one = studio()
+    assert opened(one, None).found == []
+    with pytest.raises(UsageError, match="nothing to recover under 7"):
+        opened(one, None, 7)

@@ -11,7 +11,6 @@ from zimage_cli.api.errors import UsageError
 from zimage_cli.core.request import (
     FIELDS,
     MAX_SEED,
-    Problem,
     Request,
     RequestInvalid,
     draw_seed,
@@ -30,7 +29,7 @@ def invalid(source: Any, **more: Any) -> RequestInvalid:
     return caught.value
 
 
-def only_problem(source: Any, **more: Any) -> Problem:
+def only_problem(source: Any, **more: Any) -> UsageError:
     error = invalid(source, **more)
     (problem,) = error.problems
     assert error.message == problem.message
@@ -103,8 +102,8 @@ def test_a_prompt_is_kept_but_for_the_white_space_around_it(text: str, prompt: s
 )
 def test_a_prompt_that_shows_nothing_is_blank(text: str) -> None:
     problem = only_problem({"prompt": text})
-    assert (problem.field, problem.allowed) == ("prompt", "a text that is not blank")
-    assert "is blank" in problem.message
+    assert problem.facts["field"] == "prompt"
+    assert problem.message.endswith("is blank; allowed: a text that is not blank")
 
 
 @pytest.mark.parametrize("code", [*range(9), 0xB, 0xC, 0xD, *range(0xE, 0x20), *range(0x7F, 0xA0)])
@@ -181,11 +180,11 @@ CASES = [(name, value) for name, values in NOT.items() for value in values]
 )
 def test_wrong_values_name_field_given_and_allowed(field: str, value: object) -> None:
     problem = only_problem({"prompt": "x", field: value})
-    assert problem.field == field
-    assert problem.message.startswith(f"{field}: {problem.given} ")
-    assert f"allowed: {problem.allowed}" in problem.message
-    if problem.suggestion is not None:
-        assert problem.suggestion in problem.message
+    assert problem.facts["field"] == field
+    assert problem.message.startswith(f"{field}: {problem.facts['value']} ")
+    assert f"allowed: {problem.facts['allowed']}" in problem.message
+    if problem.facts["nearest"] is not None:
+        assert problem.facts["nearest"] in problem.message
 
 
 @pytest.mark.parametrize(
@@ -212,7 +211,7 @@ def test_wrong_values_name_field_given_and_allowed(field: str, value: object) ->
     ],
 )
 def test_suggestions(field: str, value: object, suggestion: str | None) -> None:
-    assert only_problem({"prompt": "x", field: value}).suggestion == suggestion
+    assert only_problem({"prompt": "x", field: value}).facts["nearest"] == suggestion
 
 
 SEVEN_PROBLEMS = """\
@@ -222,7 +221,7 @@ the request has 7 problems:
 nearest valid size: 2048*2048
 - seed: "12" has the wrong type; allowed: a whole number, 0 to 2147483647; nearest: 12
 - prompt_extend: 1 has the wrong type; allowed: true or false
-- base_url: 'http://example.com' is http, which is for loopback addresses only; \
+- base_url: "http://example.com" is http, which is for loopback addresses only; \
 allowed: a text: an https URL such as https://dashscope.aliyuncs.com
 - model: "qwen" is not the model of this tool; allowed: "z-image-turbo"; nearest: z-image-turbo
 - sedd: is not a field of a request; allowed: prompt, size, seed, prompt_extend, base_url; \
@@ -241,7 +240,7 @@ def test_all_problems_are_reported_at_once_in_a_fixed_order() -> None:
         }
     )
     assert error.message == SEVEN_PROBLEMS
-    assert [problem.field for problem in error.problems] == [
+    assert [problem.facts["field"] for problem in error.problems] == [
         "prompt", "size", "seed", "prompt_extend", "base_url", "model", "sedd",
     ]  # fmt: skip
     assert error.hint == "See the recommended sizes: zimage sizes"
@@ -260,10 +259,10 @@ def test_a_key_in_the_wrong_place_is_masked() -> None:
         {"prompt": "x", "base_url": f"https://user:{key}@example.com"},
     ]:
         problem = only_problem(source)
-        for text in (problem.field, problem.given, problem.message):
+        for text in (problem.facts["field"], problem.facts["value"], problem.message):
             assert key[:20] not in text
             assert key[-12:] not in text
-    assert only_problem({"prompt": "x", "seed": key}).given == '"sk-…cdef"'
+    assert only_problem({"prompt": "x", "seed": key}).facts["value"] == '"sk-…cdef"'
 
 
 def test_a_machine_made_mess_has_a_short_message_and_all_problems() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 import zimage_cli
+from zimage_cli.api.errors import UsageError
 from zimage_cli.core.config_file import read
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.history_file import MIGRATIONS
 from zimage_cli.core.ledger import Ledger
-from zimage_cli.core.selfcheck import Check, check_code, check_settings, write_report
+from zimage_cli.core.selfcheck import Check, check_code, check_settings, validate, write_report
 from zimage_cli.core.settings import Flags, resolve
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
@@ -135,6 +136,39 @@ def test_without_a_home_there_is_no_history() -> None:
         "warning",
         "no home folder is known",
     )
+
+
+def test_a_whole_validation(home: Path, work: Path) -> None:
+    environment = Environment({"XDG_DATA_HOME": str(home / "data")}, home)
+    asked = {"prompt": "a fox", "size": "16:9", "seed": 3}
+    report = validate(
+        environment, Flags(sandbox=True), request=lambda: (asked, {"seed": 4}), online=True
+    )
+    assert [check.name for check in report.checks[-2:]] == ["request", "online"]
+    assert report.checks[-2] == Check("request", "ok", "1280*720, seed 4")
+    assert report.checks[-1].detail.startswith("http://127.0.0.1:")
+    assert (report.errors, report.exit_status, report.base) == ([], 0, Path("output"))
+    assert report.write() == Path("output/aliyun-zimage-turbo/validate.txt")
+
+
+def test_what_cannot_be_read_fails_the_request_and_stops_nothing(home: Path, work: Path) -> None:
+    error = UsageError("no such file")
+
+    def read() -> Any:
+        raise error
+
+    report = validate(Environment({}, home), Flags(sandbox=True), request=read, online=True)
+    assert report.checks[-2] == Check("request", "failed", "no such file", None, error)
+    assert report.checks[-1].status == "ok"
+    assert (report.errors, report.exit_status) == ([error], 2)
+
+
+def test_the_service_decides_the_status_where_all_else_is_well(home: Path, work: Path) -> None:
+    report = validate(Environment({}, home), Flags(), online=True)
+    assert (report.checks[-1].name, report.checks[-1].status) == ("online", "failed")
+    assert report.exit_status == 3
+    (work / "taken").write_text("")
+    assert validate(Environment({}, home), Flags(output_dir="taken"), online=True).exit_status == 2
 
 
 def test_the_report(work: Path) -> None:

@@ -12,17 +12,19 @@ from zimage_cli.api.errors import (
     UsageError,
     ZimageError,
 )
+from zimage_cli.core.advice import error_document
 from zimage_cli.core.config_file import Config
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import Key
+from zimage_cli.core.setting_table import NAMES, TABLE
 from zimage_cli.core.settings import (
-    NAMES,
     Flags,
     Setting,
     Settings,
     refused_key_hint,
     resolve,
 )
+from zimage_cli.core.source import Kind
 
 HOME = Path("/no-such-home")
 BEIJING = "https://dashscope.aliyuncs.com/api/v1"
@@ -47,6 +49,10 @@ def config(
     *, keys: tuple[str, ...] = (), workspaces: dict[str, str] | None = None, **values: object
 ) -> Config:
     return Config(values=values, keys=dict.fromkeys(keys, KEY), workspaces=workspaces or {})
+
+
+def words(setting: Setting[object]) -> tuple[str, object, str]:
+    return setting.name, setting.value, setting.source
 
 
 def place(found: Settings) -> tuple[str, str | None, str, str | None]:
@@ -75,6 +81,7 @@ def test_defaults() -> None:
         "timeout": (330.0, "default"),
         "retries": (4, "default"),
         "rps": (2.0, "default"),
+        "evidence": (True, "default"),
     }
     assert all(one.name == name for name, one in values.items())
     assert found.warnings == ()
@@ -90,24 +97,25 @@ def test_defaults() -> None:
         ("timeout", "1.5", 20.0, "--timeout"),
         ("retries", 0, 3, "--retries"),
         ("rps", 0.5, 3.0, "--rps"),
+        ("evidence", False, True, "--no-evidence"),
     ],
 )
 def test_flag_over_file_over_default(name: str, flag: object, stored: object, source: str) -> None:
     file = config(**{name: stored})
-    assert getattr(get(config=file), name) == Setting(name, stored, "config file")
-    by_flag = getattr(get(Flags(**{name: flag}), config=file), name)  # type: ignore[arg-type]
+    assert words(getattr(get(config=file), name)) == (name, stored, "config file")
+    by_flag = getattr(get(Flags(**{name: flag}), config=file), name)
     expected = {"16:9": "1280*720", "1.5": 1.5}.get(flag, flag) if isinstance(flag, str) else flag
-    assert by_flag == Setting(name, expected, source)
+    assert words(by_flag) == (name, expected, source)
 
 
 def test_output_dir_by_flag_environment_and_file() -> None:
     file = config(output_dir="~/a b")
     assert get(config=file).output_dir.value == HOME / "a b"
     found = get(config=file, OUTPUT_DIR="~/图")
-    assert found.output_dir == Setting("output_dir", HOME / "图", "environment OUTPUT_DIR")
+    assert words(found.output_dir) == ("output_dir", HOME / "图", "environment OUTPUT_DIR")
     for given_dir in ("x y", Path("x y")):
         found = get(Flags(output_dir=given_dir), config=file, OUTPUT_DIR="z")
-        assert found.output_dir == Setting("output_dir", Path("x y"), "--output-dir")
+        assert words(found.output_dir) == ("output_dir", Path("x y"), "--output-dir")
     assert get(OUTPUT_DIR=" ", config=file).output_dir.source == "config file"
 
 
@@ -170,11 +178,40 @@ def test_what_is_overridden_is_not_checked() -> None:
     )
 
 
+def test_a_bad_value_keeps_its_facts_and_says_how_it_came() -> None:
+    with pytest.raises(UsageError) as caught:
+        get(Flags(timeout="soon"))
+    facts = error_document(caught.value) | {"source": caught.value.facts["source"]}
+    assert (facts["field"], facts["value"], str(facts["source"])) == (
+        "timeout",
+        "soon",
+        "--timeout",
+    )
+    with pytest.raises(UsageError, match="from the argument rps") as caught:
+        get(Flags(rps="x", kind=Kind.ARGUMENT))
+    with pytest.raises(ConfigurationError) as found:
+        get(ZIMAGE_ENDPOINT="public")
+    assert found.value.facts["allowed"] == "shared, workspace, trial"
+    assert found.value.hint == "Correct or unset ZIMAGE_ENDPOINT."
+
+
 def test_a_key_in_the_wrong_place_is_not_quoted() -> None:
     for flags in (Flags(region=KEY.reveal()), Flags(base_url=f"https://{KEY.reveal()}@x.y")):
         with pytest.raises(UsageError) as caught:
             get(flags)
-        assert KEY.reveal() not in caught.value.message
+        assert KEY.reveal() not in f"{caught.value.message} {caught.value.facts}"
+
+
+def test_flags_are_settings_and_unknown_ones_are_a_bug() -> None:
+    flags = Flags(region="beijing", rps=None, sandbox=True)
+    assert (flags.region, flags.rps, flags.sandbox) == ("beijing", None, True)
+    with pytest.raises(TypeError, match="regoin"):
+        Flags(regoin="beijing")
+    with pytest.raises(AttributeError):
+        flags.regoin  # noqa: B018
+    other = flags.but(region=None, size="1:1")
+    assert (other.region, other.size, other.sandbox) == (None, "1:1", True)
+    assert KEY.reveal() not in repr(Flags(region=KEY.reveal()))
 
 
 # -- region --------------------------------------------------------------------------------------
@@ -182,11 +219,13 @@ def test_a_key_in_the_wrong_place_is_not_quoted() -> None:
 
 def test_region_by_each_source_in_its_turn() -> None:
     file = config(region="beijing")
-    assert get(config=file, DASHSCOPE_API_REGION="ap-southeast-1").region == Setting(
-        "region", "singapore", "environment DASHSCOPE_API_REGION"
+    assert words(get(config=file, DASHSCOPE_API_REGION="ap-southeast-1").region) == (
+        "region",
+        "singapore",
+        "environment DASHSCOPE_API_REGION",
     )
     found = get(config=file, DASHSCOPE_API_REGION="ap-southeast-1", ZIMAGE_REGION="cn-beijing")
-    assert found.region == Setting("region", "beijing", "environment ZIMAGE_REGION")
+    assert words(found.region) == ("region", "beijing", "environment ZIMAGE_REGION")
     assert get(Flags(region="Singapore"), ZIMAGE_REGION="beijing").region.source == "--region"
 
 
@@ -202,7 +241,7 @@ def test_region_by_each_source_in_its_turn() -> None:
 def test_the_default_region_is_the_one_with_a_key(
     keys: tuple[str, ...], region: str, source: str
 ) -> None:
-    assert get(config=config(keys=keys)).region == Setting("region", region, source)
+    assert words(get(config=config(keys=keys)).region) == ("region", region, source)
 
 
 # -- endpoint and workspace ----------------------------------------------------------------------
@@ -212,11 +251,11 @@ def test_a_workspace_makes_the_workspace_endpoint_the_default() -> None:
     file = config(workspaces={"beijing": "ws-b"})
     found = get(config=file)
     assert found.target.api_root == "https://ws-b.cn-beijing.maas.aliyuncs.com/api/v1"
-    assert found.endpoint == Setting("endpoint", "workspace", "a workspace is set")
+    assert words(found.endpoint) == ("endpoint", "workspace", "a workspace is set")
     assert found.target.workspace == "ws-b"
     assert get(Flags(region="singapore"), config=file).target.api_root == SINGAPORE
     found = get(config=file, DASHSCOPE_WORKSPACE_ID="ws-e")
-    assert found.workspace == Setting("workspace", "ws-e", "environment DASHSCOPE_WORKSPACE_ID")
+    assert words(found.workspace) == ("workspace", "ws-e", "environment DASHSCOPE_WORKSPACE_ID")
     assert found.target.host == "ws-e.cn-beijing.maas.aliyuncs.com"
     found = get(Flags(workspace="ws-f"), config=file, DASHSCOPE_WORKSPACE_ID="ws-e")
     assert found.target.host == "ws-f.cn-beijing.maas.aliyuncs.com"
@@ -257,21 +296,23 @@ def test_base_url_by_each_source_in_its_turn() -> None:
     urls = [f"https://{name}.example/api/v1" for name in "abcde"]
     file = config(base_url=urls[4])
     variables = {"DASHSCOPE_HTTP_BASE_URL": urls[3]}
-    assert get(config=file).base_url == Setting("base_url", urls[4], "config file")
-    assert get(config=file, **variables).base_url == Setting(
-        "base_url", urls[3], "environment DASHSCOPE_HTTP_BASE_URL"
+    assert words(get(config=file).base_url) == ("base_url", urls[4], "config file")
+    assert words(get(config=file, **variables).base_url) == (
+        "base_url",
+        urls[3],
+        "environment DASHSCOPE_HTTP_BASE_URL",
     )
     variables["DASHSCOPE_BASE_URL"] = urls[2]
     found = get(config=file, **variables)
-    assert found.base_url == Setting("base_url", urls[2], "environment DASHSCOPE_BASE_URL")
+    assert words(found.base_url) == ("base_url", urls[2], "environment DASHSCOPE_BASE_URL")
     assert found.warnings == (
         "DASHSCOPE_BASE_URL and DASHSCOPE_HTTP_BASE_URL differ: the first is used",
     )
     found = get(None, urls[1], config=file, **variables)
-    assert found.base_url == Setting("base_url", urls[1], "the request")
+    assert words(found.base_url) == ("base_url", urls[1], "the request")
     assert found.warnings == ()
     found = get(Flags(base_url=urls[0]), urls[1], config=file, **variables)
-    assert found.base_url == Setting("base_url", urls[0], "--base-url")
+    assert words(found.base_url) == ("base_url", urls[0], "--base-url")
     assert found.target.region_name == "custom"
 
 
@@ -304,7 +345,8 @@ def test_a_service_host_says_region_endpoint_and_workspace(
     assert found.target.region_name == found.target.key_region == "singapore"
     assert found.region.source == "base URL (environment DASHSCOPE_BASE_URL)"
     assert (found.endpoint.value, found.workspace.value) == (endpoint, workspace)
-    assert found.warnings == ()
+    (warning,) = found.warnings
+    assert warning.endswith("and not to the region beijing (config file)")
 
 
 def test_a_stronger_region_wins_and_says_so() -> None:
@@ -355,20 +397,91 @@ def test_equally_strong_and_the_same_is_fine() -> None:
 
 
 def test_elsewhere_the_region_says_whose_key() -> None:
-    found = get(Flags(region="singapore"), DASHSCOPE_BASE_URL=ELSEWHERE)
+    found = get(ZIMAGE_REGION="singapore", DASHSCOPE_BASE_URL=ELSEWHERE)
     assert place(found) == (
         "custom",
         ELSEWHERE,
-        "--region",
+        "environment ZIMAGE_REGION",
         "environment DASHSCOPE_BASE_URL",
     )
     assert found.target.key_region == "singapore"
     assert found.endpoint.value == "custom"
+    assert found.warnings == ()
+    found = get(Flags(region="singapore", base_url=ELSEWHERE))
+    assert (found.target.key_region, found.warnings) == ("singapore", ())
     found = get(config=config(keys=("singapore",)), DASHSCOPE_BASE_URL=ELSEWHERE)
     assert found.target.key_region == "singapore"
+    assert found.warnings == ()
     key = found.key()
     assert key is not None
     assert key.value == KEY
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "source", "way_out"),
+    [
+        (
+            Config(),
+            {"DASHSCOPE_HTTP_BASE_URL": ELSEWHERE},
+            "environment DASHSCOPE_HTTP_BASE_URL",
+            "Or unset DASHSCOPE_HTTP_BASE_URL.",
+        ),
+        (config(base_url=ELSEWHERE), {}, "config file", "Or: zimage config unset base_url"),
+    ],
+)
+def test_a_region_on_the_command_line_beside_a_base_url_of_no_region(
+    file: Config, variables: dict[str, str], source: str, way_out: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        get(Flags(region="ap-southeast-1"), config=file, **variables)
+    assert caught.value.message == (
+        f"--region singapore and the base URL {ELSEWHERE} ({source}) contradict each other: "
+        "that URL belongs to no region"
+    )
+    assert caught.value.hint == (
+        "For the host of singapore: --endpoint shared. For another place: --base-url. " + way_out
+    )
+    found = get(Flags(region="singapore", endpoint="shared"), config=file, **variables)
+    assert found.target.api_root == SINGAPORE
+    assert found.warnings == (
+        f"the base URL {ELSEWHERE} from {source} is ignored: the endpoint is shared (--endpoint)",
+    )
+    with pytest.raises(
+        UsageError, match="the argument region singapore and the base URL"
+    ) as caught:
+        get(Flags(region="singapore", kind=Kind.ARGUMENT), config=file, **variables)
+    assert "--" not in (caught.value.hint or "--")
+    other = "https://other.example/api/v1"
+    found = get(Flags(region="singapore", base_url=other), config=file, **variables)
+    assert (found.target.api_root, found.target.key_region) == (other, "singapore")
+
+
+@pytest.mark.parametrize(
+    ("url", "region", "warned"),
+    [
+        (SINGAPORE, "beijing", True),
+        (SINGAPORE, "singapore", False),
+        (ELSEWHERE, "singapore", True),
+        (BEIJING, "sandbox", True),
+    ],
+)
+def test_a_base_url_of_the_environment_over_a_region_of_the_file_is_told(
+    url: str, region: str, warned: bool
+) -> None:
+    found = get(config=config(region=region), DASHSCOPE_BASE_URL=url)
+    assert found.target.api_root == url
+    expected = (
+        f"calls go to {url} (environment DASHSCOPE_BASE_URL), "
+        f"and not to the region {region} (config file)"
+    )
+    assert found.warnings == ((expected,) if warned else ())
+
+
+def test_a_request_that_goes_elsewhere_than_the_region_asked_for_is_told() -> None:
+    (warning,) = get(Flags(region="singapore"), ELSEWHERE).warnings
+    assert warning == (
+        f"calls go to {ELSEWHERE} (the request), and not to the region singapore (--region)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -485,7 +598,7 @@ def test_the_sandbox_is_never_chosen_by_itself() -> None:
 def test_the_key_of_the_region_that_is_asked() -> None:
     other = Key("sk-singapore-0123456789")
     file = Config(keys={"beijing": KEY, "singapore": other})
-    assert get(config=file).require_key() == Setting("key", KEY, "config file")
+    assert words(get(config=file).require_key()) == ("key", KEY, "config file")
     assert get(Flags(base_url=SINGAPORE), config=file).require_key().value == other
     assert get(Flags(base_url=SINGAPORE), config=config(keys=("beijing",))).key() is None
 
@@ -498,12 +611,12 @@ def test_a_coding_plan_key_goes_elsewhere_only() -> None:
 
 
 def test_a_refused_key_hints_at_the_other_region() -> None:
-    hint = refused_key_hint(get(config=config(region="beijing", keys=("singapore",))))
+    hint = str(refused_key_hint(get(config=config(region="beijing", keys=("singapore",)))))
     assert "dashscope.aliyuncs.com (beijing) was asked" in hint
     assert "A key is stored for singapore: --region singapore" in hint
-    hint = refused_key_hint(get(config=config(keys=("singapore",))))
+    hint = str(refused_key_hint(get(config=config(keys=("singapore",)))))
     assert "zimage config set-key --region singapore" in hint
-    assert "zimage config show" in refused_key_hint(get(Flags(base_url=ELSEWHERE)))
+    assert "zimage config show" in str(refused_key_hint(get(Flags(base_url=ELSEWHERE))))
 
 
 # -- anything at all -----------------------------------------------------------------------------
@@ -519,11 +632,7 @@ OPTIONAL = st.none() | TEXTS
 
 @settings(max_examples=300, deadline=None)
 @given(
-    flags=st.builds(
-        Flags, **dict.fromkeys(("region", "endpoint", "workspace", "base_url", "size", "timeout",
-                                "retries", "rps", "output_dir"), OPTIONAL),
-        sandbox=st.booleans(),
-    ),
+    flags=st.builds(Flags, **dict.fromkeys(TABLE, OPTIONAL), sandbox=st.booleans()),
     request_url=OPTIONAL,
     variables=st.dictionaries(
         st.sampled_from(["ZIMAGE_REGION", "ZIMAGE_ENDPOINT", "DASHSCOPE_BASE_URL", "OUTPUT_DIR",

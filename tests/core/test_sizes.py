@@ -105,9 +105,9 @@ def test_a_wrong_size_names_the_nearest_valid_one(text: str, nearest: str) -> No
     assert error.nearest == nearest
     assert parse_size(nearest) == nearest
     assert nearest in error.message
-    assert error.facts["allowed"] in error.message
+    assert str(error.facts["allowed"]) in error.message
     assert error.facts["value"] in error.message
-    assert error.facts["note"] in {None, ""}
+    assert "file name" not in error.message
 
 
 def test_whole_messages() -> None:
@@ -133,21 +133,21 @@ def test_whole_messages() -> None:
 def test_what_looks_like_a_file_name_is_said_to_be_one(name: str) -> None:
     error = error_of(name)
     assert "looks like a file name" in error.message
-    assert f"quote it ('{error.nearest}')" in error.facts["note"]
+    assert f"quote it ('{error.nearest}')" in error.message
 
 
 def test_a_file_without_suffix_is_seen_on_disk(tmp_path: Path) -> None:
     # The fixture `isolation` makes an empty folder the current one.
-    assert error_of("1024copy1024").facts["note"] in {None, ""}
+    assert "file name" not in error_of("1024copy1024").message
     Path("1024copy1024").write_text("")
-    assert error_of("1024copy1024").facts["note"] == (
+    assert error_of("1024copy1024").message.endswith(
         "It looks like a file name: the shell puts file names in the place of an unquoted *; "
         "quote it ('1024*1024') or write 1024x1024"
     )
 
 
 def test_a_decimal_number_is_not_taken_for_a_file_name() -> None:
-    assert error_of("1024*768.5").facts["note"] in {None, ""}
+    assert "file name" not in error_of("1024*768.5").message
 
 
 @pytest.mark.parametrize(

@@ -98,3 +98,18 @@ def test_json_text_escapes_what_json_leaves() -> None:
     assert (
         json_text(["\x7f", "湖\u200b", "\U000e0101"]) == r'["\u007f", "湖\u200b", "\udb40\udd01"]'
     )
+
+
+@pytest.mark.parametrize("value", ["12", 12, True, None, 1.5, 'say "a\\b"', "\x1b\u202e"])
+def test_what_is_shown_keeps_the_value(value: object) -> None:
+    assert shown(value).plain == value
+    assert type(shown(value).plain) is type(value)
+
+
+@pytest.mark.parametrize("value", [[1], {}, float("nan"), float("-inf"), 10**5000], ids=type)
+def test_what_json_cannot_hold_is_kept_in_words(value: object) -> None:
+    assert shown(value).plain == str(shown(value))
+
+
+def test_what_is_kept_is_as_short_as_what_is_shown() -> None:
+    assert shown("x" * 10_000).plain == "x" * 59 + "…"

@@ -42,18 +42,30 @@ def parse_answer(body: bytes) -> Answer:
     try:
         parsed = read_json(body)
     except ValueError:
-        what = "nothing" if not body.strip() else "something that is not JSON"
-        raise _unusable(f"The service answered {what}.", None) from None
+        if not body.strip():
+            raise _unusable(
+                "The service answered nothing. The picture may have been made and billed."
+            ) from None
+        raise _unusable(
+            "The service answered something that is not JSON. "
+            "The picture may have been made and billed."
+        ) from None
     top = _dict(parsed)
     request_id = _str(top.get("request_id"))
     choices = _list(_dict(top.get("output")).get("choices"))
     if not choices:
-        raise _unusable("The service's answer has no choices.", request_id)
+        raise _unusable(
+            "The service's answer has no choices. The picture may have been made and billed.",
+            request_id,
+        )
     message = _dict(_dict(choices[0]).get("message"))
     content = [_dict(item) for item in _list(message.get("content"))]
     image_url = _first(content, "image")
     if image_url is None:
-        raise _unusable("The service's answer has no picture.", request_id)
+        raise _unusable(
+            "The service's answer has no picture. The picture may have been made and billed.",
+            request_id,
+        )
     usage = _kept(_dict(top.get("usage")))
     return Answer(
         image_url=image_url,
@@ -84,14 +96,8 @@ def whole_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _unusable(message: str, request_id: str | None) -> ServiceError:
-    return ServiceError(
-        "{why} The picture may have been made and billed.",
-        why=message,
-        request_id=request_id,
-        http_status=200,
-        billed=Billed.MAYBE,
-    )
+def _unusable(template: str, request_id: str | None = None) -> ServiceError:
+    return ServiceError(template, request_id=request_id, http_status=200, billed=Billed.MAYBE)
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -13,53 +13,66 @@ from typing import Any, NamedTuple
 from zimage_cli.api import errors
 from zimage_cli.api.answer import whole_text
 from zimage_cli.api.body import read_json
+from zimage_cli.api.messages import Message
 
 
 class Meaning(NamedTuple):
     """What a code stands for. `pace` says how to wait before another try; None: never again."""
 
     error: type[errors.ZimageError]
-    summary: str
+    summary: Message
     pace: errors.Pace | None = None
-    hint: str | None = None
+    hint: Message | None = None
 
 
 _INVALID = Meaning(
     errors.UsageError,
-    "The service found the request wrong.",
+    Message("The service found the request wrong."),
     None,
-    "See exactly what is sent: the same command with --dry-run",
+    Message("See exactly what is sent: the same command with --dry-run"),
 )
-_MODERATION = Meaning(errors.RefusedError, "Content moderation refused the prompt or the picture.")
+_MODERATION = Meaning(
+    errors.RefusedError,
+    Message("Content moderation refused the prompt or the picture. It was not billed."),
+)
 _INFRINGEMENT = Meaning(
-    errors.RefusedError, "The service suspects an infringement of intellectual property."
+    errors.RefusedError,
+    Message("The service suspects an infringement of intellectual property. It was not billed."),
 )
-_BAD_KEY = Meaning(errors.AuthenticationError, "The service refused the key.")
+_BAD_KEY = Meaning(errors.AuthenticationError, Message("The service refused the key."))
 _DENIED = Meaning(
     errors.AuthenticationError,
-    "The key has no right to this model or workspace.",
+    Message("The key has no right to this model or workspace."),
     None,
-    "Activate Model Studio, or give the workspace the right to z-image-turbo, in the console.",
+    Message(
+        "Activate Model Studio, or give the workspace the right to z-image-turbo, in the console."
+    ),
 )
 _NOT_FOUND = Meaning(
     errors.AuthenticationError,
-    "The service does not know this model or workspace, or the key may not see it.",
+    Message("The service does not know this model or workspace, or the key may not see it."),
     None,
-    "Check region and workspace: zimage config show",
+    Message("Check region and workspace: zimage config show"),
 )
 _FREE_TIER = Meaning(
     errors.QuotaError,
-    "The free quota is used up, and the account stops there.",
+    Message("The free quota is used up, and the account stops there."),
     None,
-    "Turn off 'stop when free quota is used up' in the Model Studio console.",
+    Message("Turn off 'stop when free quota is used up' in the Model Studio console."),
 )
-_RATE = Meaning(errors.ThrottledError, "Too many requests a second for the account.", "normal")
-_BURST = Meaning(errors.ThrottledError, "The request rate rose too quickly.", "burst")
-_QUOTA = Meaning(errors.QuotaError, "A token or call quota is used up.", "quota")
-_BILLING = Meaning(errors.BillingError, "The account has no valid purchase or an overdue bill.")
-_ARREARS = Meaning(errors.BillingError, "The account is in arrears.")
-_INTERNAL = Meaning(errors.ServiceError, "The service failed.", "normal")
-_CAPACITY = Meaning(errors.ServiceError, "The service has no capacity at the moment.", "normal")
+_RATE = Meaning(
+    errors.ThrottledError, Message("Too many requests a second for the account."), "normal"
+)
+_BURST = Meaning(errors.ThrottledError, Message("The request rate rose too quickly."), "burst")
+_QUOTA = Meaning(errors.QuotaError, Message("A token or call quota is used up."), "quota")
+_BILLING = Meaning(
+    errors.BillingError, Message("The account has no valid purchase or an overdue bill.")
+)
+_ARREARS = Meaning(errors.BillingError, Message("The account is in arrears."))
+_INTERNAL = Meaning(errors.ServiceError, Message("The service failed."), "normal")
+_CAPACITY = Meaning(
+    errors.ServiceError, Message("The service has no capacity at the moment."), "normal"
+)
 
 CODES: dict[str, Meaning] = {
     "invalidparameter": _INVALID,
@@ -118,19 +131,21 @@ _BY_STATUS = {
     403: _DENIED,
     404: Meaning(
         errors.ServiceError,
-        "The service knows no such address.",
+        Message("The service knows no such address."),
         None,
-        "Check the base URL and workspace: zimage config show",
+        Message("Check the base URL and workspace: zimage config show"),
     ),
     429: _RATE,
 }
 _REDIRECT = Meaning(
     errors.ServiceError,
-    "The service answered with a redirect; it is not followed, as it would take the key along.",
+    Message(
+        "The service answered with a redirect; it is not followed, as it would take the key along."
+    ),
     None,
-    "Check the base URL: zimage config show",
+    Message("Check the base URL: zimage config show"),
 )
-_GATEWAY = Meaning(errors.ServiceError, "The service's gateway failed.", "normal")
+_GATEWAY = Meaning(errors.ServiceError, Message("The service's gateway failed."), "normal")
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 
 
@@ -147,7 +162,7 @@ def _by_status(status: int, *, error_body: bool) -> Meaning:
     if status >= 300:
         return _REDIRECT
     return Meaning(
-        errors.ServiceError, "The service answered what its reference does not describe."
+        errors.ServiceError, Message("The service answered what its reference does not describe.")
     )
 
 
@@ -189,17 +204,25 @@ def error_for(status: int, body: bytes, headers: Mapping[str, str]) -> errors.Zi
     if meaning is None:
         meaning = _by_status(status, error_body=bool(fields))
         if status == 200 and code:
-            meaning = Meaning(errors.ServiceError, "The service answered with an error.")
+            meaning = Meaning(errors.ServiceError, Message("The service answered with an error."))
     # Neither refused in words nor by a gateway in front of the service, or even a success.
     unclear = not fields and (status < 300 or (status >= 500 and status not in _GATEWAY_STATUSES))
-    text = meaning.summary
-    if not fields and status not in {401, 403, 429}:
-        text += " It sent HTTP {status} without an error body."
-    if maybe_billed := unclear and issubclass(meaning.error, errors.ServiceError):
-        text += " The picture may have been made and billed."
+    maybe_billed = unclear and issubclass(meaning.error, errors.ServiceError)
+    said = meaning.summary
+    if maybe_billed:
+        said = Message(
+            "{what} It sent HTTP {status} without an error body. "
+            "The picture may have been made and billed.",
+            what=said,
+            status=status,
+        )
+    elif not fields and status not in {401, 403, 429}:
+        said = Message(
+            "{what} It sent HTTP {status} without an error body.", what=said, status=status
+        )
     return meaning.error(
-        text,
-        status=status,
+        "{said}",
+        said=said,
         hint=meaning.hint,
         code=code,
         request_id=fields.get("request_id") or headers.get("x-request-id"),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from zimage_cli.api import limits
@@ -53,10 +53,16 @@ def check_picture_url(url: str, *, loopback: bool, given: bool = True) -> None:
     )
     bad = any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url) or "\\" in url
     if not allowed or not host or "@" in parts.netloc or bad:
-        told = f"none that zimage fetches (https only): {without_query(url)}"
         if given:
-            raise AddressRefused(f"The picture's address is {told}")
-        raise NotSavedError(f"The picture's host redirected to an address that is {told}")
+            raise AddressRefused(
+                "The picture's address is none that zimage fetches (https only): {url}",
+                url=without_query(url),
+            )
+        raise NotSavedError(
+            "The picture's host redirected to an address that is none that zimage fetches "
+            "(https only): {url}",
+            url=without_query(url),
+        )
 
 
 def fetch(
@@ -86,7 +92,9 @@ def fetch(
             if response.status_code != 200:
                 raise _refused(response)
             return _receive(response, file, on_progress, partial(_put_off, line, client, give_up))
-    raise NotSavedError(f"The picture's host redirected more than {limits.MAX_REDIRECTS} times.")
+    raise NotSavedError(
+        "The picture's host redirected more than {most} times.", most=limits.MAX_REDIRECTS
+    )
 
 
 def _next_hop(url: str, location: str) -> str:
@@ -117,22 +125,32 @@ def _answer(client: Wire, url: str, give_up: float) -> Iterator[tuple[Line, http
                 yield line, response
         except (httpx.InvalidURL, UnicodeError):
             # It may be a redirect's, too.
-            raise NotSavedError(f"The picture's address is no URL: {without_query(url)}") from None
+            raise NotSavedError(
+                "The picture's address is no URL: {url}", url=without_query(url)
+            ) from None
         except UnreadableEncoding:
-            why = "The picture is packed in a way that zimage does not read."
-            raise NotSavedError(why) from None
+            raise NotSavedError(
+                "The picture is packed in a way that zimage does not read."
+            ) from None
         except failures as error:
             if client.cancelled:
                 raise Stopped from None
             if time.monotonic() >= give_up:
-                why = f"took longer than {limits.PICTURE_TOTAL_TIMEOUT:g} s"
-            elif line.expired or isinstance(error, httpx.TimeoutException):
-                why = f"broke off: nothing of the picture came for {quiet:g} s"
-            elif isinstance(error, PngError):
-                raise _again(f"What the picture's host sent is no sound PNG: {error}.") from None
-            else:
-                why = f"broke off: {str(error).rstrip('.') or type(error).__name__}"
-            raise _again(f"The download {why}.") from None
+                raise _again(
+                    "The download took longer than {seconds:g} s.",
+                    seconds=limits.PICTURE_TOTAL_TIMEOUT,
+                ) from None
+            if line.expired or isinstance(error, httpx.TimeoutException):
+                raise _again(
+                    "The download broke off: nothing of the picture came for {seconds:g} s.",
+                    seconds=quiet,
+                ) from None
+            if isinstance(error, PngError):
+                raise _again(
+                    "What the picture's host sent is no sound PNG: {why}.", why=error.said
+                ) from None
+            why = str(error).rstrip(".") or type(error).__name__
+            raise _again("The download broke off: {why}.", why=why) from None
 
 
 def _quiet(client: Wire) -> float:
@@ -205,18 +223,25 @@ def _take(block: bytearray, check: PngCheck, digest: hashlib._Hash, file: IO[byt
 
 def _refused(response: httpx.Response) -> NotSavedError:
     status = response.status_code
-    text = "The picture's host answered HTTP {status}."
     if status == 403:
-        text += " The address has expired or its signature was refused."
+        return NotSavedError(
+            "The picture's host answered HTTP {status}. "
+            "The address has expired or its signature was refused.",
+            status=status,
+            http_status=status,
+        )
     pace: Pace | None = None if status in _FINAL else "normal"
-    return NotSavedError(text, status=status, http_status=status, pace=pace)
+    return NotSavedError(
+        "The picture's host answered HTTP {status}.", status=status, http_status=status, pace=pace
+    )
 
 
 def _too_large() -> NotSavedError:
     return NotSavedError(
-        f"The picture is larger than {limits.PICTURE_MAX_BYTES // (1024 * 1024)} MiB."
+        "The picture is larger than {mebibytes} MiB.",
+        mebibytes=limits.PICTURE_MAX_BYTES // (1024 * 1024),
     )
 
 
-def _again(message: str) -> NotSavedError:
-    return NotSavedError("{why}", why=message, pace="normal")
+def _again(template: str, **facts: Any) -> NotSavedError:
+    return NotSavedError(template, **facts, pace="normal")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zimage_cli.api.errors import UsageError
+from zimage_cli.api.messages import Message, Shown
 
 API_PATH = "/api/v1"
 GENERATION_PATH = "/services/aigc/multimodal-generation/generation"
@@ -25,6 +26,7 @@ CUSTOM = "custom"
 ENDPOINTS = ("shared", "workspace", "trial")
 
 _WORKSPACE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
+_WORKSPACE_ALLOWED = Message("letters, digits, '_' and '-', at most 63, a letter or digit first")
 # An octet over 255 makes it a name, and a resolver's search list could make that anyone's.
 _LOOPBACK = r"127(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})){3}"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -88,8 +90,13 @@ def region_name(text: str) -> str:
         return SANDBOX
     region = find_region(text)
     if region is None:
-        allowed = ", ".join(f"{region.name} ({region.id})" for region in REGIONS)
-        raise UsageError(f"region: {text!r} is not a region; allowed: {allowed}, {SANDBOX}")
+        known = [f"{region.name} ({region.id})" for region in REGIONS]
+        raise UsageError(
+            "region: {value} is not a region; allowed: {allowed}",
+            field="region",
+            value=Shown(repr(text), text),
+            allowed=", ".join([*known, SANDBOX]),
+        )
     return region.name
 
 
@@ -111,8 +118,10 @@ def check_workspace(text: str) -> str:
     text = text.strip()
     if not re.fullmatch(_WORKSPACE, text):
         raise UsageError(
-            f"workspace: {text!r} is not a workspace id; allowed: letters, digits, '_' and '-', "
-            "at most 63, a letter or digit first"
+            "workspace: {value} is not a workspace id; allowed: {allowed}",
+            field="workspace",
+            value=Shown(repr(text), text),
+            allowed=_WORKSPACE_ALLOWED,
         )
     return text
 
@@ -157,35 +166,40 @@ def normalize_base_url(text: str) -> str:
     """
     text = text.strip()
 
-    def refuse(why: str) -> UsageError:
+    def refuse(template: str) -> UsageError:
         return UsageError(
-            f"base URL: {text!r} {why}",
+            template,
+            field=Shown("base URL", "base_url"),
+            value=Shown(repr(text), text),
             hint="Give an origin such as https://dashscope.aliyuncs.com, its /api/v1 root, "
             "or the full generation URL.",
         )
 
     if any(char.isspace() or not char.isprintable() or char == "\\" for char in text):
-        raise refuse("holds white space, a backslash or control characters")
+        raise refuse("{field}: {value} holds white space, a backslash or control characters")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise refuse("is not a URL") from None
+        raise refuse("{field}: {value} is not a URL") from None
     if parts.scheme not in {"https", "http"}:
-        raise refuse("does not begin with https://")
+        raise refuse("{field}: {value} does not begin with https://")
     if "@" in parts.netloc:
-        raise refuse("holds user info")
+        raise refuse("{field}: {value} holds user info")
     if "?" in text or "#" in text:
-        raise refuse("holds a query or a fragment")
+        raise refuse("{field}: {value} holds a query or a fragment")
     if not (re.fullmatch(_HOST, host) or host == "::1") or ".." in host:
-        raise refuse("has no valid host name")
+        raise refuse("{field}: {value} has no valid host name")
     if port == 0 or parts.netloc.endswith(":"):
-        raise refuse("has no valid port")
+        raise refuse("{field}: {value} has no valid port")
     if parts.scheme == "http" and not is_loopback_host(host):
-        raise refuse("is http, which is for loopback addresses only")
+        raise refuse("{field}: {value} is http, which is for loopback addresses only")
     path = parts.path.rstrip("/")
     if path not in {"", API_PATH, API_PATH + GENERATION_PATH}:
-        raise refuse(f"has the path {path}; allowed: none, {API_PATH}, or the generation path")
+        raise refuse(
+            "{field}: {value} has a path that is not the API's; "
+            "allowed: none, /api/v1, or the generation path"
+        )
     shown = f"[{host}]" if ":" in host else host
     default_port = {"https": 443, "http": 80}[parts.scheme]
     suffix = "" if port in {None, default_port} else f":{port}"

@@ -2,11 +2,12 @@
 
 The classes carry facts only, and never change once they are raised: who knows more raises a copy
 (`but`). What a person is told to do next and which exit status a cause has stand in one table,
-`zimage_cli.core.outcome`.
+`zimage_cli.core.advice`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -87,7 +88,7 @@ class ZimageError(Exception):
         return None if self.advice is None else str(self.advice)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Mapping[str, Any]:
         """What the message speaks of, by name."""
         return self.said.facts
 
@@ -97,9 +98,9 @@ class ZimageError(Exception):
         return self.billed is not Billed.NO
 
     def but(self, template: str | None = None, /, **changes: Any) -> Self:
-        """Return a copy with other attributes (`hint`, `pace`, …), and another sentence if given.
+        """Return a copy with other attributes (`hint`, `pace`, …), facts, and sentence if given.
 
-        Names that are no attributes are facts of that sentence, in which `{cause}` is this one's.
+        Names that are no attributes are facts. In another sentence `{cause}` is this one's.
         """
         other = type(self).__new__(type(self))
         for name, value in vars(self).items():
@@ -112,6 +113,8 @@ class ZimageError(Exception):
             attributes["advice"] = hint
         if template is not None:
             attributes["said"] = Message(template, **{"cause": self.said, **self.facts, **facts})
+        elif facts and self.facts:
+            attributes["said"] = Message(self.said.template, **{**self.facts, **facts})
         vars(other).update(attributes)
         other.args = (other.message,)
         return other
@@ -202,6 +205,12 @@ class BillingError(ThrottledError):
     """The account is in arrears or has bought nothing that covers the call."""
 
     kind = "billing"
+
+
+class BoundReached(ZimageError):
+    """What was to be spent at most is spent, or set aside for what is in flight."""
+
+    kind = "max-cost"
 
 
 class ConnectionFailed(ZimageError):

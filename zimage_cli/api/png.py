@@ -12,6 +12,9 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
+
+from zimage_cli.api.messages import Message
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -33,7 +36,11 @@ _LAST_FILTER = 4
 
 
 class PngError(ValueError):
-    """The bytes are not a whole, sound PNG."""
+    """The bytes are not a whole, sound PNG; `said` is why."""
+
+    def __init__(self, template: str, /, **facts: Any) -> None:
+        self.said = Message(template, **facts)
+        super().__init__(str(self.said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,7 @@ class PngCheck:
         if len(view) < 4:
             return 0
         if int.from_bytes(view[:4], "big") != self._crc:
-            raise PngError(f"the checksum of its {self._kind.decode()} chunk is wrong")
+            raise PngError("the checksum of its {chunk} chunk is wrong", chunk=self._kind.decode())
         self._body_left = -1
         self._ended = self._kind == b"IEND"
         return 4
@@ -163,7 +170,9 @@ class PngCheck:
         if not (
             0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE and width * height <= _MAX_PIXELS
         ):
-            raise PngError(f"its dimensions, {width}×{height}, are out of bounds")
+            raise PngError(
+                "its dimensions, {width}×{height}, are out of bounds", width=width, height=height
+            )
         if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
             raise PngError("its header has values that no decoder knows")
         bits = depth * _CHANNELS[colour]

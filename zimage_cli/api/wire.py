@@ -8,7 +8,6 @@ fetched by requests that never had it.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -395,12 +394,13 @@ def transport_errors() -> tuple[type[Exception], ...]:
 
     found: tuple[type[Exception], ...]
     found = (httpx.TransportError, httpx.StreamError, httpx.DecodingError, UnicodeError)
-    socksio = sys.modules.get("socksio")
-    # None: the command line keeps it out, where no SOCKS proxy is set.
-    if socksio is not None:
-        # httpcore asserts that a SOCKS proxy answers in turn.
-        found += (socksio.SOCKSError, AssertionError)
-    return found
+    try:
+        import socksio
+    except ImportError:
+        # Not installed, or kept out by the command line, where no SOCKS proxy is set.
+        return found
+    # httpcore asserts that a SOCKS proxy answers in turn.
+    return (*found, socksio.SOCKSError, AssertionError)
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import typer
@@ -17,6 +17,9 @@ from typer.core import TyperCommand, TyperGroup
 from zimage_cli.cli.output import Output, wants_colour
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+PROMISED = "zimage.document"
+"""Where a context notes what `--json` promises: the own keys of the command's document, empty."""
 
 MAX_WIDTH = 100
 """Columns. Longer lines of prose are hard to read, however wide the terminal."""
@@ -66,8 +69,43 @@ def _show_help(context: Any, _option: Any, wanted: bool) -> None:
         context.exit()
 
 
+def write_statuses(formatter: Any, statuses: Iterable[int]) -> None:
+    """Write what exit statuses mean."""
+    from zimage_cli.core.advice import EXIT_STATUSES
+
+    with formatter.section(heading("Exit status")):
+        formatter.write_dl([(str(status), EXIT_STATUSES[status]) for status in statuses])
+
+
 class Command(TyperCommand):
-    """A command whose help is grouped by panel and ends with its examples."""
+    """A command whose help is grouped by panel and ends with exit statuses and examples.
+
+    `document` holds the own keys of what its `--json` prints, with empty values; None for a command
+    without one.
+    """
+
+    document: Mapping[str, Any] | None = None
+    statuses: Iterable[int] = ()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, and note in the context what `--json` promises, whatever the parser says."""
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        finally:
+            if self.document is not None and self._asks_for_json(ctx, words):
+                ctx.meta[PROMISED] = self.document
+
+    def _asks_for_json(self, ctx: Any, words: list[str]) -> bool:
+        """Tell whether `--json` is among the words: as an option, not as the value of one."""
+        parser = self.make_parser(ctx)
+        parser.ignore_unknown_options = True
+        before, ctx.resilient_parsing = ctx.resilient_parsing, True
+        try:
+            given, _, _ = parser.parse_args(args=words)
+        finally:
+            ctx.resilient_parsing = before
+        return any(given.get(param.name or "") for param in self.params if "--json" in param.opts)
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return `--help`, printed as all else is."""
@@ -81,7 +119,8 @@ class Command(TyperCommand):
         _write_parameters(self, ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
-        """Write the examples."""
+        """Write the exit statuses and the examples."""
+        write_statuses(formatter, self.statuses)
         _write_examples(self, formatter)
 
 
@@ -126,7 +165,19 @@ class App(typer.Typer):
         }
         super().__init__(**{**defaults, **settings})
 
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
-        """Register a command; as `typer.Typer.command`, with our command class."""
-        defaults: dict[str, Any] = {"cls": Command, "context_settings": _CONTEXT}
+    def command(
+        self,
+        name: str | None = None,
+        *,
+        document: Mapping[str, Any] | None = None,
+        statuses: Iterable[int] = (0, 2),
+        **settings: Any,
+    ) -> Callable[[F], F]:
+        """Register a command; as `typer.Typer.command`, with a command class of its own.
+
+        `document` is what its `--json` prints where it fails: its own keys with empty values.
+        `statuses` are the exit statuses that its help shows.
+        """
+        cls = type("Command", (Command,), {"document": document, "statuses": statuses})
+        defaults: dict[str, Any] = {"cls": cls, "context_settings": _CONTEXT}
         return super().command(name, **{**defaults, **settings})

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import reason
 from zimage_cli.core.making.money import count_of, money
-from zimage_cli.core.request import Request, parse_json_object, parse_request
-from zimage_cli.core.settings import Flags, Settings, resolve
+from zimage_cli.core.request import parse_json_object
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
@@ -26,17 +24,21 @@ def read_stdin(what: str) -> str:
     """Return standard input as text. Raises UsageError where it is not UTF-8 or far too long."""
     stream = sys.stdin
     if stream is None or stream.closed:
-        raise UsageError(f"{what}: standard input is closed")
+        raise UsageError("{what}: standard input is closed", what=what)
     return _decode(stream.buffer.read(_MAX_INPUT + 1), what)
 
 
 def _decode(data: bytes, what: str) -> str:
     if len(data) > _MAX_INPUT:
-        raise UsageError(f"{what}: more than {_MAX_INPUT // (1024 * 1024)} MiB")
+        raise UsageError(
+            "{what}: more than {mebibytes} MiB", what=what, mebibytes=_MAX_INPUT // (1024 * 1024)
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{what}: byte {error.start + 1} is not UTF-8") from None
+        raise UsageError(
+            "{what}: byte {place} is not UTF-8", what=what, place=error.start + 1
+        ) from None
 
 
 def read_request(
@@ -44,8 +46,19 @@ def read_request(
 ) -> tuple[dict[str, object], str | None]:
     """Return the fields of `--request` or `--file`, and the prompt with `-` read from stdin.
 
-    Raises UsageError.
+    What zimage recorded of a picture is taken as its request. Raises UsageError.
     """
+    source, prompt = _read_request(prompt, request, file)
+    if source:
+        from zimage_cli.core.recorded import request_fields
+
+        source = request_fields(source)
+    return source, prompt
+
+
+def _read_request(
+    prompt: str | None, request: str | None, file: str | None
+) -> tuple[dict[str, object], str | None]:
     if request is not None and file is not None:
         raise UsageError("--request and --file both give the request", hint="Give only one.")
     if prompt == "-" and file == "-":
@@ -62,7 +75,7 @@ def read_request(
                 data = stream.read(_MAX_INPUT + 1)
         except (OSError, ValueError) as error:
             why = reason(error) if isinstance(error, OSError) else str(error)
-            raise UsageError(f"--file {file}: {why}") from None
+            raise UsageError("--file {value}: {why}", field="file", value=file, why=why) from None
         return parse_json_object(_decode(data, f"--file {file}"), f"--file {file}"), prompt
     return {}, prompt
 
@@ -103,22 +116,3 @@ def confirm(out: Output, text: str) -> None:
     if not agreed:
         out.say("Nothing was sent.")
         raise typer.Exit(INTERRUPTED_STATUS)
-
-
-def check(
-    source: Mapping[str, object],
-    overrides: Mapping[str, object],
-    settings: Settings,
-    flags: Flags,
-) -> tuple[Request, Settings]:
-    """Check a request against the settings and return both, resolved again for its `base_url`.
-
-    Raises RequestInvalid with all problems.
-    """
-    defaults = {"size": settings.size.value, "prompt_extend": settings.prompt_extend.value}
-    request = parse_request(source, overrides=overrides, defaults=defaults)
-    if request.base_url is not None:
-        settings = resolve(
-            settings.environment, flags, request_base_url=request.base_url, config=settings.config
-        )
-    return request, settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zimage_cli.api.errors import Billed, UsageError
+from zimage_cli.api.errors import Billed, BoundReached, UsageError
 from zimage_cli.cli import asking, options, process
 from zimage_cli.cli.app import App
 from zimage_cli.cli.batch_view import Again, BatchView, report, show, summary
@@ -23,6 +23,7 @@ from zimage_cli.core.batch.source import open_source
 from zimage_cli.core.making.money import parse_bound
 from zimage_cli.core.making.tally import Options
 from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.settings import Flags
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ app = App()
 @app.command(
     epilog="Examples:\n\nzimage batch prompts.txt --sandbox\n\n"
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
-    "zimage batch prompts.csv -o pictures/ --retry-failed"
+    "zimage batch prompts.csv -o pictures/ --retry-failed",
+    document={"type": "summary"},
+    statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def batch(
     file: Annotated[
@@ -72,15 +75,7 @@ def batch(
             rich_help_panel=options.SERVICE,
         ),
     ] = False,
-    rps: Annotated[
-        str | None,
-        typer.Option(
-            "--rps",
-            help="Requests a second, over all zimages of this account (2); 0 for no limit.",
-            metavar="F",
-            rich_help_panel=options.RUN,
-        ),
-    ] = None,
+    rps: options.Rps = None,
     concurrency: Annotated[
         int,
         typer.Option(
@@ -201,21 +196,22 @@ def batch(
     )
     out = Output(quiet=quiet)
     again = Again(tuple(sys.argv[1:]))
+    flags = Flags(
+        region=region,
+        endpoint=endpoint,
+        workspace=workspace,
+        base_url=base_url,
+        size=size,
+        prompt_extend=prompt_extend,
+        output_dir=output_dir,
+        timeout=timeout,
+        retries=retries,
+        rps=rps,
+        evidence=False if no_evidence else None,
+        sandbox=sandbox or None,
+    )
     with (
-        Client(
-            region,
-            endpoint=endpoint,
-            workspace=workspace,
-            base_url=base_url,
-            size=size,
-            prompt_extend=prompt_extend,
-            output_dir=output_dir,
-            timeout=timeout,
-            retries=retries,
-            rps=rps,
-            sandbox=sandbox,
-            on_warning=out.warn,
-        ) as client,
+        Client(flags=flags, on_warning=out.warn) as client,
         open_source(file, input_format, stdin=getattr(sys.stdin, "buffer", None)) as source,
     ):
         for text in client.settings.warnings:
@@ -239,7 +235,6 @@ def batch(
             trust_base_url=trust_base_url,
             fresh=fresh,
             dry=dry_run,
-            keep_evidence=not no_evidence,
         )
         with closing(plan):
             _refuse_invalid(out, plan.preflight, skip_invalid=skip_invalid)
@@ -296,13 +291,15 @@ def _run(out: Output, client: Client, plan: FilePlan, again: Again, *, json: boo
             out.say(f"left at once{lost}")
         report(out, plan, tally, again)
         if error is not None:
-            print_error(out, error)
+            if not isinstance(error, BoundReached):
+                # Of that the summary speaks, with the command that goes on.
+                print_error(out, error)
             status = exit_status(error)
         elif signals.numbers:
             status = 128 + signals.numbers[0]
         else:
             left = tally.not_saved + preflight.invalid + preflight.unsaved
-            status = NOT_ALL_STATUS if left or tally.over_budget else 0
+            status = NOT_ALL_STATUS if left else 0
         if view.lost is not None:
             raise view.lost
         if json:

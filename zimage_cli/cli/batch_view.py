@@ -85,7 +85,7 @@ class _Watch(Observer):
         self.doing = "downloading"
 
     def warning(self, text: str) -> None:
-        self._tell(f"line {self.job.line}: {text}")
+        self._tell(f"{self.job.place}: {text}")
 
 
 class BatchView(View):
@@ -208,7 +208,7 @@ class BatchView(View):
 
     def address(self, job: Job, command: str) -> None:
         """Print what nothing else knows, even under `quiet`."""
-        text = f"line {job.line}: made and paid, to be fetched within 24 hours: {visible(command)}"
+        text = f"{job.place}: made and paid, to be fetched within 24 hours: {visible(command)}"
         self._print(text, self._out.say, whole=True)
 
     # -- what is shown -------------------------------------------------------------------------
@@ -286,14 +286,12 @@ class BatchView(View):
         parts: list[Any] = [bar, line(f"{counts}, {flight}" if counts else flight)]
         parts += [line(self._outage, "yellow")] if self._outage else []
         parts += [line(text, "dim") for text in events]
-        parts += [
-            line(f"line {w.job.line}: {w.doing}, {now - w.began:.0f} s", "yellow") for w in slow
-        ]
+        parts += [line(f"{w.job.place}: {w.doing}, {now - w.began:.0f} s", "yellow") for w in slow]
         return Group(*parts)
 
 
 def _event(outcome: Outcome) -> str:
-    line = f"line {outcome.job.line}"
+    line = outcome.job.place
     if outcome.picture is not None:
         return visible(f"{line}: {outcome.picture.path}")
     words = _WORDS.get(outcome.status, outcome.status.value)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zimage_cli.api.errors import ConfigurationError, UsageError
+from zimage_cli.api.messages import Shown
 from zimage_cli.cli.app import App
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.output import Output
@@ -65,7 +66,10 @@ def known_shell(text: str) -> str:
     name = {"pwsh": "powershell"}.get(name, name)
     if name not in SCRIPTS:
         raise UsageError(
-            f"{text!r} is not a shell that zimage has a completion for; allowed: {_SHELLS}"
+            "{value} is not a shell that zimage has a completion for; allowed: {allowed}",
+            field="shell",
+            value=Shown(repr(text), text),
+            allowed=_SHELLS,
         )
     return name
 
@@ -84,5 +88,7 @@ def script(shell: str) -> bytes:
         except OSError:
             continue
     raise ConfigurationError(
-        f"this installation lacks the script {SCRIPTS[shell]}", hint="Install zimage again."
+        "this installation lacks the script {name}",
+        hint="Install zimage again.",
+        name=SCRIPTS[shell],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import errors
+from zimage_cli.api.messages import Message
 from zimage_cli.core.advice import hint_for
 from zimage_cli.core.files import is_limited
 from zimage_cli.core.keys import redact
@@ -100,9 +101,14 @@ def _shown(text: str) -> str:
 def from_typer(error: typer.TyperException) -> errors.UsageError:
     """Return a usage error for what typer found wrong with the command line."""
     context = getattr(error, "ctx", None)
-    hint = f"{context.command_path} --help" if context is not None else "zimage --help"
     # A key given as an argument must not come back in the complaint about it.
-    return errors.UsageError(redact(error.format_message()), hint=hint)
+    return errors.UsageError(
+        "{why}",
+        hint="{command} --help",
+        why=redact(error.format_message()),
+        command=context.command_path if context is not None else "zimage",
+        field=getattr(getattr(error, "param", None), "name", None),
+    )
 
 
 def shortage(error: Exception) -> errors.ConfigurationError | None:
@@ -124,8 +130,9 @@ def shortage(error: Exception) -> errors.ConfigurationError | None:
     if not short:
         return None
     return errors.ConfigurationError(
-        f"The system gives this process no more memory, threads or files: {text or 'no memory'}.",
+        "The system gives this process no more memory, threads or files: {why}.",
         hint="Raise the limits: ulimit -a shows them.",
+        why=text or Message("no memory"),
     )
 
 

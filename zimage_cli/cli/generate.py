@@ -12,7 +12,7 @@ from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, print_error
-from zimage_cli.cli.output import Output
+from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents, exit_status
@@ -20,6 +20,7 @@ from zimage_cli.core.making.money import parse_bound
 from zimage_cli.core.making.plan import is_folder
 from zimage_cli.core.making.tally import Options
 from zimage_cli.core.prices import cost, format_price
+from zimage_cli.core.settings import Flags
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ app = App()
     "zimage generate 'A calm lake at dawn' --size '1280*720'\n\n"
     "zimage generate 'A fox in the snow' -n 4 --seed 7 -o foxes/\n\n"
     "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
-    "echo 'A red kite' | zimage generate - --json"
+    "echo 'A red kite' | zimage generate - --json",
+    document={"images": []},
+    statuses=(0, 2, 3, 4, 5, 6, 7, 8, 130),
 )
 def generate(
     prompt: Annotated[
@@ -133,17 +136,18 @@ def generate(
     out = Output(quiet=quiet)
     if to_stdout and not dry_run:
         _refuse_stdout(out)
-    with Client(
-        region,
+    flags = Flags(
+        region=region,
         endpoint=endpoint,
         workspace=workspace,
         base_url=base_url,
         output_dir=output_dir,
         timeout=timeout,
         retries=retries,
-        sandbox=sandbox,
-        on_warning=out.warn,
-    ) as client:
+        evidence=False if no_evidence else None,
+        sandbox=sandbox or None,
+    )
+    with Client(flags=flags, on_warning=out.warn) as client:
         source, prompt = asking.read_request(prompt, request, file)
         plan = client.plan(
             source,
@@ -156,7 +160,6 @@ def generate(
             name=name,
             overwrite=overwrite,
             options=Options(retry_lost=retry_lost, max_cost=bound, patience=None),
-            keep_evidence=not no_evidence,
         )
         for text in plan.warnings:
             out.warn(text)
@@ -228,28 +231,22 @@ def _interrupted(
     end = Interrupted(number, note=view.stopped_note or (_LEFT_BEHIND if run.unsettled else None))
     if report == "json":
         errors = [(one.error, one.request.prompt) for one in failures if one.error is not None]
-        document = _document(view, errors)
-        document["status"] = "partial" if view.pictures else "error"
+        found = _document(view, errors)
+        found["status"] = "partial" if view.pictures else "error"
         ended = {one.job.number for one in failures} | set(view.pictures)
         left = [job for job in plan.jobs() if job.number not in ended]
         prompt = (left or [failures[-1].job])[0].request.prompt
-        document["errors"].append(end.error_document(prompt=prompt))
-        end.document = document
+        found["errors"].append(end.error_document(prompt=prompt))
+        end.document = found
     return end
 
 
 def _document(view: Display, errors: Sequence[tuple[ZimageError, str]]) -> dict[str, Any]:
-    status = "ok" if not errors else "partial" if view.pictures else "error"
-    return {
-        "schema": 1,
-        "status": status,
-        "images": [view.pictures[number].document for number in sorted(view.pictures)],
-        "errors": [
-            document
-            for error, prompt in errors
-            for document in error_documents(error, prompt=prompt)
-        ],
-    }
+    return document(
+        "ok" if not errors else "partial" if view.pictures else "error",
+        images=[view.pictures[number].document for number in sorted(view.pictures)],
+        errors=[one for error, prompt in errors for one in error_documents(error, prompt=prompt)],
+    )
 
 
 # -- a dry run ------------------------------------------------------------------------------------
@@ -260,16 +257,7 @@ def _show(out: Output, plan: Plan, report: str) -> None:
     previews = [plan.preview(job) for job in islice(plan.jobs(), _SHOWN)]
     count, total = len(plan.requests), plan.estimate.cost
     if report == "json":
-        out.json(
-            {
-                "schema": 1,
-                "status": "dry-run",
-                "pictures": count,
-                "requests": previews,
-                "cost": cost(total),
-                "errors": [],
-            }
-        )
+        out.document("dry-run", pictures=count, requests=previews, cost=cost(total))
         return
     for preview in previews:
         _print(out, preview)

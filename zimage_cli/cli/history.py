@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.api.errors import (
-    ConfigurationError,
-    NotSavedError,
-    Stopped,
-    UsageError,
-    ZimageError,
-)
+from zimage_cli.api.errors import Stopped, UsageError
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, print_error
-from zimage_cli.cli.output import Output, cell, make_table
+from zimage_cli.cli.output import Output, cell, document, make_table
 from zimage_cli.cli.signals import Signals
-from zimage_cli.core.advice import error_documents, exit_status
+from zimage_cli.client import Client
+from zimage_cli.core.advice import exit_status
 from zimage_cli.core.environment import Environment
+from zimage_cli.core.history import opened
+from zimage_cli.core.settings import Flags
 from zimage_cli.core.text import clip, visible
 
 if TYPE_CHECKING:
     from zimage_cli.core.entry import Entry
-    from zimage_cli.core.ledger import Ledger
-    from zimage_cli.core.recover import Candidate
+    from zimage_cli.core.recover import Candidate, Recovered, Recovery
 
 app = App(
     no_args_is_help=True,
@@ -40,18 +32,21 @@ app = App(
 )
 
 _STILL_THERE = "What was not saved can still be fetched: zimage history recover"
-_STYLES = {"saved": "green", "made": "yellow", "failed": "red", "lost": "red"}
+_STYLES = {"saved": "green", "made": "yellow", "refused": "red", "failed": "red", "lost": "red"}
 _MEANINGS = {
     "sending": "asked for, not answered yet",
     "made": "made and billed, not saved: zimage history recover",
     "saved": "made and saved",
+    "refused": "by content moderation, not billed",
     "failed": "not made, not billed",
     "lost": "may have been made and billed, and there is no picture",
 }
 
 
 @app.command(
-    "list", epilog="Examples:\n\nzimage history list\n\nzimage history list --limit 100 --json"
+    "list",
+    epilog="Examples:\n\nzimage history list\n\nzimage history list --limit 100 --json",
+    document={"entries": []},
 )
 def list_(
     limit: Annotated[
@@ -61,10 +56,10 @@ def list_(
 ) -> None:
     """List what was made, newest first."""
     out = Output()
-    with _history() as book:
+    with opened(Environment.current()) as book:
         entries = book.newest(limit) if book else []
     if json:
-        out.json({"schema": 1, "entries": [_document(entry) for entry in entries]})
+        out.document("ok", entries=[_document(entry) for entry in entries])
         return
     if not entries:
         out.note("Nothing has been made yet.")
@@ -84,21 +79,28 @@ def list_(
     out.result_table(table)
 
 
-@app.command(epilog="Examples:\n\nzimage history show 42\n\nzimage history show 42 --json")
+@app.command(
+    epilog="Examples:\n\nzimage history show 42\n\n"
+    "zimage history show 42 --json | zimage generate --file - --seed 8",
+    document={"entry": None},
+)
 def show(
     number: Annotated[int, typer.Argument(metavar="ID", help="From zimage history list.", min=1)],
     json: options.Json = False,
 ) -> None:
     """Show everything about one picture."""
     out = Output()
-    with _history() as book:
+    with opened(Environment.current()) as book:
         entry = book.entry(number) if book else None
     if entry is None:
         raise UsageError(
-            f"there is no {number} in the history", hint="See what is there: zimage history list"
+            "there is no {value} in the history",
+            hint="See what is there: zimage history list",
+            field="ID",
+            value=number,
         )
     if json:
-        out.json({"schema": 1, "entry": _document(entry)})
+        out.document("ok", entry=_document(entry))
         return
     for name, value in _facts(entry):
         lines = visible(value, newlines=True).split("\n")
@@ -108,7 +110,10 @@ def show(
 
 
 @app.command(
-    epilog="Examples:\n\nzimage history recover\n\nzimage history recover 42 --output-dir elsewhere"
+    epilog="Examples:\n\nzimage history recover\n\n"
+    "zimage history recover 42 --output-dir elsewhere",
+    document={"pictures": []},
+    statuses=(0, 2, 8, 130),
 )
 def recover(
     ids: Annotated[
@@ -126,135 +131,66 @@ def recover(
     quiet: options.Quiet = False,
 ) -> None:
     """Fetch pictures that were made and not saved; nothing is paid again."""
-    from zimage_cli.core import recover as recovery
-
     out = Output(quiet=quiet)
-    with _history(None if dry_run else out) as book:
-        found = recovery.pick(recovery.candidates(book, ids or ()) if book else [], ids or [])
-        for candidate in found:
+    with (
+        Client(flags=Flags(output_dir=output_dir), on_warning=out.warn) as client,
+        client.recovery(ids or (), here=output_dir is not None, dry=dry_run) as recovery,
+    ):
+        for candidate in recovery.found:
             out.note(_candidate_line(candidate))
-        if not found:
+        if not recovery.found:
             out.note("Nothing to recover: no picture is known to be made and not saved.")
-        documents, failure = [], None
-        if book is not None and not dry_run and found:
-            places = _places(output_dir)
-            recovery.clear(found, *places)
-            with Signals() as signals:
-                for candidate in found:
-                    if signals.numbers:
-                        raise Interrupted(signals.numbers[0], note=_STILL_THERE)
-                    document, error = _recover_one(
-                        out, book, candidate, places, signals, json=json, by_name=bool(ids)
-                    )
-                    documents.append(document)
-                    failure = failure or error
+        if dry_run or not recovery.found:
+            results = recovery.untouched()
         else:
-            documents = [_untouched(candidate) for candidate in found]
+            results = _recover(out, recovery, json=json)
+    failures = [result.error for result in results if result.error and result.failed]
     if json:
-        status = "ok" if failure is None else "error"
-        out.json({"schema": 1, "status": status, "pictures": documents})
-    if failure is not None:
-        raise typer.Exit(exit_status(failure))
+        out.json(_recovered("dry-run" if dry_run else _status(results), results))
+    if failures:
+        raise typer.Exit(exit_status(failures[0]))
 
 
-def _not_recoverable(candidate: Candidate) -> ZimageError:
-    number = candidate.entry.id
-    if candidate.entry.region == SANDBOX:
-        return NotSavedError(
-            f"{number} cannot be recovered: {candidate.words}.",
-            hint=f"Its prompt and seed, to make it again: zimage history show {number}",
-        )
-    return NotSavedError(
-        f"{number} was not fetched: {candidate.words}.",
-        hint=f"Where it went, when that has ended: zimage history show {number}",
-    )
+def _recover(out: Output, recovery: Recovery, *, json: bool) -> list[Recovered]:
+    """Recover in a thread, which Ctrl-C cancels. Raises Interrupted with what was recovered."""
+    results: list[Recovered] = []
+
+    def work() -> None:
+        for result in recovery.fetch():
+            results.append(result)
+            _tell(out, result, json=json)
+
+    with Signals() as signals:
+        try:
+            signals.wait_for(work, recovery.cancel, lambda: True)
+        except Stopped:
+            end = Interrupted(signals.numbers[0], note=_STILL_THERE)
+            if json:
+                status = "partial" if any(result.path for result in results) else "error"
+                end.document = _recovered(status, results, end.error_document())
+            raise end from None
+    return results
 
 
-def _places(output_dir: Path | None) -> tuple[Path | None, Path]:
-    """Return the folder that was asked for, None for none, and the one for what has none."""
-    from zimage_cli.core.save import FOLDER
-    from zimage_cli.core.settings import Flags, resolve
-
-    settings = resolve(Environment.current(), Flags(output_dir=output_dir))
-    default = settings.output_dir.value / FOLDER
-    return (default if output_dir is not None else None), default
-
-
-def _untouched(candidate: Candidate) -> dict[str, Any]:
-    return {"id": candidate.entry.id, "state": candidate.state, "path": None, "errors": []}
+def _tell(out: Output, result: Recovered, *, json: bool) -> None:
+    if result.error is not None and result.failed:
+        print_error(out, result.error)
+    elif result.error is not None:
+        out.note(result.error.message)
+    elif result.path is not None and not json:
+        out.result(str(result.path))
 
 
-def _recover_one(
-    out: Output,
-    book: Ledger,
-    candidate: Candidate,
-    places: tuple[Path | None, Path],
-    signals: Signals,
-    *,
-    json: bool,
-    by_name: bool,
-) -> tuple[dict[str, Any], ZimageError | None]:
-    from zimage_cli.api.wire import Wire
-    from zimage_cli.core import recover as recovery
-
-    document, entry = _untouched(candidate), candidate.entry
-    if candidate.state != recovery.READY and not by_name:
-        # A GET is free, so what was asked for by name is tried whatever its state.
-        return document, None
-    try:
-        if candidate.hopeless:
-            raise _not_recoverable(candidate)
-        with Wire() as client:
-            folder, default = places
-            saved: list[Path] = []
-            # In a thread: Ctrl-C closes the connection, and leaves no claim and no half picture.
-            signals.wait_for(
-                lambda: saved.append(
-                    recovery.recover(
-                        book, client, entry, folder, default_folder=default, sleep=client.sleep
-                    )
-                ),
-                client.cancel,
-                lambda: True,
-            )
-            path = saved[0]
-    except Stopped:
-        raise Interrupted(signals.numbers[0], note=_STILL_THERE) from None
-    except recovery.TakenError as error:
-        # Skipped among others, but a failure where it was asked for by name.
-        if not by_name:
-            out.note(error.message)
-            return {**document, "state": recovery.CLAIMED}, None
-        failure: ZimageError = error
-    except ZimageError as error:
-        failure = error
-    else:
-        if not json:
-            out.result(str(path))
-        return {**document, "state": "recovered", "path": str(path)}, None
-    print_error(out, failure)
-    return {**document, "errors": error_documents(failure, prompt=entry.prompt)}, failure
+def _status(results: list[Recovered]) -> str:
+    if not any(result.failed for result in results):
+        return "ok"
+    return "partial" if any(result.path for result in results) else "error"
 
 
-@contextmanager
-def _history(out: Output | None = None) -> Iterator[Ledger | None]:
-    """Open the history, with `out` to change it; None where there is none yet."""
-    from zimage_cli.core.ledger import Ledger
-
-    path = Environment.current().ledger_file()
-    if path is None:
-        raise ConfigurationError(
-            "no home folder is known, so there is no history", hint="Set HOME or ZIMAGE_HOME."
-        )
-    if not path.exists():
-        yield None
-        return
-    book = Ledger.to_read(path) if out is None else Ledger(path, on_locked=out.warn)
-    try:
-        book.settle_abandoned()
-        yield book
-    finally:
-        book.close()
+def _recovered(status: str, results: list[Recovered], *more: dict[str, Any]) -> dict[str, Any]:
+    errors = [document for result in results for document in result.errors]
+    pictures = [result.document for result in results]
+    return document(status, errors=[*errors, *more], pictures=pictures)
 
 
 def _one_line(text: str) -> Any:
@@ -264,10 +200,10 @@ def _one_line(text: str) -> Any:
 
 
 def _document(entry: Entry) -> dict[str, Any]:
-    document = asdict(entry)
+    facts = asdict(entry)
     # Which process works on it is for other zimages.
-    del document["owner"], document["claim"]
-    return document
+    del facts["owner"], facts["claim"]
+    return facts
 
 
 def _local(stamp: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.cli.app import App, Group
+from zimage_cli.cli.app import PROMISED, App, Group, write_statuses
 from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ COMMANDS = {
 }
 """Command name → the module that holds its `app`. Only the module of the command that runs is
 imported."""
-
-_STREAMS = frozenset({"batch"})
-"""Their `--json` is an object a picture as it ends, and nothing else."""
 
 
 class LazyCommands(dict[str, Any]):
@@ -62,6 +59,13 @@ class LazyGroup(Group):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """Return the names in the order of the table."""
         return list(self.commands)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write every exit status and the examples."""
+        from zimage_cli.core.advice import EXIT_STATUSES
+
+        write_statuses(formatter, EXIT_STATUSES)
+        super().format_epilog(ctx, formatter)
 
 
 app = App(name="zimage", cls=LazyGroup, no_args_is_help=True)
@@ -107,74 +111,78 @@ def main(args: list[str]) -> int:
 def _run(args: list[str]) -> int:
     from zimage_cli.api.errors import ZimageError
 
-    output = Output()
+    output, context = Output(), None
     try:
         # Typer's own way to run a command turns every signal into a silent 130.
         command = typer.main.get_command(app)
-        with command.make_context("zimage", list(args)) as context:
+        context = command.make_context("zimage", list(args))
+        with context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     except ZimageError as error:
-        return _fail(output, args, error)
+        return _Failure(output, context).of(error)
     except typer.TyperException as error:
-        return _fail_usage(output, args, error)
+        return _Failure(output, context).of_usage(error)
     except (KeyboardInterrupt, typer.Abort) as stop:
-        return _interrupted(output, args, stop)
+        return _Failure(output, context).of_interrupt(stop)
     except Exception as error:  # noqa: BLE001 - an unknown exception is a bug, and said to be one
-        return _fail_unknown(output, args, error)
+        return _Failure(output, context).of_unknown(error)
     return 0
 
 
-def _fail(output: Output, args: list[str], error: ZimageError) -> int:
-    """Show an error, on stdout too where `--json` promises a document there."""
-    from zimage_cli.cli import errors
-    from zimage_cli.core.advice import error_documents, exit_status
+class _Failure:
+    """How a command that failed ends: what is said, the document of `--json`, the exit status."""
 
-    errors.print_error(output, error)
-    _print_document(output, args, *error_documents(error))
-    return exit_status(error)
+    def __init__(self, output: Output, context: Any) -> None:
+        self._output = output
+        # What the command that failed promises; commands share their context's notes with the top.
+        self._promised = None if context is None else context.meta.get(PROMISED)
 
+    def of(self, error: ZimageError) -> int:
+        from zimage_cli.cli import errors
+        from zimage_cli.core.advice import error_documents, exit_status
 
-def _fail_unknown(output: Output, args: list[str], error: Exception) -> int:
-    from zimage_cli.cli import errors
+        errors.print_error(self._output, error)
+        self._print_document(*error_documents(error))
+        return exit_status(error)
 
-    shortage = errors.shortage(error)
-    if shortage is not None:
-        return _fail(output, args, shortage)
-    errors.print_bug(output, error)
-    _print_document(output, args, errors.bug_document(error))
-    return errors.BUG_STATUS
+    def of_usage(self, error: typer.TyperException) -> int:
+        from zimage_cli.cli import errors
+        from zimage_cli.core.advice import USAGE_STATUS
 
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
+            self._output.say(error.message)
+            return USAGE_STATUS
+        return self.of(errors.from_typer(error))
 
-def _fail_usage(output: Output, args: list[str], error: typer.TyperException) -> int:
-    from zimage_cli.cli import errors
-    from zimage_cli.core.advice import USAGE_STATUS
+    def of_interrupt(self, stop: BaseException) -> int:
+        import signal
 
-    if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
-        output.say(error.message)
-        return USAGE_STATUS
-    return _fail(output, args, errors.from_typer(error))
+        from zimage_cli.cli.errors import Interrupted
 
+        # Who presses Ctrl-C twice wants the end, not a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end = stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT)
+        self._output.say(end.words)
+        if end.note:
+            self._output.tell(f"  {end.note}")
+        if end.document is not None:
+            self._output.json(end.document)
+        else:
+            self._print_document(end.error_document())
+        return 128 + end.number
 
-def _interrupted(output: Output, args: list[str], stop: BaseException) -> int:
-    import signal
+    def of_unknown(self, error: Exception) -> int:
+        from zimage_cli.cli import errors
 
-    from zimage_cli.cli.errors import Interrupted
+        shortage = errors.shortage(error)
+        if shortage is not None:
+            return self.of(shortage)
+        errors.print_bug(self._output, error)
+        self._print_document(errors.bug_document(error))
+        return errors.BUG_STATUS
 
-    # Who presses Ctrl-C twice wants the end, not a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end = stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT)
-    output.say(end.words)
-    if end.note:
-        output.tell(f"  {end.note}")
-    if end.document is not None:
-        output.json(end.document)
-    else:
-        _print_document(output, args, end.error_document())
-    return 128 + end.number
-
-
-def _print_document(output: Output, args: list[str], *problems: dict[str, Any]) -> None:
-    if "--json" in args and args[0] not in _STREAMS:
-        output.json({"schema": 1, "status": "error", "images": [], "errors": [*problems]})
+    def _print_document(self, *problems: dict[str, Any]) -> None:
+        if self._promised is not None:
+            self._output.document("error", errors=problems, **self._promised)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.making.jobs import MAX_COUNT
+from zimage_cli.core.setting_table import TABLE
 
 if TYPE_CHECKING:
     from zimage_cli.core.making.jobs import Sweep
@@ -44,14 +45,16 @@ def sweep(
                 "{one} and {other} contradict each other: give only one", one=one, other=other
             )
     if not 1 <= count <= MAX_COUNT:
+        more = count > MAX_COUNT
         raise UsageError(
             "--count: {value} is not allowed; allowed: {allowed}",
             hint="For more, give the prompt several lines of a file: zimage batch FILE"
-            if count > MAX_COUNT
+            if more
             else None,
             field="count",
             value=count,
             allowed=f"1 … {MAX_COUNT}",
+            nearest=MAX_COUNT if more else 1,
         )
     from zimage_cli.core.making.jobs import ONE, Sweep
 
@@ -74,17 +77,20 @@ _CONTRADICTIONS = (
     ("--seeds", "--no-seed"),
 )
 
-Size = Annotated[
-    str | None,
-    typer.Option(
-        "--size",
-        "-s",
-        help="1024x1024, '1280*720', a ratio 16:9, 16:9@1536, square, portrait or landscape. "
-        "See: zimage sizes",
-        metavar="SIZE",
-        rich_help_panel=PICTURE,
-    ),
-]
+
+def _setting(name: str, panel: str) -> Any:
+    """Return the option of a setting, as the table declares it."""
+    one = TABLE[name]
+    return typer.Option(
+        *one.flags,
+        help=one.help,
+        metavar=one.metavar,
+        rich_help_panel=panel,
+        show_default=False,
+    )
+
+
+Size = Annotated[str | None, _setting("size", PICTURE)]
 Seed = Annotated[
     int | None,
     typer.Option(
@@ -102,15 +108,7 @@ NoSeed = Annotated[
         rich_help_panel=PICTURE,
     ),
 ]
-PromptExtend = Annotated[
-    bool | None,
-    typer.Option(
-        "--prompt-extend/--no-prompt-extend",
-        help="Have the prompt rewritten first: 3–4 s more, twice the price.",
-        rich_help_panel=PICTURE,
-        show_default=False,
-    ),
-]
+PromptExtend = Annotated[bool | None, _setting("prompt_extend", PICTURE)]
 Count = Annotated[
     int,
     typer.Option(
@@ -121,43 +119,10 @@ Count = Annotated[
         rich_help_panel=PICTURE,
     ),
 ]
-Region = Annotated[
-    str | None,
-    typer.Option(
-        "--region",
-        "-r",
-        help="beijing, singapore (or their ids), sandbox.",
-        metavar="REGION",
-        rich_help_panel=SERVICE,
-    ),
-]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(
-        "--endpoint",
-        help="shared, workspace or trial.",
-        metavar="KIND",
-        rich_help_panel=SERVICE,
-    ),
-]
-Workspace = Annotated[
-    str | None,
-    typer.Option(
-        "--workspace",
-        help="Workspace id, for the workspace endpoint.",
-        metavar="ID",
-        rich_help_panel=SERVICE,
-    ),
-]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--base-url",
-        help="Another endpoint: origin, /api/v1 root or full URL.",
-        metavar="URL",
-        rich_help_panel=SERVICE,
-    ),
-]
+Region = Annotated[str | None, _setting("region", SERVICE)]
+Endpoint = Annotated[str | None, _setting("endpoint", SERVICE)]
+Workspace = Annotated[str | None, _setting("workspace", SERVICE)]
+BaseUrl = Annotated[str | None, _setting("base_url", SERVICE)]
 Sandbox = Annotated[
     bool,
     typer.Option(
@@ -166,24 +131,8 @@ Sandbox = Annotated[
         rich_help_panel=SERVICE,
     ),
 ]
-Timeout = Annotated[
-    str | None,
-    typer.Option(
-        "--timeout",
-        help="Seconds to wait for the answer (330).",
-        metavar="S",
-        rich_help_panel=SERVICE,
-    ),
-]
-Retries = Annotated[
-    str | None,
-    typer.Option(
-        "--retries",
-        help="Further tries where none can cost twice (4).",
-        metavar="N",
-        rich_help_panel=SERVICE,
-    ),
-]
+Timeout = Annotated[str | None, _setting("timeout", SERVICE)]
+Retries = Annotated[str | None, _setting("retries", SERVICE)]
 RetryLost = Annotated[
     bool,
     typer.Option(
@@ -192,15 +141,8 @@ RetryLost = Annotated[
         rich_help_panel=SERVICE,
     ),
 ]
-OutputDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--output-dir",
-        help="Base folder of pictures and evidence (output).",
-        metavar="DIR",
-        rich_help_panel=SAVING,
-    ),
-]
+Rps = Annotated[str | None, _setting("rps", RUN)]
+OutputDir = Annotated[Path | None, _setting("output_dir", SAVING)]
 NameOption = Annotated[
     str | None,
     typer.Option(
@@ -211,14 +153,7 @@ NameOption = Annotated[
         rich_help_panel=SAVING,
     ),
 ]
-NoEvidence = Annotated[
-    bool,
-    typer.Option(
-        "--no-evidence",
-        help="Write no evidence file.",
-        rich_help_panel=SAVING,
-    ),
-]
+NoEvidence = Annotated[bool, _setting("evidence", SAVING)]
 Json = Annotated[
     bool,
     typer.Option("--json", help="One JSON document on stdout.", rich_help_panel=REPORT),

@@ -70,6 +70,16 @@ def _silence(stream: TextIO) -> None:
         stream.flush()
 
 
+def document(
+    status: str, *, errors: Iterable[Mapping[str, Any]] = (), **own: Any
+) -> dict[str, Any]:
+    """Return what `--json` prints, whatever the command: `own` are the command's own keys.
+
+    `status` is `ok`, `partial`, `error` or `dry-run`.
+    """
+    return {"schema": 1, "status": status, **own, "errors": [*errors]}
+
+
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Tell whether a stream gets colour: NO_COLOR, then FORCE_COLOR, then being a terminal."""
     if environ.get("NO_COLOR"):
@@ -102,6 +112,12 @@ class Output:
     def help(self, text: str) -> None:
         """Print our own text as it is, with its lines and styles."""
         self._write(self.stdout, text + "\n")
+
+    def document(
+        self, status: str, *, errors: Iterable[Mapping[str, Any]] = (), **own: Any
+    ) -> None:
+        """Print the one document of a command's `--json`; as the function `document`."""
+        self.json(document(status, errors=errors, **own))
 
     def json(self, value: object) -> None:
         """Print one JSON document on a line."""
@@ -250,7 +266,7 @@ class Output:
             if isinstance(error, BrokenPipeError):
                 raise typer.Exit(SIGPIPE_STATUS) from None
             why = (error.strerror or str(error)).lower()
-            raise UsageError(f"The standard output cannot be written to: {why}.") from None
+            raise UsageError("The standard output cannot be written to: {why}.", why=why) from None
 
 
 def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:
@@ -276,6 +292,7 @@ __all__ = [
     "SIGPIPE_STATUS",
     "Output",
     "cell",
+    "document",
     "json_text",
     "make_table",
     "set_up_streams",

@@ -57,6 +57,7 @@ class _Watch(Observer):
 
     def sent(self) -> None:
         self.doing = "painting"
+        self.began = time.monotonic()
         self._view.wake.set()
 
     def waiting(self, wait: Wait) -> None:
@@ -313,8 +314,9 @@ def request_facts(plan: Plan) -> list[tuple[str, str]]:
         )
     estimate = plan.estimate
     cost = "free" if estimate.free else format_price(estimate.cost)
-    many = f" for {len(plan.requests):,} pictures" if len(plan.requests) > 1 else ""
-    return [*rows, ("price", cost + many)]
+    if estimate.cost is not None and estimate.pictures > 1:
+        cost += f" for {estimate.pictures:,} pictures"
+    return [*rows, ("price", cost)]
 
 
 def _seeds(seeds: list[int | None]) -> str:

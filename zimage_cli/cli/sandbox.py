@@ -71,7 +71,7 @@ def serve(
     for text in fault or []:
         kind, rate = parse_fault(text)
         if kind in faults:
-            raise UsageError(f"--fault: {kind} is given twice")
+            raise UsageError("--fault: {value} is given twice", field="fault", value=kind)
         faults[kind] = rate
 
     def log(line: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ zimage sizes --json
 zimage generate 'A calm lake at dawn' --size 16:9@1536"""
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=EXAMPLES, document={"default": None, "limits": {}, "names": {}, "sizes": []})
 def show(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of a table.")
@@ -30,18 +30,17 @@ def show(
     """Show the recommended sizes by ratio and tier."""
     output = Output()
     if as_json:
-        output.json(document())
+        output.document("ok", **document())
         return
     _print_table(output)
 
 
-def document() -> dict[str, object]:
-    """Return what `--json` prints: every recommended size, and the limits of all others.
+def document() -> dict[str, Any]:
+    """Return the keys that `--json` prints: every recommended size, and the limits of all others.
 
     Sides and counts are in pixels; `size` is the text that `--size` and the service take.
     """
     return {
-        "schema": 1,
         "default": sizes.DEFAULT_SIZE,
         "limits": {"min_pixels": sizes.MIN_PIXELS, "max_pixels": sizes.MAX_PIXELS},
         "names": sizes.NAMED_RATIOS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from zimage_cli.api import errors
+from zimage_cli.api.messages import Shown
 from zimage_cli.core.keys import redact
 
 USAGE_STATUS = 2
@@ -29,6 +30,7 @@ TABLE: dict[type[errors.ZimageError], Row] = {
     errors.ThrottledError: Row(
         5, "Wait a minute and try again; the limit counts the whole account, 2 requests a second."
     ),
+    errors.BoundReached: Row(9, "With a higher --max-cost it goes on."),
     errors.ConnectionFailed: Row(
         6, "Check the network and proxy settings, then: zimage validate --online"
     ),
@@ -40,6 +42,21 @@ TABLE: dict[type[errors.ZimageError], Row] = {
     errors.ServiceError: Row(7, "Try again in a minute."),
     errors.NotSavedError: Row(8, "Within 24 hours of making it: zimage history recover"),
 }
+
+EXIT_STATUSES = {
+    0: "done",
+    1: "a bug in zimage",
+    2: "usage: bad option, invalid request, corrupt config",
+    3: "no key, or key or permission refused",
+    4: "prompt or picture refused by content moderation",
+    5: "throttled, quota or billing",
+    6: "the service could not be reached, or the answer was lost",
+    7: "the service failed or answered nonsense",
+    8: "made but not saved: zimage history recover gets it within 24 h",
+    9: "a batch ended with some failures, or a run at its --max-cost",
+    130: "interrupted",
+}
+"""What the exit statuses mean, as every help shows them."""
 
 
 def row_for(error: errors.ZimageError) -> Row:
@@ -76,10 +93,7 @@ def error_document(error: errors.ZimageError, *, prompt: str | None = None) -> d
         "code": error.code,
         "message": redact(message),
         "hint": hint_for(error),
-        "field": facts.get("field"),
-        "value": facts.get("value"),
-        "allowed": facts.get("allowed"),
-        "nearest": facts.get("nearest"),
+        **{name: _plain(facts.get(name)) for name in ("field", "value", "allowed", "nearest")},
         "retryable": error.pace is not None,
         "billed": error.billed.value,
         "http_status": error.http_status,
@@ -88,10 +102,15 @@ def error_document(error: errors.ZimageError, *, prompt: str | None = None) -> d
     }
 
 
+def _plain(fact: object) -> object:
+    """Return a fact as JSON holds it, with nothing in it that looks like a key."""
+    value = fact.plain if isinstance(fact, Shown) else fact
+    return value if value is None or isinstance(value, int | float) else redact(str(value))
+
+
 def error_documents(
     error: errors.ZimageError, *, prompt: str | None = None
 ) -> list[dict[str, Any]]:
     """Return the error objects of `--json`: one for each problem of an invalid request."""
-    document = error_document(error, prompt=prompt)
-    problems = getattr(error, "problems", ())
-    return [{**document, "message": problem.message} for problem in problems] or [document]
+    problems: tuple[errors.ZimageError, ...] = getattr(error, "problems", (error,))
+    return [error_document(problem, prompt=prompt) for problem in problems]

@@ -12,6 +12,7 @@ from zimage_cli.core.pace import LEAD
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
+    from zimage_cli.api.messages import Message
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.loader import Loader
     from zimage_cli.core.making.reach import Reach
@@ -37,7 +38,7 @@ class Asking:
         run: Run,
         wire: Wire,
         key: str,
-        key_hint: str | None,
+        key_hint: str | Message | None,
         notes: Notes,
         *,
         loader: Loader,

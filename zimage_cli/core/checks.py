@@ -1,159 +1,174 @@
 """One check for each setting, used by flag, environment, file and `config set` alike.
 
-Each takes what was given (text, or the typed value of a flag or of TOML) and returns the value that
-the program uses. Each raises UsageError with the field, what was given and what is allowed;
-`checked` adds where it came from.
+Each takes the setting's name and what was given (text, or the typed value of a flag or of TOML),
+and returns the value that the program uses. Each raises UsageError with the field, what was given
+and what is allowed.
 """
 
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from zimage_cli.api import endpoint, limits
-from zimage_cli.api.errors import ConfigurationError, UsageError
+from zimage_cli.api.errors import UsageError
+from zimage_cli.api.messages import Listing, Message, Shown
 from zimage_cli.core import text as texts
 from zimage_cli.core.keys import redact
-
-DEFAULT_RPS = 2.0
-"""Requests a second. What the service grants an account; more is answered with 429."""
 
 MAX_RPS = 1000.0
 
 _TRUE = frozenset({"true", "on", "yes", "1"})
 _FALSE = frozenset({"false", "off", "no", "0"})
-
-
-def checked(name: str, value: object, source: str) -> Any:
-    """Return the checked value of a setting.
-
-    Raises UsageError where `source` is a flag or the request, else ConfigurationError; both name
-    the source, and never quote what looks like a key.
-    """
-    try:
-        return CHECKS[name](value)
-    except UsageError as error:
-        message = f"{redact(error.message)} (from {source})"
-        if source.startswith("--") or source == REQUEST:
-            raise UsageError(message, hint=error.hint) from None
-        hint = error.hint or f"Correct it in the {source}."
-        raise ConfigurationError(message, hint=hint) from None
-
-
-REQUEST = "the request"
-"""The source of a `base_url` that a request carries."""
-
-
 _MAX_TEXT = 4096
 
 
-def shown(value: object) -> str:
+def shown(value: object) -> Shown:
     """Return a given value as an error may quote it: short, visible, and a key masked."""
-    return redact(texts.shown(value, 80))
+    return texts.shown(value, 80)
 
 
-def _text(name: str, value: object) -> str:
+def safe(message: Message) -> Message:
+    """Return a message with everything in it masked that looks like a key."""
+    if not message.facts:
+        return type(message)(redact(message.template))
+    facts = {name: _masked(fact) for name, fact in message.facts.items()}
+    return type(message)(message.template, **facts)
+
+
+def _masked(fact: object) -> object:
+    match fact:
+        case Message():
+            return safe(fact)
+        case Listing():
+            return Listing(fact.between, map(_masked, fact))
+        case Shown():
+            return Shown(redact(fact), _masked(fact.plain))
+        case str():
+            return redact(fact)
+    return fact
+
+
+def _refused(template: str, field: str, value: object, **facts: Any) -> UsageError:
+    return UsageError(template, field=field, value=shown(value), **facts)
+
+
+def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
-        raise UsageError(f"{name}: {shown(value)} is not text")
+        raise _refused("{field}: {value} is not text", field, value)
     if len(value) > _MAX_TEXT:
-        raise UsageError(f"{name}: {shown(value)} is too long: {len(value)} characters")
-    for char in value:
-        if unicodedata.category(char) == "Cc":
-            raise UsageError(f"{name}: {shown(value)} holds control characters")
+        raise _refused(
+            "{field}: {value} is too long: {length} characters", field, value, length=len(value)
+        )
+    if any(char < " " or "\x7f" <= char <= "\x9f" for char in value):
+        raise _refused("{field}: {value} holds control characters", field, value)
     if not value.strip():
-        raise UsageError(f"{name}: the value is empty")
+        raise _refused("{field}: the value is empty", field, value)
     return value.strip()
 
 
-def check_region(value: object) -> str:
+def check_region(field: str, value: object) -> str:
     """Return a region's name: `beijing`, `singapore` or `sandbox`."""
-    return endpoint.region_name(_text("region", value))
+    return endpoint.region_name(_text(field, value))
 
 
-def check_endpoint(value: object) -> str:
+def check_endpoint(field: str, value: object) -> str:
     """Return `shared`, `workspace` or `trial`."""
-    text = _text("endpoint", value).lower()
+    text = _text(field, value).lower()
     if text not in endpoint.ENDPOINTS:
-        raise UsageError(
-            f"endpoint: {shown(value)} is not an endpoint; allowed: {', '.join(endpoint.ENDPOINTS)}"
+        raise _refused(
+            "{field}: {value} is not an endpoint; allowed: {allowed}",
+            field,
+            value,
+            allowed=", ".join(endpoint.ENDPOINTS),
         )
     return text
 
 
-def check_workspace(value: object) -> str:
+def check_workspace(field: str, value: object) -> str:
     """Return a workspace id."""
-    text = endpoint.check_workspace(_text("workspace", value))
+    text = endpoint.check_workspace(_text(field, value))
     if text.startswith(("sk-", "st-")):
-        raise UsageError("workspace: what was given is a key, not a workspace id")
+        raise UsageError("{field}: what was given is a key, not a workspace id", field=field)
     return text
 
 
-def check_base_url(value: object) -> str:
+def check_base_url(field: str, value: object) -> str:
     """Return an API root: `https://HOST/api/v1`."""
-    return endpoint.normalize_base_url(_text("base URL", value))
+    return endpoint.normalize_base_url(_text(field, value))
 
 
-def check_size(value: object) -> str:
+def check_size(field: str, value: object) -> str:
     """Return a size as `W*H` in pixels."""
     from zimage_cli.core.sizes import parse_size
 
-    return parse_size(_text("size", value))
+    return parse_size(_text(field, value))
 
 
-def check_prompt_extend(value: object) -> bool:
+def check_switch(field: str, value: object) -> bool:
     """Return a switch: `true false on off yes no 1 0` as text."""
     if isinstance(value, bool):
         return value
     text = value.strip().lower() if isinstance(value, str) else ""
-    if text in _TRUE | _FALSE:
-        return text in _TRUE
-    raise UsageError(f"prompt_extend: {shown(value)} is not a switch; allowed: true, false")
+    if text not in _TRUE | _FALSE:
+        raise _refused(
+            "{field}: {value} is not a switch; allowed: {allowed}",
+            field,
+            value,
+            allowed="true, false",
+        )
+    return text in _TRUE
 
 
-def check_output_dir(value: object) -> str:
+def check_output_dir(field: str, value: object) -> str:
     """Return a folder's path as it was given."""
-    text = _text("output_dir", value)
+    text = _text(field, value)
     if redact(text) != text:
-        raise UsageError("output_dir: what was given holds a key")
+        raise UsageError("{field}: what was given holds a key", field=field)
     return text
 
 
-def check_timeout(value: object) -> float:
+def check_timeout(field: str, value: object) -> float:
     """Return seconds, over 0 and at most `limits.MAX_TIMEOUT`."""
-    number = _number("timeout", value)
+    number = _number(field, value)
     if not 0 < number <= limits.MAX_TIMEOUT:
-        raise UsageError(
-            f"timeout: {shown(value)} is out of range; allowed: seconds, more than 0 and at most "
-            f"{limits.MAX_TIMEOUT:.0f}"
+        raise _refused(
+            "{field}: {value} is out of range; allowed: {allowed}",
+            field,
+            value,
+            allowed=f"seconds, more than 0 and at most {limits.MAX_TIMEOUT:.0f}",
         )
     return number
 
 
-def check_retries(value: object) -> int:
+def check_retries(field: str, value: object) -> int:
     """Return how often a call is tried again: 0 … `limits.MAX_RETRIES`."""
-    number = _number("retries", value)
+    number = _number(field, value)
     if number != int(number) or not 0 <= number <= limits.MAX_RETRIES:
-        raise UsageError(
-            f"retries: {shown(value)} is not a count; allowed: 0 to {limits.MAX_RETRIES}, whole"
+        raise _refused(
+            "{field}: {value} is not a count; allowed: {allowed}",
+            field,
+            value,
+            allowed=f"0 to {limits.MAX_RETRIES}, whole",
         )
     return int(number)
 
 
-def check_rps(value: object) -> float:
+def check_rps(field: str, value: object) -> float:
     """Return requests a second, at most 1000; 0 is no limit."""
-    number = _number("rps", value)
+    number = _number(field, value)
     if not 0 <= number <= MAX_RPS:
-        raise UsageError(
-            f"rps: {shown(value)} is out of range; allowed: requests a second, 0 (no limit) to "
-            f"{MAX_RPS:.0f}"
+        raise _refused(
+            "{field}: {value} is out of range; allowed: {allowed}",
+            field,
+            value,
+            allowed=f"requests a second, 0 (no limit) to {MAX_RPS:.0f}",
         )
     return number
 
 
-def _number(name: str, value: object) -> float:
-    refused = UsageError(f"{name}: {shown(value)} is not a number")
+def _number(field: str, value: object) -> float:
+    refused = _refused("{field}: {value} is not a number", field, value)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise refused
     if isinstance(value, int) and abs(value) > 10**9:
@@ -167,17 +182,3 @@ def _number(name: str, value: object) -> float:
     if not math.isfinite(number):
         raise refused
     return number
-
-
-CHECKS: Mapping[str, Callable[[object], object]] = {
-    "region": check_region,
-    "endpoint": check_endpoint,
-    "workspace": check_workspace,
-    "base_url": check_base_url,
-    "size": check_size,
-    "prompt_extend": check_prompt_extend,
-    "output_dir": check_output_dir,
-    "timeout": check_timeout,
-    "retries": check_retries,
-    "rps": check_rps,
-}

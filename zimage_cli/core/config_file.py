@@ -1,8 +1,6 @@
-"""config.toml: read strictly, changed without losing a comment.
+"""config.toml, read strictly. The file holds keys: it is never quoted in an error.
 
-The file holds keys: it is made 0600 in a folder of 0700, replaced as a whole, and never quoted in
-an error. Reading needs the standard library alone; tomlkit and the lock load when something is
-written.
+`config_change` changes it.
 """
 
 from __future__ import annotations
@@ -10,53 +8,35 @@ from __future__ import annotations
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from zimage_cli.api.endpoint import SANDBOX, find_region
+from zimage_cli.api.endpoint import REGION_NAMES, SANDBOX, find_region
 from zimage_cli.api.errors import ConfigurationError, UsageError, ZimageError
-from zimage_cli.core.checks import CHECKS, shown
-from zimage_cli.core.files import write_whole
-from zimage_cli.core.keys import Key, check_key, redact
-
-TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "region": ((str,), "text in quotes"),
-    "endpoint": ((str,), "text in quotes"),
-    "base_url": ((str,), "text in quotes"),
-    "size": ((str,), "text in quotes"),
-    "prompt_extend": ((bool,), "true or false, without quotes"),
-    "output_dir": ((str,), "text in quotes"),
-    "timeout": ((int, float), "a number of seconds, without quotes"),
-    "retries": ((int,), "a whole number, without quotes"),
-    "rps": ((int, float), "a number, without quotes"),
-}
-"""Settings of the file's top level, the TOML types each may have, and those types in words."""
+from zimage_cli.api.messages import Listing, Message
+from zimage_cli.core.checks import safe, shown
+from zimage_cli.core.keys import Key, check_key
+from zimage_cli.core.setting_table import TABLE
 
 KEYS = "keys"
 WORKSPACES = "workspaces"
 TABLES = (KEYS, WORKSPACES)
 """Tables of region → key and region → workspace."""
 
-LOCK_SECONDS = 10.0
-"""How long to wait for another zimage that writes: it takes milliseconds."""
-
 _MAX_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(NamedTuple):
     """What config.toml says, checked; empty where there is no file.
 
     `values` holds settings by name, `keys` and `workspaces` are by region name.
     """
 
     path: Path | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
-    keys: Mapping[str, Key] = field(default_factory=dict)
-    workspaces: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = {}
+    keys: Mapping[str, Key] = {}
+    workspaces: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
 
 
@@ -71,133 +51,51 @@ def read(path: Path | None) -> Config:
         return Config(path)
     config = check(text, path)
     warning = _permission_warning(path) if config.keys else None
-    return Config(
-        path, config.values, config.keys, config.workspaces, (warning,) if warning else ()
-    )
+    return config._replace(warnings=(warning,)) if warning else config
 
 
 def check(text: str, path: Path) -> Config:
     """Check the text of a config file, to be known as `path` in errors. Raises as `read` does."""
-    document = _parse(text, path)
-    problems: list[str] = []
+    document = parse(text, path)
+    problems: list[Message] = []
     values: dict[str, Any] = {}
     keys: dict[str, Key] = {}
     workspaces: dict[str, str] = {}
 
-    def note(table: str | None, name: str, why: str) -> None:
+    def note(table: str | None, name: str, why: Message) -> None:
         line = _line_of(text, table, name)
-        problems.append(f"{path}{f', line {line}' if line else ''}: {redact(why)}")
+        problems.append(
+            Message("{path}, line {line}: {why}", path=path, line=line, why=why)
+            if line
+            else Message("{path}: {why}", path=path, why=why)
+        )
 
     for name, value in document.items():
         try:
-            if name in TYPES:
-                values[name] = _typed(name, value)
-            elif name == KEYS:
+            if name == KEYS:
                 keys = _by_region(KEYS, value, _stored_key, note)
             elif name == WORKSPACES:
                 workspaces = _by_region(WORKSPACES, value, _workspace, note)
+            elif name in TABLE and TABLE[name].toml:
+                values[name] = _typed(name, value)
             else:
-                note(None, name, _unknown(name))
+                raise _unknown(name)
         except ZimageError as error:
-            note(None, name, error.message)
+            note(None, name, safe(error.said))
     if problems:
-        raise ConfigurationError("\n".join(problems), hint="Correct it: zimage config edit")
-    return Config(path, values, keys, workspaces)
-
-
-def change(path: Path, edit: Callable[[MutableMapping[str, Any]], None]) -> None:
-    """Apply `edit` to the file's document and replace the file, comments and order kept.
-
-    Two processes at once wait for each other. `edit` uses `put` and `drop` on the mapping it gets,
-    and may be called twice: on the plain values, then on the document with its comments.
-    Raises ConfigurationError where the file cannot be parsed, locked or written.
-    """
-    with locked(path):
-        replace(path, _edited(_read_text(path) or "", path, edit))
-
-
-def put(document: MutableMapping[str, Any], table: str | None, name: str, value: object) -> None:
-    """Set a value in a document; in a table of regions, the region's id gives way to its name."""
-    if table is None:
-        document[name] = value
-        return
-    if table not in document:
-        document[table] = {}
-    drop(document, table, name, keep=name)
-    _inner(document, table)[name] = value
-
-
-def drop(
-    document: MutableMapping[str, Any], table: str | None, name: str, *, keep: str | None = None
-) -> bool:
-    """Remove a value; in a table of regions, however the region is written. Tell if it was."""
-    if table is None:
-        return document.pop(name, None) is not None
-    if table not in document:
-        return False
-    inner = _inner(document, table)
-    region = find_region(name)
-    gone = [key for key in inner if key != keep and (key == name or find_region(key) == region)]
-    for key in gone:
-        del inner[key]
-    if not inner and keep is None:
-        del document[table]
-    return bool(gone)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the file's lock, its folder made: for read, change and replace as one step."""
-    make_folder(path.parent)
-    from filelock import FileLock, Timeout
-
-    lock = path.with_name(f".{path.name}.lock")
-    holder = FileLock(lock, timeout=LOCK_SECONDS, mode=0o600)
-    try:
-        holder.acquire()
-    except Timeout:
+        # The facts of what is wrong are those of the error, where it is the only one.
+        facts = problems[0].facts["why"].facts if len(problems) == 1 else {}
         raise ConfigurationError(
-            f"{path} is being written by another zimage, for more than {LOCK_SECONDS:.0f} s",
-            hint="Try again when it has ended.",
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        raise _cannot_write(path, error) from None
-    try:
-        yield
-    finally:
-        holder.release()
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a config file whole and 0600: at no time can others read the key in it.
-
-    A symlink stays one: its target is replaced. Raises ConfigurationError.
-    """
-    try:
-        target = path.resolve(strict=False)
-        make_folder(target.parent)
-        write_whole(target, text.encode("utf-8"), mode=0o600)
-    except (OSError, RuntimeError) as error:
-        raise _cannot_write(path, error) from None
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder for one's own files, 0700 where it is new. Raises ConfigurationError."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(folder, error) from None
+            "{problems}",
+            hint="Correct it: zimage config edit",
+            **{**facts, "problems": Listing("\n", problems)},
+        )
+    return Config(path, values, keys, workspaces)
 
 
 def read_text(path: Path) -> str:
     """Return the file's text, empty where there is none. Raises ConfigurationError."""
     return _read_text(path) or ""
-
-
-def names(path: Path) -> list[str]:
-    """Return the names at the file's top level, checked or not. Raises ConfigurationError."""
-    return list(_parse(_read_text(path) or "", path))
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -208,32 +106,40 @@ def _read_text(path: Path) -> str | None:
         # Asked before it is opened: opening a named pipe would wait for a writer.
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            what = "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
-            raise ConfigurationError(f"{path} cannot be read: {what}", hint=_HINT_PATH)
+            raise _unreadable(
+                path, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
+            )
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a valid path"
-        raise ConfigurationError(f"{path} cannot be read: {why}", hint=_HINT_PATH) from None
+        raise _unreadable(path, why) from None
     if len(data) > _MAX_BYTES:
-        raise ConfigurationError(
-            f"{path} cannot be read: larger than any config file", hint=_HINT_PATH
-        )
+        raise _unreadable(path, "larger than any config file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(
-            f"{path}, line {line}: it is not UTF-8 text", hint="Save it as UTF-8."
+            "{path}, line {line}: it is not UTF-8 text",
+            hint="Save it as UTF-8.",
+            path=path,
+            line=data.count(b"\n", 0, error.start) + 1,
         ) from None
 
 
-_HINT_PATH = "Correct or remove it; see where it is looked for: zimage config path"
+def _unreadable(path: Path, why: str | None) -> ConfigurationError:
+    return ConfigurationError(
+        "{path} cannot be read: {why}",
+        hint="Correct or remove it; see where it is looked for: zimage config path",
+        path=path,
+        why=why,
+    )
 
 
-def _parse(text: str, path: Path) -> dict[str, Any]:
+def parse(text: str, path: Path) -> dict[str, Any]:
+    """Return the document of a text, unchecked. Raises ConfigurationError with the line."""
     import tomllib
 
     try:
@@ -242,46 +148,80 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
         why = "nested too deeply"
     except ValueError as error:
         why = str(error)
+    hint = "Correct it: zimage config edit"
     where = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", why)
-    line, reason = "", why
-    if where:
-        line = f", line {where[1] or text.rstrip().count(chr(10)) + 1}"
-        reason = why[: where.start()]
+    if where is None:
+        raise ConfigurationError("{path}: not valid TOML: {why}", hint=hint, path=path, why=why)
     raise ConfigurationError(
-        f"{path}{line}: not valid TOML: {reason}", hint="Correct it: zimage config edit"
+        "{path}, line {line}: not valid TOML: {why}",
+        hint=hint,
+        path=path,
+        line=where[1] or text.rstrip().count(chr(10)) + 1,
+        why=why[: where.start()],
     )
 
 
 def _typed(name: str, value: object) -> object:
-    allowed, words = TYPES[name]
+    declared = TABLE[name]
+    allowed, words = declared.toml or ((), "")
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise UsageError(f"{name}: {shown(value)} is of the wrong type; allowed: {words}")
-    return CHECKS[name](value)
+        raise UsageError(
+            "{field}: {value} is of the wrong type; allowed: {allowed}",
+            field=name,
+            value=shown(value),
+            allowed=words,
+        )
+    return declared.check(name, value)
 
 
 def _by_region(
     table: str,
     value: object,
     read_one: Callable[[object], Any],
-    note: Callable[[str | None, str, str], None],
+    note: Callable[[str | None, str, Message], None],
 ) -> dict[str, Any]:
     if not isinstance(value, dict):
-        note(None, table, f"{table}: not a table; allowed: [{table}] with a line a region")
+        why = Message("{table}: not a table; allowed: [{table}] with a line a region", table=table)
+        note(None, table, why)
         return {}
     found: dict[str, Any] = {}
     for name, one in value.items():
-        region = find_region(name)
-        if region is None:
-            known = "it needs none" if name == SANDBOX else "not a region"
-            note(table, name, f"[{table}] {shown(name)}: {known}; allowed: beijing, singapore")
-        elif region.name in found:
-            note(table, name, f"[{table}] {name}: {region.name} is given twice, by name and by id")
-        else:
+        try:
+            region = _region_of(table, name, found)
             try:
-                found[region.name] = read_one(one)
-            except ZimageError as error:
-                note(table, name, f"[{table}] {name}: {error.message}")
+                found[region] = read_one(one)
+            except UsageError as error:
+                raise error.but("[{table}] {name}: {cause}", table=table, name=name) from None
+        except UsageError as error:
+            note(table, name, safe(error.said))
     return found
+
+
+def _region_of(table: str, name: str, found: Mapping[str, Any]) -> str:
+    region = find_region(name)
+    if region is None:
+        allowed = ", ".join(REGION_NAMES)
+        if name == SANDBOX:
+            raise UsageError(
+                "[{table}] {value}: it needs none; allowed: {allowed}",
+                table=table,
+                value=shown(name),
+                allowed=allowed,
+            )
+        raise UsageError(
+            "[{table}] {value}: not a region; allowed: {allowed}",
+            table=table,
+            value=shown(name),
+            allowed=allowed,
+        )
+    if region.name in found:
+        raise UsageError(
+            "[{table}] {name}: {region} is given twice, by name and by id",
+            table=table,
+            name=name,
+            region=region.name,
+        )
+    return region.name
 
 
 def _stored_key(value: object) -> Key:
@@ -291,20 +231,38 @@ def _stored_key(value: object) -> Key:
 
 
 def _workspace(value: object) -> str:
-    return str(CHECKS["workspace"](value))
+    return str(TABLE["workspace"].check("workspace", value))
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str) -> UsageError:
     import difflib
 
-    allowed = (*TYPES, *(f"[{table}]" for table in TABLES))
-    near = difflib.get_close_matches(name, (*TYPES, *TABLES), n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    known = [setting for setting, declared in TABLE.items() if declared.toml]
+    allowed = ", ".join((*known, *(f"[{table}]" for table in TABLES)))
+    near = difflib.get_close_matches(name, (*known, *TABLES), n=1)
+    value = shown(name)
     if name == "workspace":
-        meant = "; a workspace belongs to a region: zimage config set-workspace"
-    elif name in {"key", "api_key"}:
-        meant = "; a key belongs to a region: zimage config set-key"
-    return f"{shown(name)} is not a setting{meant}; allowed: {', '.join(allowed)}"
+        return UsageError(
+            "{value} is not a setting; a workspace belongs to a region: "
+            "zimage config set-workspace; allowed: {allowed}",
+            value=value,
+            allowed=allowed,
+        )
+    if name in {"key", "api_key"}:
+        return UsageError(
+            "{value} is not a setting; a key belongs to a region: "
+            "zimage config set-key; allowed: {allowed}",
+            value=value,
+            allowed=allowed,
+        )
+    if near:
+        return UsageError(
+            "{value} is not a setting; did you mean {nearest}?; allowed: {allowed}",
+            value=value,
+            nearest=near[0],
+            allowed=allowed,
+        )
+    return UsageError("{value} is not a setting; allowed: {allowed}", value=value, allowed=allowed)
 
 
 def _line_of(text: str, table: str | None, name: str) -> int | None:
@@ -338,80 +296,3 @@ def _permission_warning(path: Path) -> str | None:
     if not mode & 0o077:
         return None
     return f"{path} holds keys and can be read by others (mode {mode:03o}): chmod 600 '{path}'"
-
-
-# -- writing ------------------------------------------------------------------------------------
-
-
-def _edited(text: str, path: Path, edit: Callable[[MutableMapping[str, Any]], None]) -> str:
-    import copy
-
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    expected = _parse(text, path)
-    before = copy.deepcopy(expected)
-    _guard_tables(expected, path)
-    edit(expected)
-    if expected == before:
-        return text
-    try:
-        document = tomlkit.parse(text)
-        edit(document)
-        written = tomlkit.dumps(document)
-        same = _parse(written, path) == _plain(expected)
-    except (TOMLKitError, RecursionError, ValueError, KeyError, TypeError, ZimageError):
-        same = False
-    if not same:
-        # Two parsers disagree about the file: better untouched than wrong.
-        raise ConfigurationError(
-            f"{path} is laid out in a way that cannot be changed safely from here",
-            hint="Change it by hand: zimage config edit",
-        )
-    return written
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
-    return value
-
-
-def _guard_tables(document: Mapping[str, Any], path: Path) -> None:
-    for table in TABLES:
-        if not isinstance(document.get(table, {}), dict):
-            raise ConfigurationError(
-                f"{path}: {table}: not a table", hint="Correct it: zimage config edit"
-            )
-
-
-def _inner(document: MutableMapping[str, Any], table: str) -> MutableMapping[str, Any]:
-    inner: MutableMapping[str, Any] = document[table]
-    return inner
-
-
-def _cannot_write(path: Path, error: BaseException) -> ConfigurationError:
-    why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-    return ConfigurationError(
-        f"{path} cannot be written: {why}",
-        hint="Check the folder's permissions, or set ZIMAGE_HOME to one that you can write to.",
-    )
-
-
-__all__ = [
-    "KEYS",
-    "TABLES",
-    "TYPES",
-    "WORKSPACES",
-    "Config",
-    "change",
-    "check",
-    "drop",
-    "locked",
-    "make_folder",
-    "names",
-    "put",
-    "read",
-    "read_text",
-    "replace",
-]

@@ -10,6 +10,7 @@ from zimage_cli.api.payload import WireRequest, generation_request
 from zimage_cli.core.prices import Price, list_price
 
 if TYPE_CHECKING:
+    from zimage_cli.api.messages import Message
     from zimage_cli.core.request import Request
 
 
@@ -21,7 +22,7 @@ class Destination:
     region: str
     workspace: str | None
     key: str = field(repr=False)
-    key_hint: str | None = None
+    key_hint: str | Message | None = None
     """What to do where the service refuses the key."""
 
     @property

@@ -53,8 +53,9 @@ class Environment:
                 return Path(text)
         if self.home is None:
             raise ConfigurationError(
-                f"{text!r} begins with ~, and there is no home folder",
+                "{value!r} begins with ~, and there is no home folder",
                 hint="Set HOME, or give the whole path.",
+                value=text,
             )
         return self.home / text[2:]
 

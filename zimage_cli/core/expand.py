@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from zimage_cli.api.errors import UsageError
+from zimage_cli.api.messages import Message
 from zimage_cli.core.request import MAX_SEED
 from zimage_cli.core.sizes import parse_size
 from zimage_cli.core.text import shown
@@ -23,7 +24,7 @@ MAX_SEEDS = 100_000
 
 _TOKEN = re.compile(r"\\[{}|\\]|[{}|]|[^\\{}|]+|\\", re.DOTALL)
 _SEEDS = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
-_SEEDS_ALLOWED = f"numbers and ranges, 0 to {MAX_SEED}, such as 1-4,9"
+_SEEDS_ALLOWED = Message("numbers and ranges, 0 to {most}, such as 1-4,9", most=MAX_SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,11 @@ def parse_sizes(text: str) -> tuple[str, ...]:
     """
     if not text.strip():
         raise UsageError(
-            "sizes: is empty; allowed: sizes with commas between them, such as 1:1,16:9",
+            "sizes: is empty; allowed: {allowed}",
             hint="See the recommended sizes: zimage sizes",
+            field="sizes",
+            value="",
+            allowed=Message("sizes with commas between them, such as 1:1,16:9"),
         )
     return tuple(dict.fromkeys(parse_size(item) for item in text.split(",")))
 
@@ -85,15 +89,24 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     for item in text.split(","):
         span = _SEEDS.fullmatch(item.strip())
         if span is None:
-            raise _no_seeds(item, "is no seed" if item.strip() else "is empty")
+            if item.strip():
+                raise _no_seeds("seeds: {value} is no seed; allowed: {allowed}", item)
+            raise _no_seeds("seeds: {value} is empty; allowed: {allowed}", item)
         first, last = _seed(item, span[1]), _seed(item, span[2] or span[1])
         if last < first:
-            raise _no_seeds(item, "runs downwards", nearest=f"{last}-{first}")
+            raise _no_seeds(
+                "seeds: {value} runs downwards; allowed: {allowed}; nearest: {nearest}",
+                item,
+                nearest=f"{last}-{first}",
+            )
         named += last - first + 1
         if named > MAX_SEEDS:
             raise UsageError(
-                f"seeds: {shown(text)} has more than {MAX_SEEDS:,} seeds; "
-                f"allowed: at most {MAX_SEEDS:,}"
+                "seeds: {value} has more than {most:,} seeds; allowed: {allowed}",
+                field="seeds",
+                value=shown(text),
+                most=MAX_SEEDS,
+                allowed=Message("at most {most:,}", most=MAX_SEEDS),
             )
         found.update(dict.fromkeys(range(first, last + 1)))
     return tuple(found)
@@ -136,13 +149,14 @@ def _seed(item: str, digits: str) -> int:
     digits = digits.lstrip("0") or "0"
     # Python refuses to read some thousand digits; ten hold the largest seed.
     if len(digits) > 10 or int(digits) > MAX_SEED:
-        raise _no_seeds(item, "is out of range")
+        raise _no_seeds("seeds: {value} is out of range; allowed: {allowed}", item)
     return int(digits)
 
 
-def _no_seeds(item: str, why: str, nearest: str | None = None) -> UsageError:
-    meant = f"; nearest: {nearest}" if nearest else ""
-    return UsageError(f"seeds: {shown(item)} {why}; allowed: {_SEEDS_ALLOWED}{meant}")
+def _no_seeds(template: str, item: str, nearest: str | None = None) -> UsageError:
+    return UsageError(
+        template, field="seeds", value=shown(item), allowed=_SEEDS_ALLOWED, nearest=nearest
+    )
 
 
 @dataclass(slots=True)
@@ -194,7 +208,9 @@ def _parse(prompt: str) -> _Graph:
         if text == "{":
             if len(opened) == MAX_DEPTH:
                 raise _unpaired(
-                    f"the {{ at character {token.start() + 1} is nested over {MAX_DEPTH} deep"
+                    "prompt: the {{ at character {place} is nested over {most} deep; "
+                    "allowed: {allowed}",
+                    token.start(),
                 )
             before, at = leave(), graph.add()
             graph.nexts[before] = [at]
@@ -208,7 +224,10 @@ def _parse(prompt: str) -> _Graph:
             group.starts.append(at)
         elif text == "}":
             if not opened:
-                raise _unpaired(f"the }} at character {token.start() + 1} closes nothing")
+                raise _unpaired(
+                    "prompt: the }} at character {place} closes nothing; allowed: {allowed}",
+                    token.start(),
+                )
             group = opened.pop()
             if not group.ends:
                 graph.texts[group.before] += "{"
@@ -227,16 +246,23 @@ def _parse(prompt: str) -> _Graph:
         else:
             written.append(text[1:] if len(text) == 2 and text[0] == "\\" else text)
     if opened:
-        raise _unpaired(f"the {{ at character {opened[-1].place + 1} is not closed")
+        raise _unpaired(
+            "prompt: the {{ at character {place} is not closed; allowed: {allowed}",
+            opened[-1].place,
+        )
     leave()
     graph.count = _product(factors)
     return graph
 
 
-def _unpaired(what: str) -> UsageError:
+def _unpaired(template: str, place: int) -> UsageError:
     return UsageError(
-        f"prompt: {what}; allowed: alternatives such as {{red|blue}}",
-        hint="Write \\{ and \\} for braces that are part of the prompt.",
+        template,
+        hint="Write \\{{ and \\}} for braces that are part of the prompt.",
+        field="prompt",
+        place=place + 1,
+        most=MAX_DEPTH,
+        allowed=Message("alternatives such as {red|blue}"),
     )
 
 

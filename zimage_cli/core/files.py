@@ -288,13 +288,17 @@ def make_writable_folder(folder: Path) -> None:
         free = free_bytes(folder)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"The folder {folder} cannot be written to: {reason(error)}. Nothing was sent.",
+            "The folder {path} cannot be written to: {why}. Nothing was sent.",
             hint="Choose another place with --output-dir or --output.",
+            path=folder,
+            why=reason(error),
         ) from None
     if free is not None and free < _LOW_SPACE:
         raise UsageError(
-            f"The disk of {folder} is full: {free // 1024} KiB are left. Nothing was sent.",
+            "The disk of {path} is full: {kibibytes} KiB are left. Nothing was sent.",
             hint="Free some space, or choose another place with --output-dir.",
+            path=folder,
+            kibibytes=free // 1024,
         )
 
 
@@ -306,6 +310,16 @@ def free_bytes(folder: Path) -> int | None:
         return shutil.disk_usage(folder).free
     stat = os.statvfs(folder)
     return stat.f_bavail * stat.f_frsize if stat.f_blocks else None
+
+
+def largest_file() -> int | None:
+    """Return how many bytes a file of this process may have (`ulimit -f`), None for any number."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def reason(error: OSError | ValueError) -> str:

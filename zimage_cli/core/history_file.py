@@ -116,8 +116,9 @@ def _typed(path: Path, error: Exception) -> HistoryError:
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF in _LOCKED:
         return HistoryLocked(
-            f"The history {path} is locked by another program.",
+            "The history {path} is locked by another program.",
             hint="End what holds it (a backup, an open sqlite3 shell), then run it again.",
+            path=path,
         )
     if code in _FULL or getattr(error, "errno", None) in _NO_ROOM:
         why = "no space left on device" if code == _SQLITE_FULL else str(error)
@@ -126,16 +127,20 @@ def _typed(path: Path, error: Exception) -> HistoryError:
     of_the_file = isinstance(error, (sqlite3.DatabaseError, OSError))
     kind = HistoryBroken if of_the_file and not isinstance(error, of_the_row) else HistoryError
     return kind(
-        f"The history {path} cannot be used: {error}",
+        "The history {path} cannot be used: {why}",
         hint="Pictures are still made and saved. Move the file away to begin a new history.",
+        path=path,
+        why=str(error),
     )
 
 
 def full(path: Path, why: str) -> HistoryFull:
     """Return the error of a disk that takes no row."""
     return HistoryFull(
-        f"The history {path} cannot be written: {why}.",
+        "The history {path} cannot be written: {why}.",
         hint="Free some space, or raise the limit (quota, ulimit -f); then run the command again.",
+        path=path,
+        why=why,
     )
 
 
@@ -200,8 +205,10 @@ def version(db: sqlite3.Connection, path: Path) -> int:
     number = int(db.execute("PRAGMA user_version").fetchone()[0])
     if number > len(MIGRATIONS):
         raise HistoryBroken(
-            f"The history {path} was written by a newer zimage (schema {number}).",
+            "The history {path} was written by a newer zimage (schema {schema}).",
             hint="Install a newer one: pip install -U zimage-cli",
+            path=path,
+            schema=number,
         )
     return number
 

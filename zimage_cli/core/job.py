@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zimage_cli.api import retry
@@ -31,6 +30,7 @@ from zimage_cli.core.status import Status
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.wire import Wire
+    from zimage_cli.core.evidence import Evidence
     from zimage_cli.core.ledger import SafeLedger
     from zimage_cli.core.making.reach import Reach
     from zimage_cli.core.pace import Pace
@@ -50,7 +50,7 @@ _SANDBOX_ENDS = "The sandbox has ended with its pictures; nothing was billed. Ma
 class Maker:
     """Makes pictures of requests, one call each; safe to share between threads.
 
-    `evidence` is the folder for evidence files, None for none. `pace` keeps the account's limit,
+    `evidence` is that of the run, None for none. `pace` keeps the account's limit,
     None for none. `reach`, where given, is where a request waits that cannot be sent, and uses up
     no try. `sleep` is how waits are slept; `sleep_unpaid`, where given, is how those before a
     request are, and may raise to give up: a picture that is paid is fetched all the same.
@@ -62,7 +62,7 @@ class Maker:
     place: Place
     policy: retry.Policy = field(default_factory=retry.Policy)
     template: NameTemplate = field(default_factory=NameTemplate.parse)
-    evidence: Path | None = None
+    evidence: Evidence | None = None
     pace: Pace | None = None
     reach: Reach | None = None
     sleep: Callable[[float], None] = time.sleep

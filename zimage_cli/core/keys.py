@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from zimage_cli.api.endpoint import find_region
 from zimage_cli.api.errors import AuthenticationError, ConfigurationError, UsageError
+from zimage_cli.api.messages import Message
+from zimage_cli.core.source import CONFIG, Kind, Source
 
 if TYPE_CHECKING:
     from zimage_cli.core.config_file import Config
@@ -114,13 +116,13 @@ def check_key(text: str) -> str:
     if why is None and len(text) < MIN_LENGTH:
         why = f"is too short: {len(text)} characters"
     if why is not None:
-        raise UsageError(f"key: what was given {why}", hint=_pages_hint())
+        raise UsageError("key: what was given {why}", hint=_pages_hint(), why=why)
     return text
 
 
 def find_key(
     environment: Environment, config: Config, region: str, *, own_host: bool = True
-) -> tuple[Key, str] | None:
+) -> tuple[Key, Source] | None:
     """Return the key for a region's name and where it was found, or None.
 
     A Coding Plan key is refused for the service's own hosts; `own_host` is False for a base URL
@@ -141,7 +143,9 @@ def find_key(
     if why is None and own_host and text.startswith(_CODING_PLAN):
         why = CODING_PLAN_REASON
     if why is not None:
-        raise AuthenticationError(f"the key from {source} {why}", hint=_pages_hint(region))
+        raise AuthenticationError(
+            "the key from {source} {why}", hint=_pages_hint(region), source=str(source), why=why
+        )
     return Key(text), source
 
 
@@ -154,19 +158,23 @@ def missing_key_error(region: str) -> AuthenticationError:
             hint="Set DASHSCOPE_API_KEY, or try without a key: --sandbox",
         )
     return AuthenticationError(
-        f"no API key was found for {known.name} (keys belong to one region)",
-        hint=f"Set one: zimage config set-key --region {known.name} (make it at {known.key_page}), "
+        "no API key was found for {region} (keys belong to one region)",
+        hint="Set one: zimage config set-key --region {region} (make it at {page}), "
         "or set DASHSCOPE_API_KEY. Or try without a key: --sandbox",
+        region=known.name,
+        page=known.key_page,
     )
 
 
-def _pages_hint(region: str | None = None) -> str:
+def _pages_hint(region: str | None = None) -> Message:
     known = find_region(region) if region else None
     if known:
-        return (
-            f"Copy a key from {known.key_page}, then: zimage config set-key --region {known.name}"
+        return Message(
+            "Copy a key from {page}, then: zimage config set-key --region {region}",
+            page=known.key_page,
+            region=known.name,
         )
-    return (
+    return Message(
         "Copy a key from https://bailian.console.aliyun.com (beijing) or "
         "https://modelstudio.console.aliyun.com/ap-southeast-1 (singapore)."
     )
@@ -185,37 +193,44 @@ def _shape_problem(text: str) -> str | None:
     return None
 
 
-def _from_variable(environment: Environment) -> tuple[str, str] | None:
+def _from_variable(environment: Environment) -> tuple[str, Source] | None:
     text = environment.get(KEY_VARIABLE)
-    return (text.strip(), f"environment {KEY_VARIABLE}") if text else None
+    return (text.strip(), Source(Kind.ENVIRONMENT, KEY_VARIABLE)) if text else None
 
 
-def _from_named_file(environment: Environment) -> tuple[str, str] | None:
+def _from_named_file(environment: Environment) -> tuple[str, Source] | None:
     name = environment.get(KEY_FILE_VARIABLE)
     if not name:
         return None
-    source = f"the file of environment {KEY_FILE_VARIABLE}"
     path = environment.expand(name.strip())
-    hint = f"Correct or unset {KEY_FILE_VARIABLE}."
+    facts: dict[str, Any] = {
+        "variable": KEY_FILE_VARIABLE,
+        "path": path,
+        "hint": "Correct or unset {variable}.",
+    }
     try:
         text = _read(path)
     except FileNotFoundError:
-        raise AuthenticationError(f"{source} does not exist: {path}", hint=hint) from None
+        raise AuthenticationError(
+            "the file of environment {variable} does not exist: {path}", **facts
+        ) from None
     except (OSError, ValueError) as error:
         raise AuthenticationError(
-            f"{source} cannot be read: {path}: {_reason(error)}", hint=hint
+            "the file of environment {variable} cannot be read: {path}: {why}",
+            why=_reason(error),
+            **facts,
         ) from None
     if not text:
-        raise AuthenticationError(f"{source} is empty: {path}", hint=hint)
-    return text, f"environment {KEY_FILE_VARIABLE}"
+        raise AuthenticationError("the file of environment {variable} is empty: {path}", **facts)
+    return text, Source(Kind.ENVIRONMENT, KEY_FILE_VARIABLE)
 
 
-def _from_config(config: Config, region: str) -> tuple[str, str] | None:
+def _from_config(config: Config, region: str) -> tuple[str, Source] | None:
     key = config.keys.get(region)
-    return (key.reveal(), "config file") if key else None
+    return (key.reveal(), CONFIG) if key else None
 
 
-def _from_credentials(environment: Environment) -> tuple[str, str] | None:
+def _from_credentials(environment: Environment) -> tuple[str, Source] | None:
     if environment.home is None:
         return None
     path = environment.home / ".alibabacloud" / "credentials"
@@ -230,14 +245,14 @@ def _from_credentials(environment: Environment) -> tuple[str, str] | None:
         parser.read_string(text)
     except configparser.Error as error:
         raise ConfigurationError(
-            f"{path}{_ini_line(error)}: not a credentials file "
-            "(INI: a [profile] line, then lines of key = value)",
+            "{place}: not a credentials file (INI: a [profile] line, then lines of key = value)",
             hint="Correct the file, or set DASHSCOPE_API_KEY.",
+            place=f"{path}{_ini_line(error)}",
         ) from None
     named = (environment.get(name) for name in PROFILE_VARIABLES)
     profile = next((name.strip() for name in named if name), "default")
     key = parser.get(profile, "dashscope_api_key", fallback="").strip()
-    return (key, f"{path} [{profile}]") if key else None
+    return (key, Source(Kind.FILE, f"{path} [{profile}]")) if key else None
 
 
 def _ini_line(error: Exception) -> str:
@@ -246,12 +261,12 @@ def _ini_line(error: Exception) -> str:
     return f", line {line}" if line else ""
 
 
-def _from_sdk_file(environment: Environment) -> tuple[str, str] | None:
+def _from_sdk_file(environment: Environment) -> tuple[str, Source] | None:
     if environment.home is None:
         return None
     path = environment.home / ".dashscope" / "api_key"
     text = _read_optional(path)
-    return (text, str(path)) if text else None
+    return (text, Source(Kind.FILE, str(path))) if text else None
 
 
 def _read_optional(path: Path) -> str | None:
@@ -261,8 +276,10 @@ def _read_optional(path: Path) -> str | None:
         return None
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {_reason(error)}",
+            "{path} cannot be read: {why}",
             hint="Correct or remove the file, or set DASHSCOPE_API_KEY.",
+            path=path,
+            why=_reason(error),
         ) from None
 
 

@@ -295,7 +295,9 @@ class Ledger(Database):
         def write(db: sqlite3.Connection) -> None:
             gone = row in self._left_behind
             if gone or not db.execute(update, [*changes.values(), row]).rowcount:
-                raise HistoryError(f"The history {self.path} has no row {row} any more.")
+                raise HistoryError(
+                    "The history {path} has no row {row} any more.", path=self.path, row=row
+                )
 
         self._write(write, **how)
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.characters import INVISIBLE, is_safe
 from zimage_cli.api.errors import UsageError
+from zimage_cli.api.messages import Message
 from zimage_cli.core.sizes import dimensions
 from zimage_cli.core.text import shown
 
@@ -105,15 +106,33 @@ class NameTemplate:
         try:
             parsed = list(Formatter().parse(text))
         except ValueError:
-            raise _refuse(text, "has braces that do not pair up as {field}") from None
+            raise _refuse(
+                "name: {value} has braces that do not pair up as {{field}}; allowed: {allowed}",
+                text,
+            ) from None
         parts = []
         for literal, name, spec, conversion in parsed:
             if name is not None and name not in _FIELDS:
-                raise _refuse(text, f"has the unknown field {shown('{' + name + '}')}")
+                raise _refuse(
+                    "name: {value} has the unknown field {unknown}; allowed: {allowed}",
+                    text,
+                    unknown=shown("{" + name + "}"),
+                )
             if conversion is not None:
-                raise _refuse(text, f"converts {name} with !{shown(conversion)[1:-1]}")
+                raise _refuse(
+                    "name: {value} converts {name} with !{conversion}; allowed: {allowed}",
+                    text,
+                    name=name,
+                    conversion=shown(conversion)[1:-1],
+                )
             if spec and not (name in _NUMBERS and re.fullmatch(_ZERO_PADDED, spec)):
-                raise _refuse(text, f"formats {name} as {shown(spec)}; numbers take e.g. :03")
+                raise _refuse(
+                    "name: {value} formats {name} as {spec}; numbers take e.g. :03; "
+                    "allowed: {allowed}",
+                    text,
+                    name=name,
+                    spec=shown(spec),
+                )
             parts.append((literal, name, spec or ""))
         _check_literals(text, "".join(literal for literal, _, _ in parts))
         _check_ends(text, parts)
@@ -191,35 +210,56 @@ def numbered(path: Path, k: int) -> Path:
     return path.with_name(stem + end)
 
 
-def _refuse(text: str, why: str) -> UsageError:
+def _refuse(template: str, text: str, **facts: Any) -> UsageError:
     fields = ", ".join(f"{{{name}}}" for name in FIELDS)
     return UsageError(
-        f"name: {shown(text)} {why}; allowed: text and the fields {fields}",
-        hint=f"The default is {DEFAULT_TEMPLATE}",
+        template,
+        hint="The default is {default}",
+        field="name",
+        value=shown(text),
+        allowed=Message("text and the fields {fields}", fields=fields),
+        default=DEFAULT_TEMPLATE,
+        **facts,
     )
 
 
 def _check_literals(text: str, literal: str) -> None:
     for char in literal:
         if char in "/\\":
-            raise _refuse(text, f"holds the separator {char}; use --output-dir for the folder")
+            raise _refuse(
+                "name: {value} holds the separator {char}; use --output-dir for the folder; "
+                "allowed: {allowed}",
+                text,
+                char=char,
+            )
         if char in '<>:"|?*' or not is_safe(char):
-            raise _refuse(text, f"holds {shown(char)}, which not every system allows in a name")
+            raise _refuse(
+                "name: {value} holds {char}, which not every system allows in a name; "
+                "allowed: {allowed}",
+                text,
+                char=shown(char),
+            )
     if len(literal.encode()) > _LITERAL_BYTES:
-        raise _refuse(text, f"has more than {_LITERAL_BYTES} bytes beside its fields")
+        raise _refuse(
+            "name: {value} has more than {most} bytes beside its fields; allowed: {allowed}",
+            text,
+            most=_LITERAL_BYTES,
+        )
 
 
 def _check_ends(text: str, parts: list[tuple[str, str | None, str]]) -> None:
     if not text.strip():
-        raise _refuse(text, "is blank")
+        raise _refuse("name: {value} is blank; allowed: {allowed}", text)
     if parts[0][0][:1] in {".", " "}:
-        raise _refuse(text, "begins with a dot or a space")
+        raise _refuse("name: {value} begins with a dot or a space; allowed: {allowed}", text)
     last, field, _ = parts[-1]
     if field is None and last.lower().endswith(_OTHER_FORMATS):
-        raise _refuse(text, "ends like another format; pictures are PNG")
+        raise _refuse(
+            "name: {value} ends like another format; pictures are PNG; allowed: {allowed}", text
+        )
     whole = len(parts) == 1 and field is None
     if whole and last.lower().removesuffix(SUFFIX).rstrip(". ") == "":
-        raise _refuse(text, "names no file")
+        raise _refuse("name: {value} names no file; allowed: {allowed}", text)
 
 
 def _cut(text: str, length: int) -> str:

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
     from zimage_cli.core.destination import Destination
+    from zimage_cli.core.evidence import Evidence
     from zimage_cli.core.ledger import SafeLedger
     from zimage_cli.core.observer import Observer
     from zimage_cli.core.run import Run
 
 
 class Notes(NamedTuple):
-    """Writes down how far a run is. `evidence` is the folder for evidence files, None for none."""
+    """Writes down how far a run is; `evidence` is None where none is kept."""
 
     ledger: SafeLedger
     destination: Destination
-    evidence: Path | None
+    evidence: Evidence | None
     warned: threading.Event
     """Set once it was said that evidence cannot be written."""
 
@@ -122,7 +123,7 @@ class Notes(NamedTuple):
             from zimage_cli.core import evidence
 
             facts = evidence.facts(run, self.destination, status, fetched, error)
-            path = evidence.write(self.evidence, facts, started=run.started, number=run.entry)
+            path = self.evidence.add(facts)
         except (OSError, ImportError, MemoryError) as problem:
             # The row comes after it, and matters more.
             if not self.warned.is_set():

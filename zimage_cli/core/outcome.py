@@ -38,6 +38,8 @@ class Outcome:
     history_id: int | None = None
     attempts: int = 0
     elapsed: float | None = None
+    address: Mapping[str, Any] | None = None
+    """What is needed to fetch it, where it was made and is not saved."""
     reason: str | None = None
     recall: Callable[[], Mapping[str, Any]] | None = None
 
@@ -50,7 +52,9 @@ class Outcome:
     @property
     def document(self) -> dict[str, Any]:
         """The line's object in `batch --json`, and in its journal."""
-        line = {"line": self.job.line, "job": self.job.id, "status": self.status.value}
+        job = self.job
+        line = {"line": job.line, "variant": job.variant, "job": job.id}
+        line["status"] = self.status.value
         if self.recall is not None:
             return {**self._blank, **self.recall(), **line, "reason": self.reason}
         if self.picture is not None:
@@ -58,7 +62,7 @@ class Outcome:
         found = {**line, **self._blank}
         if self.error is not None:
             found |= error_document(self.error, prompt=self.request.prompt)
-        return {**found, "billed": self.billed.value}
+        return {**found, **(self.address or {}), "billed": self.billed.value}
 
     @property
     def _blank(self) -> dict[str, Any]:

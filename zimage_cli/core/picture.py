@@ -50,13 +50,16 @@ class Picture:
 
     @property
     def image(self) -> Image:
-        """The picture as Pillow has it; its pixels are read when they are first used.
+        """The picture as Pillow has it; its pixels are decoded when they are first used.
 
         Raises OSError where its file is gone.
         """
+        from io import BytesIO
+
         from PIL import Image
 
-        return Image.open(self._file())
+        # Not the file itself: whoever only looks would have to close it.
+        return Image.open(BytesIO(self._file().read_bytes()))
 
     def save(self, path: str | Path) -> Path:
         """Copy the file, byte for byte, to another path, or into a folder; return where it is.

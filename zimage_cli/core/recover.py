@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api import limits, retry
+from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import (
     AddressRefused,
@@ -18,12 +18,17 @@ from zimage_cli.api.errors import (
     DiskError,
     NotSavedError,
     UsageError,
+    ZimageError,
 )
+from zimage_cli.api.messages import Message
 from zimage_cli.core import evidence, ledger
+from zimage_cli.core.advice import error_documents
 from zimage_cli.core.entry import moment, why_refused
 from zimage_cli.core.files import reason, remove_abandoned, sync_folder
-from zimage_cli.core.names import NameTemplate, numbered
+from zimage_cli.core.making.fetching import fetch_and_keep
+from zimage_cli.core.names import NameTemplate, name_of, numbered
 from zimage_cli.core.picture import saved_facts
+from zimage_cli.core.request import Request
 from zimage_cli.core.save import FolderPlace
 from zimage_cli.core.status import Status
 
@@ -34,7 +39,9 @@ if TYPE_CHECKING:
     from zimage_cli.core.ledger import Ledger
 
 READY, EXPIRED, BUSY, GONE = "ready", "expired", "busy", "gone"
-CLAIMED, LOST = "claimed", "lost"
+CLAIMED, LOST, RECOVERED = "claimed", "lost", "recovered"
+
+_WHERE_IT_WENT = "Where it went, when that has ended: zimage history show {number}"
 
 _GONE_FOR_GOOD = frozenset({403, 404, 410})
 
@@ -51,27 +58,146 @@ class Candidate:
     state: str
 
     @property
-    def words(self) -> str:
+    def words(self) -> Message:
         """Return the state as a sentence for a person."""
         until = self.entry.expires_at
         if self.state == READY and until is not None:
             left = until - datetime.now(UTC)
             hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
-            return f"can be fetched for {hours} h {minutes} min more"
+            return Message(
+                "can be fetched for {hours} h {minutes} min more", hours=hours, minutes=minutes
+            )
         if self.state == EXPIRED and until is None and self.entry.answered_at is not None:
-            return "made nobody knows when: the history has no date for it"
+            return Message("made nobody knows when: the history has no date for it")
         return {
-            EXPIRED: f"over {limits.URL_LIFETIME_HOURS} h old: the service has dropped it",
-            BUSY: f"zimage process {self.entry.pid} is still saving it",
-            GONE: "made by the sandbox, which has ended",
-            CLAIMED: "another zimage is fetching it right now",
-            LOST: "given up before",
-        }.get(self.state, self.state)
+            EXPIRED: Message(
+                "over {hours} h old: the service has dropped it", hours=limits.URL_LIFETIME_HOURS
+            ),
+            BUSY: Message("zimage process {pid} is still saving it", pid=self.entry.pid),
+            GONE: Message("made by the sandbox, which has ended"),
+            CLAIMED: Message("another zimage is fetching it right now"),
+            LOST: Message("given up before"),
+        }[self.state]
 
     @property
     def hopeless(self) -> bool:
         """Tell whether not even trying makes sense, or it is being done right now."""
         return self.state == CLAIMED or self.entry.region == SANDBOX
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of a candidate: `state` is `recovered` where it has a path now, else its own.
+
+    `error` says why it was not fetched; it is no failure where the picture was `skipped`.
+    """
+
+    entry: Entry
+    state: str
+    path: Path | None = None
+    error: ZimageError | None = None
+    skipped: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether it was to be fetched and was not."""
+        return self.error is not None and not self.skipped
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """Its error objects in `--json`."""
+        if self.error is None or self.skipped:
+            return []
+        return error_documents(self.error, prompt=self.entry.prompt)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The picture's object in `--json`."""
+        path = None if self.path is None else str(self.path)
+        return {"id": self.entry.id, "state": self.state, "path": path, "errors": self.errors}
+
+
+class Recovery:
+    """What can be recovered, or what has the ids that were named, and the fetching of it.
+
+    `folder` is where all of it goes, None for where each was meant to go. `book` is None where
+    there is no history. Raises UsageError for an unknown id.
+    """
+
+    def __init__(
+        self,
+        book: Ledger | None,
+        wire: Wire,
+        ids: Sequence[int] = (),
+        *,
+        folder: Path | None,
+        default_folder: Path,
+    ) -> None:
+        self._book = book
+        self._wire = wire
+        self._by_name = bool(ids)
+        self._folder = folder
+        self._default_folder = default_folder
+        self.found = pick(candidates(book, ids) if book else [], ids)
+
+    def cancel(self) -> None:
+        """End it, from any thread: the connection is closed, no claim and no half picture stays."""
+        self._wire.cancel()
+
+    def untouched(self) -> list[Recovered]:
+        """Return what was found as it is, nothing of it tried."""
+        return [Recovered(candidate.entry, candidate.state) for candidate in self.found]
+
+    def fetch(self) -> Iterator[Recovered]:
+        """Fetch one picture after the other, and yield what became of each.
+
+        Those that were not named are tried only where they are ready; a named one is whatever its
+        state, as a GET is free. Raises Stopped once it is cancelled.
+        """
+        clear(self.found, self._folder, self._default_folder)
+        for candidate in self.found:
+            if candidate.state == READY or self._by_name:
+                yield self._one(candidate)
+            else:
+                yield Recovered(candidate.entry, candidate.state)
+
+    def _one(self, candidate: Candidate) -> Recovered:
+        entry, state, by_name = candidate.entry, candidate.state, self._by_name
+        assert self._book is not None
+        try:
+            if candidate.hopeless:
+                raise _not_recoverable(candidate)
+            path = recover(
+                self._book,
+                self._wire,
+                entry,
+                self._folder,
+                default_folder=self._default_folder,
+                sleep=self._wire.sleep,
+            )
+        except TakenError as error:
+            # Skipped among others, but a failure where it was asked for by name.
+            return Recovered(entry, state if by_name else CLAIMED, error=error, skipped=not by_name)
+        except ZimageError as error:
+            return Recovered(entry, state, error=error)
+        return Recovered(entry, RECOVERED, path)
+
+
+def _not_recoverable(candidate: Candidate) -> NotSavedError:
+    number, words = candidate.entry.id, candidate.words
+    if candidate.entry.region == SANDBOX:
+        return NotSavedError(
+            "{number} cannot be recovered: {words}.",
+            hint="Its prompt and seed, to make it again: zimage history show {number}",
+            number=number,
+            words=words,
+        )
+    return NotSavedError(
+        "{number} was not fetched: {words}.",
+        hint=_WHERE_IT_WENT,
+        number=number,
+        words=words,
+    )
 
 
 def candidates(book: Ledger, ids: Collection[int] = ()) -> list[Candidate]:
@@ -104,7 +230,7 @@ def _state(entry: Entry) -> str:
 
 def recover(
     book: Ledger,
-    client: Wire,
+    wire: Wire,
     entry: Entry,
     folder: Path | None,
     *,
@@ -124,7 +250,7 @@ def recover(
         if there is not None:
             return there
         FolderPlace(wanted.parent).prepare()
-        return _fetch(book, client, entry, wanted, on_progress, sleep)
+        return _fetch(book, wire, entry, wanted, on_progress, sleep)
 
 
 @contextmanager
@@ -139,8 +265,7 @@ def _claimed(book: Ledger, entry: Entry) -> Iterator[Path | None]:
             yield Path(now.path)
             return
         raise TakenError(
-            f"Another zimage is fetching {entry.id} right now.",
-            hint="Where it went, when that has ended: zimage history show " + str(entry.id),
+            "Another zimage is fetching {number} right now.", hint=_WHERE_IT_WENT, number=entry.id
         )
     try:
         yield None
@@ -164,7 +289,7 @@ def claim(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
 
 def fetch_again(
     book: Ledger,
-    client: Wire,
+    wire: Wire,
     entry: Entry,
     *,
     default_folder: Path,
@@ -176,7 +301,7 @@ def fetch_again(
     """
     with _claimed(book, entry) as saved:
         wanted = _wanted(entry, None, default_folder)
-        return saved or _fetch(book, client, entry, wanted, on_progress, client.sleep)
+        return saved or _fetch(book, wire, entry, wanted, on_progress, wire.sleep)
 
 
 def _examine(path: Path) -> Fetched | None:
@@ -205,7 +330,9 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
                 try:
                     sync_folder(path.parent)
                 except OSError as error:
-                    raise DiskError(f"{path.parent} cannot be written: {reason(error)}.") from None
+                    raise DiskError(
+                        "{path} cannot be written: {why}.", path=path.parent, why=reason(error)
+                    ) from None
                 _note(book, entry, path.absolute(), fetched)
                 return path.absolute()
         number += 1
@@ -215,42 +342,39 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
 
 def _fetch(
     book: Ledger,
-    client: Wire,
+    wire: Wire,
     entry: Entry,
     wanted: Path,
     on_progress: Callable[[int, int | None], None],
     sleep: Callable[[float], None],
 ) -> Path:
-    from zimage_cli.api.download import fetch
-
-    url = entry.image_url or ""
     refused = why_refused(entry)
     if refused is not None:
-        _give_up(book, entry, error := AddressRefused(refused))
+        _give_up(book, entry, error := AddressRefused("{why}", why=refused))
         raise error
     try:
-        with FolderPlace(wanted.parent).draft(str(wanted)) as draft:
-            fetched = retry.run(
-                lambda: fetch(
-                    client, url, draft.file, loopback=entry.loopback, on_progress=on_progress
-                ),
-                retry.Policy(limits.PICTURE_RETRIES, wait_base=limits.PICTURE_WAIT_BASE),
-                sleep=sleep,
-            )
-            # Before it gets its name: so that `claim` knows it should this process die right now.
-            book.fetched(entry.id, fetched)
-            path = Path(draft.keep()).absolute()
+        fetched, kept = fetch_and_keep(
+            wire,
+            entry.image_url or "",
+            FolderPlace(wanted.parent),
+            str(wanted),
+            loopback=entry.loopback,
+            note=lambda fetched: book.fetched(entry.id, fetched),
+            on_progress=on_progress,
+            sleep=sleep,
+        )
     except NotSavedError as error:
         until = entry.expires_at
         over = until is not None and datetime.now(UTC) > until
         if over and error.http_status in _GONE_FOR_GOOD:
             _give_up(book, entry, error)
         raise
-    except OSError as error:
-        raise DiskError(f"{wanted} could not be written: {reason(error)}.") from None
     except ValueError as error:
         # What somebody wrote into the history is a name that no file can have.
-        raise NotSavedError(f"{wanted} could not be written: {reason(error)}.") from None
+        raise NotSavedError(
+            "{path} could not be written: {why}.", path=wanted, why=reason(error)
+        ) from None
+    path = Path(kept).absolute()
     _note(book, entry, path, fetched)
     return path
 
@@ -269,6 +393,7 @@ def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
         with suppress(OSError, ValueError):
             evidence.update(
                 Path(entry.evidence_path),
+                entry.id,
                 status=Status.SAVED,
                 picture=saved_facts(str(path), fetched),
                 error=None,
@@ -281,13 +406,9 @@ def _wanted(entry: Entry, folder: Path | None, default_folder: Path) -> Path:
     if meant != "-":
         path = Path(meant)
         return path if folder is None else folder / path.name
-    name = NameTemplate.parse().render(
-        prompt=entry.prompt,
-        seed=entry.seed,
-        size=entry.size,
-        region=entry.region,
-        when=_local(entry.created_at),
-    )
+    request = Request(entry.prompt, entry.size, entry.seed, entry.prompt_extend)
+    when = _local(entry.created_at)
+    name = name_of(request, NameTemplate.parse(), region=entry.region, when=when)
     return (folder or default_folder) / name
 
 
@@ -298,13 +419,14 @@ def _local(created: str) -> datetime:
     return datetime.now(UTC).astimezone()
 
 
-def pick(found: list[Candidate], ids: list[int]) -> list[Candidate]:
+def pick(found: list[Candidate], ids: Sequence[int]) -> list[Candidate]:
     """Return the candidates with these ids, all of them for none. Raises UsageError."""
     by_id = {candidate.entry.id: candidate for candidate in found}
     unknown = [str(number) for number in ids if number not in by_id]
     if unknown:
         raise UsageError(
-            f"nothing to recover under {', '.join(unknown)}",
+            "nothing to recover under {ids}",
             hint="See what is recoverable: zimage history recover --dry-run",
+            ids=", ".join(unknown),
         )
     return [by_id[number] for number in ids] if ids else found

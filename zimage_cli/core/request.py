@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any
 
 from zimage_cli.api.characters import INVISIBLE
 from zimage_cli.api.endpoint import normalize_base_url
 from zimage_cli.api.errors import UsageError
+from zimage_cli.api.messages import Listing, Message, Shown
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core.json_object import NotAnObject, decode_object
 from zimage_cli.core.keys import redact
@@ -30,12 +31,17 @@ _LISTED = 50
 """Problems that a message names; a broken machine-made file can hold any number."""
 
 _ALLOWED = {
-    "prompt": "a text that is not blank",
-    "size": f"a text: {ALLOWED_SIZES}",
-    "seed": f"a whole number, 0 to {MAX_SEED}",
-    "prompt_extend": "true or false",
-    "base_url": "a text: an https URL such as https://dashscope.aliyuncs.com",
-    "model": f'"{MODEL}"',
+    "prompt": Message("a text that is not blank"),
+    "size": Message("a text: {sizes}", sizes=ALLOWED_SIZES),
+    "seed": Message("a whole number, 0 to {most}", most=MAX_SEED),
+    "prompt_extend": Message("true or false"),
+    "base_url": Message("a text: an https URL such as https://dashscope.aliyuncs.com"),
+    "model": Message('"{model}"', model=MODEL),
+}
+_SENDABLE = Message("text in UTF-8 without control characters other than line feed and tab")
+_HINTS = {
+    "prompt": "Give a prompt: zimage generate 'A calm lake at dawn'",
+    "size": "See the recommended sizes: zimage sizes",
 }
 
 # What other tools call a field.
@@ -73,35 +79,36 @@ class Request:
         return {name: value for name, value in values.items() if value is not None}
 
 
-class Problem(NamedTuple):
-    """One thing that is wrong with a request.
+class RequestInvalid(UsageError):
+    """A request with one or more problems, all of them in `problems`.
 
-    `given` is the value in JSON's form, short and safe to show; `message` is a whole line that
-    names field, value and what is allowed; `suggestion` is a valid value or field name near it.
+    Each is an error of its own: a line that names field, value and what is allowed, with the facts
+    `field`, `value` (in JSON's form, short and safe to show), `allowed` and `nearest` (a valid
+    value or field name near it, or None). A single one's facts are this error's too.
     """
 
-    field: str
-    given: str
-    allowed: str
-    message: str
-    suggestion: str | None = None
-
-
-class RequestInvalid(UsageError):
-    """A request with one or more problems, all of them in `problems`."""
-
-    def __init__(self, problems: tuple[Problem, ...], *, hint: str | None = None) -> None:
-        lines = [problem.message for problem in problems[:_LISTED]]
-        if len(problems) > 1:
-            lines = [f"the request has {len(problems)} problems:", *(f"- {line}" for line in lines)]
-        if len(problems) > _LISTED:
-            lines.append(f"- and {len(problems) - _LISTED} more")
-        super().__init__("{text}", hint=hint, text="\n".join(lines), problems=problems)
+    def __init__(self, problems: tuple[UsageError, ...]) -> None:
+        advice = {problem.facts["field"]: problem.advice for problem in problems}
+        hint = advice.get("size") or advice.get("prompt")
+        if len(problems) == 1:
+            only = problems[0]
+            super().__init__("{only}", hint=hint, only=only.said, problems=problems, **only.facts)
+            return
+        said = [problem.said for problem in problems[:_LISTED]]
+        if more := len(problems) - len(said):
+            said.append(Message("and {more} more", more=more))
+        super().__init__(
+            "the request has {count} problems:\n- {lines}",
+            hint=hint,
+            count=len(problems),
+            lines=Listing("\n- ", said),
+            problems=problems,
+        )
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[UsageError, ...]:
         """Everything that is wrong."""
-        found: tuple[Problem, ...] = self.facts["problems"]
+        found: tuple[UsageError, ...] = self.facts["problems"]
         return found
 
 
@@ -120,7 +127,7 @@ def parse_request(
     """
     if isinstance(source, str | bytes):
         source = parse_json_object(source, "the request")
-    problems: list[Problem] = []
+    problems: list[UsageError] = []
     values: dict[str, object] = {**defaults, **source, **overrides}
     if "seed" in overrides and overrides["seed"] is None:
         del values["seed"]
@@ -145,9 +152,9 @@ def parse_request(
         elif name != "model" or value != MODEL:
             problems.append(_wrong_field(name, value))
     if "prompt" not in values:
-        problems.insert(0, _problem("prompt", "nothing", "is missing"))
+        problems.insert(0, _problem("{field}: is missing; allowed: {allowed}", "prompt", None))
     if problems or prompt is None:
-        raise RequestInvalid(tuple(problems), hint=_hint(problems))
+        raise RequestInvalid(tuple(problems))
     return Request(prompt, size or DEFAULT_SIZE, seed, prompt_extend, base_url)
 
 
@@ -164,8 +171,18 @@ def parse_json_object(text: str | bytes, where: str) -> dict[str, object]:
     try:
         return decode_object(text.removeprefix("\ufeff"))
     except NotAnObject as error:
-        at = f"not valid JSON at line {error.line}, column {error.column}: " if error.line else ""
-        raise UsageError(f"{where}: {at}{error.why}", hint=error.hint) from None
+        if not error.line:
+            raise UsageError(
+                "{where}: {why}", hint=error.hint, where=where, why=error.why
+            ) from None
+        raise UsageError(
+            "{where}: not valid JSON at line {line}, column {column}: {why}",
+            hint=error.hint,
+            where=where,
+            line=error.line,
+            column=error.column,
+            why=error.why,
+        ) from None
 
 
 def prompt_warning(prompt: str) -> str | None:
@@ -206,16 +223,24 @@ def _in_order(values: Mapping[str, object]) -> list[str]:
     return [name for name in _ALLOWED if name in values] + [n for n in values if n not in _ALLOWED]
 
 
-def _parse_prompt(text: str, problems: list[Problem]) -> str | None:
-    why, allowed = _unsendable(text), _ALLOWED["prompt"]
+def _parse_prompt(text: str, problems: list[UsageError]) -> str | None:
     prompt = text.strip().replace("\r\n", "\n")
-    if why:
-        allowed = "text in UTF-8 without control characters other than line feed and tab"
+    if found := _unsendable(text):
+        problems.append(
+            _problem(
+                "{field}: {value} {why}; allowed: {allowed}",
+                "prompt",
+                shown(text),
+                why=Listing(", ", found),
+                allowed=_SENDABLE,
+            )
+        )
     elif all(map(_shows_nothing, prompt)):
-        why = "is blank"
-    if why is None:
+        problems.append(
+            _problem("{field}: {value} is blank; allowed: {allowed}", "prompt", shown(text))
+        )
+    else:
         return prompt
-    problems.append(_problem("prompt", shown(text), why, allowed))
     return None
 
 
@@ -223,81 +248,110 @@ def _shows_nothing(char: str) -> bool:
     return char.isspace() or unicodedata.category(char) == "Cf" or char in INVISIBLE
 
 
-def _unsendable(text: str) -> str | None:
+def _unsendable(text: str) -> list[Message]:
     """Return which characters cannot be sent, and where, counted from 1; the first few of them.
 
     Carriage returns are fine before a line feed and in the white space around the text.
     """
     if not _CONTROL.search(text):
-        return None
+        return []
     start, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    found: list[str] = []
+    found: list[Message] = []
     for control in _CONTROL.finditer(text):
         place, char = control.start(), control[0]
         if char == "\r" and (text[place + 1 : place + 2] == "\n" or not start <= place < end):
             continue
         if len(found) == 3:
-            found.append("and more")
+            found.append(Message("and more"))
             break
         if char >= "\ud800":
-            found.append(f"is not valid UTF-8 at character {place + 1}")
+            found.append(Message("is not valid UTF-8 at character {place}", place=place + 1))
+        elif char == "\0":
+            found.append(Message("holds NUL at character {place}", place=place + 1))
         else:
-            kind = "NUL" if char == "\0" else f"the control character U+{ord(char):04X}"
-            found.append(f"holds {kind} at character {place + 1}")
-    return ", ".join(found) or None
+            found.append(
+                Message(
+                    "holds the control character U+{number:04X} at character {place}",
+                    number=ord(char),
+                    place=place + 1,
+                )
+            )
+    return found
 
 
 # A batch's lines have few different sizes. Text longer than any sensible size is not kept.
 _remembered_size = lru_cache(maxsize=64)(parse_size)
 
 
-def _parse_size(text: str, problems: list[Problem]) -> str | None:
+def _parse_size(text: str, problems: list[UsageError]) -> str | None:
     try:
         return _remembered_size(text) if len(text) <= 32 else parse_size(text)
     except SizeError as error:
-        said = error.facts
-        problems.append(
-            Problem("size", said["value"], said["allowed"], error.message, error.nearest)
-        )
+        # Its traceback would keep this list.
+        problems.append(error.with_traceback(None))
         return None
 
 
-def _parse_seed(value: int, problems: list[Problem]) -> int | None:
+def _parse_seed(value: int, problems: list[UsageError]) -> int | None:
     if 0 <= value <= MAX_SEED:
         return value
-    nearest = "0" if value < 0 else str(MAX_SEED)
-    problems.append(_problem("seed", shown(value), "is out of range", suggestion=nearest))
+    problems.append(
+        _problem(
+            "{field}: {value} is out of range; allowed: {allowed}; nearest: {nearest}",
+            "seed",
+            shown(value),
+            nearest=shown(0 if value < 0 else MAX_SEED),
+        )
+    )
     return None
 
 
-def _parse_base_url(text: str, problems: list[Problem]) -> str | None:
+def _parse_base_url(text: str, problems: list[UsageError]) -> str | None:
     try:
         return normalize_base_url(text)
     except UsageError as error:
-        why = visible(clip(redact(error.message.removeprefix("base URL: ")), 300))
-        allowed = _ALLOWED["base_url"]
-        message = f"base_url: {why}; allowed: {allowed}"
-        problems.append(Problem("base_url", shown(text), allowed, message))
+        named = error.but(field="base_url", value=shown(text))
+        problems.append(named.but("{cause}; allowed: {allowed}", allowed=_ALLOWED["base_url"]))
         return None
 
 
-def _wrong_field(name: object, value: object) -> Problem:
+def _wrong_field(name: str, value: object) -> UsageError:
     """Return the problem of a field that is unknown, or whose value is of a wrong type."""
     if name not in _ALLOWED:
-        return _unknown_field(str(name), value)
-    why, suggestion = "has the wrong type", None
+        return _unknown_field(name, value)
+    if name == "model":
+        return _problem(
+            "{field}: {value} is not the model of this tool; allowed: {allowed}; "
+            "nearest: {nearest}",
+            name,
+            shown(value),
+            nearest=MODEL,
+        )
+    nearest = _nearest(name, value)
+    if nearest is None:
+        return _problem(
+            "{field}: {value} has the wrong type; allowed: {allowed}", name, shown(value)
+        )
+    return _problem(
+        "{field}: {value} has the wrong type; allowed: {allowed}; nearest: {nearest}",
+        name,
+        shown(value),
+        nearest=nearest,
+    )
+
+
+def _nearest(name: str, value: object) -> str | None:
+    """Return the valid value that was probably meant by one of a wrong type, or None."""
     match name, value:
-        case "model", _:
-            why, suggestion = "is not the model of this tool", MODEL
         case "size", int() | float():
-            suggestion = _nearest_size(shown(value))
+            return _nearest_size(shown(value))
         case "size", _:
-            suggestion = DEFAULT_SIZE
+            return DEFAULT_SIZE
         case "prompt_extend", str(text) if text.lower() in {"true", "false"}:
-            suggestion = text.lower()
+            return shown(text.lower() == "true")
         case "seed", str() | float():
-            suggestion = _whole_number(value)
-    return _problem(name, shown(value), why, suggestion=suggestion)
+            return _whole_number(value)
+    return None
 
 
 def _nearest_size(text: str) -> str:
@@ -311,47 +365,55 @@ def _whole_number(value: str | float) -> str | None:
     """Return the seed that was probably meant by a text or a decimal number."""
     text = value if isinstance(value, str) else f"{value:.0f}"
     fits = text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= MAX_SEED
-    return text if fits else None
+    return Shown(text, int(text)) if fits else None
 
 
-def _unknown_field(name: str, value: object) -> Problem:
+def _unknown_field(name: str, value: object) -> UsageError:
     text = clip(redact(name[:2000]), 60)
-    suggestion = nearest_field(text)
-    return Problem(
-        visible(text),
-        shown(value),
-        ", ".join(FIELDS),
-        f"{visible(text)}: is not a field of a request; allowed: {', '.join(FIELDS)}"
-        + (f"; did you mean {suggestion}?" if suggestion else ""),
-        suggestion,
+    field, given, allowed = visible(text), shown(value), ", ".join(FIELDS)
+    nearest = nearest_field(text)
+    if nearest is None:
+        return _problem(
+            "{field}: is not a field of a request; allowed: {allowed}",
+            field,
+            given,
+            allowed=allowed,
+        )
+    return _problem(
+        "{field}: is not a field of a request; allowed: {allowed}; did you mean {nearest}?",
+        field,
+        given,
+        allowed=allowed,
+        nearest=nearest,
     )
 
 
 def _problem(
-    field: str, given: str, why: str, allowed: str | None = None, suggestion: str | None = None
-) -> Problem:
-    allowed = allowed or _ALLOWED[field]
-    message = f"{field}: {given} {why}" if given != "nothing" else f"{field}: {why}"
-    message += f"; allowed: {allowed}"
-    if suggestion is not None:
-        message += f"; nearest: {suggestion}"
-    return Problem(field, given, allowed, message, suggestion)
-
-
-def _hint(problems: list[Problem]) -> str | None:
-    """Return the next step for the first problem that has one."""
-    fields = {problem.field for problem in problems}
-    if "size" in fields:
-        return "See the recommended sizes: zimage sizes"
-    if "prompt" in fields:
-        return "Give a prompt: zimage generate 'A calm lake at dawn'"
-    return None
+    template: str,
+    field: str,
+    given: Shown | None,
+    *,
+    allowed: Message | str | None = None,
+    nearest: str | None = None,
+    **facts: Any,
+) -> UsageError:
+    return UsageError(
+        template,
+        hint=_HINTS.get(field),
+        field=field,
+        value=given,
+        allowed=allowed or _ALLOWED[field],
+        nearest=nearest,
+        **facts,
+    )
 
 
 def _decode(data: bytes, where: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UsageError(f"{where}: is UTF-16; save it as UTF-8")
+        raise UsageError("{where}: is UTF-16; save it as UTF-8", where=where)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{where}: is not valid UTF-8 at byte {error.start + 1}") from None
+        raise UsageError(
+            "{where}: is not valid UTF-8 at byte {place}", where=where, place=error.start + 1
+        ) from None

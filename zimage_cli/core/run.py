@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.payload import WireRequest
 
@@ -47,3 +47,20 @@ class Run:
 
         assert self.answer is not None
         return f"curl -o {quote(name)} {quote(self.answer.image_url)}"
+
+
+def address_of(run: Run) -> dict[str, Any]:
+    """Return what a record needs so that a later run can fetch the picture of an answer."""
+    answer = run.answer
+    assert answer is not None
+    rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
+    return {
+        "image_url": answer.image_url,
+        "request_id": answer.request_id,
+        "answered_at": run.answered_at,
+        "width": answer.width,
+        "height": answer.height,
+        "rewritten_prompt": rewritten,
+        "reasoning": answer.reasoning,
+        "attempts": run.attempts,
+    }

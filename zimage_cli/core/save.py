@@ -15,6 +15,7 @@ from typing import IO
 from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import (
     free_bytes,
+    largest_file,
     make_folder,
     make_temporary,
     make_writable_folder,
@@ -65,9 +66,11 @@ def _check_name(path: Path) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be written: {reason(error)}. Nothing was sent.") from None
+        raise UsageError(
+            "{path} cannot be written: {why}. Nothing was sent.", path=path, why=reason(error)
+        ) from None
     if not stat.S_ISREG(mode):
-        raise UsageError(f"{path} exists and is no file. Nothing was sent.")
+        raise UsageError("{path} exists and is no file. Nothing was sent.", path=path)
 
 
 class FolderPlace:
@@ -90,7 +93,9 @@ class FolderPlace:
         """Make the folder and write a probe; look at the file's name. Raises UsageError."""
         if str(self.folder) in _DEVICES:
             raise UsageError(
-                f"{self.folder} is for devices, not for pictures.", hint="For stdout: -o -"
+                "{path} is for devices, not for pictures.",
+                hint="For stdout: -o -",
+                path=self.folder,
             )
         make_writable_folder(self.folder)
         if self.filename is not None:
@@ -107,9 +112,11 @@ class FolderPlace:
     def room(self) -> int | None:
         """Return the bytes that the disk still takes, None where nobody knows."""
         try:
-            return free_bytes(self.folder)
+            free = free_bytes(self.folder)
         except OSError:
             return None
+        largest = largest_file()
+        return largest if free is None else free if largest is None else min(free, largest)
 
     def publish(self, temporary: Path, path: Path) -> Path:
         """Give a finished file its name and return the name it got. Raises OSError."""

@@ -1,24 +1,34 @@
-"""Is everything well that a picture needs? Offline, without cost, without sending anything."""
+"""Is everything well that a picture needs? Without cost, and offline unless asked for more."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from zimage_cli.api.errors import ZimageError
 from zimage_cli.core import evidence, save
+from zimage_cli.core.advice import USAGE_STATUS, exit_status
+from zimage_cli.core.environment import Environment
 from zimage_cli.core.files import make_writable_folder, reason, write_whole
 from zimage_cli.core.history_file import HistoryFull, HistoryLocked
 from zimage_cli.core.ledger import Ledger
-from zimage_cli.core.settings import Settings
+from zimage_cli.core.request import Request, parse_request, prompt_warning
+from zimage_cli.core.settings import Flags, Settings, resolve
 from zimage_cli.core.text import visible
+
+if TYPE_CHECKING:
+    from zimage_cli.core.ping import Ping
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 COMPILED = "py_compile_ok"
 REPORT = "validate.txt"
+ONLINE = "online"
+
+Asked = tuple[Mapping[str, object], Mapping[str, object]]
+"""A request's fields, and the options that win over them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,8 @@ class Check:
     status: Literal["ok", "warning", "failed"]
     detail: str
     hint: str | None = None
+    error: ZimageError | None = None
+    """What failed it, where that is known."""
 
     @property
     def line(self) -> str:
@@ -36,9 +48,71 @@ class Check:
         return f"{self.status} {self.name}: {visible(self.detail)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All checks in order, and the base folder that they are written under."""
+
+    checks: tuple[Check, ...]
+    base: Path
+
+    @property
+    def errors(self) -> list[ZimageError]:
+        """What failed."""
+        return [check.error for check in self.checks if check.error is not None]
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of PRODUCT's section 6: trouble on this machine outranks the service."""
+        bad = [check for check in self.checks if check.status == FAILED]
+        if any(check.name != ONLINE for check in bad):
+            return USAGE_STATUS
+        return max((exit_status(check.error) for check in bad if check.error), default=0)
+
+    def write(self) -> Path:
+        """Write `validate.txt` and return its path. Raises OSError or ValueError."""
+        return write_report(self.base, self.checks)
+
+
+def validate(
+    environment: Environment,
+    flags: Flags,
+    *,
+    request: Callable[[], Asked] | None = None,
+    online: bool = False,
+) -> Report:
+    """Check installation and settings; a request too, and the service, where asked for.
+
+    A failed check does not stop the others. What `request` raises fails the request's check.
+    """
+    checks, settings = [check_code()], None
+    try:
+        settings = resolve(environment, flags)
+    except ZimageError as error:
+        checks.append(failed("config", error))
+    else:
+        checks += check_settings(settings)
+    if request is not None:
+        try:
+            # Where the settings are unusable, the request is looked at all the same.
+            plain = settings or resolve(Environment({}, None), Flags())
+            asked, its_settings = _parsed(*request(), plain, flags)
+        except ZimageError as error:
+            checks.append(failed("request", error))
+        else:
+            checks += _request(asked)
+            settings = settings and its_settings
+    if online and settings is not None:
+        checks += _online(settings)
+    if settings is not None:
+        base = settings.output_dir.value
+    else:
+        base = Path(flags.output_dir or environment.get("OUTPUT_DIR") or "output")
+    return Report(tuple(checks), base)
+
+
 def failed(name: str, error: ZimageError) -> Check:
     """Return a check that an error failed."""
-    return Check(name, "failed", error.message, error.hint)
+    return Check(name, "failed", error.message, error.hint, error)
 
 
 def check_code() -> Check:
@@ -76,7 +150,7 @@ def check_settings(settings: Settings) -> Iterator[Check]:
     yield _ledger(settings)
 
 
-def write_report(base: Path, checks: list[Check]) -> Path:
+def write_report(base: Path, checks: Sequence[Check]) -> Path:
     """Write `validate.txt` under a base folder and return its path. Raises OSError.
 
     Its first line is `py_compile_ok` where the package compiles.
@@ -88,6 +162,58 @@ def write_report(base: Path, checks: list[Check]) -> Path:
     text = "\n".join([first, *(check.line for check in checks)]) + "\n"
     write_whole(path, text.encode("utf-8", "backslashreplace"))
     return path
+
+
+def _parsed(
+    source: Mapping[str, object],
+    overrides: Mapping[str, object],
+    settings: Settings,
+    flags: Flags,
+) -> tuple[Request, Settings]:
+    """Return a request, and the settings resolved again for its `base_url`."""
+    defaults = {"size": settings.size.value, "prompt_extend": settings.prompt_extend.value}
+    request = parse_request(source, overrides=overrides, defaults=defaults)
+    if request.base_url is not None:
+        settings = resolve(
+            settings.environment, flags, request_base_url=request.base_url, config=settings.config
+        )
+    return request, settings
+
+
+def _request(asked: Request) -> Iterator[Check]:
+    seed = "drawn when sent" if asked.seed is None else str(asked.seed)
+    extend = ", prompt_extend" if asked.prompt_extend else ""
+    yield Check("request", "ok", f"{asked.size}, seed {seed}{extend}")
+    warning = prompt_warning(asked.prompt)
+    if warning:
+        yield Check("prompt", "warning", warning)
+
+
+def _online(settings: Settings) -> Iterator[Check]:
+    """Ask the active region; where it refuses the key the others too, each with its own key."""
+    from zimage_cli.core.ping import ping, ping_others
+
+    try:
+        answer = ping(settings)
+    except ZimageError as error:
+        yield failed(ONLINE, error)
+        return
+    yield _answered(ONLINE, answer) if answer.error is None else failed(ONLINE, answer.error)
+    if answer.key_accepted is False:
+        for other in ping_others(settings):
+            name = f"{ONLINE} {other.region}"
+            if other.error is None:
+                yield _answered(name, other, f"zimage config set-region {other.region}")
+            else:
+                yield Check(name, "warning", other.error.message)
+
+
+def _answered(name: str, answer: Ping, hint: str | None = None) -> Check:
+    detail = (
+        f"{answer.origin}: reachable, key accepted, model visible; "
+        f"connect {answer.connect_ms:.0f} ms, answer {answer.answer_ms:.0f} ms"
+    )
+    return Check(name, "ok", detail, hint)
 
 
 def _key(settings: Settings) -> Check:

@@ -10,8 +10,10 @@ import re
 from dataclasses import dataclass
 from math import ceil, exp, floor, inf, log
 from os.path import lexists
+from typing import Any
 
 from zimage_cli.api.errors import UsageError
+from zimage_cli.api.messages import Message
 from zimage_cli.core.text import shown
 
 MIN_PIXELS = 512 * 512
@@ -22,7 +24,7 @@ TIERS = (1024, 1280, 1536)
 
 NAMED_RATIOS = {"square": "1:1", "portrait": "2:3", "landscape": "3:2"}
 
-ALLOWED = (
+ALLOWED = Message(
     "W*H such as 1024*1024 or 1280x720, a ratio such as 16:9 or 16:9@1536, "
     "square, portrait or landscape"
 )
@@ -84,25 +86,11 @@ RECOMMENDED = tuple(
 
 
 class SizeError(UsageError):
-    """A text that is no size this model takes; `nearest` is the `W*H` that comes closest.
+    """A text that is no size this model takes; `nearest` is the `W*H` that comes closest."""
 
-    `problem` says what is wrong without naming the field; `advice` is more than the nearest size,
-    or empty.
-    """
-
-    def __init__(self, given: str, problem: str, allowed: str, nearest: str, **more: str) -> None:
-        also, note = more.get("also"), more.get("advice")
-        text = "size: {value} {problem}; allowed: {allowed}; nearest valid size: {best}"
+    def __init__(self, template: str, /, **facts: Any) -> None:
         super().__init__(
-            text + ". {note}" if note else text,
-            hint="See the recommended sizes: zimage sizes",
-            field="size",
-            value=given,
-            problem=problem,
-            allowed=allowed,
-            nearest=nearest,
-            best=f"{also} ({nearest})" if also else nearest,
-            note=note,
+            template, hint="See the recommended sizes: zimage sizes", field="size", **facts
         )
 
     @property
@@ -145,12 +133,21 @@ def _check_pixels(text: str, width: str, height: str) -> str:
     # Seven digits hold the upper limit; what is longer need not become a number to be too large.
     if max(len(width), len(height)) <= 7 and MIN_PIXELS <= int(width) * int(height) <= MAX_PIXELS:
         return f"{width}*{height}"
-    total = f"{int(width) * int(height):,}" if len(width + height) <= 18 else "too many"
+    allowed = Message("{least:,} to {most:,} pixels", least=MIN_PIXELS, most=MAX_PIXELS)
+    nearest = _within_limits(_log(width), _log(height))
+    if len(width + height) > 18:
+        raise SizeError(
+            "size: {value} is too many pixels; allowed: {allowed}; nearest valid size: {nearest}",
+            value=shown(text),
+            allowed=allowed,
+            nearest=nearest,
+        )
     raise SizeError(
-        shown(text),
-        f"is {total} pixels",
-        f"{MIN_PIXELS:,} to {MAX_PIXELS:,} pixels",
-        _within_limits(_log(width), _log(height)),
+        "size: {value} is {pixels:,} pixels; allowed: {allowed}; nearest valid size: {nearest}",
+        value=shown(text),
+        pixels=int(width) * int(height),
+        allowed=allowed,
+        nearest=nearest,
     )
 
 
@@ -160,11 +157,25 @@ def _recommended(text: str, ratio: str, tier: str | None) -> str:
         if size.ratio == ratio and str(size.tier) == wanted:
             return size.text
     best = _nearest(_aspect(ratio), 2 * _log(wanted))
-    problem, allowed = f"has an unknown tier {shown(wanted)[1:-1]}", ", ".join(map(str, TIERS))
+    name = best.ratio if best.tier == TIERS[0] else f"{best.ratio}@{best.tier}"
     if ratio not in _TABLE:
-        problem, allowed = "is not a recommended ratio", f"{', '.join(RATIOS)}, or W*H"
-    also = best.ratio if best.tier == TIERS[0] else f"{best.ratio}@{best.tier}"
-    raise SizeError(shown(text), problem, allowed, best.text, also=also)
+        raise SizeError(
+            "size: {value} is not a recommended ratio; allowed: {allowed}; "
+            "nearest valid size: {name} ({nearest})",
+            value=shown(text),
+            allowed=Message("{ratios}, or W*H", ratios=", ".join(RATIOS)),
+            name=name,
+            nearest=best.text,
+        )
+    raise SizeError(
+        "size: {value} has an unknown tier {tier}; allowed: {allowed}; "
+        "nearest valid size: {name} ({nearest})",
+        value=shown(text),
+        tier=shown(wanted)[1:-1],
+        allowed=", ".join(map(str, TIERS)),
+        name=name,
+        nearest=best.text,
+    )
 
 
 def _no_size(text: str) -> SizeError:
@@ -183,14 +194,22 @@ def _no_size(text: str) -> SizeError:
     else:
         names = get_close_matches(start, NAMED_RATIOS, n=1) or ["square"]
         nearest = parse_size(names[0])
-    advice = ""
     if _looks_like_a_file(text):
-        width, height = dimensions(nearest)
-        advice = (
+        return SizeError(
+            "size: {value} is not a size; allowed: {allowed}; nearest valid size: {nearest}. "
             "It looks like a file name: the shell puts file names in the place of an unquoted *; "
-            f"quote it ('{nearest}') or write {width}x{height}"
+            "quote it ('{nearest}') or write {unquoted}",
+            value=shown(text),
+            allowed=ALLOWED,
+            nearest=nearest,
+            unquoted=nearest.replace("*", "x"),
         )
-    return SizeError(shown(text), "is not a size", ALLOWED, nearest, advice=advice)
+    return SizeError(
+        "size: {value} is not a size; allowed: {allowed}; nearest valid size: {nearest}",
+        value=shown(text),
+        allowed=ALLOWED,
+        nearest=nearest,
+    )
 
 
 def _as_it_is_or_near(width: str, height: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 
 from zimage_cli.api.characters import is_safe
+from zimage_cli.api.messages import Shown
 
 
 def escape(char: str) -> str:
@@ -37,25 +39,30 @@ def clip(text: str, length: int) -> str:
     return text[: length - 1] + "…" if length > 0 else ""
 
 
-def shown(value: object, length: int = 60) -> str:
+def shown(value: object, length: int = 60) -> Shown:
     """Return a value as it stands in JSON, on one line, visible, at most about `length` characters.
 
     JSON's form tells `"12"` from `12` and `true` from `"true"`. Arrays and objects are named only;
-    what looks like an API key is masked.
+    what looks like an API key is masked. `plain` of it is the value, no longer and as well masked.
     """
     match value:
         case str():
-            return visible(json.dumps(clip(_masked(value), length), ensure_ascii=False))
-        case None | bool() | float():
-            return json.dumps(value)
-        case int():
+            text = clip(_masked(value), length)
+            return Shown(visible(json.dumps(text, ensure_ascii=False)), text)
+        case int() if value.bit_length() >= 200:
             # Python refuses to print integers of more than some thousand digits.
-            return str(value) if value.bit_length() < 200 else "an integer of too many digits"
+            text = "an integer of too many digits"
+        case float() if not isfinite(value):
+            text = json.dumps(value)
+        case None | bool() | int() | float():
+            return Shown(json.dumps(value), value)
         case list() | tuple():
-            return "an array"
+            text = "an array"
         case dict():
-            return "an object"
-    return f"a {type(value).__name__}"
+            text = "an object"
+        case _:
+            text = f"a {type(value).__name__}"
+    return Shown(text, text)
 
 
 def _masked(text: str) -> str:

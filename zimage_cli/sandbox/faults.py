@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from zimage_cli.api.errors import UsageError
+from zimage_cli.api.messages import Message, Shown
 
 if TYPE_CHECKING:
     import random
@@ -207,7 +208,11 @@ class Fault:
         known = self.kind == OK or self.kind in ANSWERS or self.kind in PICTURES
         if not known and documented_error(self.kind) is None:
             raise UsageError(
-                f"There is no fault {self.kind!r}.", hint="Kinds: " + ", ".join(kinds())
+                "There is no fault {value}.",
+                hint="Kinds: {allowed}",
+                field="fault",
+                value=Shown(repr(self.kind), self.kind),
+                allowed=", ".join(kinds()),
             )
 
     @property
@@ -244,8 +249,12 @@ def parse_fault(text: str) -> tuple[str, float]:
         rate = -1.0
     if not 0 <= rate <= 1:
         raise UsageError(
-            f"The rate of fault {kind} is {rate_text!r}.",
-            hint=f"Give a number from 0 to 1 or a percentage, such as {kind}:0.1 or {kind}:10%.",
+            "The rate of fault {kind} is {value}.",
+            hint="Give {allowed}, such as {kind}:0.1 or {kind}:10%.",
+            field="fault",
+            kind=kind,
+            value=Shown(repr(rate_text), rate_text),
+            allowed=Message("a number from 0 to 1 or a percentage"),
         )
     return kind, rate
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.errors import UsageError
+from zimage_cli.api.messages import Message, Shown
 from zimage_cli.sandbox.books import ApiCall, Books, mask
 from zimage_cli.sandbox.pictures import PictureStore
 from zimage_cli.sandbox.service import Service
@@ -74,12 +75,25 @@ class Sandbox:
     def __post_init__(self) -> None:
         """Refuse what would make the stand-in reachable from elsewhere, or meaningless."""
         if self.host not in _LOOPBACK and not self.host.startswith("127."):
-            raise UsageError(f"The sandbox listens on loopback only, not on {self.host!r}.")
+            raise UsageError(
+                "The sandbox listens on loopback only, not on {value}.",
+                field="host",
+                value=Shown(repr(self.host), self.host),
+            )
         for port in (self.port, self.picture_port):
             if not 0 <= port <= 65535:
-                raise UsageError(f"{port} is no port: give one from 0 to 65535.")
+                raise UsageError(
+                    "{value} is no port: give one from {allowed}.",
+                    field="port",
+                    value=port,
+                    allowed=Message("0 to 65535"),
+                )
         if self.rps is not None and self.rps <= 0:
-            raise UsageError("The sandbox's rate limit must be over 0 calls a second.")
+            raise UsageError(
+                "The sandbox's rate limit must be over 0 calls a second.",
+                field="rps",
+                value=self.rps,
+            )
 
     def start(self) -> SandboxServer:
         """Start a server; the caller stops it. Raises UsageError where the port is taken."""
@@ -225,10 +239,16 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message, hint = f"Port {port} on {host} is already in use.", "Take another, or 0."
-        else:
-            message, hint = f"Cannot listen on {host}:{port}: {error.strerror}.", None
-        raise UsageError(message, hint=hint) from error
+            raise UsageError(
+                "Port {value} on {host} is already in use.",
+                hint="Take another, or 0.",
+                field="port",
+                value=port,
+                host=host,
+            ) from error
+        raise UsageError(
+            "Cannot listen on {host}:{port}: {why}.", host=host, port=port, why=error.strerror
+        ) from error
 
 
 def _origin(listener: socket.socket) -> str:

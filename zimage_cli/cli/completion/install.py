@@ -30,6 +30,7 @@ _ASK_SECONDS = 5.0
 """A start-up file that takes longer is not waited for: the lines are added then."""
 
 _ANCESTORS = 8
+_BY_HAND = "Put it in place yourself: zimage completions show {shell} > {path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,10 @@ def current_shell() -> str:
         if name in SCRIPTS:
             return name
     raise UsageError(
-        f"which shell this is cannot be told; allowed: {', '.join(SCRIPTS)}",
+        "which shell this is cannot be told; allowed: {allowed}",
         hint="Name it: zimage completions install bash",
+        field="shell",
+        allowed=", ".join(SCRIPTS),
     )
 
 
@@ -161,7 +164,8 @@ def _home(shell: str) -> Path:
     if not text or not Path(text).is_absolute() or not Path(text).is_dir():
         raise ConfigurationError(
             "there is no home folder to install into: HOME names none",
-            hint=f"Set HOME, or put it in place yourself: zimage completions show {shell} > FILE",
+            hint="Set HOME, or put it in place yourself: zimage completions show {shell} > FILE",
+            shell=shell,
         )
     return Path(text)
 
@@ -279,14 +283,26 @@ def _inside(path: Path, home: Path, shell: str) -> Path:
     try:
         target, root = path.resolve(), home.resolve()
     except (OSError, RuntimeError) as error:
-        raise ConfigurationError(f"{path} leads nowhere: {error}") from None
-    if not target.is_relative_to(root):
-        where = f", which leads to {target}" if target != path else ""
+        raise ConfigurationError("{path} leads nowhere: {why}", path=path, why=str(error)) from None
+    if target.is_relative_to(root):
+        return target
+    if target == path:
         raise ConfigurationError(
-            f"{path}{where}, is outside the home folder {home}: nothing is written there",
-            hint=f"Put it in place yourself: zimage completions show {shell} > {path}",
+            "{path} is outside the home folder {home}: nothing is written there",
+            hint=_BY_HAND,
+            path=path,
+            home=home,
+            shell=shell,
         )
-    return target
+    raise ConfigurationError(
+        "{path}, which leads to {target}, is outside the home folder {home}: "
+        "nothing is written there",
+        hint=_BY_HAND,
+        path=path,
+        target=target,
+        home=home,
+        shell=shell,
+    )
 
 
 def _read(path: Path) -> bytes | None:
@@ -295,7 +311,9 @@ def _read(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {reason(error)}") from None
+        raise ConfigurationError(
+            "{path} cannot be read: {why}", path=path, why=reason(error)
+        ) from None
 
 
 def _write(path: Path, data: bytes) -> bool:
@@ -307,7 +325,9 @@ def _write(path: Path, data: bytes) -> bool:
         mode = path.stat().st_mode & 0o7777 if path.exists() else None
         write_whole(path, data, mode=mode)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {reason(error)}") from None
+        raise ConfigurationError(
+            "{path} cannot be written: {why}", path=path, why=reason(error)
+        ) from None
     return True
 
 
@@ -315,7 +335,9 @@ def _remove(path: Path) -> None:
     try:
         path.unlink()
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be removed: {reason(error)}") from None
+        raise ConfigurationError(
+            "{path} cannot be removed: {why}", path=path, why=reason(error)
+        ) from None
 
 
 def _with_lines(before: bytes | None, lines: tuple[str, ...]) -> bytes:

@@ -14,7 +14,7 @@ from zimage_cli.api.endpoint import ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.core import sizes
 from zimage_cli.core.batch.source import INPUT_FORMATS
-from zimage_cli.core.settings import NAMES
+from zimage_cli.core.setting_table import NAMES, TABLE
 from zimage_cli.sandbox import faults
 
 
@@ -87,7 +87,7 @@ ENDPOINT = Value("endpoint", tuple(map(Word, ENDPOINTS)))
 SIZE = Value("size", _size_words())
 SIZES = Value("sizes", _size_words(), goes_on=",")
 SETTING = Value("setting", tuple(map(Word, NAMES)))
-STORED_SETTING = Value("stored_setting", tuple(Word(name) for name in NAMES if name != "key"))
+STORED_SETTING = Value("stored_setting", tuple(map(Word, TABLE)))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
 FAULT = Value("fault", _fault_words(), goes_on=":")
 INPUT_FORMAT = Value("input_format", tuple(map(Word, INPUT_FORMATS)))
@@ -98,35 +98,24 @@ BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
 PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
+_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}
+OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
     "new_value",
-    after=(
-        ("region", REGION),
-        ("endpoint", ENDPOINT),
-        ("size", SIZE),
-        ("prompt_extend", SWITCH),
-        ("output_dir", FOLDER),
-    ),
+    after=tuple((name, value) for name, value in OF_SETTING.items() if value is not FREE),
 )
 
 OPTIONS: dict[str, Value] = {
-    "--size": SIZE,
+    **{one.flags[0]: OF_SETTING[name] for name, one in TABLE.items() if one.metavar},
     "--sizes": SIZES,
     "--seed": FREE,
     "--seeds": FREE,
     "--count": FREE,
     "--request": FREE,
     "--file": REQUEST_FILE,
-    "--region": REGION,
     "config --region": SERVICE_REGION,
-    "--endpoint": ENDPOINT,
-    "--workspace": FREE,
-    "--base-url": FREE,
-    "--timeout": FREE,
-    "--retries": FREE,
     "--output": PICTURE_FILE,
     "batch --output": FOLDER,
-    "--output-dir": FOLDER,
     "--name": FREE,
     "--limit": FREE,
     "--concurrency": FREE,
@@ -135,7 +124,6 @@ OPTIONS: dict[str, Value] = {
     "--input-format": INPUT_FORMAT,
     "--port": FREE,
     "--latency": FREE,
-    "--rps": FREE,
     "--patience": FREE,
     "--fault": FAULT,
     "--fault-seed": FREE,

@@ -19,7 +19,19 @@ def config() -> None:
     """Show and change the settings: flag > environment > config file > default."""
 
 
-app.command("show", epilog="Examples:\n\nzimage config show\n\nzimage config show --json")(show)
+app.command(
+    "show",
+    epilog="Examples:\n\nzimage config show\n\nzimage config show --json",
+    document={
+        "config_file": None,
+        "history_file": None,
+        "settings": {},
+        "target": None,
+        "stored_keys": {},
+        "workspaces": {},
+        "warnings": [],
+    },
+)(show)
 app.command(
     "get",
     epilog="Examples:\n\nzimage config get region\n\nzimage config get base_url",

@@ -13,17 +13,15 @@ from zimage_cli.cli.config.common import (
     describe_place,
     drop,
     key_region,
-    now,
     refuse_contradiction,
     setting_name,
-    text_of,
     warn_if_overridden,
 )
 from zimage_cli.cli.output import Output
-from zimage_cli.core import config_file
-from zimage_cli.core.checks import CHECKS
+from zimage_cli.core import config_change, config_file
 from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import redact
+from zimage_cli.core.setting_table import TABLE, text_of
+from zimage_cli.core.source import Kind, Source
 from zimage_cli.core.text import visible
 
 
@@ -43,12 +41,14 @@ def set_value(
     if name == "workspace":
         set_workspace(value, region)
         return
-    if region is not None:
-        raise UsageError(f"--region is for workspace and key only; {name} holds for every region")
-    checked = _checked(name, value)
+    _refuse_region(name, region)
+    if name == "region":
+        set_region(value)
+        return
+    checked = _checked(name, value, "VALUE")
     output, environment = Output(), Environment.current()
     refuse_contradiction(environment, **{name: checked})
-    path = change(environment, lambda document: config_file.put(document, None, name, checked))
+    path = change(environment, lambda document: config_change.put(document, None, name, checked))
     output.note(visible(f"{name} = {text_of(checked)} in {path}"))
     warn_if_overridden(output, environment, name)
 
@@ -68,8 +68,7 @@ def unset(
     if known == "workspace":
         drop(environment, config_file.WORKSPACES, key_region(environment, region), "workspace")
         return
-    if region is not None:
-        raise UsageError(f"--region is for workspace and key only; {known} holds for every region")
+    _refuse_region(known, region)
     drop(environment, None, known, known)
 
 
@@ -81,16 +80,12 @@ def set_region(
 ) -> None:
     """Store the region, and say where calls go now."""
     output, environment = Output(), Environment.current()
-    name = _checked("region", region)
+    name = _checked("region", region, "REGION")
     refuse_contradiction(environment, region=name)
-    path = change(environment, lambda document: config_file.put(document, None, "region", name))
+    path = change(environment, lambda document: config_change.put(document, None, "region", name))
     output.note(visible(f"region = {name} in {path}"))
     warn_if_overridden(output, environment, "region")
-    settings = now(environment)
-    if settings is not None:
-        describe_place(output, settings)
-        for warning in settings.warnings:
-            output.warn(visible(warning))
+    describe_place(output, environment)
 
 
 def set_workspace(
@@ -98,28 +93,29 @@ def set_workspace(
     region: RegionOption = None,
 ) -> None:
     """Store the workspace of a region: its calls then go to the workspace endpoint."""
-    checked = _checked("workspace", workspace)
+    checked = _checked("workspace", workspace, "ID")
     output, environment = Output(), Environment.current()
     where = key_region(environment, region)
     path = change(
         environment,
-        lambda document: config_file.put(document, config_file.WORKSPACES, where, checked),
+        lambda document: config_change.put(document, config_file.WORKSPACES, where, checked),
     )
     output.note(visible(f"workspace of {where} = {checked} in {path}"))
     warn_if_overridden(output, environment, "workspace")
-    settings = now(environment)
-    if settings is not None:
-        describe_place(output, settings)
+    describe_place(output, environment)
 
 
-def _checked(name: str, value: str) -> Any:
-    try:
-        checked: Any = CHECKS[name](value)
-    except UsageError as error:
-        raise UsageError(redact(error.message), hint=error.hint) from None
-    if name in {"timeout", "rps"} and checked == int(checked):
-        return int(checked)
-    return checked
+def _checked(name: str, value: str, argument: str) -> Any:
+    checked: Any = TABLE[name].checked(value, Source(Kind.ARGUMENT, argument)).value
+    # `60`, where it was given so: 60.0 reads as if it were more exact.
+    return int(checked) if isinstance(checked, float) and checked.is_integer() else checked
+
+
+def _refuse_region(name: str, region: str | None) -> None:
+    if region is not None:
+        raise UsageError(
+            "--region is for workspace and key only; {name} holds for every region", name=name
+        )
 
 
 def _top_level(environment: Environment) -> frozenset[str]:
@@ -127,4 +123,5 @@ def _top_level(environment: Environment) -> frozenset[str]:
     path = environment.config_file()
     if path is None:
         return frozenset()
-    return frozenset(config_file.names(path)) - {config_file.KEYS, config_file.WORKSPACES}
+    names = config_file.parse(config_file.read_text(path), path)
+    return frozenset(names) - {*config_file.TABLES}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +11,13 @@ import typer
 from zimage_cli.api.endpoint import SANDBOX, find_region
 from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.cli.output import Output
-from zimage_cli.core import config_file
-from zimage_cli.core.checks import checked, shown
+from zimage_cli.core import config_change, config_file
+from zimage_cli.core.checks import shown
 from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import KEY_FILE_VARIABLE, KEY_VARIABLE
-from zimage_cli.core.settings import NAMES, VARIABLES, Settings, resolve
+from zimage_cli.core.keys import KEY_VARIABLE
+from zimage_cli.core.setting_table import NAMES, TABLE, VARIABLES
+from zimage_cli.core.settings import Settings, resolve
+from zimage_cli.core.source import Kind, Source
 from zimage_cli.core.text import visible
 
 RegionOption = Annotated[
@@ -31,17 +32,6 @@ RegionOption = Annotated[
 ]
 
 
-def text_of(value: object) -> str:
-    """Return a setting's value as it is typed and printed; empty for none."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value)
-
-
 def setting_name(text: str) -> str:
     """Return a setting's name, `-` taken for `_`. Raises UsageError with the nearest name."""
     name = text.strip().lower().replace("-", "_")
@@ -51,9 +41,17 @@ def setting_name(text: str) -> str:
         return "key"
     import difflib
 
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(f"{shown(text)} is not a setting{meant}; allowed: {', '.join(NAMES)}")
+    allowed, near = ", ".join(NAMES), difflib.get_close_matches(name, NAMES, n=1)
+    if near:
+        raise UsageError(
+            "{value} is not a setting; did you mean {nearest}?; allowed: {allowed}",
+            value=shown(text),
+            nearest=near[0],
+            allowed=allowed,
+        )
+    raise UsageError(
+        "{value} is not a setting; allowed: {allowed}", value=shown(text), allowed=allowed
+    )
 
 
 def key_region(environment: Environment, region: str | None) -> str:
@@ -64,7 +62,7 @@ def key_region(environment: Environment, region: str | None) -> str:
     if region is None:
         name = resolve(environment).region.value
     else:
-        name = checked("region", region, "--region")
+        name = TABLE["region"].checked(region, Source(Kind.FLAG, "--region")).value
     if name == SANDBOX:
         raise UsageError(
             "the sandbox has no key and no workspace",
@@ -76,7 +74,7 @@ def key_region(environment: Environment, region: str | None) -> str:
 def change(environment: Environment, edit: Callable[[MutableMapping[str, Any]], None]) -> Path:
     """Change the config file, and return its path. Raises ConfigurationError."""
     path = environment.require_config_file()
-    config_file.change(path, edit)
+    config_change.change(path, edit)
     return path
 
 
@@ -91,7 +89,7 @@ def refuse_contradiction(environment: Environment, **values: object) -> None:
         refuse_contradictory(environment, config)
     except ZimageError:
         return
-    refuse_contradictory(environment, replace(config, values={**config.values, **values}))
+    refuse_contradictory(environment, config._replace(values={**config.values, **values}))
 
 
 def refuse_contradictory(environment: Environment, config: config_file.Config) -> None:
@@ -101,8 +99,7 @@ def refuse_contradictory(environment: Environment, config: config_file.Config) -
 
 def warn_if_overridden(output: Output, environment: Environment, name: str) -> None:
     """Say which environment variable wins over what was just stored."""
-    variables = (KEY_VARIABLE, KEY_FILE_VARIABLE) if name == "key" else VARIABLES.get(name, ())
-    for variable in variables:
+    for variable in VARIABLES.get(name, ()):
         if environment.get(variable) is not None:
             output.warn(f"environment {variable} is set, and wins over the config file")
             return
@@ -129,12 +126,17 @@ def key_words(settings: Settings) -> str:
     return f"none; set one: zimage config set-key --region {settings.region.value}"
 
 
-def describe_place(output: Output, settings: Settings) -> None:
-    """Say on stderr where calls go now and with which key."""
+def describe_place(output: Output, environment: Environment) -> None:
+    """Say on stderr where calls go now, with which key, and what lost against what."""
+    settings = now(environment)
+    if settings is None:
+        return
     target = settings.target
     where = f"{target.endpoint} endpoint, {target.host}" if target.host else "inside this process"
     output.note(visible(f"region: {target.region_name} ({settings.region.source}); {where}"))
     output.note(visible(f"key: {key_words(settings)}"))
+    for warning in settings.warnings:
+        output.warn(visible(warning))
 
 
 def drop(environment: Environment, table: str | None, name: str, words: str) -> None:
@@ -143,11 +145,11 @@ def drop(environment: Environment, table: str | None, name: str, words: str) -> 
     was: list[bool] = []
 
     def edit(document: MutableMapping[str, Any]) -> None:
-        was.append(config_file.drop(document, table, name))
+        was.append(config_change.drop(document, table, name))
 
     path = environment.require_config_file()
     if path.exists():
-        config_file.change(path, edit)
+        config_change.change(path, edit)
     of = f" of {name}" if table and find_region(name) else ""
     what = "removed from" if any(was) else "was not in"
     output.note(visible(f"{words}{of} {what} {path}"))

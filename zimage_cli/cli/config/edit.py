@@ -10,36 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from zimage_cli.api.errors import ConfigurationError, ZimageError
+from zimage_cli.api.messages import Message
 from zimage_cli.cli.config.common import refuse_contradictory
 from zimage_cli.cli.errors import Interrupted
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import install
-from zimage_cli.core import config_file
+from zimage_cli.core import config_change, config_file
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import KEY_VARIABLE
+from zimage_cli.core.setting_table import TABLE, text_of
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
     from subprocess import Popen
     from types import FrameType
-
-TEMPLATE = """\
-# Settings of zimage. A flag or an environment variable wins over what stands here.
-# region = "beijing"           # beijing, singapore, sandbox
-# endpoint = "shared"          # shared, workspace, trial
-# base_url = "https://…"       # instead of region and endpoint
-# size = "1024*1024"
-# prompt_extend = false
-# output_dir = "output"
-# timeout = 330                # seconds
-# retries = 4
-# rps = 2                      # requests a second
-
-# [workspaces]
-# beijing = "llm-…"
-
-# Keys: zimage config set-key
-"""
 
 
 def edit() -> None:
@@ -48,13 +32,14 @@ def edit() -> None:
     path = environment.require_config_file()
     command = editor_command(environment)
     before = config_file.read_text(path)
-    config_file.make_folder(path.parent)
+    config_change.make_folder(path.parent)
+    offered = before or template()
     with _Signals() as signals:
-        copy, keep = _make_copy(path, before or TEMPLATE), False
+        copy, keep = _make_copy(path, offered), False
         try:
             _run_editor([*command, str(copy)], environment, signals)
             after = _read_copy(copy)
-            if after == (before or TEMPLATE):
+            if after == offered:
                 output.note(visible(f"unchanged: {path}"))
                 return
             keep = True
@@ -64,6 +49,18 @@ def edit() -> None:
         finally:
             if not keep:
                 copy.unlink(missing_ok=True)
+
+
+def template() -> str:
+    """Return the first text of a config file: every setting with its default, switched off."""
+    lines = ["# Settings of zimage. A flag or an environment variable wins over what stands here."]
+    for name, one in TABLE.items():
+        if one.toml:
+            text = text_of(one.sample)
+            value = f'"{text}"' if str in one.toml.types else text
+            lines.append(f"# {f'{name} = {value}':<28} {f'# {one.about}' if one.about else ''}")
+    lines += ["", "# [workspaces]", '# beijing = "llm-…"', "", "# Keys: zimage config set-key", ""]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 class _Signals:
@@ -104,7 +101,10 @@ def editor_command(environment: Environment) -> list[str]:
             words = []
         if not words:
             raise ConfigurationError(
-                f"environment {name} is no command: {text!r}", hint=f"Set {name} to an editor."
+                "environment {name} is no command: {text!r}",
+                hint="Set {name} to an editor.",
+                name=name,
+                text=text,
             )
         return words
     from shutil import which
@@ -125,8 +125,10 @@ def _make_copy(path: Path, text: str) -> Path:
             file.write(text.encode("utf-8"))
     except OSError as error:
         raise ConfigurationError(
-            f"no copy to edit can be made in {path.parent}: {error.strerror}",
+            "no copy to edit can be made in {folder}: {why}",
             hint="Check the folder's permissions.",
+            folder=path.parent,
+            why=error.strerror,
         ) from None
     return Path(name)
 
@@ -141,8 +143,10 @@ def _run_editor(command: list[str], environment: Environment, signals: _Signals)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a command"
         raise ConfigurationError(
-            f"the editor {command[0]!r} cannot be started: {why}; nothing was changed",
+            "the editor {editor!r} cannot be started: {why}; nothing was changed",
             hint="Set VISUAL or EDITOR to an editor.",
+            editor=command[0],
+            why=why,
         ) from None
     if signals.ended:
         # It may have come before there was an editor to pass it on to.
@@ -152,8 +156,9 @@ def _run_editor(command: list[str], environment: Environment, signals: _Signals)
         raise Interrupted(signals.ended[0] if signals.ended else signal.SIGINT)
     if status != 0:
         raise ConfigurationError(
-            f"the editor ended with status {status}; nothing was changed",
+            "the editor ended with status {status}; nothing was changed",
             hint="Try again: zimage config edit",
+            status=status,
         )
 
 
@@ -161,23 +166,27 @@ def _read_copy(copy: Path) -> str:
     try:
         return config_file.read_text(copy)
     except ConfigurationError as error:
-        raise ConfigurationError(
-            f"{error.message}; nothing was changed", hint="Try again: zimage config edit"
+        raise error.but(
+            "{cause}; nothing was changed", hint="Try again: zimage config edit"
         ) from None
 
 
 def _accept(environment: Environment, path: Path, copy: Path, before: str, after: str) -> None:
-    kept = f"Nothing was changed. Correct your copy, then: mv {shlex.quote(str(copy))} " + (
-        shlex.quote(str(path))
+    kept = Message(
+        "Nothing was changed. Correct your copy, then: mv {copy} {path}",
+        copy=shlex.quote(str(copy)),
+        path=shlex.quote(str(path)),
     )
     try:
         refuse_contradictory(environment, config_file.check(after, copy))
     except ZimageError as error:
-        raise ConfigurationError(error.message, hint=kept) from None
-    with config_file.locked(path):
+        raise error.but(hint=kept) from None
+    with config_change.locked(path):
         if config_file.read_text(path) != before:
-            raise ConfigurationError(f"{path} was changed by another program meanwhile", hint=kept)
+            raise ConfigurationError(
+                "{path} was changed by another program meanwhile", hint=kept, path=path
+            )
         try:
-            config_file.replace(path, after)
+            config_change.replace(path, after)
         except ConfigurationError as error:
-            raise ConfigurationError(error.message, hint=kept) from None
+            raise error.but(hint=kept) from None

@@ -19,7 +19,7 @@ from zimage_cli.cli.config.common import (
 )
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import raising
-from zimage_cli.core import config_file
+from zimage_cli.core import config_change, config_file
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import KEY_VARIABLE, MAX_LENGTH, Key, check_key
 from zimage_cli.core.text import visible
@@ -45,7 +45,7 @@ def set_key(
     key = Key(check_key(_read(environment, where, from_env=from_env)))
     path = change(
         environment,
-        lambda document: config_file.put(document, config_file.KEYS, where, key.reveal()),
+        lambda document: config_change.put(document, config_file.KEYS, where, key.reveal()),
     )
     output.note(visible(f"key {key} stored for {where} in {path}"))
     warn_if_overridden(output, environment, "key")
@@ -72,10 +72,16 @@ def _read(environment: Environment, region: str, *, from_env: bool) -> str:
     if from_env:
         text = environment.get(KEY_VARIABLE)
         if text is None:
-            raise UsageError(f"environment {KEY_VARIABLE} is not set", hint="Run it without.")
+            raise UsageError(
+                "environment {variable} is not set", hint="Run it without.", variable=KEY_VARIABLE
+            )
         return text
     if sys.stdin is None or sys.stdin.closed:
-        raise UsageError("standard input is closed", hint=f"Set {KEY_VARIABLE}, then: --from-env")
+        raise UsageError(
+            "standard input is closed",
+            hint="Set {variable}, then: --from-env",
+            variable=KEY_VARIABLE,
+        )
     return _ask(region) if sys.stdin.isatty() else _read_line()
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from zimage_cli.api.errors import ZimageError
-from zimage_cli.cli.config.common import setting_name, text_of
+from zimage_cli.cli.config.common import setting_name
 from zimage_cli.cli.output import Output
 from zimage_cli.core.environment import Environment
-from zimage_cli.core.settings import NAMES, Setting, Settings, resolve
+from zimage_cli.core.setting_table import NAMES, Setting, text_of
+from zimage_cli.core.settings import Settings, resolve
+from zimage_cli.core.source import Kind, Source
 from zimage_cli.core.text import visible
 
 
@@ -26,7 +28,7 @@ def show(
     key, problem = _key(settings)
     rows = [key if name == "key" else getattr(settings, name) for name in NAMES]
     if as_json:
-        output.json(_document(settings, rows, problem))
+        output.document("ok", **_document(settings, rows, problem))
     else:
         _print_table(output, rows)
         _print_notes(output, settings)
@@ -54,19 +56,18 @@ def _key(settings: Settings) -> tuple[Setting[Any], ZimageError | None]:
     try:
         found = settings.key()
     except ZimageError as error:
-        return Setting("key", None, "not usable"), error
+        return Setting("key", None, Source(Kind.DEFAULT, words="not usable")), error
     if found:
         return found, None
-    source = "none needed" if settings.target.is_sandbox else "none found"
-    return Setting("key", None, source), None
+    words = "none needed" if settings.target.is_sandbox else "none found"
+    return Setting("key", None, Source(Kind.DEFAULT, words=words)), None
 
 
 def _document(
     settings: Settings, rows: list[Setting[Any]], problem: ZimageError | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     config, ledger = settings.config.path, settings.environment.ledger_file()
     return {
-        "schema": 1,
         "config_file": str(config) if config else None,
         "history_file": str(ledger) if ledger else None,
         "settings": {row.name: {"value": _plain(row.value), "source": row.source} for row in rows},

@@ -21,9 +21,10 @@ from zimage_cli.api.errors import (
 from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.regions.ping import Json, ping
-from zimage_cli.core.checks import checked
 from zimage_cli.core.environment import Environment
+from zimage_cli.core.setting_table import TABLE, VARIABLES
 from zimage_cli.core.settings import Flags, Setting, Settings, resolve
+from zimage_cli.core.source import Kind, Source
 from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
@@ -31,6 +32,24 @@ if TYPE_CHECKING:
 
 app = App()
 
+_NO_REGION: dict[str, Any] = {
+    "name": None,
+    "id": None,
+    "active": False,
+    "active_source": None,
+    "endpoint": None,
+    "host": None,
+    "hosts": {},
+    "price": None,
+    "price_prompt_extend": None,
+    "key": None,
+    "key_source": None,
+    "key_problem": None,
+    "key_stored": False,
+    "data": None,
+    "key_page": None,
+}
+"""What `--json` says of a region, empty."""
 
 _PRICE = "price a picture"
 _EXTENDED = "with prompt_extend"
@@ -46,21 +65,24 @@ def regions(context: typer.Context) -> None:
         list_regions()
 
 
-@app.command("list", epilog="Examples:\n\nzimage regions list\n\nzimage regions list --json")
+@app.command(
+    "list",
+    epilog="Examples:\n\nzimage regions list\n\nzimage regions list --json",
+    document={"active": None, "active_source": None, "api_root": None, "regions": []},
+)
 def list_regions(as_json: Json = False) -> None:
     """List the regions: hosts, prices, keys, and which one is active and why."""
     output, environment = Output(), Environment.current()
     active = resolve(environment)
     facts = [_facts(environment, active, region) for region in REGIONS]
     if as_json:
-        document = {
-            "schema": 1,
-            "active": active.target.region_name,
-            "active_source": active.region.source,
-            "api_root": active.target.api_root,
-            "regions": [*map(_json, facts), _sandbox_json(active)],
-        }
-        output.json(document)
+        output.document(
+            "ok",
+            active=active.target.region_name,
+            active_source=active.region.source,
+            api_root=active.target.api_root,
+            regions=[*map(_json, facts), _sandbox_json(active)],
+        )
     else:
         _print_list(output, facts)
         _print_elsewhere(output, active)
@@ -71,6 +93,7 @@ def list_regions(as_json: Json = False) -> None:
 @app.command(
     "show",
     epilog="Examples:\n\nzimage regions show singapore\n\nzimage regions show cn-beijing --json",
+    document=_NO_REGION,
 )
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A region's name or id.")],
@@ -79,12 +102,12 @@ def show(
     """Show one region: hosts, prices, key, where data rests, where keys are made."""
     output, environment = Output(), Environment.current()
     active = resolve(environment)
-    region = find_region(checked("region", name, "the command line"))
+    region = find_region(TABLE["region"].checked(name, Source(Kind.ARGUMENT, "NAME")).value)
     if as_json:
         shown = (
             _sandbox_json(active) if region is None else _json(_facts(environment, active, region))
         )
-        output.json({"schema": 1, **shown})
+        output.document("ok", **shown)
     elif region is None:
         _print_rows(output, _sandbox_rows(active))
     else:
@@ -104,6 +127,8 @@ app.command(
     "ping",
     epilog="Examples:\n\nzimage regions ping\n\nzimage regions ping singapore --json\n\n"
     "zimage regions ping --all",
+    document={"regions": []},
+    statuses=(0, 2, 3, 5, 6, 7),
 )(ping)
 
 
@@ -128,11 +153,7 @@ def _facts(environment: Environment, active: Settings, region: Region) -> _Facts
     endpoint, host = "workspace", None
     key, problem = None, None
     try:
-        mine = (
-            active
-            if is_active
-            else resolve(environment, Flags(region=region.name), config=active.config)
-        )
+        mine = active if is_active else _at(environment, active, region)
         endpoint, host = mine.target.endpoint, mine.target.host
         key = mine.key_for(region.name)
     except ZimageError as error:
@@ -145,6 +166,17 @@ def _facts(environment: Environment, active: Settings, region: Region) -> _Facts
         key=key,
         key_problem=problem,
         stored=region.name in active.config.keys,
+    )
+
+
+def _at(environment: Environment, active: Settings, region: Region) -> Settings:
+    """Return the settings for a region's own host, the base URLs that are set left aside."""
+    hidden = {*VARIABLES["base_url"]}
+    variables = {k: text for k, text in environment.variables.items() if k not in hidden}
+    values = {k: value for k, value in active.config.values.items() if k != "base_url"}
+    config = active.config._replace(values=values)
+    return resolve(
+        Environment(variables, environment.home), Flags(region=region.name), config=config
     )
 
 
@@ -194,21 +226,12 @@ def _json(facts: _Facts) -> dict[str, Any]:
 def _sandbox_json(active: Settings) -> dict[str, Any]:
     is_active = active.target.is_sandbox
     return {
+        **_NO_REGION,
         "name": SANDBOX,
-        "id": None,
         "active": is_active,
         "active_source": active.region.source if is_active else None,
         "endpoint": SANDBOX,
-        "host": None,
-        "hosts": {},
-        "price": None,
-        "price_prompt_extend": None,
-        "key": None,
-        "key_source": None,
-        "key_problem": None,
-        "key_stored": False,
         "data": "nothing leaves this machine",
-        "key_page": None,
     }
 
 

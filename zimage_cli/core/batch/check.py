@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.errors import DiskError, UsageError
-from zimage_cli.core.batch.journal import BEGUN, FRESH, Journal, alone_in
+from zimage_cli.core.batch.journal import FRESH, Journal, alone_in
 from zimage_cli.core.batch.plan import Defaults, Invalid, Planner
-from zimage_cli.core.batch.state import SALT_BYTES, States
-from zimage_cli.core.files import make_writable_folder, reason, remove_abandoned
+from zimage_cli.core.batch.state import States
+from zimage_cli.core.files import (
+    make_writable_folder,
+    open_own,
+    reason,
+    remove_abandoned,
+    write_whole,
+)
 from zimage_cli.core.making.money import Estimate
 from zimage_cli.core.prices import Price
 from zimage_cli.core.status import Status
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
     from zimage_cli.core.making.tally import Options
     from zimage_cli.core.settings import Settings
 
+SALT_NAME = ".zimage-batch.salt"
+_SALT_BYTES = 16
 _SHOWN_PROBLEMS = 50
 _SECONDS_A_PICTURE = 6.0
 """What the service takes for one, for the estimate of a run without a limit."""
@@ -80,14 +88,12 @@ class FilePlan:
         *,
         fresh: bool,
         dry: bool,
-        keep_evidence: bool,
     ) -> None:
         self.settings = settings
         self.source = source
         self.options = options
         self.routes = routes
         self.folder = folder
-        self.keep_evidence = keep_evidence
         self.template = defaults.template
         self._defaults = defaults
         self._fresh = fresh
@@ -105,18 +111,28 @@ class FilePlan:
         self._stack.callback(self.journal.close)
         if book is not None and not self._dry:
             book.settle_abandoned()
-        self.known = known = States.load(self.folder, self.journal, book, fresh=self._fresh)
+        self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
         if book is not None and not self._dry:
             self._claim(book)
-        self._begins = known.salt is None
-        known.salt = known.salt or os.urandom(SALT_BYTES)
-        self._defaults = replace(self._defaults, salt=known.salt)
+        self._defaults = replace(self._defaults, salt=self._salt())
         self._about = self.source.fingerprint()
         self.preflight = self._check()
 
     def close(self) -> None:
         """Give the folder back."""
         self._stack.close()
+
+    def _salt(self) -> bytes:
+        """Return what the seeds of this batch are drawn with, in whichever run that is.
+
+        It stands in a file of its own, so that variants of a line share their seed even where the
+        first run is killed at once.
+        """
+        path, salt = self.folder / SALT_NAME, b""
+        if not self._fresh:
+            with suppress(OSError), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+                salt = file.read(_SALT_BYTES + 1)
+        return salt if len(salt) == _SALT_BYTES else os.urandom(_SALT_BYTES)
 
     def _claim(self, book: Ledger) -> None:
         """Find pictures that got their names in the instant before their process died.
@@ -198,17 +214,17 @@ class FilePlan:
         }
 
     def begin(self) -> None:
-        """Write down that the batch begins, before its first picture. Raises DiskError."""
+        """Write down that a batch begins anew, before its first picture. Raises DiskError."""
         from zimage_cli.core.ledger import now
 
         for name in ("", *self.preflight.folders):
             remove_abandoned(self.folder / name)
-        if not (self._begins or self._fresh):
+        with suppress(OSError):
+            write_whole(self.folder / SALT_NAME, self._defaults.salt, mode=0o600)
+        if not self._fresh:
             return
-        salt = (self.known.salt or b"").hex()
-        status = FRESH if self._fresh else BEGUN
         try:
-            self.journal.append({"status": status, "salt": salt, "time": now()})
+            self.journal.append({"status": FRESH, "time": now()})
         except OSError as error:
             raise DiskError(
                 "{path} cannot be written: {why}. Nothing was sent.",

@@ -20,9 +20,6 @@ NAME = "results.jsonl"
 LOCK_NAME = ".zimage-batch.lock"
 FRESH = "fresh"
 """The status of a record that says: what stands above belongs to an earlier batch."""
-BEGUN = "begun"
-"""The status of a batch's first record. It has the salt that its seeds are drawn with, so that what
-belongs together gets the same seed in whichever run it is made."""
 _LONGEST = 16 * 1024 * 1024
 """Bytes of a line: four times the longest answer. More is no record, and would fill the memory."""
 
@@ -54,8 +51,10 @@ class Journal:
             return
         except OSError as error:
             raise UsageError(
-                f"{self.path} cannot be read: {reason(error)}",
+                "{path} cannot be read: {why}",
                 hint="Move it away, or give the batch another folder with --output.",
+                path=self.path,
+                why=reason(error),
             ) from None
 
     def record_at(self, place: int) -> dict[str, Any] | None:
@@ -132,15 +131,17 @@ def alone_in(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise UsageError(
-            f"another zimage batch is writing to {folder}",
+            "another zimage batch is writing to {path}",
             hint="Wait for it to end, or give this one another folder with --output.",
+            path=folder,
         ) from None
     except OSError as error:
-        raise UsageError(f"{folder} cannot be locked: {reason(error)}") from None
+        raise UsageError("{path} cannot be locked: {why}", path=folder, why=reason(error)) from None
     except NotImplementedError:
         raise UsageError(
-            f"{folder} cannot be locked: its file system knows no locks",
+            "{path} cannot be locked: its file system knows no locks",
             hint="Give a folder on a local disk with --output.",
+            path=folder,
         ) from None
     try:
         yield
@@ -156,6 +157,7 @@ def _refuse_planted(path: Path) -> None:
         return
     if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and found.st_size):
         raise UsageError(
-            f"{path} is no lock file of zimage",
+            "{path} is no lock file of zimage",
             hint="Look where it leads, then remove it, or give another folder with --output.",
+            path=path,
         )

@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.request import Request
 
 
-def facts(run: Run) -> dict[str, Any]:
-    """Return what a record needs so that a later run can fetch the picture."""
-    answer = run.answer
-    assert answer is not None
-    rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
-    return {
-        "image_url": answer.image_url,
-        "request_id": answer.request_id,
-        "answered_at": run.answered_at,
-        "width": answer.width,
-        "height": answer.height,
-        "rewritten_prompt": rewritten,
-        "reasoning": answer.reasoning,
-        "attempts": run.attempts,
-    }
-
-
 def in_time(answered_at: object) -> bool:
     """Tell whether the service still has a picture that was made then."""
     when, day = moment(str(answered_at)), timedelta(hours=limits.URL_LIFETIME_HOURS)

@@ -73,7 +73,7 @@ class Planner:
         """Yield the pictures of this shard in order, and every line that cannot be used."""
         for record in records:
             if record.fields is None:
-                yield Invalid(record.line, (record.problem or "cannot be read",))
+                yield Invalid(record.line, (str(record.problem or "cannot be read"),))
                 continue
             try:
                 yield from self._jobs(record.line, dict(record.fields))
@@ -86,7 +86,9 @@ class Planner:
         check_base_url = self.defaults.check_base_url
         if "base_url" in fields and check_base_url is None:
             raise UsageError(
-                "base_url: a file does not decide where the key is sent; --trust-base-url allows it"
+                "base_url: a file does not decide where the key is sent; "
+                "--trust-base-url allows it",
+                field="base_url",
             )
         template = self._template(own.get("name"))
         output = self._output(own.get("output"))
@@ -99,14 +101,15 @@ class Planner:
         shard, shards = self.defaults.shard
         own_name = template.varied(sweep)
         drawn: int | None = None
-        for variant in variants(request, sweep):
+        for number, variant in enumerate(variants(request, sweep), 1):
             self._number += 1
             key = self._key(variant.request, template, output)
             if drawn is None:
                 drawn = self._draw(key)
             if int.from_bytes(key[:8], "big") % shards == shard - 1:
                 sent = variant.request if sweep.no_seed else variant.with_seed(drawn)
-                yield Job(line, self._number, sent, own_name, output, key)
+                one = None if sweep.is_one else number
+                yield Job(line, self._number, sent, own_name, output, key, one)
 
     def _key(self, request: Request, template: NameTemplate, output: str | None) -> bytes:
         """Return what a picture is known by: its content, and which of several equal ones it is."""
@@ -138,7 +141,7 @@ class Planner:
         if name is None:
             return self.defaults.template
         if not isinstance(name, str):
-            raise UsageError(f"name: {shown(name)} is not text")
+            raise UsageError("name: {value} is not text", field="name", value=shown(name))
         if name not in self._templates:
             if len(self._templates) > 1000:
                 self._templates.clear()
@@ -160,7 +163,12 @@ class Planner:
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:
-        raise UsageError(f"count: {shown(value)} is not allowed; allowed: 1 … {MAX_COUNT}")
+        raise UsageError(
+            "count: {value} is not allowed; allowed: {allowed}",
+            field="count",
+            value=shown(value),
+            allowed=f"1 … {MAX_COUNT}",
+        )
     return value
 
 
@@ -177,11 +185,22 @@ def within(folder: Path, output: str, *, make: bool = False) -> Path:
         there = _nearest(parent, folder)
         # Below it is nothing yet, and so no link: it alone decides where the path leads.
         if not Path(os.path.realpath(there)).is_relative_to(os.path.realpath(folder)):
-            raise UsageError(f"output: {parent} is a link that leads out of the output folder")
+            raise UsageError(
+                "output: {path} is a link that leads out of the output folder",
+                field="output",
+                value=output,
+                path=parent,
+            )
         if make:
             make_folder(parent)
     except (OSError, ValueError) as error:
-        raise UsageError(f"output: {parent} cannot be a folder: {reason(error)}") from None
+        raise UsageError(
+            "output: {path} cannot be a folder: {why}",
+            field="output",
+            value=output,
+            path=parent,
+            why=reason(error),
+        ) from None
     return path
 
 
@@ -200,7 +219,9 @@ def _nearest(path: Path, top: Path) -> Path:
             path = path.parent
             continue
         if not stat.S_ISDIR(mode):
-            raise UsageError(f"output: {path} is a file, and so no folder for others")
+            raise UsageError(
+                "output: {path} is a file, and so no folder for others", field="output", path=path
+            )
         break
     return path
 
@@ -210,9 +231,13 @@ def _output(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"output: {shown(value)} is not a file name")
+        raise UsageError("output: {value} is not a file name", field="output", value=shown(value))
     if not all(map(is_safe, value)):
-        raise UsageError(f"output: {shown(value)} holds characters that no file name should")
+        raise UsageError(
+            "output: {value} holds characters that no file name should",
+            field="output",
+            value=shown(value),
+        )
     windows, posix = PureWindowsPath(value), PurePosixPath(value)
     bad = (
         windows.drive
@@ -226,7 +251,15 @@ def _output(value: object) -> str | None:
         or any(char in '<>:"|?*' for char in value)
     )
     if bad:
-        raise UsageError(f"output: {shown(value)} is not a plain path within the output folder")
+        raise UsageError(
+            "output: {value} is not a plain path within the output folder",
+            field="output",
+            value=shown(value),
+        )
     if posix.suffix.lower() != ".png":
-        raise UsageError(f"output: {shown(value)} does not end in .png, and the service makes PNG")
+        raise UsageError(
+            "output: {value} does not end in .png, and the service makes PNG",
+            field="output",
+            value=shown(value),
+        )
     return "/".join(windows.parts)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
-from zimage_cli.api.errors import DiskError
+from zimage_cli.api.errors import AnswerLost, DiskError, NotSavedError
 from zimage_cli.core.batch import made
 from zimage_cli.core.batch.plan import within
 from zimage_cli.core.files import reason
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
+    from zimage_cli.api.errors import ZimageError
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import State, States
@@ -34,6 +35,13 @@ _REASONS = {
     Status.FAILED: "failed before: --retry-failed",
     Status.LOST: "lost before, may be billed: --retry-lost",
 }
+
+
+_AGAIN = (
+    "It may be billed. The same command leaves it alone; with --retry-lost it is made again, and "
+    "paid once more."
+)
+_FETCHED_AGAIN = "Run the same command again within 24 hours: that fetches it, and costs nothing."
 
 
 class Progress:
@@ -107,6 +115,15 @@ class Progress:
             elapsed=entry.elapsed_seconds,
         )
 
+    def advised(self, error: ZimageError, run: Run | None) -> ZimageError:
+        """Return an error with what to do next in a batch, where that is something else."""
+        if isinstance(error, AnswerLost):
+            return error.but(hint=_AGAIN)
+        if isinstance(error, NotSavedError) and run is not None and run.noted and not run.entry:
+            # The journal has its address, and the history knows nothing of it.
+            return error.but(hint=_FETCHED_AGAIN)
+        return error
+
     def skipped(self, job: Job, state: State, kind: Status) -> Outcome:
         """Return the outcome of a picture that this run leaves alone."""
         from zimage_cli.core.outcome import Outcome
@@ -132,7 +149,7 @@ class Progress:
         entry = self.entry(state.entry)
         return {} if entry is None else entry.picture.document
 
-    def keep(self, outcome: Outcome, run: Run | None) -> None:
+    def keep(self, outcome: Outcome) -> None:
         """Write an outcome into the journal. Raises DiskError."""
         record, file = outcome.document, None
         if outcome.picture is not None and outcome.picture.path is not None:
@@ -142,8 +159,6 @@ class Progress:
                 # What is printed may serve for an hour; a file that stays keeps no signature,
                 # unless the picture is still to be fetched.
                 record["image_url"] = without_query(record["image_url"])
-        elif outcome.status is Status.MADE and run is not None and run.answer is not None:
-            record |= made.facts(run)
         try:
             self._journal.append({**record, "file": file})
         except OSError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
+from zimage_cli.api.messages import Listing, Message
 from zimage_cli.core.json_object import NotAnObject, decode_object
 from zimage_cli.core.request import FIELDS, nearest_field
 from zimage_cli.core.text import shown
@@ -23,7 +24,7 @@ _REREAD = 32 * 1024 * 1024
 """Bytes read a second time after rows whose quotes never close: a file made to do that on every
 line would otherwise take the square of its length."""
 
-_TOO_LONG = f"is longer than {LINE_LIMIT // 1024**2} MiB"
+_TOO_LONG = Message("is longer than {mebibytes} MiB", mebibytes=LINE_LIMIT // 1024**2)
 
 # What spreadsheets and other tools call the columns that only a batch has.
 _ALIASES = {
@@ -46,11 +47,15 @@ class Record(NamedTuple):
 
     line: int
     fields: dict[str, object] | None
-    problem: str | None
+    problem: Message | None
 
 
 class _Unreadable(Exception):
-    """A line that is no text; what it is instead is the message."""
+    """A line that is no text; `why` says what it is instead."""
+
+    def __init__(self, why: Message) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 def read_records(file: BinaryIO, input_format: str) -> Iterator[Record]:
@@ -78,10 +83,14 @@ def _json_records(file: BinaryIO) -> Iterator[Record]:
             # Without its end: an error behind it would stand in a line of its own.
             fields = decode_object(_text(raw).rstrip("\r\n"))
         except _Unreadable as error:
-            yield Record(number, None, str(error))
+            yield Record(number, None, error.why)
         except NotAnObject as error:
-            at = f"is not valid JSON at column {error.column}: " if error.column else ""
-            yield Record(number, None, at + error.why)
+            why = error.why
+            if error.column:
+                why = Message(
+                    "is not valid JSON at column {column}: {why}", column=error.column, why=why
+                )
+            yield Record(number, None, why)
         else:
             yield Record(number, fields, None)
 
@@ -93,7 +102,7 @@ def _text_records(file: BinaryIO) -> Iterator[Record]:
         try:
             yield Record(number, {"prompt": _text(raw).rstrip("\r\n")}, None)
         except _Unreadable as error:
-            yield Record(number, None, str(error))
+            yield Record(number, None, error.why)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -115,7 +124,8 @@ def _text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        raise _Unreadable(f"is not valid UTF-8 at byte {error.start + 1}") from None
+        why = Message("is not valid UTF-8 at byte {place}", place=error.start + 1)
+        raise _Unreadable(why) from None
 
 
 # -- tables ---------------------------------------------------------------------------------------
@@ -132,7 +142,7 @@ class _Feed:
         self._second = 0
         """Where the row's second line begins, in bytes."""
         self._reread = 0
-        self.problem: str | None = None
+        self.problem: Message | None = None
         """What keeps the row from being used though its cells can be told apart."""
 
     def begin(self) -> int:
@@ -142,23 +152,25 @@ class _Feed:
         self.problem = None
         return self._first
 
-    def resume(self) -> str:
+    def resume(self, why: Message) -> Message:
         """Go back behind the first line of a row that broke: it may have taken others in.
 
-        Return what to add to its problem where that has been done too often.
+        Return its problem, which says so where that has been done too often.
         """
         if self._line == self._first:
-            return ""
+            return why
         if self._reread > _REREAD:
-            return f"; it took in all lines up to {self._line:,}"
+            return Message("{why}; it took in all lines up to {line:,}", why=why, line=self._line)
         self._reread += self._size
         self._line = self._first
         self._file.seek(self._second)
-        return ""
+        return why
 
-    def where(self) -> str:
-        """Return which line is meant, to go behind a problem, where it is not the row's first."""
-        return "" if self._line == self._first else f" (line {self._line})"
+    def here(self, why: Message) -> Message:
+        """Return a problem with the line that it is on, where that is not the row's first."""
+        if self._line == self._first:
+            return why
+        return Message("{why} (line {line})", why=why, line=self._line)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -181,16 +193,16 @@ class _Feed:
         except _Unreadable as error:
             if len(raw) > LINE_LIMIT:
                 raise
-            self._note(str(error))
+            self._note(error.why)
             text = raw.decode(errors="replace")
         if "\0" in text:
-            self._note(f"holds NUL at character {text.index(chr(0)) + 1}")
+            self._note(Message("holds NUL at character {place}", place=text.index("\0") + 1))
             text = text.replace("\0", "\ufffd")
         return text
 
-    def _note(self, why: str) -> None:
+    def _note(self, why: Message) -> None:
         # The reader goes on to the row's end with a stand-in for what is wrong.
-        self.problem = self.problem or why + self.where()
+        self.problem = self.problem or self.here(why)
 
 
 def _table_records(file: BinaryIO, delimiter: str) -> Iterator[Record]:
@@ -198,7 +210,7 @@ def _table_records(file: BinaryIO, delimiter: str) -> Iterator[Record]:
     line, head = next(rows, (0, None))
     if head is None:
         return
-    if isinstance(head, str):
+    if isinstance(head, Message):
         yield Record(line, None, head)
         return
     if problem := _header_problem(head, delimiter):
@@ -206,7 +218,7 @@ def _table_records(file: BinaryIO, delimiter: str) -> Iterator[Record]:
         return
     columns = [(name, _TYPES.get(name, str)) for name in _names(head)]
     for line, row in rows:
-        if isinstance(row, str):
+        if isinstance(row, Message):
             yield Record(line, None, row)
         elif len(row) != len(columns):
             yield Record(line, None, _length_problem(len(row), len(columns), delimiter))
@@ -219,7 +231,7 @@ def _table_records(file: BinaryIO, delimiter: str) -> Iterator[Record]:
             yield Record(line, fields, None)
 
 
-def _rows(file: BinaryIO, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+def _rows(file: BinaryIO, delimiter: str) -> Iterator[tuple[int, list[str] | Message]]:
     """Yield every row that is not blank with the line it begins on: its cells, or a problem."""
     feed = _Feed(file)
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
@@ -228,8 +240,7 @@ def _rows(file: BinaryIO, delimiter: str) -> Iterator[tuple[int, list[str] | str
         try:
             row = next(reader, None)
         except (_Unreadable, csv.Error) as error:
-            problem = feed.problem or _why(error) + feed.where()
-            yield line, problem + feed.resume()
+            yield line, feed.resume(feed.problem or feed.here(_why(error)))
             reader = csv.reader(feed, delimiter=delimiter, strict=True)
             continue
         if row is None:
@@ -263,58 +274,87 @@ _TYPES: dict[str, Callable[[str], object]] = {
 }
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception) -> Message:
     """Return what is wrong with a row, for what `csv` says of it."""
     text = str(error)
     if isinstance(error, _Unreadable):
-        return text
+        return error.why
     if "expected after" in text:
-        return 'has text behind a closing quote; a quote within a quoted cell is written ""'
+        return Message(
+            'has text behind a closing quote; a quote within a quoted cell is written ""'
+        )
     if "end of data" in text:
-        return "has a quoted cell that is not closed"
+        return Message("has a quoted cell that is not closed")
     if "field limit" in text:
-        return f"has a cell of more than {csv.field_size_limit():,} characters"
+        return Message("has a cell of more than {most:,} characters", most=csv.field_size_limit())
     if "new-line" in text:
-        return "holds a carriage return outside quotes; save the file with LF or CRLF line ends"
-    return f"is no row of a table: {text}"
+        return Message(
+            "holds a carriage return outside quotes; save the file with LF or CRLF line ends"
+        )
+    return Message("is no row of a table: {why}", why=text)
 
 
-def _length_problem(cells: int, columns: int, delimiter: str) -> str:
-    advice = ""
-    if cells > columns:
-        name = "a comma" if delimiter == "," else "a tab"
-        advice = f"; a cell that holds {name} is written in quotes"
-    return f"has {cells} cells, the header {columns}{advice}"
+def _length_problem(cells: int, columns: int, delimiter: str) -> Message:
+    if cells < columns:
+        return Message("has {cells} cells, the header {columns}", cells=cells, columns=columns)
+    if delimiter == ",":
+        return Message(
+            "has {cells} cells, the header {columns}; "
+            "a cell that holds a comma is written in quotes",
+            cells=cells,
+            columns=columns,
+        )
+    return Message(
+        "has {cells} cells, the header {columns}; a cell that holds a tab is written in quotes",
+        cells=cells,
+        columns=columns,
+    )
 
 
 def _names(header: list[str]) -> list[str]:
     return [cell.strip().lower() for cell in header]
 
 
-def _header_problem(header: list[str], delimiter: str) -> str | None:
+def _header_problem(header: list[str], delimiter: str) -> Message | None:
     """Return everything that is wrong with a header in one sentence, or None."""
     names = _names(header)
     other = next((mark for mark in _MARKS if mark != delimiter and mark in names[0]), None)
     if len(names) == 1 and other:
-        return (
-            f"the header is one cell, {shown(names[0])}: it has {_MARKS[other]}, "
-            f"and cells are separated by {_MARKS[delimiter]} here"
+        return Message(
+            "the header is one cell, {cell}: it has {found}, "
+            "and cells are separated by {expected} here",
+            cell=shown(names[0]),
+            found=_MARKS[other],
+            expected=_MARKS[delimiter],
         )
-    wrong: list[str] = []
+    wrong: list[Message] = []
     unknown = [name for name in dict.fromkeys(names) if name not in COLUMNS]
     for name in unknown[:10]:
         near = _ALIASES.get(name) or nearest_field(name, COLUMNS)
-        wrong.append(
-            f"has the unknown column {shown(name)}" + (f" (nearest: {near})" if near else "")
-        )
+        if near:
+            wrong.append(
+                Message(
+                    "has the unknown column {name} (nearest: {near})", name=shown(name), near=near
+                )
+            )
+        else:
+            wrong.append(Message("has the unknown column {name}", name=shown(name)))
     if len(unknown) > 10:
-        wrong.append(f"has {len(unknown) - 10:,} more unknown columns")
-    wrong.extend(f"has the column {name} twice" for name in COLUMNS if names.count(name) > 1)
+        wrong.append(Message("has {more:,} more unknown columns", more=len(unknown) - 10))
+    wrong.extend(
+        Message("has the column {name} twice", name=name)
+        for name in COLUMNS
+        if names.count(name) > 1
+    )
     if "prompt" not in names:
-        wrong.append("has no column prompt")
+        wrong.append(Message("has no column prompt"))
     if not wrong:
         return None
-    return f"the header {', '.join(wrong)}; allowed: {', '.join(COLUMNS)}"
+    return Message(
+        "the header {wrong}; allowed: {allowed}",
+        wrong=Listing(", ", wrong),
+        allowed=", ".join(COLUMNS),
+    )
 
 
-_MARKS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_MARKS = {",": Message("commas"), ";": Message("semicolons"), "\t": Message("tabs")}

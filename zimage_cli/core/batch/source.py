@@ -44,7 +44,7 @@ class Source:
         self._lock = Lock()
         head = self._reader(0).read(4)
         if head.startswith(_UTF16):
-            raise UsageError(f"{name}: is UTF-16; save it as UTF-8")
+            raise UsageError("{name}: is UTF-16; save it as UTF-8", name=name)
         self._start = len(_BOM) if head.startswith(_BOM) else 0
 
     def __iter__(self) -> Iterator[Record]:
@@ -87,7 +87,7 @@ def open_source(path: str, input_format: str | None, *, stdin: BinaryIO | None =
         input_format = _format(path, name, input_format)
         stream = stdin or getattr(sys.stdin, "buffer", None)
         if stream is None or stream.closed:
-            raise UsageError(f"{name}: is closed")
+            raise UsageError("{name}: is closed", name=name)
         file = _spool(stream, name)
     else:
         try:
@@ -95,7 +95,7 @@ def open_source(path: str, input_format: str | None, *, stdin: BinaryIO | None =
         except (OSError, ValueError) as error:
             raise _unreadable(name, error) from None
         if stat.S_ISDIR(mode):
-            raise UsageError(f"{name}: is a folder; give a file")
+            raise UsageError("{name}: is a folder; give a file", name=name)
         input_format = _format(path, name, input_format)
         try:
             file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
@@ -112,34 +112,54 @@ def open_source(path: str, input_format: str | None, *, stdin: BinaryIO | None =
 
 
 def _format(path: str, name: str, input_format: str | None) -> str:
+    allowed = ", ".join(INPUT_FORMATS)
     if input_format is not None:
         found = _SUFFIXES.get("." + input_format.strip().lower())
         if found is None:
             raise UsageError(
-                f"--input-format: {shown(input_format)} is not a format; "
-                f"allowed: {', '.join(INPUT_FORMATS)}"
+                "--input-format: {value} is not a format; allowed: {allowed}",
+                field="input_format",
+                value=shown(input_format),
+                allowed=allowed,
             )
         return found
     suffix = PurePath(path).suffix.lower()
     found = _SUFFIXES.get(suffix)
     if found is not None:
         return found
-    allowed = f"say with --input-format what it holds: {', '.join(INPUT_FORMATS)}"
     if path == "-":
-        raise UsageError(f"{name}: {allowed}")
+        raise UsageError(
+            "{name}: say with --input-format what it holds: {allowed}", name=name, allowed=allowed
+        )
     if suffix == ".json":
         raise UsageError(
-            f"{name}: one JSON document is not read as a batch",
+            "{name}: one JSON document is not read as a batch",
+            name=name,
             hint="Write one object a line, without the brackets and commas around them, and name "
             "the file .jsonl: jq -c '.[]' prompts.json > prompts.jsonl",
         )
-    what = f"has the unknown suffix {shown(suffix)}" if suffix else "has no suffix"
-    raise UsageError(f"{name}: {what}; {allowed}", hint=f"Known: {', '.join(_SUFFIXES)}")
+    known = ", ".join(_SUFFIXES)
+    if not suffix:
+        raise UsageError(
+            "{name}: has no suffix; say with --input-format what it holds: {allowed}",
+            hint="Known: {known}",
+            name=name,
+            allowed=allowed,
+            known=known,
+        )
+    raise UsageError(
+        "{name}: has the unknown suffix {suffix}; say with --input-format what it holds: {allowed}",
+        hint="Known: {known}",
+        name=name,
+        suffix=shown(suffix),
+        allowed=allowed,
+        known=known,
+    )
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> UsageError:
     why = reason(error) if isinstance(error, OSError) else str(error)
-    return UsageError(f"{name or shown(name)}: {visible(why)}")
+    return UsageError("{name}: {why}", name=name or shown(name), why=visible(why))
 
 
 def _spool(stream: IO[bytes], name: str) -> IO[bytes]:
@@ -150,13 +170,17 @@ def _spool(stream: IO[bytes], name: str) -> IO[bytes]:
     try:
         file = TemporaryFile(buffering=0)  # noqa: SIM115 — the Source closes it
     except OSError as error:
-        raise UsageError(f"{name}: no temporary file for it: {reason(error)}") from None
+        raise UsageError(
+            "{name}: no temporary file for it: {why}", name=name, why=reason(error)
+        ) from None
     try:
         copyfileobj(stream, file, _BLOCK)
     except BaseException as error:
         file.close()
         if isinstance(error, OSError):
-            raise UsageError(f"{name}: cannot be kept: {reason(error)}") from None
+            raise UsageError(
+                "{name}: cannot be kept: {why}", name=name, why=reason(error)
+            ) from None
         raise
     return cast("IO[bytes]", file)
 
@@ -189,6 +213,8 @@ class _Pass(io.RawIOBase):
                 self._file.seek(self._at)
                 count = self._file.readinto(buffer)  # type: ignore[attr-defined]
         except OSError as error:
-            raise UsageError(f"{self._name}: cannot be read: {reason(error)}") from None
+            raise UsageError(
+                "{name}: cannot be read: {why}", name=self._name, why=reason(error)
+            ) from None
         self._at += count
         return cast("int", count)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.batch import made
+from zimage_cli.core.batch.journal import FRESH
 from zimage_cli.core.request import MAX_SEED
 from zimage_cli.core.status import Status
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.ledger import Ledger
     from zimage_cli.core.making.tally import Options
-
-SALT_BYTES = 16
 
 _UNSENT = ("connection", "configuration")
 """Types of errors that say that nothing was sent: such a line has not failed."""
@@ -68,8 +67,6 @@ class States:
     folder: Path
     generation: int = 0
     """How often the folder was begun anew."""
-    salt: bytes | None = None
-    """What the seeds of this batch are drawn with; None where it has not begun."""
     unrecorded: dict[bytes, int] = field(default_factory=dict)
     """Entries of the history that ended as the journal does not have it, because the process died
     between both; by key."""
@@ -106,22 +103,18 @@ class States:
         """Read journal and ledger; with `fresh`, everything so far belongs to an earlier batch."""
         states = cls(folder)
         for place, record in journal.records():
-            match record.get("status"):
-                case "fresh":
-                    states._begin_anew(record)
-                case "begun":
-                    states.salt = _salt(record) or states.salt
-                case _:
-                    states._take_record(record, place)
+            if record.get("status") == FRESH:
+                states._begin_anew()
+            else:
+                states._take_record(record, place)
         if fresh:
-            states._begin_anew({})
+            states._begin_anew()
         elif book is not None:
             states._take_history(book)
         return states
 
-    def _begin_anew(self, record: dict[str, Any]) -> None:
+    def _begin_anew(self) -> None:
         self.generation += 1
-        self.salt = _salt(record)
         self._states.clear()
 
     def _take_record(self, record: dict[str, Any], place: int) -> None:
@@ -197,14 +190,6 @@ def _place(state: State | int | None) -> int | None:
 
 def _has_address(state: State | int | None) -> bool:
     return isinstance(state, State) and state.record is not None
-
-
-def _salt(record: dict[str, Any]) -> bytes | None:
-    try:
-        salt = bytes.fromhex(str(record.get("salt")))
-    except ValueError:
-        return None
-    return salt if len(salt) == SALT_BYTES else None
 
 
 def _key(job: object) -> bytes | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import (
     Billed,
+    BoundReached,
     ConfigurationError,
     DiskError,
     NotSavedError,
@@ -30,6 +31,7 @@ from zimage_cli.core.making import crew
 from zimage_cli.core.making.causes import ends_all, to_fetch, unsent
 from zimage_cli.core.making.money import Budget
 from zimage_cli.core.making.tally import Options, Tally
+from zimage_cli.core.run import address_of
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
@@ -246,7 +248,7 @@ class Engine:
             return
         try:
             if not self._budget.reserve(amount):
-                self.stop()
+                self._end_all(self._bound_reached())
                 return
             answered = self._ask(job, maker, request, wanted, amount)
         except BaseException:
@@ -410,6 +412,8 @@ class Engine:
 
         if isinstance(error, DiskError):
             self._full = self._full or error
+        if self._progress is not None:
+            error = self._progress.advised(error, run)
         foreign = self._progress is not None and job.request.base_url is not None
         if ends_all(error, foreign=foreign, waits=self._waits):
             self._end_all(error)
@@ -429,6 +433,7 @@ class Engine:
                 history_id=run.entry if run else entry.id if entry else None,
                 attempts=run.attempts if run else entry.attempts if entry else 0,
                 elapsed=round(time.monotonic() - run.began, 3) if run else None,
+                address=address_of(run) if to_fetch(error) and run and run.answer else None,
             ),
             run,
         )
@@ -446,7 +451,7 @@ class Engine:
         kept = run is not None and run.noted
         if self._progress is not None and outcome.status is not Status.SKIPPED:
             try:
-                self._progress.keep(outcome, run)
+                self._progress.keep(outcome)
                 kept = True
             except DiskError as error:
                 # The history has it; but a folder that takes no line takes no picture either.
@@ -472,7 +477,14 @@ class Engine:
         with self._book:
             self.tally.billed[_on_the_bill(maker, Billed.MAYBE)] += 1
         if not self._budget.spend(amount):
-            self.stop()
+            self._end_all(self._bound_reached())
+
+    def _bound_reached(self) -> BoundReached:
+        return BoundReached(
+            "The run stopped at --max-cost {bound}: what was left was not asked for.",
+            field="max_cost",
+            bound=self._options.max_cost,
+        )
 
     def _end_all(self, error: ZimageError) -> None:
         with self._book:

@@ -21,9 +21,10 @@ MAX_VARIANTS = 1_000_000
 class Job:
     """One picture to be made.
 
-    `line` is the line of the file that it comes from, 1 where there is no file; `number` counts the
-    pictures of a run. `key` tells a picture of a batch from all others, for ever. `output` is its
-    path within the folder of pictures, where it does not follow from the `template`.
+    `line` is the line of the file that it comes from, 1 where there is no file; `variant` counts
+    the pictures of that line, None where it is the only one; `number` counts those of a run. `key`
+    tells a picture of a batch from all others, for ever. `output` is its path within the folder of
+    pictures, where it does not follow from the `template`.
     """
 
     line: int
@@ -32,6 +33,13 @@ class Job:
     template: NameTemplate
     output: str | None = None
     key: bytes = b""
+    variant: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the file: `line 7`, or `line 7, picture 3` of several."""
+        more = "" if self.variant is None else f", picture {self.variant}"
+        return f"line {self.line}{more}"
 
     @property
     def id(self) -> str | None:
@@ -52,6 +60,11 @@ class Sweep:
     sizes: Sequence[str] = ()
     seeds: Sequence[int] = ()
     no_seed: bool = False
+
+    @property
+    def is_one(self) -> bool:
+        """Tell whether it leaves one picture of each request."""
+        return self.count == 1 and not self.multiplies
 
     @property
     def multiplies(self) -> bool:

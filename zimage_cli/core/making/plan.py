@@ -44,7 +44,6 @@ class Plan:
     template: NameTemplate
     options: Options
     filename: str | None = None
-    keep_evidence: bool = True
     warnings: tuple[str, ...] = ()
 
     @property

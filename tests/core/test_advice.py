@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from zimage_cli.api import errors
+from zimage_cli.api.codes import error_for
+from zimage_cli.api.endpoint import normalize_base_url, region_name
+from zimage_cli.api.messages import Message
+from zimage_cli.core.advice import TABLE, error_document, error_documents, exit_status, hint_for
+from zimage_cli.core.request import RequestInvalid, parse_request
+
+KEY = "sk-0123456789abcdef0123456789abcdef"
+SIZES = "See the recommended sizes: zimage sizes"
+
+
+def documents(source: dict[str, object]) -> list[dict[str, Any]]:
+    with pytest.raises(RequestInvalid) as caught:
+        parse_request(source)
+    found = error_documents(caught.value, prompt="x")
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    return found
+
+
+def test_each_problem_of_a_request_has_its_own_document() -> None:
+    found = documents({"size": "5:4", "seed": "12", "prompt_extend": 1, "sedd": 7})
+    names = ("field", "value", "allowed", "nearest", "hint")
+    assert [tuple(one[name] for name in names) for one in found] == [
+        (
+            "prompt",
+            None,
+            "a text that is not blank",
+            None,
+            "Give a prompt: zimage generate 'A calm lake at dawn'",
+        ),
+        (
+            "size",
+            "5:4",
+            "1:1, 2:3, 3:2, 3:4, 4:3, 7:9, 9:7, 9:16, 9:21, 16:9, 21:9, or W*H",
+            "1152*896",
+            SIZES,
+        ),
+        ("seed", "12", "a whole number, 0 to 2147483647", 12, None),
+        ("prompt_extend", 1, "true or false", None, None),
+        ("sedd", 7, "prompt, size, seed, prompt_extend, base_url", "seed", None),
+    ]
+    for one in found:
+        assert one["message"].startswith(f"{one['field']}: ")
+        assert (one["type"], one["billed"], one["prompt"]) == ("usage", "no", "x")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("seed", -1, -1),
+        ("seed", 1.5, 1.5),
+        ("seed", float("inf"), "Infinity"),
+        ("seed", 10**100, "an integer of too many digits"),
+        ("seed", None, None),
+        ("seed", [1], "an array"),
+        ("size", "a\x1b[1m", "a\x1b[1m"),
+        ("size", KEY, "sk-…cdef"),
+        ("base_url", f"https://u:{KEY}@h.example", "https://u:sk-…mple"),
+    ],
+)
+def test_a_value_is_told_as_json_holds_it_and_without_a_key(
+    field: str, value: object, told: object
+) -> None:
+    (found,) = documents({"prompt": "x", field: value})
+    assert (found["field"], found["value"]) == (field, told)
+    assert KEY not in json.dumps(found)
+
+
+def test_a_request_with_one_problem_has_its_facts() -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        parse_request({"prompt": "x", "seed": -1})
+    assert caught.value.facts["nearest"] == "0"
+    assert error_document(caught.value)["nearest"] == 0
+
+
+def test_an_error_that_is_no_request_has_one_document() -> None:
+    with pytest.raises(errors.UsageError) as caught:
+        region_name(f"x {KEY}")
+    (found,) = error_documents(caught.value)
+    assert found["field"] == "region"
+    assert found["value"] == "x sk-…cdef"
+    assert found["allowed"] == "beijing (cn-beijing), singapore (ap-southeast-1), sandbox"
+    assert KEY not in json.dumps(found)
+    with pytest.raises(errors.UsageError) as caught:
+        normalize_base_url("ftp://h")
+    assert error_document(caught.value)["field"] == "base_url"
+
+
+@pytest.mark.parametrize("code", ["DataInspectionFailed", "IPInfringementSuspect"])
+def test_a_refused_picture_is_said_to_cost_nothing(code: str) -> None:
+    body = json.dumps({"code": code, "message": "No.", "request_id": "r"}).encode()
+    found = error_document(error_for(400, body, {}))
+    assert found["message"].endswith(" It was not billed. The service said: No.")
+    assert found["billed"] == "no"
+    assert found["hint"] == "Word the prompt differently, or try another --seed."
+
+
+def test_the_table_has_a_row_for_every_cause() -> None:
+    causes = [one for one in vars(errors).values() if isinstance(one, type)]
+    kinds = [one for one in causes if issubclass(one, errors.ZimageError)]
+    for kind in kinds:
+        if kind is not errors.ZimageError:
+            assert 2 <= exit_status(kind("x")) <= 8
+    assert hint_for(errors.ServiceError("x")) == TABLE[errors.ServiceError].hint
+    maybe = errors.ServiceError("x", billed=errors.Billed.MAYBE)
+    assert hint_for(maybe) == TABLE[errors.AnswerLost].hint
+    assert hint_for(maybe.but(hint=Message("Look at {id}.", id=1))) == "Look at 1."

@@ -1,0 +1,237 @@
+"""zimage from Python: `from zimage_cli import Client, generate`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zimage_cli import Client, Outcome, Picture, errors, generate
+from zimage_cli.sandbox.drawing import noise
+from zimage_cli.sandbox.server import Sandbox, SandboxServer
+
+KEY = "sk-0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[..., SandboxServer]]:
+    png = noise(512, 512, 20_000)
+    with ExitStack() as running:
+        yield lambda **config: running.enter_context(Sandbox(**{"picture_bytes": png, **config}))
+
+
+@pytest.fixture
+def client(server: Any) -> Iterator[Callable[..., Client]]:
+    with ExitStack() as opened:
+
+        def build(service: SandboxServer | None = None, **options: Any) -> Client:
+            service = service or server()
+            defaults = {"api_key": KEY, "base_url": service.api_root, "size": "512*512", "rps": 0}
+            return opened.enter_context(Client(**{**defaults, **options}))
+
+        yield build
+
+
+def test_a_picture(client: Any, work: Path) -> None:
+    picture = client().generate("a red fox", seed=7)
+    assert isinstance(picture, Picture)
+    assert picture.path is not None
+    assert picture.path.is_file()
+    assert (picture.prompt, picture.seed, picture.size) == ("a red fox", 7, "512*512")
+    assert (picture.width, picture.height) == (512, 512)
+    assert picture.rewritten_prompt is None
+    assert picture.reasoning is None
+    assert picture.request_id
+    assert picture.cost is None
+    assert len(picture.sha256 or "") == 64
+    assert picture.image.size == (512, 512)
+    assert picture._repr_png_() == picture.path.read_bytes()
+    copy = picture.save(work / "copy.png")
+    assert copy.read_bytes() == picture.path.read_bytes()
+    folder = work / "folder"
+    folder.mkdir()
+    assert picture.save(folder) == folder / picture.path.name
+
+
+def test_prompt_extend_and_a_place_of_its_own(client: Any, work: Path) -> None:
+    one = client()
+    picture = one.generate("a fox", size="512x512", prompt_extend=True, output=work / "fox.png")
+    assert picture.path == work / "fox.png"
+    assert picture.rewritten_prompt.startswith("a fox")
+    assert picture.reasoning
+
+
+def test_without_a_key_in_the_sandbox(work: Path) -> None:
+    with Client(sandbox=True) as one:
+        picture = one.generate("a fox", size="512*512")
+    assert picture.region == "sandbox"
+    assert picture.image.format == "PNG"
+    with pytest.raises(errors.AuthenticationError, match="no API key"):
+        generate("a fox")
+
+
+def test_several_at_once_are_told_as_they_end(client: Any, server: Any) -> None:
+    service = server()
+    service.script("ok", "DataInspectionFailed", "ok")
+    outcomes = list(client(service).run(["a fox", {"prompt": "a kite", "seed": 3}, "a lake"]))
+    assert all(isinstance(one, Outcome) for one in outcomes)
+    assert sorted(one.status for one in outcomes) == ["refused", "saved", "saved"]
+    [refused] = [one for one in outcomes if one.error is not None]
+    assert isinstance(refused.error, errors.RefusedError)
+    assert refused.billed == "no"
+    with pytest.raises(errors.RefusedError):
+        refused.take()
+
+
+def test_what_was_not_asked_for_is_told_too(client: Any, server: Any) -> None:
+    service = server()
+    service.script("InvalidApiKey")
+    one = client(service, rps=2)
+    outcomes = list(one.run([f"kite {number}" for number in range(5)]))
+    assert {outcome.job.number for outcome in outcomes} == {1, 2, 3, 4, 5}
+    statuses = [outcome.status for outcome in outcomes]
+    assert statuses.count("failed") >= 1
+    assert statuses.count("skipped") == 5 - service.books.post_count
+
+
+def test_the_errors_are_typed_and_say_what_to_do(client: Any, server: Any) -> None:
+    one = client()
+    with pytest.raises(errors.RequestInvalid, match="seed"):
+        one.generate("a fox", seed=-1)
+    with pytest.raises(errors.UsageError, match="no request"):
+        list(one.run([]))
+    with pytest.raises(errors.UsageError):
+        Client(region="nowhere")
+    service = server()
+    service.script("InvalidApiKey")
+    with pytest.raises(errors.AuthenticationError) as caught:
+        client(service).generate("a fox")
+    assert caught.value.http_status == 401
+    assert KEY not in str(caught.value)
+
+
+def test_an_estimate_sends_nothing() -> None:
+    one = Client("beijing", api_key=KEY)
+    estimate = one.estimate(["a fox", {"prompt": "a kite", "prompt_extend": True}])
+    assert estimate.pictures == 2
+    assert str(estimate.cost.amount if estimate.cost else "") == "0.30"
+
+
+def test_from_many_threads(client: Any, server: Any) -> None:
+    service = server(latency=0.2)
+    one, made = client(service), list[Picture]()
+    threads = [
+        threading.Thread(target=lambda n=n: made.append(one.generate(f"kite {n}")))
+        for n in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert {picture.prompt for picture in made} == {f"kite {n}" for n in range(6)}
+    assert service.books.peak_in_flight > 1
+
+
+def test_who_leaves_early_leaves_nothing_unsaved(client: Any, server: Any, work: Path) -> None:
+    service = server(latency=0.3)
+    one = client(service)
+    for outcome in one.run([f"kite {n}" for n in range(3)]):
+        assert outcome.picture is not None
+        break
+    one.close()
+    saved = list((work / "output").rglob("*.png"))
+    assert len(saved) == service.books.billed_count
+
+
+def test_the_key_is_in_no_repr(client: Any) -> None:
+    one = client(rps=2)
+    picture = one.generate("a fox")
+    assert KEY not in repr(one) + repr(vars(one)) + repr(picture) + repr(one.settings)
+
+
+def test_it_prints_nothing(client: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    client().generate("a fox", prompt_extend=True)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_closed_client_makes_nothing(client: Any) -> None:
+    one = client()
+    one.close()
+    with pytest.raises(errors.UsageError, match="closed"):
+        one.generate("a fox")
+
+
+def test_what_it_made_is_in_the_history(client: Any, zimage: Any) -> None:
+    picture = client().generate("a fox in the history")
+    [entry] = zimage("history", "list", "--json").json["entries"]
+    assert entry["id"] == picture.history_id
+    assert entry["prompt"] == "a fox in the history"
+    assert entry["sha256"] == picture.sha256
+
+
+def test_an_import_loads_nothing_that_is_heavy() -> None:
+    script = "import json, sys, zimage_cli; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & {"httpx", "PIL", "typer", "rich", "sqlite3", "zimage_cli.client"}
+
+
+def test_only_public_names_are_there() -> None:
+    import zimage_cli
+
+    assert set(zimage_cli.__all__) == {
+        "Client",
+        "Outcome",
+        "Picture",
+        "__version__",
+        "errors",
+        "generate",
+    }
+    with pytest.raises(AttributeError):
+        zimage_cli.nothing  # noqa: B018
+
+
+PURE = """
+import sys
+from process_state import changes, importing, process_state
+
+from zimage_cli import Client
+
+before = process_state()
+# While others import what a command line's start would stand something else in for.
+with importing("certifi", "click", "socksio", "idna", "mimetypes", "textwrap") as wrong:
+    with Client(base_url=sys.argv[1], api_key=sys.argv[2], size="512*512") as client:
+        picture = client.generate("a fox", prompt_extend=True)
+        outcomes = list(client.run(["a kite", "a lake", "a hill"]))
+assert picture.path.is_file()
+assert [outcome.status for outcome in outcomes] == ["saved"] * 3
+assert not wrong, wrong
+found = changes(before, process_state())
+assert not found, found
+print("nothing was changed")
+"""
+
+
+def test_the_process_is_left_as_it_was(server: Any, zimage: Any, work: Path) -> None:
+    service = server(latency=0.2)
+    done = subprocess.run(
+        [sys.executable, "-c", PURE, service.api_root, KEY],
+        env=zimage.environment(
+            {"PYTHONPATH": os.pathsep.join([zimage.env["PYTHONPATH"], str(Path(__file__).parent)])}
+        ),
+        cwd=work,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "nothing was changed\n", done.stderr
+    assert done.stderr == ""
