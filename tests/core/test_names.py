@@ -11,7 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zimage_cli.api.errors import UsageError
-from zimage_cli.core.names import DEFAULT_TEMPLATE, FIELDS, NameTemplate, numbered, slug
+from zimage_cli.core.making.jobs import ONE, Sweep
+from zimage_cli.core.names import DEFAULT_TEMPLATE, FIELDS, NameTemplate, name_of, numbered, slug
+from zimage_cli.core.request import Request
 from zimage_cli.core.text import visible
 
 WHEN = datetime(2026, 10, 9, 8, 7, 6, tzinfo=UTC)
@@ -239,6 +241,37 @@ def test_a_rendered_name_can_be_made_on_this_disk(work: Path) -> None:
 
 
 # -- numbers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sweep", "varied"),
+    [
+        (ONE, DEFAULT_TEMPLATE),
+        (Sweep(count=5), DEFAULT_TEMPLATE),
+        (Sweep(seeds=(1, 2)), DEFAULT_TEMPLATE),
+        (Sweep(sizes=("1:1",)), DEFAULT_TEMPLATE),
+        (Sweep(sizes=("1:1", "16:9")), "{date}-{time}-{slug}-{seed}-{size}.png"),
+        (Sweep(expand=True), "{date}-{time}-{slug}-{seed}-{n}.png"),
+        (
+            Sweep(expand=True, sizes=("1:1", "16:9")),
+            "{date}-{time}-{slug}-{seed}-{size}-{n}.png",
+        ),
+    ],
+)
+def test_the_default_name_says_what_a_sweep_varies(sweep: Sweep, varied: str) -> None:
+    assert NameTemplate.parse().varied(sweep).text == varied
+    own = NameTemplate.parse("{seed}.png")
+    assert own.varied(sweep) is own
+
+
+def test_the_name_of_a_request_is_made_of_what_is_asked_for() -> None:
+    request = Request("A calm lake", size="1280*720", seed=1234, prompt_extend=False)
+    template = NameTemplate.parse("{date}-{slug}-{seed}-{size}-{region}-{n}.png")
+    expected = "20261009-a-calm-lake-1234-1280x720-beijing-3.png"
+    assert name_of(request, template, region="beijing", number=3, when=WHEN) == expected
+    # Without a time it is this one's.
+    now = name_of(request, NameTemplate.parse("{date}-{time}.png"), region="beijing")
+    assert datetime.strptime(now, "%Y%m%d-%H%M%S.png")  # noqa: DTZ007 - local time
 
 
 @pytest.mark.parametrize(

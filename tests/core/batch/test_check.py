@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
@@ -13,7 +14,7 @@ import pytest
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.client import Client
-from zimage_cli.core.batch.check import FilePlan
+from zimage_cli.core.batch.check import SALT_NAME, FilePlan
 from zimage_cli.core.batch.journal import NAME
 from zimage_cli.core.batch.plan import Defaults
 from zimage_cli.core.batch.source import open_source
@@ -138,10 +139,9 @@ def test_a_batch_that_was_stopped_goes_on_with_the_same_seeds(
     run.join()
     second.close()
     records = [json.loads(line) for line in (tmp_path / "out" / NAME).read_text().splitlines()]
-    saved = {record["prompt"]: record["seed"] for record in records if "prompt" in record}
+    saved = {record["prompt"]: record["seed"] for record in records}
     assert saved == expected
-    assert [record["status"] for record in records if "salt" in record] == ["begun"]
-    assert {(tmp_path / "out" / record["file"]).is_file() for record in records[1:]} == {True}
+    assert {(tmp_path / "out" / record["file"]).is_file() for record in records} == {True}
 
 
 def test_another_folder_and_a_fresh_start_draw_others(plan: Any) -> None:
@@ -157,6 +157,37 @@ def test_another_folder_and_a_fresh_start_draw_others(plan: Any) -> None:
     assert set(drawn.values()).isdisjoint({*other.values(), *anew.values()})
     # And it stays with them.
     assert seeds(plan(LINES)) == anew
+
+
+def begun(plan: FilePlan) -> dict[str, int | None]:
+    """Begin a batch, make nothing, and return its seeds."""
+    plan.begin()
+    found = seeds(plan)
+    plan.close()
+    return found
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 17, b"x" * 4096])
+def test_what_is_no_salt_is_replaced(content: bytes, plan: Any, tmp_path: Path) -> None:
+    drawn = begun(plan(LINES))
+    salt = tmp_path / "out" / SALT_NAME
+    salt.write_bytes(content)
+    anew = begun(plan(LINES))
+    assert anew != drawn
+    assert begun(plan(LINES)) == anew
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and modes are POSIX's")
+def test_a_salt_is_private_and_no_link_is_followed(plan: Any, tmp_path: Path) -> None:
+    drawn = begun(plan(LINES))
+    salt, target = tmp_path / "out" / SALT_NAME, tmp_path / "target"
+    assert salt.stat().st_mode & 0o777 == 0o600
+    target.write_bytes(salt.read_bytes())
+    salt.unlink()
+    salt.symlink_to(target)
+    assert begun(plan(LINES)) != drawn
+    assert target.read_bytes() != salt.read_bytes()
+    assert not salt.is_symlink()
 
 
 def test_a_seed_that_a_line_names_is_taken(plan: Any, tmp_path: Path) -> None:

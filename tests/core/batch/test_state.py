@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.core.batch.journal import BEGUN, FRESH, NAME, Journal
-from zimage_cli.core.batch.state import SALT_BYTES, State, States
+from zimage_cli.core.batch.journal import FRESH, NAME, Journal
+from zimage_cli.core.batch.state import State, States
 from zimage_cli.core.ledger import Ledger
 from zimage_cli.core.making.tally import Options
 from zimage_cli.core.status import Status
@@ -318,21 +318,6 @@ def test_what_an_older_version_called_failed_is_not_told_again(
     assert load(folder, book).unrecorded == {}
 
 
-def test_the_salt_of_the_seeds_is_that_of_the_batch(folder: Path) -> None:
-    one, two = b"1" * SALT_BYTES, b"2" * SALT_BYTES
-    assert load(folder).salt is None
-    journal(folder, {"status": BEGUN, "salt": one.hex()}, {"status": "failed"})
-    assert load(folder).salt == one
-    # What is no salt is passed over.
-    journal(
-        folder, {"status": BEGUN, "salt": "ab"}, {"status": BEGUN}, {"status": BEGUN, "salt": 7}
-    )
-    assert load(folder).salt == one
-    assert load(folder, fresh=True).salt is None
-    journal(folder, {"status": FRESH, "salt": two.hex()})
-    assert load(folder).salt == two
-
-
 @pytest.mark.parametrize(
     ("status", "again", "decided"),
     [
@@ -427,10 +412,8 @@ def _storable(value: object) -> object:
 @given(
     records=st.lists(
         st.dictionaries(
-            st.sampled_from(["job", "status", "seed", "file", "line", "salt", "image_url"]),
-            st.sampled_from(
-                [KEY.hex(), *Status, FRESH, BEGUN, "a.png", "x" * 9999, "\0", "../" * 9]
-            )
+            st.sampled_from(["job", "status", "seed", "file", "line", "image_url"]),
+            st.sampled_from([KEY.hex(), *Status, FRESH, "a.png", "x" * 9999, "\0", "../" * 9])
             | st.recursive(
                 st.none()
                 | st.booleans()

@@ -25,7 +25,7 @@ from zimage_cli.core.batch.journal import Journal
 from zimage_cli.core.batch.plan import Defaults, Planner
 from zimage_cli.core.batch.progress import Progress
 from zimage_cli.core.batch.records import Record
-from zimage_cli.core.batch.state import SALT_BYTES, States
+from zimage_cli.core.batch.state import States
 from zimage_cli.core.making.engine import ROOM, Engine
 from zimage_cli.core.making.jobs import ONE, Job, Sweep
 from zimage_cli.core.making.tally import Options
@@ -60,9 +60,11 @@ class Seen(Watcher):
         return Counter(outcome.status.value for outcome in self.outcomes)
 
 
-def jobs(lines: Iterable[dict[str, Any]], sweep: Sweep = ONE) -> Iterator[Job]:
+SALT = b"s" * 16
+
+
+def jobs(lines: Iterable[dict[str, Any]], sweep: Sweep = ONE, salt: bytes = SALT) -> Iterator[Job]:
     template = NameTemplate.parse("{slug}-{n}.png")
-    salt = b"s" * SALT_BYTES
     planner = Planner(Defaults({"size": "512*512"}, template, sweep=sweep, salt=salt))
     records = (Record(number, dict(line), None) for number, line in enumerate(lines, 1))
     for entry in planner.plan(records):
@@ -191,6 +193,23 @@ def test_failures_and_losses_are_left_until_asked_for(studio: Any, run: Any) -> 
         if record["status"] == "saved":
             assert record["seed"] == seeds[record["line"]]
     assert len({call.json()["parameters"]["seed"] for call in it.server.books.posts}) == 4
+
+
+def test_a_seed_stays_where_its_salt_is_gone(studio: Any, run: Any) -> None:
+    """As it is in a folder of a release that had no salt."""
+    it = studio(retries=0)
+    it.server.script("InternalError")
+    run(it, kites(1)).end()
+    other = b"o" * 16
+    again = run(it, jobs(kites(1), salt=other), retry_failed=True).end()
+    (outcome,) = again.view.outcomes
+    first, second = (call.json()["parameters"]["seed"] for call in it.server.books.posts)
+    assert first == second == outcome.request.seed
+    assert [job.request.seed for job in jobs(kites(1), salt=other)] != [first]
+    # Who wants none drawn gets none.
+    outcome.take().path.unlink()
+    run(it, kites(1), sweep=Sweep(no_seed=True)).end()
+    assert "seed" not in it.server.books.posts[-1].json()["parameters"]
 
 
 def test_no_seed_leaves_it_to_the_service(studio: Any, run: Any) -> None:
@@ -380,6 +399,8 @@ def test_a_file_that_cannot_be_read_on_ends_the_run(studio: Any, run: Any) -> No
 
     def broken() -> Iterator[Job]:
         yield from jobs(kites(3))
+        # What was taken and not sent yet would not be sent any more.
+        assert it.server.books.wait_for(lambda books: books.post_count == 3)
         raise UsageError("prompts.txt: cannot be read")
 
     done = run(it, broken(), concurrency=2).end()
@@ -572,13 +593,25 @@ def test_pictures_in_memory_are_made_several_at_once(studio: Any, run: Any) -> N
 # -- what is told of a picture -------------------------------------------------------------------
 
 ALWAYS = {
-    *("line", "job", "status", "prompt", "seed", "size", "prompt_extend", "path", "history_id"),
+    *(
+        "line",
+        "variant",
+        "job",
+        "status",
+        "prompt",
+        "seed",
+        "size",
+        "prompt_extend",
+        "path",
+        "history_id",
+    ),
     *("request_id", "region", "endpoint", "cost", "elapsed_seconds", "attempts", "billed"),
 }
 OF_PICTURES = {
     *("image_url", "width", "height", "rewritten_prompt", "reasoning"),
     *("evidence_path", "bytes", "sha256"),
 }
+OF_ADDRESSES = {"image_url", "answered_at", "width", "height", "rewritten_prompt", "reasoning"}
 OF_ERRORS = {
     *("type", "code", "message", "hint", "field", "value", "allowed", "nearest"),
     *("retryable", "http_status"),
@@ -600,7 +633,7 @@ def test_the_document_of_every_status_says_all_that_is_known(studio: Any, run: A
     assert (saved["history_id"], saved["size"]) == (5, "512*512")
     assert saved["cost"] == {"amount": "0.10", "currency": "CNY"}
 
-    assert made.keys() == ALWAYS | OF_ERRORS
+    assert made.keys() == ALWAYS | OF_ERRORS | OF_ADDRESSES
     assert (made["status"], made["type"], made["billed"]) == ("made", "not-saved", "yes")
     assert (made["path"], made["history_id"], made["attempts"]) == (None, 6, 1)
     assert made["cost"] == {"amount": "0.10", "currency": "CNY"}

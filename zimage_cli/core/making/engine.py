@@ -224,7 +224,11 @@ class Engine:
         state = self._progress.of(job)
         match state.decide(self._options):
             case Status.NEW:
-                self._make(job, self._maker_for(job.request.base_url), job.request)
+                request = job.request
+                if request.seed is not None and state.seed is not None:
+                    # A seed stays, even where the salt that it was drawn with is not known now.
+                    request = replace(request, seed=state.seed)
+                self._make(job, self._maker_for(request.base_url), request)
             case Status.MADE:
                 self._fetch(self._progress, job, state)
             case kind:
