@@ -23,6 +23,7 @@ from zimage_cli.core.observer import Watcher
 from zimage_cli.core.request import Request, draw_seed, parse_request, prompt_warning
 from zimage_cli.core.settings import Flags, Settings, resolve
 from zimage_cli.core.source import Kind
+from zimage_cli.core.source import Source as Origin
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
@@ -200,8 +201,11 @@ class Client:
         Raises AuthenticationError where there is no key.
         """
         from zimage_cli.core.ping import ping, ping_every
+        from zimage_cli.core.settings import Setting
 
-        return ping_every(self.settings) if every else [ping(self.settings)]
+        given = self._api_key
+        own = None if given is None else Setting("key", given, Origin(Kind.ARGUMENT, "api_key"))
+        return ping_every(self.settings) if every else [ping(self.settings, own)]
 
     @staticmethod
     def validate(

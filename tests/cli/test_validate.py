@@ -226,3 +226,9 @@ def test_a_report_on_a_terminal_fits(zimage: Any, terminal: Any) -> None:
         "check",
         *CHECKS,
     ]
+
+
+def test_without_evidence_nothing_is_written(zimage: Any, work: Path) -> None:
+    zimage("config", "set", "evidence", "false")
+    zimage("validate", status=0)
+    assert not list(work.rglob("validate.txt"))

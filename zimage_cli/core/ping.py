@@ -54,9 +54,14 @@ class Ping:
         }
 
 
-def ping(settings: Settings) -> Ping:
-    """Ask the active region once. Raises AuthenticationError where it has no key."""
-    return _ask(settings, None if settings.target.is_sandbox else settings.require_key())
+def ping(settings: Settings, key: Setting[Key] | None = None) -> Ping:
+    """Ask the active region once, with its own key if none is given.
+
+    Raises AuthenticationError where it has none.
+    """
+    if key is None and not settings.target.is_sandbox:
+        key = settings.require_key()
+    return _ask(settings, key)
 
 
 def ping_every(settings: Settings) -> list[Ping]:

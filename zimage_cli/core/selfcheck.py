@@ -50,10 +50,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All checks in order, and the base folder that they are written under."""
+    """All checks in order, and the base folder that they are written under; None for nowhere."""
 
     checks: tuple[Check, ...]
-    base: Path
+    base: Path | None
 
     @property
     def errors(self) -> list[ZimageError]:
@@ -68,9 +68,10 @@ class Report:
             return USAGE_STATUS
         return max((exit_status(check.error) for check in bad if check.error), default=0)
 
-    def write(self) -> Path:
-        """Write `validate.txt` and return its path. Raises OSError or ValueError."""
-        return write_report(self.base, self.checks)
+    def write(self) -> None:
+        """Write `validate.txt`, which is evidence too. Raises OSError or ValueError."""
+        if self.base is not None:
+            write_report(self.base, self.checks)
 
 
 def validate(
@@ -103,8 +104,9 @@ def validate(
             settings = settings and its_settings
     if online and settings is not None:
         checks += _online(settings)
+    base: Path | None
     if settings is not None:
-        base = settings.output_dir.value
+        base = settings.output_dir.value if settings.evidence.value else None
     else:
         base = Path(flags.output_dir or environment.get("OUTPUT_DIR") or "output")
     return Report(tuple(checks), base)

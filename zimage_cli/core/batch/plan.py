@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -113,6 +112,8 @@ class Planner:
 
     def _key(self, request: Request, template: NameTemplate, output: str | None) -> bytes:
         """Return what a picture is known by: its content, and which of several equal ones it is."""
+        from hashlib import blake2b
+
         content = "\x1f".join(
             map(
                 str,
@@ -134,6 +135,8 @@ class Planner:
 
     def _draw(self, key: bytes) -> int:
         """Return the seed of a line, drawn by the key of its first picture."""
+        from hashlib import blake2b
+
         drawn = blake2b(key, key=self.defaults.salt, digest_size=4).digest()
         return int.from_bytes(drawn, "big") & MAX_SEED
 

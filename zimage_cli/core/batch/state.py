@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +75,8 @@ class States:
     @property
     def batch(self) -> str:
         """How the history knows this folder's batch, whichever path leads to it."""
+        from hashlib import blake2b
+
         text = f"{self.generation}\0{self.folder.resolve()}"
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
