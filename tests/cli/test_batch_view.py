@@ -11,7 +11,11 @@ import pytest
 from zimage_cli.api.errors import ConnectionFailed
 from zimage_cli.cli.batch_view import BatchView
 from zimage_cli.cli.output import Output
-from zimage_cli.core.batch.tally import Tally
+from zimage_cli.core.making.jobs import Job
+from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.outcome import Outcome
+from zimage_cli.core.request import Request
+from zimage_cli.core.status import Status
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
@@ -34,6 +38,11 @@ class Terminal(io.StringIO):
         return super().write(text)
 
 
+def job(line: int) -> Job:
+    request = Request("a kite", "512*512", 7, prompt_extend=False)
+    return Job(line, line, request, NameTemplate.parse())
+
+
 @pytest.mark.parametrize("after", range(1, 8))
 @pytest.mark.parametrize("error", [OSError(5, "gone"), ValueError("no such cell"), MemoryError()])
 def test_what_cannot_be_drawn_ends_the_view_alone(error: Exception, after: int) -> None:
@@ -54,7 +63,7 @@ def test_what_cannot_be_drawn_ends_the_view_alone(error: Exception, after: int) 
 def test_an_address_that_nothing_else_knows_is_printed_even_when_quiet() -> None:
     stderr = io.StringIO()
     with BatchView(Output(quiet=True, stderr=stderr), 1, json=False) as view:
-        view.address(3, "curl -o a.png 'https://host/a.png?Signature=s'")
+        view.address(job(3), "curl -o a.png 'https://host/a.png?Signature=s'")
         view.say("not this")
     assert stderr.getvalue() == (
         "line 3: made and paid, to be fetched within 24 hours: "
@@ -70,13 +79,9 @@ def test_a_lost_standard_output_is_kept_and_told_on() -> None:
     told: list[Any] = []
     out = Output(stdout=Closed(), stderr=io.StringIO())
     with BatchView(out, 2, json=True) as view:
-        view.watch(Tally(), None, lambda: told.append(1))
+        view.on_lost = lambda: told.append(1)
         for number in (1, 2):
-            view.ended(_Item(number), {"line": number, "status": "skipped"})  # type: ignore[arg-type]
+            one = job(number)
+            view.ended(Outcome(one, Status.SKIPPED, one.request, "custom", "http://127.0.0.1"))
     assert getattr(view.lost, "exit_code", None) == 141
     assert told
-
-
-class _Item:
-    def __init__(self, number: int) -> None:
-        self.number = number

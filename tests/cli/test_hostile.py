@@ -82,7 +82,7 @@ def test_undecodable_folder_names_work(service: Any, png: bytes) -> None:
     (row,) = service.history()
     assert row["status"] == "saved"
     run = service.generate("a fox", "-o", "\udcff/\udcfe.png", "--json")
-    assert run.json["images"][0]["path"] == "\udcff/\udcfe-2.png"
+    assert run.json["images"][0]["path"].endswith("/\udcff/\udcfe-2.png")
     shown(service("history", "show", "1"))
     shown(service("history", "list"))
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from zimage_cli.api.errors import UsageError
-from zimage_cli.cli.sweep import MAX_PICTURES, requests_of
+from zimage_cli.client import Client
+from zimage_cli.core.making.jobs import Sweep
+from zimage_cli.core.making.plan import MAX_PICTURES
 from zimage_cli.core.request import Request
 
 NOWHERE = {
@@ -21,6 +23,7 @@ NOWHERE = {
 
 
 def sent(service: Any) -> list[tuple[str, str, int | None]]:
+    """Return prompt, size and seed of every request, as they came: several are asked for at once."""
     found = []
     for call in service.books.posts:
         body = call.json()
@@ -47,7 +50,7 @@ def test_alternatives_sizes_and_seeds_multiply(quick: None, service: Any, work: 
     )
     prompts = ("a red kite", "a blue kite", "a  kite")
     product = itertools.product(prompts, ("512*512", "1024*1024"), (1, 2, 9))
-    assert sent(service) == list(product)
+    assert sorted(sent(service)) == sorted(product)
     assert len(result.lines) == 18 == len(list((work / "out").glob("*.png")))
     assert "18 pictures" in result.stderr
 
@@ -58,8 +61,10 @@ def test_the_same_text_gives_the_same_list(quick: None, service: Any) -> None:
     sweep(service, *args)
     first = sent(service)
     sweep(service, *args)
-    assert sent(service)[len(first) :] == first
-    assert [prompt for prompt, _, _ in first] == [
+    assert sorted(sent(service)[len(first) :]) == sorted(first)
+    planned = service(*("generate", *args, "--dry-run", "--json")).json["requests"]
+    prompts = [json.loads(one["body"])["input"]["messages"][0]["content"][0] for one in planned]
+    assert [prompt["text"] for prompt in prompts] == [
         "a fg",
         "a f",
         "b d fg",
@@ -83,7 +88,7 @@ def test_variants_share_the_seed_that_was_drawn(quick: None, service: Any) -> No
     sweep(service, "{red|blue} kite", "--expand", "--size", "512*512", "--no-seed")
     assert [seed for _, _, seed in sent(service)[2:]] == [None, None]
     sweep(service, "{red|blue} kite", "--expand", "--size", "512*512", "-n", "2", "--seed", "4")
-    assert [seed for _, _, seed in sent(service)[4:]] == [4, 5, 4, 5]
+    assert sorted(seed or 0 for _, _, seed in sent(service)[4:]) == [4, 4, 5, 5]
 
 
 def test_number_and_price_come_before_anything_is_paid(zimage: Any) -> None:
@@ -235,9 +240,11 @@ def test_so_they_are_in_a_line_of_a_batch(zimage: Any, work: Path) -> None:
 
 def test_as_many_as_are_allowed() -> None:
     request = Request("a {red|blue} kite", "512*512", None, prompt_extend=False)
-    listed = requests_of(request, True, "1:1,16:9", "1-50", 50, no_seed=False)
-    assert len(listed) == MAX_PICTURES
+    sizes, seeds = ("1024*1024", "1280*720"), tuple(range(50))
+    client = Client("beijing", api_key="sk-0123456789abcdef")
+    listed = client.plan_all([request], Sweep(50, expand=True, sizes=sizes, seeds=seeds))
+    assert len(listed.requests) == MAX_PICTURES
     with pytest.raises(UsageError, match="10,200 pictures"):
-        requests_of(request, True, "1:1,16:9", "1-51", 50, no_seed=False)
+        client.plan_all([request], Sweep(50, expand=True, sizes=sizes, seeds=tuple(range(51))))
     with pytest.raises(UsageError, match="10,200 pictures"):
-        requests_of(request, True, "1:1,16:9", "1-50", 51, no_seed=False)
+        client.plan_all([request], Sweep(51, expand=True, sizes=sizes, seeds=seeds))

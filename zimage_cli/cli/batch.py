@@ -278,7 +278,8 @@ def _run(out: Output, client: Client, plan: FilePlan, again: Again, *, json: boo
     preflight = plan.preflight
     # Until the summary is printed: whoever stops a run reads how far it came.
     with Signals() as signals:
-        with BatchView(out, plan, json=json) as view:
+        currency = preflight.cost.currency if preflight.cost else None
+        with BatchView(out, preflight.pictures, currency, json=json) as view:
             process.lean_memory()
             process.allow_files(plan.options.concurrency, sandbox=plan.settings.target.is_sandbox)
             run = client.start(plan, view, on_end=signals.wake)

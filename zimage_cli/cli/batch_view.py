@@ -94,17 +94,18 @@ class BatchView(View):
     Without its terminal it goes on without a view.
     """
 
-    def __init__(self, out: Output, plan: FilePlan, *, json: bool) -> None:
+    def __init__(
+        self, out: Output, pictures: int, currency: str | None = None, *, json: bool
+    ) -> None:
         super().__init__(out)
-        self._total = plan.preflight.pictures
+        self._total = pictures
         self._json = json
         # Paths on the terminal are in the view.
         self._paths = not json and not out.stdout.isatty()
         self._began = time.monotonic()
         self._last_line = self._began
         self._tally: Callable[[], Tally] = Tally
-        cost = plan.preflight.cost
-        self._currency = cost.currency if cost else None
+        self._currency = currency
         self._flying: dict[int, _Watch] = {}
         self._events: deque[str] = deque(maxlen=_EVENTS)
         self._ended: deque[float] = deque()

@@ -71,7 +71,7 @@ class Preflight:
 
 
 class FilePlan:
-    """A batch file, its folder and what is known of both; a context manager that holds the folder.
+    """A batch file, its folder and what is known of both; it holds the folder until `close`.
 
     `dry`: nothing is made, not even the folder. `fresh`: what was made before belongs to an earlier
     batch. Opening raises UsageError where the folder cannot be used, or another batch is using it.

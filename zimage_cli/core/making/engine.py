@@ -248,6 +248,7 @@ class Engine:
             return
         try:
             if not self._budget.reserve(amount):
+                self._end_flight()
                 self._end_all(self._bound_reached())
                 return
             answered = self._ask(job, maker, request, wanted, amount)
