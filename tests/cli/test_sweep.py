@@ -23,7 +23,7 @@ NOWHERE = {
 
 
 def sent(service: Any) -> list[tuple[str, str, int | None]]:
-    """Return prompt, size and seed of every request, as they came: several are asked for at once."""
+    """Return prompt, size and seed of every request, as they came: several are in flight."""
     found = []
     for call in service.books.posts:
         body = call.json()

@@ -47,7 +47,7 @@ app = App()
     "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
     "echo 'A red kite' | zimage generate - --json",
     document={"images": []},
-    statuses=(0, 2, 3, 4, 5, 6, 7, 8, 130),
+    statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def generate(
     prompt: Annotated[
@@ -215,8 +215,10 @@ def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
             raise _interrupted(signals.numbers[0], run, plan, view, failures, report)
     errors = [(one.error, one.request.prompt) for one in failures if one.error is not None]
     if run.fatal is not None and run.fatal not in [error for error, _ in errors]:
-        errors.append((run.fatal, plan.requests[len(view.pictures)].prompt))
-    for error, _ in errors:
+        number = min(len(view.pictures), len(plan.requests) - 1)
+        errors.append((run.fatal, plan.requests[number].prompt))
+    # Pictures that are asked for at once fail the same way: a person reads that once.
+    for error in {error.message: error for error, _ in errors}.values():
         print_error(out, error)
     if report == "json":
         out.json(_document(view, errors))
