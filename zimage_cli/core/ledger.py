@@ -358,6 +358,11 @@ class SafeLedger:
         if self._ledger is not None:
             self._ledger.hurry()
 
+    def wait_again(self) -> None:
+        """Wait for a locked history as before `hurry`."""
+        if self._ledger is not None:
+            self._ledger.wait_again()
+
     def close(self) -> None:
         """Close the file; what a thread that was left behind notes after that is let go."""
         ledger, self._ledger = self._ledger, None
