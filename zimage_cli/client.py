@@ -26,6 +26,7 @@ from zimage_cli.core.source import Kind
 from zimage_cli.core.source import Source as Origin
 
 if TYPE_CHECKING:
+    from zimage_cli.api.lines import Pool
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.check import FilePlan
     from zimage_cli.core.batch.plan import Defaults
@@ -90,6 +91,7 @@ class Client:
         self._stack = ExitStack()
         self._ledger: SafeLedger | None = None
         self._paces: dict[Key, Pace] = {}
+        self._pool: Pool | None = None
         self._sandbox: Destination | None = None
         self._runs: set[Running] = set()
         self._closed = False
@@ -361,7 +363,7 @@ class Client:
         on_end: Callable[[], None] = lambda: None,
     ) -> Running:
         """Begin a run in threads of its own and return it; `on_end` is called at its end."""
-        from zimage_cli.api.wire import Wire
+        from zimage_cli.api.wire import Wire, open_pool
         from zimage_cli.core.making.plan import Plan
         from zimage_cli.core.making.running import Running
 
@@ -378,7 +380,12 @@ class Client:
                 return self._engine(plan, wire, watcher)
             return self._file_engine(plan, wire, watcher)
 
-        run = Running(Wire(timeout=self.settings.timeout.value), prepare, ended)
+        with self._opening:
+            if self._pool is None:
+                self._pool = self._stack.enter_context(open_pool())
+        timeout, lines = plan.settings.timeout.value, plan.options.concurrency
+        wire = Wire(timeout=timeout, connections=lines, pool=self._pool)
+        run = Running(wire, prepare, ended)
         self._runs.add(run)
         try:
             run.start()
