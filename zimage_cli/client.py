@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -161,13 +161,15 @@ class Client:
 
     # -- what was made, and what there is ------------------------------------------------------
 
-    @contextmanager
-    def history(self) -> Iterator[Ledger | None]:
-        """Open the history to look at it; None where nothing was ever made."""
+    @staticmethod
+    def history() -> AbstractContextManager[Ledger | None]:
+        """Open the history to look at it; None where nothing was ever made.
+
+        No object is needed: it is the same whatever the settings are.
+        """
         from zimage_cli.core.history import opened
 
-        with opened(self.settings.environment) as book:
-            yield book
+        return opened(Environment.current())
 
     @contextmanager
     def recovery(
