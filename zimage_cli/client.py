@@ -420,7 +420,6 @@ class Client:
         )
 
     def _engine(self, plan: Plan, wire: Wire, watcher: Watcher) -> tuple[Engine, Iterator[Job]]:
-        from dataclasses import replace
 
         from zimage_cli.core.making import crew
         from zimage_cli.core.making.engine import Engine
@@ -428,13 +427,12 @@ class Client:
         maker = self._maker(plan, plan.place, wire)
         wanted = min(plan.options.concurrency, len(plan.requests))
         lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
-        options = replace(plan.options, concurrency=lines)
+        options = plan.options._replace(concurrency=lines)
         return Engine(lambda _: maker, options, watcher), plan.jobs()
 
     def _file_engine(
         self, plan: FilePlan, wire: Wire, watcher: Watcher
     ) -> tuple[Engine, Iterator[Job]]:
-        from dataclasses import replace
 
         from zimage_cli.core.batch.progress import Progress
         from zimage_cli.core.making import crew
@@ -450,7 +448,7 @@ class Client:
         ledger = maker.ledger
         progress = Progress(plan.folder, plan.journal, plan.known, lambda: ledger.book)
         plan.begin()
-        options = replace(plan.options, concurrency=lines)
+        options = plan.options._replace(concurrency=lines)
         return Engine(plan.routes.makers(maker), options, watcher, progress), plan.jobs()
 
     def _maker(self, plan: Plan | FilePlan, place: Place, wire: Wire) -> Maker:
