@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from zimage_cli import Client, Outcome, Picture, errors, generate
+from zimage_cli.core.observer import Watcher
 from zimage_cli.sandbox.drawing import noise
+from zimage_cli.sandbox.faults import Fault
 from zimage_cli.sandbox.server import Sandbox, SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
@@ -149,6 +151,34 @@ def test_who_leaves_early_leaves_nothing_unsaved(client: Any, server: Any, work:
     one.close()
     saved = list((work / "output").rglob("*.png"))
     assert len(saved) == service.books.billed_count
+
+
+def test_a_program_that_ends_waits_for_what_is_paid(server: Any, zimage: Any, work: Path) -> None:
+    service = server(latency=1.0)
+    code = (
+        "from zimage_cli import Client\n"
+        f"client = Client(api_key={KEY!r}, base_url={service.api_root!r}, size='512*512', rps=0)\n"
+        "for _ in client.run(['a', 'b', 'c', 'd']):\n"
+        "    break\n"
+    )
+    service.script(Fault("InvalidParameter", times=1))
+    subprocess.run([sys.executable, "-c", code], env=zimage.environment(), cwd=work, check=True)
+    assert service.books.billed_count
+    assert len(list(work.rglob("*.png"))) == service.books.billed_count
+
+
+def test_runs_that_share_a_watcher_have_their_own_outcomes(client: Any) -> None:
+    heard: list[str] = []
+
+    class Ear(Watcher):
+        def ended(self, outcome: Outcome) -> None:
+            heard.append(outcome.request.prompt)
+
+    one, ear = client(), Ear()
+    first, second = one.run(["a", "b"], ear), one.run(["c", "d"], ear)
+    found = [next(first), next(second), *first, *second]
+    assert sorted(outcome.request.prompt for outcome in found) == ["a", "b", "c", "d"]
+    assert sorted(heard) == ["a", "b", "c", "d"]
 
 
 def test_the_key_is_in_no_repr(client: Any) -> None:

@@ -553,18 +553,12 @@ def _outcomes(client: Client, plan: Plan, watcher: Watcher) -> Iterator[Outcome]
     from queue import SimpleQueue
 
     from zimage_cli.api.errors import Billed
+    from zimage_cli.core.observer import Telling
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.status import Status
 
     news: SimpleQueue[Outcome | None] = SimpleQueue()
-    ended = watcher.ended
-
-    def tell(outcome: Outcome) -> None:
-        ended(outcome)
-        news.put(outcome)
-
-    watcher.ended = tell  # type: ignore[method-assign]
-    run = client.start(plan, watcher, on_end=lambda: news.put(None))
+    run = client.start(plan, Telling(watcher, news.put), on_end=lambda: news.put(None))
     told: set[int] = set()
     try:
         while (outcome := news.get()) is not None:

@@ -208,29 +208,42 @@ def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
             run = client.start(plan, view, on_end=signals.wake)
             view.on_lost = run.stop
             signals.drive(run, view, patient=False)
-        if view.lost is not None:
-            raise view.lost
         failures = sorted(view.failures, key=lambda one: one.job.number)
-        if signals.numbers:
+        if signals.numbers or view.lost is not None:
+            ended = [one for one in failures if one.job.number not in view.stopped]
+            _print_errors(out, [one.error for one in ended if one.error is not None])
+            if view.lost is not None:
+                raise view.lost
             raise _interrupted(signals.numbers[0], run, plan, view, failures, report)
     errors = [(one.error, one.request.prompt) for one in failures if one.error is not None]
     if run.fatal is not None and run.fatal not in [error for error, _ in errors]:
         number = min(len(view.pictures), len(plan.requests) - 1)
         errors.append((run.fatal, plan.requests[number].prompt))
-    # Pictures that are asked for at once fail the same way: a person reads that once.
-    for error in {error.message: error for error, _ in errors}.values():
-        print_error(out, error)
+    _print_errors(out, [error for error, _ in errors])
     if report == "json":
         out.json(_document(view, errors))
     if errors:
         raise typer.Exit(exit_status(errors[0][0]))
 
 
+def _print_errors(out: Output, errors: Sequence[ZimageError]) -> None:
+    """Print errors; of those that are the same, one.
+
+    Pictures that are asked for at once fail the same way, and a person reads that once; but a hint
+    may hold the address of a picture that nothing else knows.
+    """
+    for error in {(error.message, error.hint): error for error in errors}.values():
+        print_error(out, error)
+
+
 def _interrupted(
     number: int, run: Running, plan: Plan, view: Display, failures: list[Outcome], report: str
 ) -> Interrupted:
     """Return the interrupt with what became of the pictures that were being made."""
-    end = Interrupted(number, note=view.stopped_note or (_LEFT_BEHIND if run.unsettled else None))
+    notes = list(dict.fromkeys(filter(None, view.stopped.values())))
+    if run.unsettled:
+        notes.append(_LEFT_BEHIND)
+    end = Interrupted(number, note="\n".join(notes) or None)
     if report == "json":
         errors = [(one.error, one.request.prompt) for one in failures if one.error is not None]
         found = _document(view, errors)

@@ -11,6 +11,7 @@ import typer
 
 from zimage_cli.cli.app import PROMISED, App, Group, write_statuses
 from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
+from zimage_cli.core.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.api.errors import ZimageError
@@ -165,8 +166,10 @@ class _Failure:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         end = stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT)
         self._output.say(end.words)
-        if end.note:
-            self._output.tell(f"  {end.note}")
+        for line in (end.note or "").split("\n"):
+            if line:
+                # It may hold an address, and that is the service's word.
+                self._output.tell(f"  {visible(line)}")
         if end.document is not None:
             self._output.json(end.document)
         else:

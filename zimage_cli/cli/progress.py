@@ -36,8 +36,9 @@ _ROWS = 12
 class _Watch(Observer):
     """Follows one picture that is being made."""
 
-    def __init__(self, view: Display, label: str) -> None:
+    def __init__(self, view: Display, number: int, label: str) -> None:
         self._view = view
+        self.number = number
         self.label = label
         self.began = time.monotonic()
         self.doing = "connecting"
@@ -75,7 +76,7 @@ class _Watch(Observer):
         self.bytes = (received, total)
 
     def stopped(self, note: str | None) -> None:
-        self._view.stopped_note = self._view.stopped_note or note
+        self._view.stopped[self.number] = note
 
     def warning(self, text: str) -> None:
         self._view.warn(text)
@@ -85,7 +86,8 @@ class Display(View):
     """Shows the pictures of a plan being made, and tells each as it ends.
 
     `report` says what goes to the standard output: `paths`, `response` or, for the end, `json`.
-    `pictures` are those that are saved, by their number; `failures` what became of the others.
+    `pictures` are those that are saved, by their number; `failures` what became of the others;
+    `stopped` are those that were given up on request, with what became of each in words.
     """
 
     def __init__(self, out: Output, plan: Plan, report: str) -> None:
@@ -105,7 +107,7 @@ class Display(View):
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
         self.wake = threading.Event()
-        self.stopped_note: str | None = None
+        self.stopped: dict[int, str | None] = {}
         self.pictures: dict[int, Picture] = {}
         self.failures: list[Outcome] = []
 
@@ -134,7 +136,8 @@ class Display(View):
 
     def started(self, job: Job) -> Observer:
         """Note a picture that is being made."""
-        watch = _Watch(self, f"{job.number} of {self._count}: " if self._count > 1 else "")
+        label = f"{job.number} of {self._count}: " if self._count > 1 else ""
+        watch = _Watch(self, job.number, label)
         with self._lock:
             self._begun = True
             self._flying[job.number] = watch
@@ -173,8 +176,9 @@ class Display(View):
 
     def _await_table(self) -> None:
         """Wait until the table stands above the lines that follow."""
-        if self._thread is not None:
-            self._thread.join()
+        thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def _tell_all(self) -> None:
         """Print what has ended and was not told yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from zimage_cli.api.answer import Answer
@@ -68,3 +69,23 @@ class Watcher:
 
     def address(self, job: Job, command: str) -> None:
         """Tell how to fetch a picture that is paid and whose address no file took."""
+
+
+class Telling(Watcher):
+    """Passes on to a watcher what it hears, and tells of every outcome besides.
+
+    The watcher itself is not changed: it may see several runs at once.
+    """
+
+    def __init__(self, watcher: Watcher, tell: Callable[[Outcome], None]) -> None:
+        self._watcher = watcher
+        self._tell = tell
+        self.__dict__.update(
+            (name, getattr(watcher, name))
+            for name in ("started", "warn", "unreachable", "reachable", "address")
+        )
+
+    def ended(self, outcome: Outcome) -> None:
+        """Note that a picture has come to its end."""
+        self._watcher.ended(outcome)
+        self._tell(outcome)

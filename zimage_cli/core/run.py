@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.payload import WireRequest
@@ -41,11 +42,13 @@ class Run:
     picture: Picture | None = None
     """The picture, once it is in its place."""
 
-    def curl(self, name: str = "picture.png") -> str:
+    def curl(self) -> str:
         """Return the command that fetches the picture of an answer without zimage."""
         from shlex import quote
 
         assert self.answer is not None
+        # Under a name of its own each: several are pasted together.
+        name = "picture.png" if self.wanted == "-" else Path(self.wanted).name
         return f"curl -o {quote(name)} {quote(self.answer.image_url)}"
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -467,7 +466,7 @@ class Engine:
             self.tally.note(outcome)
             self.tally.printed += printed
         if printed and run is not None and self._progress is not None:
-            self._watcher.address(outcome.job, run.curl(Path(run.wanted).name))
+            self._watcher.address(outcome.job, run.curl())
         self._watcher.ended(outcome)
 
     def _lost_a_try(

@@ -45,7 +45,8 @@ class Running:
         self._stopping = False
         self._done = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name=WORK, daemon=True)
+        # No daemon: a program that ends meanwhile waits for the pictures that are paid.
+        self._thread = threading.Thread(target=self._work, name=WORK, daemon=False)
         self.left_behind = False
         """Whether it was cancelled and did not end: something that it waits for does not answer."""
 

@@ -1,0 +1,70 @@
+"""Where no history is kept, the address of every paid picture is told: nothing else knows it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOUR = ("a kite", "-n", "4", "-o", "out/", "--retries", "0")
+
+
+@pytest.fixture
+def alone(unpaced: None, home: Path) -> None:
+    """A history that cannot be kept: a folder is in its place."""
+    (home / ".local" / "share" / "zimage" / "history.db").mkdir(parents=True)
+
+
+def check_told(service: Any, stderr: str) -> None:
+    """Every picture's address stands there, with a name of its own to save it under."""
+    told = [line.partition("curl ")[2] for line in stderr.splitlines() if "curl " in line]
+    words = [shlex.split(line) for line in told]
+    assert {url for *_, url in words} == {one.url for one in service.books.billed}, stderr
+    assert len({name for _, name, _ in words}) == len(words) == 4, stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where the history is")
+class TestWithoutAHistory:
+    def test_of_pictures_that_all_failed(self, alone: None, serve: Any) -> None:
+        service = serve(faults={"picture-404": 1.0})
+        check_told(service, service.generate(*FOUR, status=8).stderr)
+
+    def test_of_pictures_that_were_stopped(self, alone: None, serve: Any) -> None:
+        service = serve(picture_latency=30)
+        process = service.popen("generate", "--size", "512*512", *FOUR)
+        assert service.books.wait_for(lambda books: len(books.pictures) == 4, 20)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
+        assert process.returncode == 130
+        check_told(service, stderr.decode())
+
+    def test_of_those_that_failed_before_the_others_were_stopped(
+        self, alone: None, serve: Any
+    ) -> None:
+        service = serve(picture_latency=30)
+        service.script("picture-404", "picture-404")
+        process = service.popen("generate", "--size", "512*512", *FOUR)
+        assert service.books.wait_for(lambda books: len(books.pictures) == 4, 20)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
+        check_told(service, stderr.decode())
+
+    def test_although_nobody_reads_the_paths(self, alone: None, serve: Any) -> None:
+        service = serve(latency=1.0)
+        service.script("ok", *["picture-404"] * 4)
+        read, write = os.pipe()
+        os.close(read)
+        process = service.popen(
+            "generate", "--size", "512*512", "a kite", "-n", "5", *FOUR[3:], stdout=write
+        )
+        os.close(write)
+        _, stderr = process.communicate(timeout=20)
+        told = stderr.decode()
+        unsaved = [one.url for one in service.books.billed if one.url not in told]
+        assert process.returncode == 141
+        assert len(unsaved) <= 1, told
