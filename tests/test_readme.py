@@ -55,7 +55,7 @@ def test_the_opening_commands_are_one_line_each_and_need_only_python() -> None:
 
 def test_the_python_example_runs(work: Path) -> None:
     [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len([line for line in code.splitlines() if line]) == 8
+    assert len([line for line in code.splitlines() if line]) <= 8
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=work,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +27,7 @@ from zimage_cli.core.source import Kind
 from zimage_cli.core.source import Source as Origin
 
 if TYPE_CHECKING:
+    from zimage_cli.api.lines import Pool
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.check import FilePlan
     from zimage_cli.core.batch.plan import Defaults
@@ -92,6 +93,7 @@ class Client:
         self._stack = ExitStack()
         self._ledger: SafeLedger | None = None
         self._paces: dict[Key, Pace] = {}
+        self._pool: Pool | None = None
         self._sandbox: Destination | None = None
         self._runs: set[Running] = set()
         self._closed = False
@@ -161,13 +163,15 @@ class Client:
 
     # -- what was made, and what there is ------------------------------------------------------
 
-    @contextmanager
-    def history(self) -> Iterator[Ledger | None]:
-        """Open the history to look at it; None where nothing was ever made."""
+    @staticmethod
+    def history() -> AbstractContextManager[Ledger | None]:
+        """Open the history to look at it; None where nothing was ever made.
+
+        No object is needed: it is the same whatever the settings are.
+        """
         from zimage_cli.core.history import opened
 
-        with opened(self.settings.environment) as book:
-            yield book
+        return opened(Environment.current())
 
     @contextmanager
     def recovery(
@@ -363,7 +367,7 @@ class Client:
         on_end: Callable[[], None] = lambda: None,
     ) -> Running:
         """Begin a run in threads of its own and return it; `on_end` is called at its end."""
-        from zimage_cli.api.wire import Wire
+        from zimage_cli.api.wire import Wire, open_pool
         from zimage_cli.core.making.plan import Plan
         from zimage_cli.core.making.running import Running
 
@@ -380,7 +384,12 @@ class Client:
                 return self._engine(plan, wire, watcher)
             return self._file_engine(plan, wire, watcher)
 
-        run = Running(Wire(timeout=self.settings.timeout.value), prepare, ended)
+        with self._opening:
+            if self._pool is None:
+                self._pool = self._stack.enter_context(open_pool())
+        timeout, lines = plan.settings.timeout.value, plan.options.concurrency
+        wire = Wire(timeout=timeout, connections=lines, pool=self._pool)
+        run = Running(wire, prepare, ended)
         self._runs.add(run)
         try:
             run.start()
@@ -424,7 +433,6 @@ class Client:
         )
 
     def _engine(self, plan: Plan, wire: Wire, watcher: Watcher) -> tuple[Engine, Iterator[Job]]:
-        from dataclasses import replace
 
         from zimage_cli.core.making import crew
         from zimage_cli.core.making.engine import Engine
@@ -432,13 +440,12 @@ class Client:
         maker = self._maker(plan, plan.place, wire)
         wanted = min(plan.options.concurrency, len(plan.requests))
         lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
-        options = replace(plan.options, concurrency=lines)
+        options = plan.options._replace(concurrency=lines)
         return Engine(lambda _: maker, options, watcher), plan.jobs()
 
     def _file_engine(
         self, plan: FilePlan, wire: Wire, watcher: Watcher
     ) -> tuple[Engine, Iterator[Job]]:
-        from dataclasses import replace
 
         from zimage_cli.core.batch.progress import Progress
         from zimage_cli.core.making import crew
@@ -454,7 +461,7 @@ class Client:
         ledger = maker.ledger
         progress = Progress(plan.folder, plan.journal, plan.known, lambda: ledger.book)
         plan.begin()
-        options = replace(plan.options, concurrency=lines)
+        options = plan.options._replace(concurrency=lines)
         return Engine(plan.routes.makers(maker), options, watcher, progress), plan.jobs()
 
     def _maker(self, plan: Plan | FilePlan, place: Place, wire: Wire) -> Maker:

@@ -149,7 +149,7 @@ def test_count_takes_seeds_in_a_row(unpaced: None, service: Any) -> None:
     assert [image["seed"] for image in run.json["images"]] == [2147483646, 2147483647, 0]
     assert run.json["status"] == "ok"
     assert len(service.pictures()) == 3
-    assert [len(run["pictures"]) for run in service.evidence] == [3]
+    assert [len(run["pictures"]) for run in service.runs] == [3]
     run = service.generate("fox", "-n", "2", "--print-response", "-q")
     assert [list(json.loads(line)) for line in run.lines] == [RESPONSE_KEYS] * 2
     first, second = (post.json()["parameters"]["seed"] for post in service.books.posts[3:])

@@ -191,7 +191,7 @@ ANSWERS = {
     "no-choices": (7, 1, "lost"),
     "no-image": (7, 1, "lost"),
     "no-output": (7, 1, "lost"),
-    "error-in-200": (4, 1, "failed"),
+    "error-in-200": (4, 1, "refused"),
     "hostile-error": (2, 1, "failed"),
     "redirect": (7, 1, "failed"),
     "reset": (6, 1, "lost"),

@@ -125,11 +125,11 @@ def test_evidence_is_one_file_a_run(
     unpaced: None, service: Any, four: Any, work: Path, command: str
 ) -> None:
     service(*four(command, *SIZE))
-    [evidence] = service.evidence
+    [evidence] = service.runs
     assert [one["status"] for one in evidence["pictures"]] == ["saved"] * 4
     assert {one["history_id"] for one in evidence["pictures"]} == {1, 2, 3, 4}
     service(*four(command, *SIZE, *(("--fresh",) if command == "batch" else ())))
-    assert [len(run["pictures"]) for run in service.evidence] == [4, 4]
+    assert [len(run["pictures"]) for run in service.runs] == [4, 4]
 
 
 @BOTH

@@ -107,7 +107,7 @@ def test_the_table_has_a_row_for_every_cause() -> None:
     kinds = [one for one in causes if issubclass(one, errors.ZimageError)]
     for kind in kinds:
         if kind is not errors.ZimageError:
-            assert 2 <= exit_status(kind("x")) <= 8
+            assert 2 <= exit_status(kind("x")) <= 9
     assert hint_for(errors.ServiceError("x")) == TABLE[errors.ServiceError].hint
     maybe = errors.ServiceError("x", billed=errors.Billed.MAYBE)
     assert hint_for(maybe) == TABLE[errors.AnswerLost].hint

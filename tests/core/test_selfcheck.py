@@ -148,7 +148,8 @@ def test_a_whole_validation(home: Path, work: Path) -> None:
     assert report.checks[-2] == Check("request", "ok", "1280*720, seed 4")
     assert report.checks[-1].detail.startswith("http://127.0.0.1:")
     assert (report.errors, report.exit_status, report.base) == ([], 0, Path("output"))
-    assert report.write() == Path("output/aliyun-zimage-turbo/validate.txt")
+    report.write()
+    assert Path("output/aliyun-zimage-turbo/validate.txt").is_file()
 
 
 def test_what_cannot_be_read_fails_the_request_and_stops_nothing(home: Path, work: Path) -> None:

@@ -8,7 +8,7 @@ reference, October 2026.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from zimage_cli.api.errors import UsageError
@@ -32,8 +32,7 @@ _LOOPBACK = r"127(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})){3}"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """One of the places where the service runs."""
 
     name: str

@@ -111,6 +111,10 @@ def from_typer(error: typer.TyperException) -> errors.UsageError:
     )
 
 
+_SCARCE = ("start new thread", "allocate lock")
+"""What Python says where it gets no more of them."""
+
+
 def shortage(error: Exception) -> errors.ConfigurationError | None:
     """Return the error for a system that gives no more memory, threads or files; None else.
 
@@ -124,7 +128,7 @@ def shortage(error: Exception) -> errors.ConfigurationError | None:
         # What Python and OpenSSL raise where there is no memory left to say so.
         or (isinstance(error, (SystemError, OSError)) and is_limited())
         or (isinstance(error, OSError) and error.errno in {errno.ENOMEM, errno.EMFILE})
-        or (isinstance(error, RuntimeError) and "start new thread" in text)
+        or (isinstance(error, RuntimeError) and any(what in text for what in _SCARCE))
         or (isinstance(error, ImportError) and ("failed to map" in text or "many open" in text))
     )
     if not short:

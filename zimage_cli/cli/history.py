@@ -15,8 +15,6 @@ from zimage_cli.cli.output import Output, cell, document, make_table
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.history import opened
 from zimage_cli.core.settings import Flags
 from zimage_cli.core.text import clip, visible
 
@@ -56,7 +54,7 @@ def list_(
 ) -> None:
     """List what was made, newest first."""
     out = Output()
-    with opened(Environment.current()) as book:
+    with Client.history() as book:
         entries = book.newest(limit) if book else []
     if json:
         out.document("ok", entries=[_document(entry) for entry in entries])
@@ -90,7 +88,7 @@ def show(
 ) -> None:
     """Show everything about one picture."""
     out = Output()
-    with opened(Environment.current()) as book:
+    with Client.history() as book:
         entry = book.entry(number) if book else None
     if entry is None:
         raise UsageError(

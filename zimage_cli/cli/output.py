@@ -89,7 +89,7 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and environ.get("TERM") != "dumb"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Output:
     """Where a command's words go.
 

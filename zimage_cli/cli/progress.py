@@ -102,6 +102,7 @@ class Display(View):
         self._flying: dict[int, _Watch] = {}
         self._untold: list[Outcome] = []
         self._warnings: list[str] = []
+        self._begun = False
         self._cursor_hidden = False
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
@@ -138,6 +139,7 @@ class Display(View):
         label = f"{job.number} of {self._count}: " if self._count > 1 else ""
         watch = _Watch(self, job.number, label)
         with self._lock:
+            self._begun = True
             self._flying[job.number] = watch
         return watch
 
@@ -212,6 +214,9 @@ class Display(View):
 
     def _draw_all(self) -> None:
         self.wake.wait(_SHOW_AFTER)
+        if self._done.is_set() and not self._begun:
+            # It ended before anything was asked for: without a key, say.
+            return
         from rich.live import Live
 
         console = self._out.stderr_console

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.endpoint import host_of, is_loopback_host, origin_of
 from zimage_cli.api.payload import WireRequest, generation_request
@@ -14,16 +13,19 @@ if TYPE_CHECKING:
     from zimage_cli.core.request import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """Whom pictures are asked of. `region` is `sandbox` or `custom` where it is none of the two."""
 
     api_root: str
     region: str
     workspace: str | None
-    key: str = field(repr=False)
+    key: str
     key_hint: str | Message | None = None
     """What to do where the service refuses the key."""
+
+    def __repr__(self) -> str:
+        # Not the key.
+        return f"Destination({self.api_root!r}, {self.region!r})"
 
     @property
     def origin(self) -> str:

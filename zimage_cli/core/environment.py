@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from zimage_cli.api.errors import ConfigurationError
 
@@ -15,8 +15,7 @@ CONFIG_NAME = "config.toml"
 LEDGER_NAME = "history.db"
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """Environment variables and the home folder; `home` is None where there is none at all."""
 
     variables: Mapping[str, str]

@@ -46,7 +46,7 @@ _RECOVERABLE = "The picture was made: zimage history recover fetches it within 2
 _SANDBOX_ENDS = "The sandbox has ended with its pictures; nothing was billed. Make it again."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Maker:
     """Makes pictures of requests, one call each; safe to share between threads.
 

@@ -6,7 +6,6 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
@@ -88,8 +87,7 @@ FIELDS = tuple(_FIELDS)
 _NUMBERS = frozenset({"seed", "n", "width", "height"})
 
 
-@dataclass(frozen=True, slots=True)
-class NameTemplate:
+class NameTemplate(NamedTuple):
     """A checked `--name`: text and fields in braces; make one with `NameTemplate.parse`."""
 
     text: str

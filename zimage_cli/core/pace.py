@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.errors import ServiceError, ThrottledError, ZimageError
 
@@ -61,7 +61,7 @@ _AFTER_429 = 1.0
 """Seconds of rest after a 429 without Retry-After: the window that was full empties."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _State:
     """What an account's zimages know together; times by the monotonic clock, which they share.
 
@@ -114,8 +114,7 @@ class _State:
             self.hold, self.hold_clock = now + seconds, time.time() + seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """A turn that was given: its request may leave at `at`, by the monotonic clock."""
 
     pace: Pace

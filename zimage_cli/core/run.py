@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.request import Request
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Run:
     """What is known so far about one generation: asked for, perhaps answered, perhaps saved."""
 

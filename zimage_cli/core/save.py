@@ -31,7 +31,7 @@ FOLDER = Path("ai-image-zimage-turbo") / "images"
 _DEVICES = frozenset({"/dev", "/dev/fd", "/proc/self/fd"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class FileDraft:
     """A picture that is arriving: `file` takes its bytes, `keep` gives it its place."""
 
@@ -146,7 +146,7 @@ class FolderPlace:
             temporary.unlink(missing_ok=True)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class StreamDraft:
     """A picture that is arriving, for a stream."""
 

@@ -7,10 +7,9 @@ a side is documented, only on the product of both.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from math import ceil, exp, floor, inf, log
 from os.path import lexists
-from typing import Any
+from typing import Any, NamedTuple
 
 from zimage_cli.api.errors import UsageError
 from zimage_cli.api.messages import Message
@@ -58,8 +57,7 @@ _LONGEST = log(4)
 """Beyond 4:1 a scaled suggestion would be a strip that nobody means."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """A recommended size, in pixels."""
 
     ratio: str

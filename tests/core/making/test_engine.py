@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -550,7 +550,7 @@ def test_a_run_without_patience_ends_with_the_first_that_cannot_be_asked_for(
     studio: Any, run: Any
 ) -> None:
     it = studio(retries=0)
-    it.maker.destination = replace(it.maker.destination, api_root=nobody_s())
+    it.maker.destination = it.maker.destination._replace(api_root=nobody_s())
     done = run(it, kites(20), journal=False, concurrency=1).end()
     assert done.view.statuses == {"failed": 1}
     assert isinstance(done.tally.fatal, ConnectionFailed)
@@ -559,7 +559,7 @@ def test_a_run_without_patience_ends_with_the_first_that_cannot_be_asked_for(
 
 def test_a_batch_with_patience_waits_and_one_without_tells_no_line(studio: Any, run: Any) -> None:
     it = studio(retries=0)
-    it.maker.destination = replace(it.maker.destination, api_root=nobody_s())
+    it.maker.destination = it.maker.destination._replace(api_root=nobody_s())
     # Its lines were never sent: they are as new as before.
     done = run(it, kites(20), concurrency=2, patience=None).end()
     assert done.view.statuses == {}

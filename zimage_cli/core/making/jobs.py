@@ -17,8 +17,7 @@ MAX_VARIANTS = 1_000_000
 """Pictures that one line may stand for, `count` included: more is a slip, and CNY 100,000."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One picture to be made.
 
     `line` is the line of the file that it comes from, 1 where there is no file; `variant` counts

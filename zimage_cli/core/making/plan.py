@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.endpoint import SANDBOX, origin_of
 from zimage_cli.api.errors import AuthenticationError, UsageError
@@ -34,8 +33,7 @@ _OTHER_SUFFIXES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Pictures to be made, each with its place. `filename` is what `--output` names, if a file."""
 
     settings: Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.errors import Billed
 from zimage_cli.core.status import Status
@@ -23,8 +23,7 @@ PATIENCE = 3600.0
 NOT_SAVED = (Status.REFUSED, Status.FAILED, Status.MADE, Status.LOST)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How a run is made. `max_cost` is in the region's currency; None is no bound.
 
     `patience` is how many seconds it waits for a service that cannot be reached; None does not
@@ -38,7 +37,7 @@ class Options:
     patience: float | None = PATIENCE
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Tally:
     """What a run has come to. `spent` is list price: what was made, and what may have been."""
 
