@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -245,7 +246,8 @@ def _interrupted(
     number: int, run: Running, plan: Plan, view: Display, failures: list[Outcome], report: str
 ) -> Interrupted:
     """Return the interrupt with what became of the pictures that were being made."""
-    notes = list(dict.fromkeys(filter(None, view.stopped.values())))
+    counts = Counter(filter(None, view.stopped.values()))
+    notes = [f"{count:,} pictures: {note}" if count > 1 else note for note, count in counts.items()]
     if run.unsettled:
         notes.append(_LEFT_BEHIND)
     end = Interrupted(number, note="\n".join(notes) or None)
