@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -197,6 +198,37 @@ def test_a_closed_client_makes_nothing(client: Any) -> None:
     one.close()
     with pytest.raises(errors.UsageError, match="closed"):
         one.generate("a fox")
+
+
+@pytest.mark.parametrize("key", ["", "  ", "sk-a b", "sk-ключ", "sk-" + "x" * 10_000])
+def test_what_can_be_no_key_is_refused_at_once(key: str) -> None:
+    with pytest.raises(errors.AuthenticationError, match="argument api_key"):
+        Client(api_key=key, base_url="http://127.0.0.1:9")
+    with pytest.raises(errors.AuthenticationError, match="Coding Plan"):
+        Client(region="singapore", api_key="sk-sp-0123456789abcdef")
+
+
+def test_after_a_cancelled_run_a_locked_history_is_waited_for_again(
+    client: Any, server: Any
+) -> None:
+    service, warnings = server(latency=0.5), []
+    one = client(service, on_warning=warnings.append)
+    run = one.start(one.plan_all(["a"]))
+    assert service.books.wait_for(lambda books: books.post_count == 1)
+    run.cancel()
+    with one.history() as book:
+        holder = sqlite3.connect(book.path, isolation_level=None, check_same_thread=False)
+    unlock = threading.Timer(1.0, holder.execute, ["ROLLBACK"])
+    run = one.start(one.plan_all(["b"]))
+    assert service.books.wait_for(lambda books: books.post_count == 2)
+    holder.execute("BEGIN IMMEDIATE")
+    unlock.start()
+    run.join()
+    unlock.join()
+    holder.close()
+    with one.history() as book:
+        assert [entry.status for entry in book.newest(2)] == ["saved", "lost"]
+    assert not [text for text in warnings if "not complete" in text]
 
 
 def test_what_it_made_is_in_the_history(client: Any, zimage: Any) -> None:

@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from zimage_cli.api.endpoint import CUSTOM
 from zimage_cli.api.errors import ConfigurationError, UsageError
 from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import Key
+from zimage_cli.core.keys import Key, usable_key
 from zimage_cli.core.making.jobs import ONE, Sweep, variants
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.observer import Watcher
@@ -60,8 +61,9 @@ class Client:
     config file. `api_key` stands for all places where a key is looked for. `sandbox` asks the
     stand-in inside this process: no key, no cost. `on_warning` hears what is worth knowing and
     stops nothing. A context manager; `close` waits for what is in flight. Raises UsageError and
-    ConfigurationError where the settings cannot be used, TypeError for what is none. `flags` stand
-    in place of all of these: what a command line gave.
+    ConfigurationError where the settings cannot be used, AuthenticationError for what can be no
+    key, TypeError for a setting that there is not. `flags` stand in place of all of these: what a
+    command line gave.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class Client:
             **settings,
         )
         self.settings = resolve(Environment.current(), self._flags)
-        self._api_key = None if api_key is None else Key(api_key.strip())
+        self._api_key = self._usable(api_key)
         self._on_warning = on_warning
         self._opening = threading.Lock()
         self._stack = ExitStack()
@@ -398,6 +400,17 @@ class Client:
 
     # -- inside --------------------------------------------------------------------------------
 
+    def _usable(self, api_key: str | None) -> Key | None:
+        target = self.settings.target
+        if api_key is None or target.key_region is None:
+            return None
+        return usable_key(
+            api_key.strip(),
+            Origin(Kind.ARGUMENT, "api_key"),
+            target.key_region,
+            own_host=target.region_name != CUSTOM,
+        )
+
     def _request(self, given: str | Mapping[str, object] | Request) -> Request:
         if isinstance(given, Request):
             return given
@@ -513,6 +526,8 @@ class Client:
                 ledger = SafeLedger(path, self._on_warning, sleep=sleep)
                 self._stack.callback(self._close_history, ledger)
                 self._ledger = ledger
+            # A run before this one may have been cancelled.
+            self._ledger.wait_again()
             return self._ledger
 
     def _close_history(self, ledger: SafeLedger) -> None:

@@ -68,3 +68,11 @@ class TestWithoutAHistory:
         unsaved = [one.url for one in service.books.billed if one.url not in told]
         assert process.returncode == 141
         assert len(unsaved) <= 1, told
+
+
+def test_errors_that_are_alike_say_how_many_pictures_they_cost(unpaced: None, serve: Any) -> None:
+    service = serve(faults={"close": 1.0})
+    stderr = service.generate("a kite", "-n", "3", "-o", "out/", status=6).stderr
+    assert service.books.billed_count == 3
+    assert stderr.count("error:") == 1
+    assert "pictures: 3 of 3 ended so" in stderr

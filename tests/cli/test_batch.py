@@ -484,6 +484,16 @@ def test_lines_may_be_added_removed_and_moved(service: Any, write: Any, work: Pa
     assert service.books.billed_count == 9
 
 
+def test_a_picture_that_still_cannot_be_fetched_keeps_its_request_id(
+    service: Any, write: Any
+) -> None:
+    service.script("picture-404")
+    args = ("batch", write("kite"), "-o", "out", "--json", *FAST, "--retries", "0")
+    [first], [again] = [stream(service(*args, status=9)) for _ in range(2)]
+    assert first["status"] == again["status"] == "made"
+    assert first["request_id"] == again["request_id"] == service.books.billed[0].request_id
+
+
 def test_a_changed_line_is_another_and_a_deleted_picture_is_made_again(
     service: Any, write: Any, work: Path
 ) -> None:

@@ -105,7 +105,7 @@ def test_a_disk_that_fills_up_under_the_history(
                     continue
         assert run.wait(timeout=60) == 2, (work / "said").read_text()
     text = (work / "said").read_text()
-    assert "cannot be written: no space left on device. Nothing was sent." in text
+    assert "cannot be written: no space left on device. The request was not sent." in text
     with closing(sqlite3.connect(disk / "history.db")) as db:
         rows = db.execute("SELECT status, image_url FROM generation").fetchall()
     made = service.books.billed

@@ -373,9 +373,18 @@ def test_a_link_in_the_place_of_a_run_that_goes_on_is_not_followed(tmp_path: Pat
     other = path.rename(tmp_path / "other.json")
     before = other.read_bytes()
     path.symlink_to(other)
-    with pytest.raises(OSError):
-        run.add(picture(2))
+    second = run.add(picture(2))
     assert other.read_bytes() == before
+    assert path.is_symlink()
+    assert [one["history_id"] for one in read(second)["pictures"]] == [2]
+
+
+def test_a_folder_in_the_place_of_a_run_that_goes_on_ends_nothing(tmp_path: Path) -> None:
+    run = Evidence(tmp_path)
+    path = run.add(picture(1))
+    path.unlink()
+    path.mkdir()
+    assert [one["history_id"] for one in read(run.add(picture(2)))["pictures"]] == [2]
 
 
 @posix

@@ -115,9 +115,11 @@ def test_what_is_paid_is_written_down_while_the_disk_is_full(
         assert rows_of(path) == [(row, Status.MADE, URL.format(row)) for row in rows]
         # What is not sent yet takes nothing of it.
         assert reserve.stat().st_size < 2 * 1024 * 1024
-        with pytest.raises(HistoryFull, match=r"cannot be written: .*\. Nothing was sent\.$"):
+        with pytest.raises(
+            HistoryFull, match=r"cannot be written: .*\. The request was not sent\.$"
+        ):
             book.begin(**REQUEST)
-        with pytest.raises(HistoryFull, match=r"Nothing was sent"):
+        with pytest.raises(HistoryFull, match=r"The request was not sent"):
             book.sending(rows[0])
         assert (book.without_row, warnings) == (0, [])
         # With room again everything goes on, and the reserve is whole.
@@ -175,7 +177,7 @@ assert len(warnings) == 1 and "cannot be written" in warnings[0], warnings
 try:
     begin()
 except HistoryFull as error:
-    assert "Nothing was sent" in error.message
+    assert "The request was not sent" in error.message
     print("told")
 """
 
@@ -199,7 +201,7 @@ def test_a_full_disk_sends_nothing(disk: Callable[[str], Path], studio: Any) -> 
     path = disk("1m") / "history.db"
     one = studio(history=path)
     fill(path.parent)
-    with pytest.raises(HistoryFull, match="Nothing was sent"):
+    with pytest.raises(HistoryFull, match="The request was not sent"):
         one.make("x" * 700)
     assert one.server.books.post_count == 0
 
@@ -270,9 +272,11 @@ def test_a_history_that_stays_locked_sends_nothing_and_is_kept(path: Path) -> No
     book = SafeLedger(path, warnings.append, patience=0.1, paid_patience=0.2)
     row = book.begin(**REQUEST)
     held = Held(path)
-    with pytest.raises(HistoryLocked, match=r"is locked by another program\. Nothing was sent\.$"):
+    with pytest.raises(
+        HistoryLocked, match=r"is locked by another program\. The request was not sent\.$"
+    ):
         book.begin(**REQUEST)
-    with pytest.raises(HistoryLocked, match="Nothing was sent"):
+    with pytest.raises(HistoryLocked, match="The request was not sent"):
         book.sending(row)
     assert book.begin(**REQUEST, status=Status.FAILED) is None
     assert not made(book, row)

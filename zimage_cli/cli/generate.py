@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -211,7 +212,7 @@ def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
         failures = sorted(view.failures, key=lambda one: one.job.number)
         if signals.numbers or view.lost is not None:
             ended = [one for one in failures if one.job.number not in view.stopped]
-            _print_errors(out, [one.error for one in ended if one.error is not None])
+            _print_errors(out, plan, [one.error for one in ended if one.error is not None])
             if view.lost is not None:
                 raise view.lost
             raise _interrupted(signals.numbers[0], run, plan, view, failures, report)
@@ -219,28 +220,34 @@ def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
     if run.fatal is not None and run.fatal not in [error for error, _ in errors]:
         number = min(len(view.pictures), len(plan.requests) - 1)
         errors.append((run.fatal, plan.requests[number].prompt))
-    _print_errors(out, [error for error, _ in errors])
+    _print_errors(out, plan, [error for error, _ in errors])
     if report == "json":
         out.json(_document(view, errors))
     if errors:
         raise typer.Exit(exit_status(errors[0][0]))
 
 
-def _print_errors(out: Output, errors: Sequence[ZimageError]) -> None:
-    """Print errors; of those that are the same, one.
+def _print_errors(out: Output, plan: Plan, errors: Sequence[ZimageError]) -> None:
+    """Print errors; of those that are the same, one, with how many pictures ended so.
 
     Pictures that are asked for at once fail the same way, and a person reads that once; but a hint
     may hold the address of a picture that nothing else knows.
     """
-    for error in {(error.message, error.hint): error for error in errors}.values():
-        print_error(out, error)
+    same: dict[tuple[str, str | None], list[ZimageError]] = {}
+    for error in errors:
+        same.setdefault((error.message, error.hint), []).append(error)
+    for alike in same.values():
+        print_error(out, alike[0])
+        if len(alike) > 1:
+            out.say(f"  pictures: {len(alike):,} of {len(plan.requests):,} ended so")
 
 
 def _interrupted(
     number: int, run: Running, plan: Plan, view: Display, failures: list[Outcome], report: str
 ) -> Interrupted:
     """Return the interrupt with what became of the pictures that were being made."""
-    notes = list(dict.fromkeys(filter(None, view.stopped.values())))
+    counts = Counter(filter(None, view.stopped.values()))
+    notes = [f"{count:,} pictures: {note}" if count > 1 else note for note, count in counts.items()]
     if run.unsettled:
         notes.append(_LEFT_BEHIND)
     end = Interrupted(number, note="\n".join(notes) or None)

@@ -121,7 +121,10 @@ class Evidence:
             if self._path is not None:
                 try:
                     _append(self._path, facts)
-                except (FileNotFoundError, ValueError):
+                except (OSError, ValueError) as error:
+                    stands = self._path.is_file() and not self._path.is_symlink()
+                    if stands and isinstance(error, OSError):
+                        raise
                     # Its owner moved it away, or made something else of it.
                     self._path = None
             if self._path is None:

@@ -87,6 +87,10 @@ class Database:
         """End the waits for a locked history, and let no later one begin."""
         self._hurried.set()
 
+    def wait_again(self) -> None:
+        """Let waits for a locked history begin again after `hurry`."""
+        self._hurried.clear()
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:

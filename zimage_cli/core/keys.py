@@ -139,6 +139,11 @@ def find_key(
     if found is None:
         return None
     text, source = found
+    return usable_key(text, source, region, own_host=own_host), source
+
+
+def usable_key(text: str, source: Source, region: str, *, own_host: bool) -> Key:
+    """Return a key that a request can be sent with; as `find_key`, which knows where it is from."""
     why = _shape_problem(text)
     if why is None and own_host and text.startswith(_CODING_PLAN):
         why = CODING_PLAN_REASON
@@ -146,7 +151,7 @@ def find_key(
         raise AuthenticationError(
             "the key from {source} {why}", hint=_pages_hint(region), source=str(source), why=why
         )
-    return Key(text), source
+    return Key(text)
 
 
 def missing_key_error(region: str) -> AuthenticationError:

@@ -339,7 +339,7 @@ class SafeLedger:
         try:
             self._ledger = Ledger(path, on_locked=warn, sleep=sleep, **patience)
         except (HistoryLocked, HistoryFull) as error:
-            raise _unsent(error) from None
+            raise error.but("{cause} Nothing was sent.") from None
         except ConfigurationError as error:
             self._say("given up", f"history is not being kept: {error.message}")
 
@@ -357,6 +357,11 @@ class SafeLedger:
         """Wait no longer for a locked history: what cannot be noted at once is not noted."""
         if self._ledger is not None:
             self._ledger.hurry()
+
+    def wait_again(self) -> None:
+        """Wait for a locked history as before `hurry`."""
+        if self._ledger is not None:
+            self._ledger.wait_again()
 
     def close(self) -> None:
         """Close the file; what a thread that was left behind notes after that is let go."""
@@ -412,7 +417,8 @@ class SafeLedger:
             return write(ledger)
         except ConfigurationError as error:
             if not sent and isinstance(error, HistoryLocked | HistoryFull):
-                raise _unsent(error) from None
+                # Others may have been: this one was not.
+                raise error.but("{cause} The request was not sent.") from None
             self._failed(ledger, error)
         return None
 
@@ -433,10 +439,6 @@ class SafeLedger:
             self._said.add(cause)
         if first:
             self._warn(text)
-
-
-def _unsent(error: HistoryError) -> HistoryError:
-    return error.but("{cause} Nothing was sent.")
 
 
 def _storable(value: Any) -> Any:

@@ -345,6 +345,7 @@ class Engine:
         try:
             picture = progress.fetch(entry, self._maker_for(None).wire, watch.receiving)
         except ZimageError as error:
+            error = error.but(request_id=entry.request_id)
             self._failed(job, maker, replace(job.request, seed=entry.seed), error, entry=entry)
         else:
             self._saved(job, picture)
