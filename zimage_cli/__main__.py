@@ -25,24 +25,15 @@ def run() -> None:
 
     process.collect_rarely()
     process.spare_imports()
-    from zimage_cli.cli.main import main
+    from zimage_cli.cli.main import main, work_hangs
 
     status = main(sys.argv[1:])
     # All is said and done: nothing is left that Ctrl-C could end.
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
-    if _work_hangs():
+    if work_hangs():
         # It must not keep the process, nor meet an interpreter that is half gone.
         os._exit(status)  # noqa: TID251
     sys.exit(status)  # noqa: TID251 - the one exit
-
-
-def _work_hangs() -> bool:
-    """Tell whether a thread that makes pictures was left behind: a disk may not answer it."""
-    threading = sys.modules.get("threading")
-    signals = sys.modules.get("zimage_cli.cli.signals")
-    if threading is None or signals is None:
-        return False
-    return any(thread.name.startswith(signals.WORK) for thread in threading.enumerate())
 
 
 def _print_version() -> bool:

@@ -76,3 +76,11 @@ def test_errors_that_are_alike_say_how_many_pictures_they_cost(unpaced: None, se
     assert service.books.billed_count == 3
     assert stderr.count("error:") == 1
     assert "pictures: 3 of 3 ended so" in stderr
+
+
+def test_what_was_not_asked_for_is_told(unpaced: None, serve: Any) -> None:
+    service = serve(latency=0.5, faults={"Arrearage": 1.0})
+    stderr = service.generate("a kite", "-n", "40", "-o", "out/", "--yes", status=5).stderr
+    asked = service.books.post_count
+    assert asked < 40
+    assert f"{40 - asked} of 40 pictures were not asked for" in stderr

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,36 @@ def test_a_locked_history_does_not_swallow_an_address(
         service("batch", *what, "--size", "512x512")
         assert service.books.post_count == 3
         assert len(list((service.work / "out").glob("*.png"))) == 2
+
+
+@pytest.mark.parametrize("command", ["generate", "batch"])
+def test_a_reader_that_stands_still_holds_no_stop_up(
+    unpaced: None, serve: Any, command: str
+) -> None:
+    service = serve()
+    (service.work / "prompts.txt").write_text("fox\n")
+    what = ["fox", "-o", "-"] if command == "generate" else ["prompts.txt", "-o", "out", "--json"]
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, bytes(4096))
+    os.set_blocking(write, True)
+    process = service.popen(command, *what, "--size", "512x512", stdout=write)
+    os.close(write)
+    assert service.books.wait_for(lambda books: books.pictures, 20)
+    # By then it writes; should it not, it is stopped all the same.
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    if command == "batch":
+        while b"stopping" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=20)
+    finally:
+        process.kill()
+        os.close(read)
+    assert process.returncode == 130
+    [row] = service.history()
+    assert row["status"] == ("made" if command == "generate" else "saved")

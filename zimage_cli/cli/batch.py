@@ -303,7 +303,7 @@ def _run(out: Output, client: Client, plan: FilePlan, again: Again, *, json: boo
             status = NOT_ALL_STATUS if left else 0
         if view.lost is not None:
             raise view.lost
-        if json:
+        if json and not (run.left_behind and view.stuck):
             out.json(summary(plan, tally, again, status, error))
     return status
 

@@ -222,6 +222,9 @@ def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
         number = min(len(view.pictures), len(plan.requests) - 1)
         errors.append((run.fatal, plan.requests[number].prompt))
     _print_errors(out, plan, [error for error, _ in errors])
+    left = len(plan.requests) - len(view.pictures) - len(failures)
+    if left and len(plan.requests) > 1:
+        out.say(f"{left:,} of {len(plan.requests):,} pictures were not asked for")
     if report == "json":
         out.json(_document(view, errors))
     if errors:

@@ -100,6 +100,9 @@ def main(args: list[str]) -> int:
     """
     set_up_streams()
     status = _run(args)
+    if work_hangs():
+        # In the middle of writing to this stream, perhaps: nobody reads it.
+        return status
     try:
         sys.stdout.flush()
     except OSError:
@@ -107,6 +110,15 @@ def main(args: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = status or SIGPIPE_STATUS
     return status
+
+
+def work_hangs() -> bool:
+    """Tell whether a thread that makes pictures was left behind: a disk may not answer it."""
+    threading = sys.modules.get("threading")
+    signals = sys.modules.get("zimage_cli.cli.signals")
+    if threading is None or signals is None:
+        return False
+    return any(thread.name.startswith(signals.WORK) for thread in threading.enumerate())
 
 
 def _run(args: list[str]) -> int:

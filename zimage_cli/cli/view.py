@@ -25,6 +25,8 @@ class View(Watcher):
     def __init__(self, out: Output) -> None:
         self._out = out
         self._lock = threading.RLock()
+        self._writing = threading.Lock()
+        """One of its own: a reader that stands still holds up nothing but results."""
         self.on_lost: Callable[[], None] = lambda: None
         self.lost: Exception | None = None
 
@@ -36,6 +38,11 @@ class View(Watcher):
 
     def close(self) -> None:
         """Give the terminal back; what comes after that is told in plain lines."""
+
+    @property
+    def stuck(self) -> bool:
+        """Tell whether a result is being written and not taken."""
+        return self._writing.locked()
 
     def pause(self) -> float | None:
         """Return in how many seconds there is something to show; None for never."""
@@ -50,7 +57,7 @@ class View(Watcher):
 
     def _result(self, write: Callable[[], None]) -> None:
         """Write to the standard output, as long as it takes anything."""
-        with self._lock:
+        with self._writing:
             if self.lost is not None:
                 return
             try:
