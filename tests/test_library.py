@@ -19,7 +19,6 @@ from zimage_cli import Client, Outcome, Picture, errors, generate
 from zimage_cli.core.observer import Watcher
 from zimage_cli.sandbox.drawing import noise
 from zimage_cli.sandbox.faults import Fault
-from zimage_cli.sandbox.faults import Fault
 from zimage_cli.sandbox.server import Sandbox, SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
