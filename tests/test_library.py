@@ -298,6 +298,38 @@ def test_only_public_names_are_there() -> None:
         zimage_cli.nothing  # noqa: B018
 
 
+def test_with_the_settings_of_this_machine(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZIMAGE_REGION", "sandbox")
+    picture = generate("a fox", size="512*512", seed=5)
+    assert (picture.region, picture.seed) == ("sandbox", 5)
+
+
+def test_what_was_paid_and_not_saved_is_recovered(client: Any, server: Any) -> None:
+    service = server()
+    service.script(Fault("picture-404", count=1))
+    one = client(service, retries=0)
+    with pytest.raises(errors.NotSavedError) as caught:
+        one.generate("a fox")
+    assert caught.value.billed == "yes"
+    [recovered] = one.recover()
+    assert recovered.path is not None
+    assert recovered.path.is_file()
+    assert service.books.billed_count == 1
+    with Client.history() as book:
+        assert book is not None
+        assert [entry.status for entry in book.newest(5)] == ["saved"]
+
+
+def test_a_ping_and_a_check_are_free(client: Any, server: Any) -> None:
+    service = server()
+    [answer] = client(service).ping()
+    assert (answer.reachable, answer.key_accepted, answer.model_visible) == (True, True, True)
+    assert service.books.post_count == 0
+    report = Client.validate()
+    assert report.exit_status == 0
+    assert {check.name for check in report.checks} >= {"code", "config", "key", "history"}
+
+
 PURE = """
 import sys
 from process_state import changes, importing, process_state

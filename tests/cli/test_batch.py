@@ -108,6 +108,8 @@ def test_the_stream_is_an_object_a_line_and_nothing_else(service: Any, write: An
         *("retryable", "http_status"),
     }
     assert [record["billed"] for record in records] == ["yes", "no", "maybe", "yes"]
+    # The same command would leave the lost line alone.
+    assert "with --retry-lost it is made again" in records[2]["hint"]
     assert [record["attempts"] for record in records] == [1, 1, 1, 1]
     assert [record["history_id"] for record in records] == [1, 2, 3, 4]
     assert Path(records[0]["path"]).is_file()
@@ -543,6 +545,8 @@ def test_a_sweep_over_a_file(service: Any, write: Any) -> None:
     records = stream(result)
     assert len(records) == 12
     assert Counter(record["line"] for record in records) == {1: 8, 2: 4}
+    found = sorted((record["line"], record["variant"]) for record in records)
+    assert found == [*((1, n) for n in range(1, 9)), *((2, n) for n in range(1, 5))]
     assert {record["seed"] for record in records} == {1, 2}
     assert {record["size"] for record in records} == {"512*512", "1024*1024"}
 

@@ -111,6 +111,16 @@ def test_json(zimage: Any) -> None:
     assert document["requests"][1]["path"].endswith("-a-fox-8.png")
 
 
+def test_of_very_many_the_first_are_shown(zimage: Any) -> None:
+    run = zimage("generate", "a fox", "-n", "500", "--dry-run", "--json")
+    assert run.json["pictures"] == 500
+    assert len(run.json["requests"]) == 20
+    assert run.json["cost"] == {"amount": "50.00", "currency": "CNY"}
+    run = zimage("generate", "a fox", "-n", "500", "--dry-run")
+    assert run.lines[-2:] == ["and 480 more", "all 500: CNY 50.00"]
+    zimage("generate", "a fox", "-n", "500", "--dry-run", "--max-cost", "49.99", status=2)
+
+
 def test_where_it_would_go(service: Any) -> None:
     (service.work / "there.png").write_text("")
     run = service.generate("a fox", "-o", "there.png", "--dry-run")

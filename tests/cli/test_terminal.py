@@ -252,12 +252,30 @@ def test_interrupted_in_the_middle_of_several(unpaced: None, serve: Any) -> None
     assert service.books.wait_for(lambda books: len(books.pictures) == 1)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
+    told = iter(process.stderr.readline, b"")
+    assert any(b"is waited for; Ctrl-C again leaves at once" in line for line in told)
+    process.send_signal(signal.SIGINT)
     stdout, _ = process.communicate(timeout=10)
     document = json.loads(stdout)
     assert document["status"] == "partial"
     assert len(document["images"]) == 1
     assert [error["type"] for error in document["errors"]] == ["lost", "lost", "interrupted"]
     assert sorted(row["status"] for row in service.history()) == ["lost", "lost", "saved"]
+
+
+def test_one_ctrl_c_saves_what_is_paid_and_sends_no_more(serve: Any) -> None:
+    service = serve(latency=1.5)
+    process = service.popen(*ARGS, "-n", "40", "--json")
+    assert service.books.wait_for(lambda books: books.post_count == 2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130, stderr
+    document = json.loads(stdout)
+    assert document["status"] == "partial"
+    assert [error["type"] for error in document["errors"]] == ["interrupted"]
+    # One more may have been on its way in that moment.
+    assert len(document["images"]) == service.books.billed_count in {2, 3}
+    assert {row["status"] for row in service.history()} == {"saved"}
 
 
 def test_killed_in_flight_is_lost_at_the_next_look(serve: Any) -> None:

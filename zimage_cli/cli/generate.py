@@ -208,7 +208,8 @@ def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
         with view:
             run = client.start(plan, view, on_end=signals.wake)
             view.on_lost = run.stop
-            signals.drive(run, view, patient=False)
+            # One picture is given up at once; of several, those that are paid are waited for.
+            signals.drive(run, view, patient=len(plan.requests) > 1)
         failures = sorted(view.failures, key=lambda one: one.job.number)
         if signals.numbers or view.lost is not None:
             ended = [one for one in failures if one.job.number not in view.stopped]
@@ -259,9 +260,9 @@ def _interrupted(
         found = _document(view, errors)
         found["status"] = "partial" if view.pictures else "error"
         ended = {one.job.number for one in failures} | set(view.pictures)
-        left = [job for job in plan.jobs() if job.number not in ended]
-        prompt = (left or [failures[-1].job])[0].request.prompt
-        found["errors"].append(end.error_document(prompt=prompt))
+        jobs = list(plan.jobs())
+        first = next((job for job in jobs if job.number not in ended), jobs[-1])
+        found["errors"].append(end.error_document(prompt=first.request.prompt))
         end.document = found
     return end
 

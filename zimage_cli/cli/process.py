@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -20,21 +20,9 @@ from typing import Any
 _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
 
-_ABSENT = (
-    *("anyio", "trio", "httpcore._backends.anyio", "httpcore._backends.trio"),
-    *("httpcore._sync.http2", "brotli", "brotlicffi", "zstandard", "httpx._main"),
-)
-"""What httpx takes where it is installed and does without where it is not: asyncio's world, HTTP/2,
-encodings that are not asked for, and a command line of its own with click, pygments and rich."""
-
-_UNUSED = {
-    "httpcore._async": (),
-    "httpx._transports.asgi": ("ASGITransport",),
-    "httpx._transports.mock": ("MockTransport",),
-    "httpx._transports.wsgi": ("WSGITransport",),
-}
-"""What httpx only passes on, and what its `import *` takes: the asynchronous half of httpcore, and
-ways to call a web application in this process."""
+_ABSENT = ("click", "anyio", "trio", "h2", "brotli", "brotlicffi", "zstandard")
+"""What httpx takes where it is installed and does without where it is not: a command line of its
+own (with pygments and rich), asyncio's world, HTTP/2, encodings that are not asked for."""
 
 _LATER: dict[str, tuple[str, ...]] = {
     "ast": (),
@@ -63,14 +51,11 @@ def spare_imports() -> None:
     """
     spared: dict[str, ModuleType | None] = dict.fromkeys(_ABSENT)
     if not _socks_proxy():
-        spared["socksio"] = spared["httpcore._sync.socks_proxy"] = None
-    for name, classes in _UNUSED.items():
-        spared[name] = _Unused(name, classes)
+        spared["socksio"] = None
     for name, functions in _LATER.items():
         spared[name] = _Later(name, functions)
     # inspect derives a class from it when it is imported, and uuid asks for the system.
     vars(spared["ast"])["NodeVisitor"] = object
-    spared["http.cookiejar"] = _Cookies("http.cookiejar", ())
     if sys.platform == "linux":
         vars(spared["platform"])["system"] = lambda: "Linux"
     for name, stand_in in spared.items():
@@ -113,46 +98,6 @@ class _Later(ModuleType):
 
 
 _loading = RLock()
-
-
-class _Cookies(_Later):
-    """Stands for http.cookiejar, which compiles a dozen patterns: zimage keeps no cookies."""
-
-    class CookieJar:
-        """Takes no cookie and gives none."""
-
-        def __init__(self, policy: object = None) -> None:
-            pass
-
-        def __iter__(self) -> Iterator[Any]:
-            return iter(())
-
-        def extract_cookies(self, response: object, request: object) -> None:
-            """Take none."""
-
-        def add_cookie_header(self, request: object) -> None:
-            """Give none."""
-
-    class DefaultCookiePolicy:
-        """Says which cookies to take, where one takes any."""
-
-        def __init__(self, **_: object) -> None:
-            pass
-
-    Cookie = object
-
-
-class _Unused(ModuleType):
-    """Stands for a module whose classes are only passed on."""
-
-    def __init__(self, name: str, classes: Iterable[str]) -> None:
-        super().__init__(name)
-        self.__all__ = classes
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
 
 
 def collect_rarely() -> None:

@@ -102,6 +102,7 @@ class Display(View):
         self._flying: dict[int, _Watch] = {}
         self._untold: list[Outcome] = []
         self._warnings: list[str] = []
+        self._notes: list[str] = []
         self._begun = False
         self._cursor_hidden = False
         self._done = threading.Event()
@@ -160,6 +161,12 @@ class Display(View):
             self._warnings.append(text)
         self._tell_unless_live()
 
+    def say(self, text: str) -> None:
+        """Say something at a moment when no live line is in the way."""
+        with self._lock:
+            self._notes.append(text)
+        self._tell_unless_live()
+
     def tell_wait(self, label: str, wait: Wait) -> None:
         """Show a pause, and why."""
         self.wake.set()
@@ -183,8 +190,11 @@ class Display(View):
     def _tell_all(self) -> None:
         """Print what has ended and was not told yet."""
         with self._lock:
+            notes, self._notes = self._notes, []
             warnings, self._warnings = self._warnings, []
             ended, self._untold = self._untold, []
+            for text in notes:
+                self._out.note(text)
             for text in warnings:
                 self._out.warn(visible(text))
             for outcome in ended:
@@ -232,7 +242,7 @@ class Display(View):
                 redirect_stdout=False,
                 redirect_stderr=False,
             ) as live:
-                while not (self._done.is_set() or self._untold or self._warnings):
+                while not (self._done.is_set() or self._untold or self._warnings or self._notes):
                     live.update(self._frame(), refresh=True)
                     self._done.wait(_FRAME)
             self._cursor_hidden = False

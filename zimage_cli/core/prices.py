@@ -6,18 +6,17 @@ own currency; `prompt_extend` doubles the price; failed calls are free.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """An amount of money in an ISO 4217 currency."""
 
     amount: Decimal
     currency: str
 
-    def __mul__(self, count: int) -> Price:
+    def __mul__(self, count: int) -> Price:  # type: ignore[override]
         """Return the price of `count` such pictures."""
         return Price(self.amount * count, self.currency)
 
