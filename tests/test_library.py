@@ -197,6 +197,33 @@ def test_ctrl_c_while_it_closes_costs_no_picture(server: Any, zimage: Any, work:
     assert len(list(work.rglob("*.png"))) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_a_child_process_leaves_alone_what_its_parent_opened(
+    server: Any, zimage: Any, work: Path
+) -> None:
+    service = server(latency=1.0)
+    code = (
+        "import os\n"
+        "from zimage_cli import Client, errors\n"
+        f"client = Client(api_key={KEY!r}, base_url={service.api_root!r}, size='512*512', rps=0)\n"
+        "run = client.start(client.plan_all(['parent']))\n"
+        "while not run.unsettled: pass\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    try:\n"
+        "        client.generate('child')\n"
+        "    except errors.UsageError:\n"
+        "        client.close()\n"
+        "        os._exit(7)\n"
+        "assert os.waitpid(child, 0)[1] == 7 << 8\n"
+        "client.close()\n"
+    )
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, env=zimage.environment(), cwd=work, check=True, timeout=60)
+    assert service.books.billed_count == 1
+    assert len(list(work.rglob("*.png"))) == 1
+
+
 @pytest.mark.parametrize("one", ["a red fox", {"prompt": "a red fox", "seed": 7}])
 def test_a_prompt_is_no_list_of_letters(client: Any, server: Any, one: Any) -> None:
     service = server()

@@ -7,6 +7,7 @@ changes nothing in the process that it lives in.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -97,6 +98,8 @@ class Client:
         self._sandbox: Destination | None = None
         self._runs: set[Running] = set()
         self._closed = False
+        self._process: int | None = None
+        """The one that made pictures with it: what is open there does not survive a fork."""
 
     def __repr__(self) -> str:
         target = self.settings.target
@@ -111,6 +114,8 @@ class Client:
     def close(self) -> None:
         """Close everything; pictures that are in flight are waited for and saved first."""
         self._closed = True
+        if self._process not in {None, os.getpid()}:
+            return
         for run in list(self._runs):
             run.stop()
             if not run.left_behind:
@@ -376,6 +381,12 @@ class Client:
 
         if self._closed:
             raise UsageError("This Client is closed.")
+        self._process = self._process or os.getpid()
+        if self._process != os.getpid():
+            raise UsageError(
+                "This Client was used in another process, and its history does not survive a fork.",
+                hint="Make a Client in each process, and begin processes by spawn and not by fork.",
+            )
         watcher = watcher or Watcher()
 
         def ended(run: Running) -> None:
