@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zimage_cli.api.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from zimage_cli.core.job import Maker
+    pass
 
 SAVERS = 8
 """Pictures that are fetched and checked at a time: enough for any line, few enough for one core."""
@@ -94,10 +94,3 @@ def _open_files() -> int:
         except OSError:
             continue
     return 16
-
-
-def load(maker: Maker) -> None:
-    """Load what comes after a first request, while there is memory and there are files for it."""
-    import tenacity  # noqa: F401
-
-    maker.loader.load()
