@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from zimage_cli.api.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    pass
 
 SAVERS = 8
 """Pictures that are fetched and checked at a time: enough for any line, few enough for one core."""
