@@ -168,6 +168,43 @@ def test_a_program_that_ends_waits_for_what_is_paid(server: Any, zimage: Any, wo
     assert len(list(work.rglob("*.png"))) == service.books.billed_count
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_while_it_closes_costs_no_picture(server: Any, zimage: Any, work: Path) -> None:
+    service = server(latency=2.0)
+    code = (
+        "import os, signal, threading\n"
+        "from zimage_cli import Client\n"
+        "from zimage_cli.core.observer import Observer, Watcher\n"
+        f"client = Client(api_key={KEY!r}, base_url={service.api_root!r}, size='512*512', rps=0)\n"
+        "sent = threading.Event()\n"
+        "class Ear(Watcher, Observer):\n"
+        "    started = lambda self, job: self\n"
+        "    sent = lambda self: sent.set()\n"
+        "client.start(client.plan_all(['a']), Ear())\n"
+        "sent.wait()\n"
+        "threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
+        "try:\n"
+        "    client.close()\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env=zimage.environment(), cwd=work, check=True, capture_output=True, timeout=60
+    )
+    assert done.stdout == b"interrupted\n"
+    assert service.books.billed_count == 1
+    assert len(list(work.rglob("*.png"))) == 1
+
+
+@pytest.mark.parametrize("one", ["a red fox", {"prompt": "a red fox", "seed": 7}])
+def test_a_prompt_is_no_list_of_letters(client: Any, server: Any, one: Any) -> None:
+    service = server()
+    with pytest.raises(TypeError, match="list"):
+        client(service).run(one)
+    assert service.books.post_count == 0
+
+
 def test_runs_that_share_a_watcher_have_their_own_outcomes(client: Any) -> None:
     heard: list[str] = []
 

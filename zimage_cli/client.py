@@ -271,6 +271,9 @@ class Client:
         from zimage_cli.core.making.tally import Options
         from zimage_cli.core.save import FOLDER, FolderPlace, StreamPlace
 
+        if isinstance(requests, (str, Mapping)):
+            # Each letter of a prompt would be one.
+            raise TypeError("requests are a list, also where there is only one")
         parsed = [self._request(one) for one in requests]
         if not parsed:
             raise UsageError("There is no request.")

@@ -321,6 +321,8 @@ def test_a_try_that_was_lost_is_not_forgotten_when_the_next_fails(studio: Any) -
     with pytest.raises(RefusedError):
         one.make()
     assert (one.entry.status, one.entry.attempts) == (Status.LOST, 2)
+    assert one.entry.error["type"] == "lost"
+    assert "may have been made and billed" in one.entry.error["message"]
     assert one.server.books.billed_count == 1
 
 

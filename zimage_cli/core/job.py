@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.api import retry
 from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.api.errors import AddressRefused, NotSavedError, RefusedError, ZimageError
+from zimage_cli.api.errors import (
+    AddressRefused,
+    AnswerLost,
+    NotSavedError,
+    RefusedError,
+    ZimageError,
+)
 from zimage_cli.core.asking import Asking
 from zimage_cli.core.destination import Destination
 from zimage_cli.core.ledger import now
@@ -222,7 +228,15 @@ class Maker:
             if isinstance(error, ZimageError) and error.maybe_billed and run.entry is None:
                 error = error.but(hint="Run the command again to pay for another try.")
             status = Status.REFUSED if isinstance(error, RefusedError) else Status.FAILED
-            self._notes.ended(run, Status.LOST if lost else status, error, observer)
+            noted = error
+            if run.maybe_billed and isinstance(error, ZimageError) and not error.maybe_billed:
+                # The row of a picture that may be billed must not say that it is not.
+                noted = AnswerLost(
+                    "The answer to a try was lost: its picture may have been made and billed. "
+                    "The last try ended so: {why}",
+                    why=error.said,
+                )
+            self._notes.ended(run, Status.LOST if lost else status, noted, observer)
             told = _MAY_BE_BILLED + (_IN_HISTORY if run.entry is not None else "")
             self._tell_stopped(error, observer, told if lost else None)
         return error

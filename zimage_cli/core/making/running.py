@@ -88,6 +88,8 @@ class Running:
 
     def join(self) -> None:
         """Wait for its threads."""
+        # A join that Ctrl-C interrupts would make Python 3.11 take a thread that works for ended.
+        self._done.wait()
         self._thread.join()
 
     @property
