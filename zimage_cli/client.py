@@ -8,18 +8,18 @@ changes nothing in the process that it lives in.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.endpoint import CUSTOM
-from zimage_cli.api.errors import ConfigurationError, UsageError
+from zimage_cli.api.errors import UsageError
 from zimage_cli.core.environment import Environment
 from zimage_cli.core.keys import Key, usable_key
 from zimage_cli.core.making.jobs import ONE, Sweep, variants
+from zimage_cli.core.making.session import Session
 from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.observer import Watcher
 from zimage_cli.core.request import Request, draw_seed, parse_request, prompt_warning
@@ -28,14 +28,11 @@ from zimage_cli.core.source import Kind
 from zimage_cli.core.source import Source as Origin
 
 if TYPE_CHECKING:
-    from zimage_cli.api.lines import Pool
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.check import FilePlan
     from zimage_cli.core.batch.plan import Defaults
     from zimage_cli.core.batch.source import Source
-    from zimage_cli.core.destination import Destination
-    from zimage_cli.core.job import Maker
-    from zimage_cli.core.ledger import Ledger, SafeLedger
+    from zimage_cli.core.ledger import Ledger
     from zimage_cli.core.making.engine import Engine
     from zimage_cli.core.making.jobs import Job
     from zimage_cli.core.making.money import Estimate
@@ -43,15 +40,11 @@ if TYPE_CHECKING:
     from zimage_cli.core.making.running import Running
     from zimage_cli.core.making.tally import Options
     from zimage_cli.core.outcome import Outcome
-    from zimage_cli.core.pace import Pace
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.ping import Ping
     from zimage_cli.core.recover import Recovered, Recovery
     from zimage_cli.core.save import Place
     from zimage_cli.core.selfcheck import Asked, Report
-
-PACE_NAME = "pace.db"
-"""Beside the history."""
 
 
 class Client:
@@ -90,12 +83,7 @@ class Client:
         self.settings = resolve(Environment.current(), self._flags)
         self._api_key = self._usable(api_key)
         self._on_warning = on_warning
-        self._opening = threading.Lock()
-        self._stack = ExitStack()
-        self._ledger: SafeLedger | None = None
-        self._paces: dict[Key, Pace] = {}
-        self._pool: Pool | None = None
-        self._sandbox: Destination | None = None
+        self._session = Session(self.settings.environment, self._api_key, on_warning)
         self._runs: set[Running] = set()
         self._closed = False
         self._process: int | None = None
@@ -121,7 +109,7 @@ class Client:
             if not run.left_behind:
                 run.join()
         if not self._runs:
-            self._stack.close()
+            self._session.close()
 
     # -- pictures ------------------------------------------------------------------------------
 
@@ -362,7 +350,7 @@ class Client:
         try:
             path = self.settings.environment.ledger_file()
             there = path is not None and path.exists()
-            plan.open(self._history(time.sleep).book if there or not dry else None)
+            plan.open(self._session.history(time.sleep).book if there or not dry else None)
         except BaseException:
             plan.close()
             raise
@@ -375,8 +363,6 @@ class Client:
         on_end: Callable[[], None] = lambda: None,
     ) -> Running:
         """Begin a run in threads of its own and return it; `on_end` is called at its end."""
-        from zimage_cli.api.wire import Wire, open_pool
-        from zimage_cli.core.making.plan import Plan
         from zimage_cli.core.making.running import Running
 
         if self._closed:
@@ -394,16 +380,9 @@ class Client:
             on_end()
 
         def prepare(wire: Wire) -> tuple[Engine, Iterator[Job]]:
-            if isinstance(plan, Plan):
-                return self._engine(plan, wire, watcher)
-            return self._file_engine(plan, wire, watcher)
+            return self._session.engine(plan, wire, watcher)
 
-        with self._opening:
-            if self._pool is None:
-                self._pool = self._stack.enter_context(open_pool())
-        timeout, lines = plan.settings.timeout.value, plan.options.concurrency
-        wire = Wire(timeout=timeout, connections=lines, pool=self._pool)
-        run = Running(wire, prepare, ended)
+        run = Running(self._session.wire(plan), prepare, ended)
         self._runs.add(run)
         try:
             run.start()
@@ -445,131 +424,6 @@ class Client:
         return resolve(
             own.environment, self._flags, request_base_url=base_urls.pop(), config=own.config
         )
-
-    def _engine(self, plan: Plan, wire: Wire, watcher: Watcher) -> tuple[Engine, Iterator[Job]]:
-
-        from zimage_cli.core.making import crew
-        from zimage_cli.core.making.engine import Engine
-
-        maker = self._maker(plan, plan.place, wire)
-        wanted = min(plan.options.concurrency, len(plan.requests))
-        lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
-        options = plan.options._replace(concurrency=lines)
-        return Engine(lambda _: maker, options, watcher), plan.jobs()
-
-    def _file_engine(
-        self, plan: FilePlan, wire: Wire, watcher: Watcher
-    ) -> tuple[Engine, Iterator[Job]]:
-
-        from zimage_cli.core.batch.progress import Progress
-        from zimage_cli.core.making import crew
-        from zimage_cli.core.making.engine import Engine
-        from zimage_cli.core.save import FolderPlace
-
-        maker = self._maker(plan, FolderPlace(plan.folder), wire)
-        wanted = plan.options.concurrency
-        lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
-        if lines < wanted:
-            few = f"{lines:,} at a time instead of {wanted:,}"
-            watcher.warn(f"lines are made {few}: too few files may be open (ulimit -n)")
-        ledger = maker.ledger
-        progress = Progress(plan.folder, plan.journal, plan.known, lambda: ledger.book)
-        plan.begin()
-        options = plan.options._replace(concurrency=lines)
-        return Engine(plan.routes.makers(maker), options, watcher, progress), plan.jobs()
-
-    def _maker(self, plan: Plan | FilePlan, place: Place, wire: Wire) -> Maker:
-        """Open what making pictures needs; nothing is sent where nothing can be saved."""
-        from zimage_cli.api import retry
-        from zimage_cli.core.evidence import FOLDER, Evidence
-        from zimage_cli.core.job import Maker
-
-        settings = plan.settings
-        whom = self._destination(settings)
-        place.prepare()
-        ledger = self._history(wire.sleep)
-        folder = settings.output_dir.value / FOLDER
-        return Maker(
-            wire=wire,
-            destination=whom,
-            ledger=ledger,
-            place=place,
-            policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
-            template=plan.template,
-            evidence=Evidence(folder, whom) if settings.evidence.value else None,
-            pace=self._pace(settings, whom),
-            sleep=wire.sleep,
-        )
-
-    def _destination(self, settings: Settings) -> Destination:
-        """Return whom to ask; the sandbox is started, and ends with this object.
-
-        Raises AuthenticationError where a key is needed and there is none.
-        """
-        from zimage_cli.core.destination import Destination
-        from zimage_cli.core.settings import refused_key_hint
-
-        target = settings.target
-        if target.api_root is None:
-            with self._opening:
-                if self._sandbox is None:
-                    from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
-
-                    root = self._stack.enter_context(Sandbox()).api_root
-                    self._sandbox = Destination(root, target.region_name, None, SANDBOX_KEY)
-                return self._sandbox
-        key = self._api_key or settings.require_key().value
-        return Destination(
-            target.api_root,
-            target.region_name,
-            target.workspace,
-            key.reveal(),
-            refused_key_hint(settings),
-        )
-
-    def _history(self, sleep: Callable[[float], None]) -> SafeLedger:
-        """Return the history, opened once; `sleep` waits for a locked one."""
-        from zimage_cli.core.ledger import SafeLedger
-
-        with self._opening:
-            if self._ledger is None:
-                try:
-                    path = self.settings.environment.ledger_file()
-                except ConfigurationError:
-                    path = None
-                ledger = SafeLedger(path, self._on_warning, sleep=sleep)
-                self._stack.callback(self._close_history, ledger)
-                self._ledger = ledger
-            # A run before this one may have been cancelled.
-            self._ledger.wait_again()
-            return self._ledger
-
-    def _close_history(self, ledger: SafeLedger) -> None:
-        count = ledger.without_row
-        ledger.close()
-        if count:
-            self._on_warning(
-                f"{count:,} picture{'s are' if count > 1 else ' is'} not in the history"
-            )
-
-    def _pace(self, settings: Settings, whom: Destination) -> Pace | None:
-        """Return the account's limit, shared with every other zimage of this user.
-
-        The sandbox inside this process has no account.
-        """
-        if settings.target.is_sandbox or not settings.rps.value:
-            return None
-        from zimage_cli.core.pace import Pace
-
-        account = Key(whom.key)
-        with self._opening:
-            if account not in self._paces:
-                history = settings.environment.ledger_file()
-                path = history.with_name(PACE_NAME) if history else None
-                pace = Pace(settings.rps.value, key=whom.key, path=path)
-                self._stack.callback(pace.close)
-                self._paces[account] = pace
-            return self._paces[account]
 
 
 _BATCH_HINT = (

@@ -67,7 +67,7 @@ def test_json_loads_nothing_that_is_slow(zimage) -> None:
         "import json, sys\n"
         "from zimage_cli.cli.main import main\n"
         "status = main(['sizes', '--json'])\n"
-        "slow = {'rich', 'httpx', 'sqlite3', 'PIL', 'tomlkit', 'tenacity', 'platformdirs',\n"
+        "slow = {'rich', 'httpx', 'sqlite3', 'PIL', 'tomlkit', 'platformdirs',\n"
         "        'asyncio', 'email', 'ssl', 'pydantic', 'filelock'}\n"
         "json.dump([status, sorted(slow & set(sys.modules))], sys.stderr)\n"
     )

@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = {
     *("httpx", "httpcore", "anyio", "rich", "PIL", "sqlite3", "tomlkit", "platformdirs"),
-    *("tenacity", "truststore", "pydantic", "asyncio", "http.client", "filelock", "hypothesis"),
+    *("truststore", "pydantic", "asyncio", "http.client", "filelock", "hypothesis"),
     *("click", "pygments", "urllib.request", "email", "ssl", "logging", "multiprocessing"),
     *("tempfile", "hashlib", "tomllib", "subprocess", "shellingham", "difflib"),
     *("linecache", "tokenize", "mimetypes"),
@@ -92,7 +92,7 @@ def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
         service.zimage, "generate", "fox", "--size", "512x512", "--json", **service.env
     )
     assert {"httpx", "sqlite3", "zimage_cli.core.ledger"} <= modules
-    unneeded = {"rich", "PIL", "tomlkit", "platformdirs", "tenacity", "pydantic", "asyncio"}
+    unneeded = {"rich", "PIL", "tomlkit", "platformdirs", "pydantic", "asyncio"}
     # What httpx imports where it is installed, and needs for other calls than ours.
     unneeded |= {"click", "truststore", "pygments", "certifi", "idna", "anyio", "socksio", "h2"}
     unneeded |= {"subprocess", "platform", "difflib", "linecache", "mimetypes", "tokenize"}
@@ -137,4 +137,4 @@ from zimage_cli.__main__ import run
     first = json.loads((report.parent / "modules.json.first").read_text())
     assert service.books.post_count == 1
     assert first["httpx"] < first["socket.connect"] < first["rich"]
-    assert not {"PIL", "tenacity", "tomlkit"} & set(first)
+    assert not {"PIL", "tomlkit"} & set(first)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from zimage_cli.api import limits
 from zimage_cli.api.errors import AnswerLost, ZimageError
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
 
 T = TypeVar("T")
 
@@ -48,55 +46,18 @@ def run(
     Waits are Retry-After where the service gave one (one over 120 s ends the tries), else
     exponential with full jitter. Raises the last error.
     """
-    try:
-        return attempt()
-    except ZimageError as first:
-        if not _again(first, 1, policy):
-            raise
-        return _rest(first, attempt, policy, on_wait, sleep)
-
-
-def _rest(
-    first: ZimageError,
-    attempt: Callable[[], T],
-    policy: Policy,
-    on_wait: Callable[[Wait], None],
-    sleep: Callable[[float], None],
-) -> T:
-    # Only a call that has failed pays for the import.
-    import tenacity
-
-    pending: list[ZimageError] = [first]
-
-    def attempt_or_first() -> T:
-        if pending:
-            raise pending.pop()
-        return attempt()
-
-    def stop(state: RetryCallState) -> bool:
-        error = _error_of(state)
-        return error is None or not _again(error, state.attempt_number, policy)
-
-    def announce(state: RetryCallState) -> None:
-        error = _error_of(state)
-        if error is not None:
-            number = state.attempt_number + 1
-            on_wait(Wait(state.upcoming_sleep, number, _most(error, policy) + 1, error))
-
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(ZimageError),
-        stop=stop,
-        wait=lambda state: _seconds(state, policy),
-        before_sleep=announce,
-        sleep=sleep,
-        reraise=True,
-    )
-    return retrying(attempt_or_first)
-
-
-def _error_of(state: RetryCallState) -> ZimageError | None:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, ZimageError) else None
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            return attempt()
+        except ZimageError as error:
+            if not _again(error, tries, policy):
+                raise
+            failed = error
+        seconds = _seconds(failed, tries, policy)
+        on_wait(Wait(seconds, tries + 1, _most(failed, policy) + 1, failed))
+        sleep(seconds)
 
 
 def _again(error: ZimageError, tries: int, policy: Policy) -> bool:
@@ -113,15 +74,15 @@ def _most(error: ZimageError, policy: Policy) -> int:
     return min(policy.retries, limits.QUOTA_RETRIES) if error.pace == "quota" else policy.retries
 
 
-def _seconds(state: RetryCallState, policy: Policy) -> float:
-    from tenacity import wait_random_exponential
-
-    error = _error_of(state)
-    if error is not None and error.retry_after is not None:
+def _seconds(error: ZimageError, tries: int, policy: Policy) -> float:
+    """Return how long to wait after the n-th try: full jitter, so that many do not come at once."""
+    if error.retry_after is not None:
         return error.retry_after
     base, least = {
         "burst": (limits.BURST_WAIT_BASE, 0.0),
         "quota": (limits.QUOTA_WAIT_BASE, limits.QUOTA_WAIT_LEAST),
-    }.get((error.pace if error else None) or "normal", (policy.wait_base, 0.0))
-    wait = wait_random_exponential(multiplier=base, max=policy.wait_max, min=least)
-    return wait(state)
+    }.get(error.pace or "normal", (policy.wait_base, 0.0))
+    most = min(policy.wait_max, base * 2.0 ** (tries - 1))
+    # No secret hangs on it, and `random` takes a start as long to load as all of this.
+    share = int.from_bytes(os.urandom(4), "big") / 2**32
+    return least + share * max(0.0, most - least)

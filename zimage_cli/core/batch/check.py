@@ -23,6 +23,7 @@ from zimage_cli.core.files import (
 )
 from zimage_cli.core.making.money import Estimate
 from zimage_cli.core.prices import Price
+from zimage_cli.core.save import FolderPlace
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class FilePlan:
         self.routes = routes
         self.folder = folder
         self.template = defaults.template
+        self.place = FolderPlace(folder)
         self._defaults = defaults
         self._fresh = fresh
         self._dry = dry

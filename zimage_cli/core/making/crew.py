@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from zimage_cli.api.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from zimage_cli.core.job import Maker
 
 SAVERS = 8
 """Pictures that are fetched and checked at a time: enough for any line, few enough for one core."""
@@ -94,10 +90,3 @@ def _open_files() -> int:
         except OSError:
             continue
     return 16
-
-
-def load(maker: Maker) -> None:
-    """Load what comes after a first request, while there is memory and there are files for it."""
-    import tenacity  # noqa: F401
-
-    maker.loader.load()

@@ -119,7 +119,7 @@ class Engine:
         wanted = self._options.concurrency
         if self._progress is not None:
             # What many pictures need may as well be there before the first.
-            crew.load(self._maker_for(None))
+            self._maker_for(None).loader.load()
         workers = crew.Crew(partial(self._work, jobs), self._save_all, wanted, self._savers)
         self._working = workers.askers
         self._saving = self._savers = workers.savers
