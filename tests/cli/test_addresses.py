@@ -39,6 +39,9 @@ class TestWithoutAHistory:
         process = service.popen("generate", "--size", "512*512", *FOUR)
         assert service.books.wait_for(lambda books: len(books.pictures) == 4, 20)
         process.send_signal(signal.SIGINT)
+        while b"stopping" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=20)
         assert process.returncode == 130
         check_told(service, stderr.decode())
@@ -50,6 +53,9 @@ class TestWithoutAHistory:
         service.script("picture-404", "picture-404")
         process = service.popen("generate", "--size", "512*512", *FOUR)
         assert service.books.wait_for(lambda books: len(books.pictures) == 4, 20)
+        process.send_signal(signal.SIGINT)
+        while b"stopping" not in process.stderr.readline():
+            pass
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=20)
         check_told(service, stderr.decode())
