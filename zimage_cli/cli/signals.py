@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.errors import ConfigurationError, Stopped
+from zimage_cli.core.making.running import settle
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -20,32 +21,8 @@ if TYPE_CHECKING:
 _MOST = 3
 """Signals that are noted; the next one has its default action, so a hang can always be ended."""
 
-_SLICE = 0.1
-"""Seconds between two looks at work that was cancelled."""
-
-
 WORK = ("work", "zimage-run", "askers-", "savers-")
 """What the names of threads begin with that make pictures."""
-
-_SETTLE_SECONDS = 5.0
-"""How long cancelled work may take to write down how it ended: a disk may be slow."""
-
-_LEAVE_SECONDS = 0.5
-"""How long it may take to end where it has nothing to write down: a connection may hang."""
-
-
-def settle(
-    wait: Callable[[float], object], works: Callable[[], bool], unsettled: Callable[[], bool]
-) -> None:
-    """Wait for cancelled work as long as it is `unsettled`, 5 s at most, and a moment in any case.
-
-    `wait` waits so many seconds for its end; `works` tells whether it has not come.
-    """
-    began = time.monotonic()
-    while works() and time.monotonic() - began < (
-        _SETTLE_SECONDS if unsettled() else _LEAVE_SECONDS
-    ):
-        wait(_SLICE)
 
 
 @contextmanager

@@ -26,6 +26,20 @@ _LEAVE_SECONDS = 0.5
 """How long it may take to end where it has nothing to write down: a connection may hang."""
 
 
+def settle(
+    wait: Callable[[float], object], works: Callable[[], bool], unsettled: Callable[[], bool]
+) -> None:
+    """Wait for cancelled work as long as it is `unsettled`, 5 s at most, and a moment in any case.
+
+    `wait` waits so many seconds for its end; `works` tells whether it has not come.
+    """
+    began = time.monotonic()
+    while works() and time.monotonic() - began < (
+        _SETTLE_SECONDS if unsettled() else _LEAVE_SECONDS
+    ):
+        wait(_SLICE)
+
+
 class Running:
     """A run that is under way, in threads of its own.
 
@@ -79,12 +93,8 @@ class Running:
         self._wire.cancel()
         if self._engine is not None:
             self._engine.cancel()
-        began = time.monotonic()
-        while not self._done.wait(_SLICE):
-            patience = _SETTLE_SECONDS if self.unsettled else _LEAVE_SECONDS
-            if time.monotonic() - began >= patience:
-                self.left_behind = True
-                return
+        settle(self._done.wait, lambda: not self._done.is_set(), lambda: self.unsettled)
+        self.left_behind = not self._done.is_set()
 
     def join(self) -> None:
         """Wait for its threads."""
