@@ -183,14 +183,14 @@ def test_an_unknown_exception_is_said_to_be_a_bug(zimage: Any) -> None:
     # An import that breaks is as unknown as anything can be.
     program = """
 import sys
-sys.modules["zimage_cli.core.prices"] = None
+sys.modules["zimage_cli.core.history"] = None
 sys.argv = ["zimage", *sys.argv[1:]]
 from zimage_cli.__main__ import run
 run()
 """
     for debug in ("", "1"):
         done = subprocess.run(
-            [sys.executable, "-c", program, "regions", "list", "--json"],
+            [sys.executable, "-c", program, "history", "list", "--json"],
             env=zimage.environment({"ZIMAGE_DEBUG": debug}),
             capture_output=True,
             text=True,
@@ -201,7 +201,7 @@ run()
         assert "ZIMAGE_DEBUG=1" in done.stderr
         assert ("Traceback" in done.stderr) is (debug == "1")
         document = json.loads(done.stdout)
-        assert (document["regions"], document["errors"][0]["type"]) == ([], "bug")
+        assert (document["entries"], document["errors"][0]["type"]) == ([], "bug")
 
 
 def test_the_module_and_the_script_are_the_same(zimage: Any) -> None:

@@ -191,8 +191,18 @@ class Engine:
 
     def _broken(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
-            scarce = "There is no memory left for zimage: nothing more was sent."
-            self._end_all(ConfigurationError(scarce, hint=crew.SCARCE_HINT))
+            if self.tally.sent:
+                # Whatever this thread had sent, it may not even have been able to note it.
+                scarce = ConfigurationError(
+                    "There is no memory left for zimage: nothing more is sent. What was in flight "
+                    "may have been made and billed; see: zimage history list",
+                    hint=crew.SCARCE_HINT,
+                )
+            else:
+                scarce = ConfigurationError(
+                    "There is no memory left for zimage: nothing was sent.", hint=crew.SCARCE_HINT
+                )
+            self._end_all(scarce)
         else:
             self._bug = error
             self.stop()
