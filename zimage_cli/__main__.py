@@ -20,7 +20,8 @@ def run() -> None:
     `--version` is answered here: it needs nothing that takes longer to load than Python itself.
     """
     if sys.argv[1:] == ["--version"] and _print_version():
-        return
+        # Nothing is buffered: taking the interpreter apart would take longer than all of this.
+        os._exit(0)  # noqa: TID251
     from zimage_cli.cli import process
 
     process.collect_rarely()

@@ -27,6 +27,8 @@ def write():
         real = [name for name, one in sys.modules.items() if getattr(one, "__spec__", None)]
         json.dump(sorted(real), file)
 atexit.register(write)
+leave = os._exit
+os._exit = lambda status: (write(), leave(status))
 from zimage_cli.__main__ import run
 run()
 """
