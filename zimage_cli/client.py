@@ -410,20 +410,14 @@ class Client:
         return self._parsed({"prompt": given} if isinstance(given, str) else given, {})
 
     def _parsed(self, fields: Mapping[str, object], overrides: Mapping[str, object]) -> Request:
-        own = self.settings
-        defaults = {"size": own.size.value, "prompt_extend": own.prompt_extend.value}
+        defaults = self.settings.request_defaults
         return parse_request(fields, overrides=overrides, defaults=defaults)
 
     def _settings_for(self, base_urls: set[str | None]) -> Settings:
         """Return the settings for requests that name a base URL. Raises UsageError for several."""
-        if base_urls == {None}:
-            return self.settings
         if len(base_urls) > 1:
             raise UsageError("base_url: the requests of one run go to one place", field="base_url")
-        own = self.settings
-        return resolve(
-            own.environment, self._flags, request_base_url=base_urls.pop(), config=own.config
-        )
+        return self.settings.for_base_url(self._flags, base_urls.pop())
 
 
 _BATCH_HINT = (

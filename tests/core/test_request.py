@@ -17,7 +17,7 @@ from zimage_cli.core.request import (
     parse_json_object,
     parse_request,
     prompt_warning,
-    seeds,
+    seed_after,
 )
 from zimage_cli.core.sizes import parse_size
 from zimage_cli.core.text import visible
@@ -338,9 +338,9 @@ def test_drawn_seeds_are_valid_and_differ() -> None:
 
 
 def test_seeds_count_up_and_wrap() -> None:
-    assert seeds(7, 3) == (7, 8, 9)
-    assert seeds(MAX_SEED, 3) == (MAX_SEED, 0, 1)
-    assert seeds(0, 1) == (0,)
+    assert [seed_after(7, step) for step in range(3)] == [7, 8, 9]
+    assert [seed_after(MAX_SEED, step) for step in range(3)] == [MAX_SEED, 0, 1]
+    assert seed_after(0, 0) == 0
 
 
 # -- anything at all ------------------------------------------------------------------------------

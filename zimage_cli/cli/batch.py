@@ -216,10 +216,7 @@ def batch(
     ):
         for text in client.settings.warnings:
             out.warn(text)
-        fields: dict[str, object] = {
-            "size": client.settings.size.value,
-            "prompt_extend": client.settings.prompt_extend.value,
-        }
+        fields = client.settings.request_defaults
         if seed is not None:
             fields["seed"] = seed
         plan = client.plan_file(

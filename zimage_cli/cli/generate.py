@@ -210,14 +210,14 @@ def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
             view.on_lost = run.stop
             # One picture is given up at once; of several, those that are paid are waited for.
             signals.drive(run, view, patient=len(plan.requests) > 1)
-        failures = sorted(view.failures, key=lambda one: one.job.number)
+        failures = view.failures
         if signals.numbers or view.lost is not None:
             ended = [one for one in failures if one.job.number not in view.stopped]
-            _print_errors(out, plan, [one.error for one in ended if one.error is not None])
+            _print_errors(out, plan, [error for error, _ in _errors(ended)])
             if view.lost is not None:
                 raise view.lost
-            raise _interrupted(signals.numbers[0], run, plan, view, failures, report)
-    errors = [(one.error, one.request.prompt) for one in failures if one.error is not None]
+            raise _interrupted(signals.numbers[0], run, plan, view, report)
+    errors = _errors(failures)
     if run.fatal is not None and run.fatal not in [error for error, _ in errors]:
         number = min(len(view.pictures), len(plan.requests) - 1)
         errors.append((run.fatal, plan.requests[number].prompt))
@@ -229,6 +229,12 @@ def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
         out.json(_document(view, errors))
     if errors:
         raise typer.Exit(exit_status(errors[0][0]))
+
+
+def _errors(failures: list[Outcome]) -> list[tuple[ZimageError, str]]:
+    """Return the error of each failure in the order of the pictures, with its prompt."""
+    told = sorted(failures, key=lambda one: one.job.number)
+    return [(one.error, one.request.prompt) for one in told if one.error is not None]
 
 
 def _print_errors(out: Output, plan: Plan, errors: Sequence[ZimageError]) -> None:
@@ -246,9 +252,7 @@ def _print_errors(out: Output, plan: Plan, errors: Sequence[ZimageError]) -> Non
             out.say(f"  pictures: {len(alike):,} of {len(plan.requests):,} ended so")
 
 
-def _interrupted(
-    number: int, run: Running, plan: Plan, view: Display, failures: list[Outcome], report: str
-) -> Interrupted:
+def _interrupted(number: int, run: Running, plan: Plan, view: Display, report: str) -> Interrupted:
     """Return the interrupt with what became of the pictures that were being made."""
     counts = Counter(filter(None, view.stopped.values()))
     notes = [f"{count:,} pictures: {note}" if count > 1 else note for note, count in counts.items()]
@@ -256,10 +260,9 @@ def _interrupted(
         notes.append(_LEFT_BEHIND)
     end = Interrupted(number, note="\n".join(notes) or None)
     if report == "json":
-        errors = [(one.error, one.request.prompt) for one in failures if one.error is not None]
-        found = _document(view, errors)
+        found = _document(view, _errors(view.failures))
         found["status"] = "partial" if view.pictures else "error"
-        ended = {one.job.number for one in failures} | set(view.pictures)
+        ended = {one.job.number for one in view.failures} | set(view.pictures)
         jobs = list(plan.jobs())
         first = next((job for job in jobs if job.number not in ended), jobs[-1])
         found["errors"].append(end.error_document(prompt=first.request.prompt))

@@ -213,9 +213,9 @@ def draw_seed() -> int:
     return int.from_bytes(os.urandom(4), "big") & MAX_SEED
 
 
-def seeds(seed: int, count: int) -> tuple[int, ...]:
-    """Return `count` different seeds: the given one, +1, +2 …; after 2147483647 comes 0."""
-    return tuple((seed + step) % (MAX_SEED + 1) for step in range(count))
+def seed_after(seed: int, step: int) -> int:
+    """Return the seed that comes so many after a given one; after 2147483647 comes 0."""
+    return (seed + step) % (MAX_SEED + 1)
 
 
 def _in_order(values: Mapping[str, object]) -> list[str]:

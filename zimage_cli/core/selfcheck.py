@@ -173,13 +173,8 @@ def _parsed(
     flags: Flags,
 ) -> tuple[Request, Settings]:
     """Return a request, and the settings resolved again for its `base_url`."""
-    defaults = {"size": settings.size.value, "prompt_extend": settings.prompt_extend.value}
-    request = parse_request(source, overrides=overrides, defaults=defaults)
-    if request.base_url is not None:
-        settings = resolve(
-            settings.environment, flags, request_base_url=request.base_url, config=settings.config
-        )
-    return request, settings
+    request = parse_request(source, overrides=overrides, defaults=settings.request_defaults)
+    return request, settings.for_base_url(flags, request.base_url)
 
 
 def _request(asked: Request) -> Iterator[Check]:

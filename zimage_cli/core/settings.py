@@ -36,6 +36,17 @@ class Settings(Declarations):
         self.resolved = resolved
         self.warnings = warnings
 
+    @property
+    def request_defaults(self) -> dict[str, object]:
+        """The fields of a request that does not say them."""
+        return {"size": self.size.value, "prompt_extend": self.prompt_extend.value}
+
+    def for_base_url(self, flags: Flags, base_url: str | None) -> Settings:
+        """Return the settings of a request with that base URL. Raises as `resolve` does."""
+        if base_url is None:
+            return self
+        return resolve(self.environment, flags, request_base_url=base_url, config=self.config)
+
     def key(self) -> Setting[Key] | None:
         """Find the key for the target, None where there is none (and for the sandbox).
 

@@ -22,7 +22,7 @@ from zimage_cli.core.files import (
     write_whole,
 )
 from zimage_cli.core.making.money import Estimate
-from zimage_cli.core.prices import Price
+from zimage_cli.core.prices import Price, cost
 from zimage_cli.core.save import FolderPlace
 from zimage_cli.core.status import Status
 
@@ -194,7 +194,7 @@ class FilePlan:
     @property
     def document(self) -> dict[str, Any]:
         """What the run will do, as JSON has it."""
-        found, cost = self.preflight, self.preflight.cost
+        found = self.preflight
         return {
             "lines": found.lines,
             "pictures": found.pictures,
@@ -206,10 +206,7 @@ class FilePlan:
             "lost": found.kinds[Status.LOST],
             "invalid": found.invalid,
             "problems": [{"line": line, "message": text} for line, text in found.problems],
-            "cost": {
-                "amount": str(cost.amount) if cost else None,
-                "currency": cost.currency if cost else None,
-            },
+            "cost": cost(found.cost),
             "seconds": round(self.seconds, 1),
             "region": self.settings.target.region_name,
             "folder": str(self.folder.absolute()),

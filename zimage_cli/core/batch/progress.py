@@ -13,6 +13,7 @@ from zimage_cli.api.errors import AnswerLost, DiskError, NotSavedError
 from zimage_cli.core.batch import made
 from zimage_cli.core.batch.plan import within
 from zimage_cli.core.files import reason
+from zimage_cli.core.making.money import on_the_bill
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Progress:
             entry.endpoint,
             picture=entry.picture if saved else None,
             error=None if saved else entry.failure,
-            billed=Billed.NO if entry.region == "sandbox" else billed,
+            billed=on_the_bill(entry.region, billed),
             price=entry.price,
             history_id=entry.id,
             attempts=entry.attempts,

@@ -15,7 +15,6 @@ from functools import partial
 from queue import Queue
 from typing import TYPE_CHECKING, NamedTuple
 
-from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.errors import (
     Billed,
     BoundReached,
@@ -28,7 +27,7 @@ from zimage_cli.api.errors import (
 )
 from zimage_cli.core.making import crew
 from zimage_cli.core.making.causes import ends_all, to_fetch, unsent
-from zimage_cli.core.making.money import Budget
+from zimage_cli.core.making.money import Budget, on_the_bill
 from zimage_cli.core.making.tally import Options, Tally
 from zimage_cli.core.run import address_of
 from zimage_cli.core.status import Status
@@ -298,7 +297,7 @@ class Engine:
     def _settle(self, maker: Maker, amount: Decimal, billed: Billed) -> None:
         self._budget.settle(amount, billed=billed is not Billed.NO)
         with self._book:
-            self.tally.billed[_on_the_bill(maker, billed)] += 1
+            self.tally.billed[on_the_bill(maker.destination.region, billed)] += 1
 
     def _begin_flight(self, maker: Maker) -> bool:
         """Wait until the disk has room for one more picture in flight; False at the run's end.
@@ -392,7 +391,6 @@ class Engine:
     def _saved(self, job: Job, picture: Picture, run: Run | None = None) -> None:
         from zimage_cli.core.outcome import Outcome
 
-        sandbox = picture.region == SANDBOX
         self._end(
             Outcome(
                 job,
@@ -401,7 +399,7 @@ class Engine:
                 picture.region,
                 picture.endpoint,
                 picture=picture,
-                billed=Billed.NO if sandbox else Billed.YES,
+                billed=on_the_bill(picture.region, Billed.YES),
                 price=picture.cost,
                 history_id=picture.history_id,
                 attempts=picture.attempts,
@@ -439,7 +437,7 @@ class Engine:
                 whom.region,
                 whom.origin,
                 error=error,
-                billed=_on_the_bill(maker, error.billed),
+                billed=on_the_bill(maker.destination.region, error.billed),
                 price=whom.price(prompt_extend=request.prompt_extend),
                 history_id=run.entry if run else entry.id if entry else None,
                 attempts=run.attempts if run else entry.attempts if entry else 0,
@@ -486,7 +484,7 @@ class Engine:
         """Note a try that may be billed and is made again; the end, where that is too much."""
         lost.append(error)
         with self._book:
-            self.tally.billed[_on_the_bill(maker, Billed.MAYBE)] += 1
+            self.tally.billed[on_the_bill(maker.destination.region, Billed.MAYBE)] += 1
         if not self._budget.spend(amount):
             self._end_all(self._bound_reached())
 
@@ -501,11 +499,6 @@ class Engine:
         with self._book:
             self.tally.fatal = self.tally.fatal or error
         self.stop()
-
-
-def _on_the_bill(maker: Maker, billed: Billed) -> Billed:
-    """Return what a bill has to do with it: the sandbox writes none."""
-    return Billed.NO if maker.destination.region == SANDBOX else billed
 
 
 def status_of(error: ZimageError) -> Status:

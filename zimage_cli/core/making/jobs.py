@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.errors import UsageError
-from zimage_cli.core.request import MAX_SEED, Request, parse_request
+from zimage_cli.core.request import Request, parse_request, seed_after
 
 if TYPE_CHECKING:
     from zimage_cli.core.names import NameTemplate
@@ -85,7 +85,7 @@ class Variant(NamedTuple):
         """Return the request as it is sent where `drawn` is the seed n of all variants."""
         if self.request.seed is not None:
             return self.request
-        return replace(self.request, seed=(drawn + self.step) % (MAX_SEED + 1))
+        return replace(self.request, seed=seed_after(drawn, self.step))
 
 
 def variants(
@@ -125,7 +125,7 @@ def _counted(request: Request, count: int) -> Iterator[Variant]:
         if request.seed is None:
             yield Variant(request, step)
         else:
-            seed = (request.seed + step) % (MAX_SEED + 1)
+            seed = seed_after(request.seed, step)
             yield Variant(request if not step else replace(request, seed=seed), step)
 
 

@@ -6,7 +6,8 @@ import threading
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, NamedTuple
 
-from zimage_cli.api.errors import UsageError
+from zimage_cli.api.endpoint import SANDBOX
+from zimage_cli.api.errors import Billed, UsageError
 from zimage_cli.core.prices import Price
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Estimate(NamedTuple):
                 bound=bound,
                 value=str(bound),
             )
+
+
+def on_the_bill(region: str, billed: Billed) -> Billed:
+    """Return what a bill has to do with a picture: the sandbox writes none."""
+    return Billed.NO if region == SANDBOX else billed
 
 
 def count_of(pictures: int) -> str:

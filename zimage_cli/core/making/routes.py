@@ -10,7 +10,7 @@ from zimage_cli.api.errors import UsageError
 from zimage_cli.core.destination import Destination
 from zimage_cli.core.job import Maker
 from zimage_cli.core.prices import Price, list_price
-from zimage_cli.core.settings import Flags, Settings, resolve
+from zimage_cli.core.settings import Flags, Settings
 
 _MOST_ENDPOINTS = 100
 
@@ -36,10 +36,7 @@ class Routes:
                 raise UsageError(
                     "base_url: the file names over {most} different ones", most=_MOST_ENDPOINTS
                 )
-            own = self._settings
-            self._resolved[base_url] = resolve(
-                own.environment, self._flags, request_base_url=base_url, config=own.config
-            )
+            self._resolved[base_url] = self._settings.for_base_url(self._flags, base_url)
         return self._resolved[base_url]
 
     def check(self, base_url: str) -> None:

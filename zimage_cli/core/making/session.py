@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.making.jobs import Job
     from zimage_cli.core.observer import Watcher
     from zimage_cli.core.pace import Pace
-    from zimage_cli.core.save import Place
     from zimage_cli.core.settings import Settings
 
 PACE_NAME = "pace.db"
@@ -76,7 +75,7 @@ class Session:
         wanted = plan.options.concurrency
         if isinstance(plan, Plan):
             wanted = min(wanted, len(plan.requests))
-        maker = self._maker(plan, plan.place, wire)
+        maker = self._maker(plan, wire)
         lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
         if lines < wanted:
             few = f"{lines:,} at a time instead of {wanted:,}"
@@ -110,19 +109,19 @@ class Session:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _maker(self, plan: Plan | FilePlan, place: Place, wire: Wire) -> Maker:
+    def _maker(self, plan: Plan | FilePlan, wire: Wire) -> Maker:
         from zimage_cli.api import retry
         from zimage_cli.core.evidence import FOLDER, Evidence
         from zimage_cli.core.job import Maker
 
         settings = plan.settings
         asked = self._destination(settings)
-        place.prepare()
+        plan.place.prepare()
         return Maker(
             wire=wire,
             destination=asked,
             ledger=self.history(wire.sleep),
-            place=place,
+            place=plan.place,
             policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
             template=plan.template,
             evidence=Evidence(settings.output_dir.value / FOLDER, asked)
