@@ -185,7 +185,7 @@ def day() -> None:
     """Print how ledger and journal grow over a day at the limit, and how fast a look-up stays."""
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import States
-    from zimage_cli.core.ledger import Ledger
+    from zimage_cli.core.history.ledger import Ledger
 
     count = 172_800
     with tempfile.TemporaryDirectory() as text:
@@ -214,7 +214,7 @@ def fill(book: object, journal: object, known: object, count: int, picture: Path
     """Write a day's rows and records as a batch would, without waiting for the disk each time."""
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import States
-    from zimage_cli.core.ledger import Ledger
+    from zimage_cli.core.history.ledger import Ledger
 
     assert isinstance(book, Ledger)
     assert isinstance(journal, Journal)

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 import zimage_cli
-from zimage_cli.api.errors import Billed, UsageError, ZimageError
-from zimage_cli.api.messages import Listing, Message, Shown
-from zimage_cli.core.request import RequestInvalid
+from zimage_cli.errors import Billed, RequestInvalid, UsageError, ZimageError
+from zimage_cli.messages import Listing, Message, Shown
 
 PACKAGE = Path(zimage_cli.__file__).parent
 

@@ -104,7 +104,7 @@ sys.path[:0] = [sys.argv[1], sys.argv[2]]
 from process_state import *
 before = process_state()
 with importing("click", "socksio", "certifi", "idna") as wrong:
-    from zimage_cli.api.errors import ConnectionFailed
+    from zimage_cli.errors import ConnectionFailed
     from zimage_cli.api.wire import Wire
     with Wire(timeout=1) as wire:
         wire.prepare_for_pictures("https://a.invalid/")

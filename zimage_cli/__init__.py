@@ -7,8 +7,7 @@ if TYPE_CHECKING:
     from zimage_cli.client import Client, generate
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
-
-__version__ = "0.1.0"
+    from zimage_cli.version import __version__
 
 __all__ = ["Client", "Outcome", "Picture", "__version__", "errors", "generate"]
 
@@ -16,6 +15,7 @@ _HOMES = {
     "Client": "zimage_cli.client",
     "Outcome": "zimage_cli.core.outcome",
     "Picture": "zimage_cli.core.picture",
+    "__version__": "zimage_cli.version",
     "generate": "zimage_cli.client",
 }
 

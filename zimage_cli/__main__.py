@@ -38,7 +38,7 @@ def run() -> None:
 
 
 def _print_version() -> bool:
-    from zimage_cli import __version__
+    from zimage_cli.version import __version__
 
     try:
         # Not through the stream: what it could not write would haunt its every flush.

@@ -15,36 +15,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.endpoint import CUSTOM
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import Key, usable_key
-from zimage_cli.core.making.jobs import ONE, Sweep, variants
-from zimage_cli.core.making.session import Session
-from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.observer import Watcher
-from zimage_cli.core.request import Request, draw_seed, parse_request, prompt_warning
-from zimage_cli.core.settings import Flags, Settings, resolve
-from zimage_cli.core.source import Kind
-from zimage_cli.core.source import Source as Origin
+from zimage_cli.core.request.jobs import ONE, Sweep, variants
+from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.request import Request, draw_seed, parse_request, prompt_warning
+from zimage_cli.core.run.session import Session
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.keys import Key, usable_key
+from zimage_cli.core.settings.settings import Flags, Settings, resolve
+from zimage_cli.core.settings.source import Kind
+from zimage_cli.core.settings.source import Source as Origin
+from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.check import FilePlan
     from zimage_cli.core.batch.plan import Defaults
     from zimage_cli.core.batch.source import Source
-    from zimage_cli.core.ledger import Ledger
-    from zimage_cli.core.making.engine import Engine
-    from zimage_cli.core.making.jobs import Job
-    from zimage_cli.core.making.money import Estimate
-    from zimage_cli.core.making.plan import Plan
-    from zimage_cli.core.making.running import Running
-    from zimage_cli.core.making.tally import Options
+    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.making.recover import Recovered, Recovery
+    from zimage_cli.core.making.save import Place
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
-    from zimage_cli.core.ping import Ping
-    from zimage_cli.core.recover import Recovered, Recovery
-    from zimage_cli.core.save import Place
-    from zimage_cli.core.selfcheck import Asked, Report
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.run.engine import Engine
+    from zimage_cli.core.run.money import Estimate
+    from zimage_cli.core.run.plan import Plan
+    from zimage_cli.core.run.running import Running
+    from zimage_cli.core.run.tally import Options
+    from zimage_cli.core.validate.ping import Ping
+    from zimage_cli.core.validate.report import Asked, Report
 
 
 class Client:
@@ -143,7 +143,7 @@ class Client:
         end, because the one before showed that it would fail too, comes last, as `skipped`. Raises
         the error that kept the first from being asked for.
         """
-        from zimage_cli.core.making.plan import Plan
+        from zimage_cli.core.run.plan import Plan
 
         plan = requests if isinstance(requests, Plan) else self.plan_all(requests)
         return _outcomes(self, plan, watcher or Watcher())
@@ -162,7 +162,7 @@ class Client:
 
         No object is needed: it is the same whatever the settings are.
         """
-        from zimage_cli.core.history import opened
+        from zimage_cli.core.history.opening import opened
 
         return opened(Environment.current())
 
@@ -176,9 +176,9 @@ class Client:
         only looks. Raises UsageError for an unknown id.
         """
         from zimage_cli.api.wire import Wire
-        from zimage_cli.core.history import opened
-        from zimage_cli.core.recover import Recovery
-        from zimage_cli.core.save import FOLDER
+        from zimage_cli.core.history.opening import opened
+        from zimage_cli.core.making.recover import Recovery
+        from zimage_cli.core.making.save import FOLDER
 
         default = self.settings.output_dir.value / FOLDER
         warn = None if dry else self._on_warning
@@ -199,8 +199,8 @@ class Client:
 
         Raises AuthenticationError where there is no key.
         """
-        from zimage_cli.core.ping import ping, ping_every
-        from zimage_cli.core.settings import Setting
+        from zimage_cli.core.settings.settings import Setting
+        from zimage_cli.core.validate.ping import ping, ping_every
 
         given = self._api_key
         own = None if given is None else Setting("key", given, Origin(Kind.ARGUMENT, "api_key"))
@@ -218,7 +218,7 @@ class Client:
         No object is needed: settings that cannot be used are a finding. What `request` raises is
         one too.
         """
-        from zimage_cli.core import selfcheck
+        from zimage_cli.core.validate import report as selfcheck
 
         flags = flags or Flags(kind=Kind.ARGUMENT)
         return selfcheck.validate(Environment.current(), flags, request=request, online=online)
@@ -260,9 +260,9 @@ class Client:
         is written to it and has no file. `name` is a template for file names. `options` say how the
         run is made. Raises RequestInvalid, or UsageError.
         """
-        from zimage_cli.core.making.plan import MAX_PICTURES, MAX_TEXT, Plan, is_folder
-        from zimage_cli.core.making.tally import Options
-        from zimage_cli.core.save import FOLDER, FolderPlace, StreamPlace
+        from zimage_cli.core.making.save import FOLDER, FolderPlace, StreamPlace
+        from zimage_cli.core.run.plan import MAX_PICTURES, MAX_TEXT, Plan, is_folder
+        from zimage_cli.core.run.tally import Options
 
         if isinstance(requests, (str, Mapping)):
             # Each letter of a prompt would be one.
@@ -329,8 +329,8 @@ class Client:
         from dataclasses import replace
 
         from zimage_cli.core.batch.check import FilePlan
-        from zimage_cli.core.making.routes import Routes
-        from zimage_cli.core.save import FOLDER
+        from zimage_cli.core.making.save import FOLDER
+        from zimage_cli.core.run.routes import Routes
 
         folder = folder or self.settings.output_dir.value / FOLDER
         routes = Routes(self.settings, self._flags)
@@ -363,7 +363,7 @@ class Client:
         on_end: Callable[[], None] = lambda: None,
     ) -> Running:
         """Begin a run in threads of its own and return it; `on_end` is called at its end."""
-        from zimage_cli.core.making.running import Running
+        from zimage_cli.core.run.running import Running
 
         if self._closed:
             raise UsageError("This Client is closed.")
@@ -429,10 +429,10 @@ def _outcomes(client: Client, plan: Plan, watcher: Watcher) -> Iterator[Outcome]
     """Run a plan and yield its outcomes; after an early end what is in flight is still saved."""
     from queue import SimpleQueue
 
-    from zimage_cli.api.errors import Billed
     from zimage_cli.core.observer import Telling
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.status import Status
+    from zimage_cli.errors import Billed
 
     news: SimpleQueue[Outcome | None] = SimpleQueue()
     run = client.start(plan, Telling(watcher, news.put), on_end=lambda: news.put(None))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zimage_cli.api.answer import models_visible, parse_answer, whole_text
-from zimage_cli.api.errors import ServiceError
+from zimage_cli.errors import ServiceError
 
 URL = "https://bucket.oss.example/a.png?Expires=1&Signature=x%2Fy"
 

@@ -20,8 +20,8 @@ from zimage_cli.api.answer import models_visible, parse_answer
 from zimage_cli.api.body import read_json, without_key
 from zimage_cli.api.codes import error_fields
 from zimage_cli.api.download import fetch
-from zimage_cli.api.errors import AnswerLost, NotSavedError, ServiceError, ZimageError
 from zimage_cli.api.wire import Wire
+from zimage_cli.errors import AnswerLost, NotSavedError, ServiceError, ZimageError
 
 URL = "https://a.invalid/b.png"
 ANSWER = json.dumps(
@@ -129,7 +129,7 @@ PROGRAM = """
 import sys, tempfile
 from zimage_cli.api.wire import Wire
 from zimage_cli.api.download import fetch
-from zimage_cli.api.errors import ZimageError
+from zimage_cli.errors import ZimageError
 from zimage_cli.api.payload import generation_request
 
 def peak():

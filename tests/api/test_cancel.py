@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from zimage_cli.api.download import fetch
-from zimage_cli.api.errors import Stopped
 from zimage_cli.api.lines import KEPT, Pool
 from zimage_cli.api.wire import Wire, open_pool
+from zimage_cli.errors import Stopped
 
 FAR = "https://api.invalid/api/v1"
 BODY = json.dumps(

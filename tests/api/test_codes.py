@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from zimage_cli.api.answer import parse_answer
 from zimage_cli.api.codes import CODES, error_fields, error_for
-from zimage_cli.api.errors import (
+from zimage_cli.errors import (
     AuthenticationError,
     BillingError,
     QuotaError,

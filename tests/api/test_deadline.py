@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from zimage_cli.api.download import fetch
-from zimage_cli.api.errors import AnswerLost, ConnectionFailed, NotSavedError
 from zimage_cli.api.wire import Wire
+from zimage_cli.errors import AnswerLost, ConnectionFailed, NotSavedError
 
 FAR = "https://api.invalid/api/v1"
 BODY = json.dumps(
@@ -248,7 +248,7 @@ def test_where_no_thread_can_be_had_calls_are_made_all_the_same(
 import io, sys, threading
 from zimage_cli.api.wire import Wire
 from zimage_cli.api.download import fetch
-from zimage_cli.api.errors import NotSavedError
+from zimage_cli.errors import NotSavedError
 from zimage_cli.api.payload import generation_request
 threading.stack_size(1 << 46)
 try:

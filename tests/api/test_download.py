@@ -13,9 +13,9 @@ import pytest
 
 from zimage_cli.api import limits
 from zimage_cli.api.download import check_picture_url, fetch
-from zimage_cli.api.errors import AddressRefused, NotSavedError, ZimageError
 from zimage_cli.api.retry import Policy, run
 from zimage_cli.api.wire import Wire
+from zimage_cli.errors import AddressRefused, NotSavedError, ZimageError
 from zimage_cli.sandbox.faults import Fault
 
 SECRET = "Signature=geheim%2bSecret"

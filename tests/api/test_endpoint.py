@@ -22,7 +22,7 @@ from zimage_cli.api.endpoint import (
     region_of_host,
     without_query,
 )
-from zimage_cli.api.errors import UsageError
+from zimage_cli.errors import UsageError
 
 GENERATION = "/api/v1/services/aigc/multimodal-generation/generation"
 

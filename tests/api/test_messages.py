@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from zimage_cli.api.messages import Listing, Message, Shown
+from zimage_cli.messages import Listing, Message, Shown
 
 
 def test_a_message_is_its_template_with_its_facts() -> None:

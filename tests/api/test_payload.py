@@ -22,7 +22,7 @@ from zimage_cli.api.payload import (
     generation_body,
     generation_request,
 )
-from zimage_cli.core.text import visible
+from zimage_cli.text import visible
 
 ROOT = "https://dashscope.aliyuncs.com/api/v1"
 KEY = "sk-0123456789abcdef"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from zimage_cli.api import limits
-from zimage_cli.api.errors import AnswerLost, ConnectionFailed, ServiceError, ThrottledError
 from zimage_cli.api.retry import Policy, Wait, run
+from zimage_cli.errors import AnswerLost, ConnectionFailed, ServiceError, ThrottledError
 
 
 class Call:

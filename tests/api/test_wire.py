@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from zimage_cli.api import limits
-from zimage_cli.api.errors import (
+from zimage_cli.api.retry import Policy, Wait, run
+from zimage_cli.api.wire import Wire
+from zimage_cli.errors import (
     AnswerLost,
     AuthenticationError,
     ConfigurationError,
@@ -24,8 +26,6 @@ from zimage_cli.api.errors import (
     ThrottledError,
     ZimageError,
 )
-from zimage_cli.api.retry import Policy, Wait, run
-from zimage_cli.api.wire import Wire
 from zimage_cli.sandbox.faults import ERRORS, Fault
 
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

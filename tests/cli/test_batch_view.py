@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import ConnectionFailed
 from zimage_cli.cli.batch_view import BatchView
 from zimage_cli.cli.output import Output
-from zimage_cli.core.making.jobs import Job
-from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.outcome import Outcome
-from zimage_cli.core.request import Request
+from zimage_cli.core.request.jobs import Job
+from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.request import Request
 from zimage_cli.core.status import Status
+from zimage_cli.errors import ConnectionFailed
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 

@@ -18,7 +18,7 @@ from zimage_cli.cli.completion.model import Command, read_command, read_tree
 from zimage_cli.cli.completion.render import render
 from zimage_cli.cli.completion.values import ARGUMENTS, FREE, OPTIONS, entry_of
 from zimage_cli.cli.main import app
-from zimage_cli.core import sizes
+from zimage_cli.core.request import sizes
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "completions"

@@ -16,8 +16,8 @@ pexpect = pytest.importorskip("pexpect")
 from zimage_cli.cli.completion import SCRIPTS  # noqa: E402
 from zimage_cli.cli.completion.model import Command, read_tree  # noqa: E402
 from zimage_cli.cli.completion.render import render  # noqa: E402
-from zimage_cli.core import sizes  # noqa: E402
-from zimage_cli.core.setting_table import NAMES  # noqa: E402
+from zimage_cli.core.request import sizes  # noqa: E402
+from zimage_cli.core.settings.table import NAMES  # noqa: E402
 
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 SECONDS = 30

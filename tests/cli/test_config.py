@@ -14,7 +14,7 @@ from typing import Any
 import pexpect
 import pytest
 
-from zimage_cli.core.setting_table import TABLE
+from zimage_cli.core.settings.table import TABLE
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 OTHER = "sk-fedcba9876543210fedcba9876543210"
@@ -785,7 +785,7 @@ def test_output_in_locale_c(zimage: Any, config_file: Path) -> None:
 def test_a_lock_of_a_dead_process_does_not_block(zimage: Any, config_file: Path) -> None:
     holder = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from zimage_cli.core.config_change import locked\n"
+        "from zimage_cli.core.settings.config_change import locked\n"
         "with locked(Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n    time.sleep(60)\n"
     )

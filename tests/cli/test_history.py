@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.core.ledger import Ledger
+from zimage_cli.core.history.ledger import Ledger
 from zimage_cli.sandbox.faults import Fault
 
 ENTRY_KEYS = [

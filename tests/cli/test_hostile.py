@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.characters import is_safe
+from zimage_cli.text import is_safe
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX names and terminals")
 

@@ -183,7 +183,7 @@ def test_an_unknown_exception_is_said_to_be_a_bug(zimage: Any) -> None:
     # An import that breaks is as unknown as anything can be.
     program = """
 import sys
-sys.modules["zimage_cli.core.history"] = None
+sys.modules["zimage_cli.core.history.opening"] = None
 sys.argv = ["zimage", *sys.argv[1:]]
 from zimage_cli.__main__ import run
 run()

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.client import Client
-from zimage_cli.core.making.jobs import Sweep
-from zimage_cli.core.making.plan import MAX_PICTURES
-from zimage_cli.core.request import Request
+from zimage_cli.core.request.jobs import Sweep
+from zimage_cli.core.request.request import Request
+from zimage_cli.core.run.plan import MAX_PICTURES
+from zimage_cli.errors import UsageError
 
 NOWHERE = {
     "DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef",

@@ -14,15 +14,15 @@ import pytest
 
 from zimage_cli.api.retry import Policy, Wait
 from zimage_cli.api.wire import Wire
-from zimage_cli.core.destination import Destination
-from zimage_cli.core.entry import Entry
-from zimage_cli.core.evidence import FOLDER as EVIDENCE
-from zimage_cli.core.evidence import Evidence
-from zimage_cli.core.job import Maker
-from zimage_cli.core.ledger import Ledger, SafeLedger
+from zimage_cli.core.history.entry import Entry
+from zimage_cli.core.history.ledger import Ledger, SafeLedger
+from zimage_cli.core.making.account import Destination
+from zimage_cli.core.making.evidence import FOLDER as EVIDENCE
+from zimage_cli.core.making.evidence import Evidence
+from zimage_cli.core.making.maker import Maker
+from zimage_cli.core.making.save import FolderPlace, Place
 from zimage_cli.core.observer import Observer
-from zimage_cli.core.request import Request
-from zimage_cli.core.save import FolderPlace, Place
+from zimage_cli.core.request.request import Request
 from zimage_cli.sandbox.server import Sandbox, SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api import errors
+from zimage_cli import errors
 from zimage_cli.api.codes import error_for
 from zimage_cli.api.endpoint import normalize_base_url, region_name
-from zimage_cli.api.messages import Message
 from zimage_cli.core.advice import TABLE, error_document, error_documents, exit_status, hint_for
-from zimage_cli.core.request import RequestInvalid, parse_request
+from zimage_cli.core.request.request import parse_request
+from zimage_cli.errors import RequestInvalid
+from zimage_cli.messages import Message
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 SIZES = "See the recommended sizes: zimage sizes"

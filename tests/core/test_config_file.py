@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import ConfigurationError, ZimageError
-from zimage_cli.core import config_file
-from zimage_cli.core.config_change import change, drop, put
-from zimage_cli.core.config_file import read
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.setting_table import TABLE
-from zimage_cli.core.settings import resolve
+from zimage_cli.core.settings import config_file
+from zimage_cli.core.settings.config_change import change, drop, put
+from zimage_cli.core.settings.config_file import read
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.settings import resolve
+from zimage_cli.core.settings.table import TABLE
+from zimage_cli.errors import ConfigurationError, ZimageError
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes and links")
@@ -301,7 +301,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from zimage_cli.core.config_change import change, put
+from zimage_cli.core.settings.config_change import change, put
 path, name = Path(sys.argv[1]), sys.argv[2]
 for number in range(10):
     change(path, lambda document: put(document, None, f"{name}{number}", number))
@@ -326,7 +326,7 @@ def test_writers_at_once_lose_nothing(path: Path) -> None:
 LOCKER = """
 import sys
 from pathlib import Path
-from zimage_cli.core.config_change import locked
+from zimage_cli.core.settings.config_change import locked
 path, count = Path(sys.argv[1]), Path(sys.argv[2])
 for _ in range(300):
     with locked(path):

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api import errors
-from zimage_cli.api.errors import ServiceError, ZimageError
+from zimage_cli import errors
 from zimage_cli.core.advice import exit_status
-from zimage_cli.core.entry import Entry
-from zimage_cli.core.ledger import Ledger
-from zimage_cli.core.prices import Price
+from zimage_cli.core.history.entry import Entry
+from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.request.prices import Price
+from zimage_cli.errors import ServiceError, ZimageError
 
 
 @pytest.fixture

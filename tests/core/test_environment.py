@@ -8,8 +8,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from zimage_cli.api.errors import ConfigurationError
-from zimage_cli.core.environment import Environment
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.errors import ConfigurationError
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the XDG rules are Linux's")
 
@@ -92,7 +92,7 @@ def test_without_a_usable_home_the_passwd_entry_counts(
 )
 def test_a_user_without_home_and_passwd_entry(tmp_path: Path) -> None:
     program = (
-        "from zimage_cli.core.environment import Environment\n"
+        "from zimage_cli.core.settings.environment import Environment\n"
         "import os\n"
         "os.setuid(54321)\n"
         "print(Environment.current().config_file())\n"

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import zimage_cli
-from zimage_cli.core import evidence
-from zimage_cli.core.destination import Destination
-from zimage_cli.core.evidence import Evidence
+from zimage_cli.core.making import evidence
+from zimage_cli.core.making.account import Destination
+from zimage_cli.core.making.evidence import Evidence
 
 SOURCE = Path(zimage_cli.__file__).resolve().parent.parent
 posix = pytest.mark.skipif(os.name == "nt", reason="files and signals as POSIX has them")
@@ -282,7 +282,7 @@ def test_a_file_whose_pictures_were_taken_out_goes_on(tmp_path: Path) -> None:
 
 LIMITED = """
 import pathlib, resource, signal, sys
-from zimage_cli.core.evidence import Evidence
+from zimage_cli.core.making.evidence import Evidence
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 run = Evidence(pathlib.Path(sys.argv[1]))
 path = run.add({"n": 1, "long": "x" * int(sys.argv[2])})
@@ -316,7 +316,7 @@ def test_a_disk_that_takes_half_of_it_takes_nothing_of_it(folder: Path, length: 
 def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
-        "from zimage_cli.core.evidence import Evidence\n"
+        "from zimage_cli.core.making.evidence import Evidence\n"
         "run = Evidence(pathlib.Path(sys.argv[1]))\n"
         "number = 0\n"
         "while True:\n"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.expand import (
+from zimage_cli.core.request.expand import (
     MAX_DEPTH,
     MAX_SEEDS,
     Variant,
@@ -21,7 +20,8 @@ from zimage_cli.core.expand import (
     sweep,
     sweep_count,
 )
-from zimage_cli.core.sizes import SizeError
+from zimage_cli.core.request.sizes import SizeError
+from zimage_cli.errors import UsageError
 
 
 def refused(function: Any, *args: Any) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import (
     free_bytes,
     make_folder,
@@ -25,7 +24,8 @@ from zimage_cli.core.files import (
     sync_folder,
     write_whole,
 )
-from zimage_cli.core.names import numbered
+from zimage_cli.core.request.names import numbered
+from zimage_cli.errors import UsageError
 
 SOURCE = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
@@ -119,7 +119,7 @@ RACER = """
 import os, sys
 from pathlib import Path
 from zimage_cli.core.files import make_temporary, publish
-from zimage_cli.core.names import numbered
+from zimage_cli.core.request.names import numbered
 folder, path = Path(sys.argv[1]), Path(sys.argv[1]) / "a.png"
 print("ready", flush=True)
 sys.stdin.readline()

@@ -16,11 +16,11 @@ import pytest
 
 from zimage_cli.api.answer import Answer
 from zimage_cli.api.download import Fetched
-from zimage_cli.api.errors import NotSavedError, Stopped
 from zimage_cli.api.png import PngInfo
-from zimage_cli.core.history_file import HistoryFull, HistoryLocked
-from zimage_cli.core.ledger import Ledger, SafeLedger
+from zimage_cli.core.history.file import HistoryFull, HistoryLocked
+from zimage_cli.core.history.ledger import Ledger, SafeLedger
 from zimage_cli.core.status import Status
+from zimage_cli.errors import NotSavedError, Stopped
 
 URL = "https://bucket.oss.example/{}.png?Signature=s"
 REQUEST: dict[str, Any] = {
@@ -154,8 +154,8 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from zimage_cli.api.answer import Answer
-from zimage_cli.core.history_file import HistoryFull
-from zimage_cli.core.ledger import SafeLedger
+from zimage_cli.core.history.file import HistoryFull
+from zimage_cli.core.history.ledger import SafeLedger
 path, warnings = Path(sys.argv[1]), []
 book = SafeLedger(path, warnings.append)
 def begin(prompt="a fox"):

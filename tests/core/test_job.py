@@ -21,7 +21,11 @@ from typing import Any
 import pytest
 
 from zimage_cli.api import limits
-from zimage_cli.api.errors import (
+from zimage_cli.core.making.evidence import FOLDER as EVIDENCE
+from zimage_cli.core.making.save import FolderPlace, StreamPlace
+from zimage_cli.core.observer import Observer
+from zimage_cli.core.status import Status
+from zimage_cli.errors import (
     AnswerLost,
     ConnectionFailed,
     NotSavedError,
@@ -30,10 +34,6 @@ from zimage_cli.api.errors import (
     ThrottledError,
     ZimageError,
 )
-from zimage_cli.core.evidence import FOLDER as EVIDENCE
-from zimage_cli.core.observer import Observer
-from zimage_cli.core.save import FolderPlace, StreamPlace
-from zimage_cli.core.status import Status
 from zimage_cli.sandbox import words
 from zimage_cli.sandbox.faults import ERRORS, Fault
 

@@ -11,22 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    UsageError,
-    ZimageError,
-)
-from zimage_cli.core.config_file import Config
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import (
-    Key,
-    check_key,
-    find_key,
-    mask,
-    missing_key_error,
-    redact,
-)
+from zimage_cli.core.settings.config_file import Config
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.keys import Key, check_key, find_key, missing_key_error
+from zimage_cli.errors import AuthenticationError, ConfigurationError, UsageError, ZimageError
+from zimage_cli.text import mask, redact
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 OTHER = "sk-fedcba9876543210fedcba9876543210"

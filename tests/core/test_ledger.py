@@ -15,12 +15,12 @@ import pytest
 
 from zimage_cli.api.answer import Answer
 from zimage_cli.api.download import Fetched
-from zimage_cli.api.errors import ConfigurationError, NotSavedError, RefusedError
 from zimage_cli.api.png import PngInfo
-from zimage_cli.core.entry import Entry
-from zimage_cli.core.history_file import MIGRATIONS
-from zimage_cli.core.ledger import Ledger, SafeLedger, error_facts
+from zimage_cli.core.history.entry import Entry
+from zimage_cli.core.history.file import MIGRATIONS
+from zimage_cli.core.history.ledger import Ledger, SafeLedger, error_facts
 from zimage_cli.core.status import Status
+from zimage_cli.errors import ConfigurationError, NotSavedError, RefusedError
 
 URL = "https://bucket.oss.example/a.png?Expires=1&Signature=geheim"
 FETCHED = Fetched(PngInfo(512, 768), 12345, "ab" * 32)
@@ -331,7 +331,7 @@ def test_a_read_only_file(path: Path, tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from zimage_cli.core.ledger import Ledger
+from zimage_cli.core.history.ledger import Ledger
 sys.stdin.readline()
 book = Ledger(Path(sys.argv[1]))
 for seed in range(10):
@@ -487,7 +487,8 @@ def test_an_interrupt_in_one_thread_loses_no_write_of_another(book: Ledger, path
 
 def test_what_a_killed_process_left_is_lost(book: Ledger, path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from zimage_cli.core.ledger import Ledger\n"
+        "import sys, time\nfrom pathlib import Path\n"
+        "from zimage_cli.core.history.ledger import Ledger\n"
         "book = Ledger(Path(sys.argv[1]))\n"
         "book.begin(prompt='x', size='1*1', prompt_extend=False, region='b', endpoint='h')\n"
         "print('ready', flush=True); time.sleep(60)\n"

@@ -10,11 +10,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.making.jobs import ONE, Sweep
-from zimage_cli.core.names import DEFAULT_TEMPLATE, FIELDS, NameTemplate, name_of, numbered, slug
-from zimage_cli.core.request import Request
-from zimage_cli.core.text import visible
+from zimage_cli.core.request.jobs import ONE, Sweep
+from zimage_cli.core.request.names import (
+    DEFAULT_TEMPLATE,
+    FIELDS,
+    NameTemplate,
+    name_of,
+    numbered,
+    slug,
+)
+from zimage_cli.core.request.request import Request
+from zimage_cli.errors import UsageError
+from zimage_cli.text import visible
 
 WHEN = datetime(2026, 10, 9, 8, 7, 6, tzinfo=UTC)
 ANY_TEXT = st.text(st.characters(codec=None))

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.core.ledger import Ledger
-from zimage_cli.core.owner import Owner, lives, lock_file, sweep
+from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.owner import Owner, lives, lock_file, sweep
 from zimage_cli.core.status import Status
 
 REQUEST: dict[str, Any] = {
@@ -27,7 +27,7 @@ REQUEST: dict[str, Any] = {
 HOLDER = """
 import sys
 from pathlib import Path
-from zimage_cli.core.ledger import Ledger
+from zimage_cli.core.history.ledger import Ledger
 book = Ledger(Path(sys.argv[1]))
 book.begin(prompt="x", size="1*1", prompt_extend=False, region="b", endpoint="https://h", pid=1)
 print("ready", flush=True)

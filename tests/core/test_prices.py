@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from zimage_cli.api.endpoint import CUSTOM, REGION_NAMES, SANDBOX
-from zimage_cli.core.prices import Price, format_price, list_price
+from zimage_cli.core.request.prices import Price, format_price, list_price
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.recorded import request_fields
+from zimage_cli.core.request.recorded import request_fields
+from zimage_cli.errors import UsageError
 
 RECORD = {
     "image_url": None,

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import AddressRefused, NotSavedError, Stopped, UsageError
-from zimage_cli.core.ledger import Ledger
-from zimage_cli.core.recover import (
+from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.making.recover import (
     BUSY,
     CLAIMED,
     EXPIRED,
@@ -28,6 +27,7 @@ from zimage_cli.core.recover import (
     recover,
 )
 from zimage_cli.core.status import Status
+from zimage_cli.errors import AddressRefused, NotSavedError, Stopped, UsageError
 from zimage_cli.sandbox.faults import Fault
 
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.request import (
+from zimage_cli.core.request.request import (
     FIELDS,
     MAX_SEED,
     Request,
@@ -19,8 +18,9 @@ from zimage_cli.core.request import (
     prompt_warning,
     seed_after,
 )
-from zimage_cli.core.sizes import parse_size
-from zimage_cli.core.text import visible
+from zimage_cli.core.request.sizes import parse_size
+from zimage_cli.errors import UsageError
+from zimage_cli.text import visible
 
 
 def invalid(source: Any, **more: Any) -> RequestInvalid:

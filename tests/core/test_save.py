@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import make_temporary
-from zimage_cli.core.save import FolderPlace, StreamPlace
+from zimage_cli.core.making.save import FolderPlace, StreamPlace
+from zimage_cli.errors import UsageError
 
 
 def save(place: FolderPlace, name: str, data: bytes) -> Path:

@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 
 import zimage_cli
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.config_file import read
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.history_file import MIGRATIONS
-from zimage_cli.core.ledger import Ledger
-from zimage_cli.core.selfcheck import Check, check_code, check_settings, validate, write_report
-from zimage_cli.core.settings import Flags, resolve
+from zimage_cli.core.history.file import MIGRATIONS
+from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.settings.config_file import read
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.settings import Flags, resolve
+from zimage_cli.core.validate.report import (
+    Check,
+    check_code,
+    check_settings,
+    validate,
+    write_report,
+)
+from zimage_cli.errors import UsageError
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 

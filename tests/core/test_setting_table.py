@@ -8,10 +8,10 @@ import pytest
 
 from zimage_cli.cli.completion.values import NEW_VALUE, OPTIONS, SETTING, STORED_SETTING
 from zimage_cli.cli.config.edit import template
-from zimage_cli.core.config_file import Config, check
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.setting_table import NAMES, PLACE, TABLE, Declared, text_of
-from zimage_cli.core.settings import Flags, resolve
+from zimage_cli.core.settings.config_file import Config, check
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.settings import Flags, resolve
+from zimage_cli.core.settings.table import NAMES, PLACE, TABLE, Declared, text_of
 
 EVERY = pytest.mark.parametrize("one", [pytest.param(one, id=name) for name, one in TABLE.items()])
 NOWHERE = Environment({}, Path("/no-such-home"))

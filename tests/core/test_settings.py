@@ -6,25 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    UsageError,
-    ZimageError,
-)
 from zimage_cli.core.advice import error_document
-from zimage_cli.core.config_file import Config
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import Key
-from zimage_cli.core.setting_table import NAMES, TABLE
-from zimage_cli.core.settings import (
-    Flags,
-    Setting,
-    Settings,
-    refused_key_hint,
-    resolve,
-)
-from zimage_cli.core.source import Kind
+from zimage_cli.core.settings.config_file import Config
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.keys import Key
+from zimage_cli.core.settings.settings import Flags, Setting, Settings, refused_key_hint, resolve
+from zimage_cli.core.settings.source import Kind
+from zimage_cli.core.settings.table import NAMES, TABLE
+from zimage_cli.errors import AuthenticationError, ConfigurationError, UsageError, ZimageError
 
 HOME = Path("/no-such-home")
 BEIJING = "https://dashscope.aliyuncs.com/api/v1"

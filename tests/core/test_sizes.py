@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zimage_cli.core import sizes
-from zimage_cli.core.sizes import SizeError, dimensions, parse_size, pixels
-from zimage_cli.core.text import visible
+from zimage_cli.core.request import sizes
+from zimage_cli.core.request.sizes import SizeError, dimensions, parse_size, pixels
+from zimage_cli.text import visible
 
 
 def error_of(text: str) -> SizeError:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zimage_cli.api.characters import json_text
-from zimage_cli.core.text import clip, escape, is_safe, shown, visible
+from zimage_cli.text import clip, escape, is_safe, json_text, shown, visible
 
 ANY_TEXT = st.text(st.characters(codec=None))
 UNSAFE = ["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"]

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
+from zimage_cli.errors import UsageError
 from zimage_cli.sandbox.faults import (
     ANSWERS,
     ERRORS,

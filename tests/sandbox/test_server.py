@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
+from zimage_cli.errors import UsageError
 from zimage_cli.sandbox.books import ApiCall, Books, mask
 from zimage_cli.sandbox.drawing import noise
 from zimage_cli.sandbox.limit import SlidingLimit

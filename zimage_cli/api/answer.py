@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from zimage_cli.api.body import read_json
-from zimage_cli.api.errors import Billed, ServiceError
+from zimage_cli.errors import Billed, ServiceError
 
 _LARGEST = 2**53
 """What every reader of JSON, and SQLite, can hold."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from zimage_cli.api import errors
+from zimage_cli import errors
 from zimage_cli.api.answer import whole_text
 from zimage_cli.api.body import read_json
-from zimage_cli.api.messages import Message
+from zimage_cli.messages import Message
 
 
 class Meaning(NamedTuple):

@@ -14,10 +14,10 @@ from urllib.parse import quote, urljoin, urlsplit
 from zimage_cli.api import limits
 from zimage_cli.api.body import UnreadableEncoding, content
 from zimage_cli.api.endpoint import is_loopback_host, without_query
-from zimage_cli.api.errors import AddressRefused, NotSavedError, Pace, Stopped
 from zimage_cli.api.lines import Line
 from zimage_cli.api.png import PngCheck, PngError, PngInfo
 from zimage_cli.api.wire import Wire, transport_errors
+from zimage_cli.errors import AddressRefused, NotSavedError, Pace, Stopped
 
 if TYPE_CHECKING:
     import httpx

@@ -11,8 +11,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.api.messages import Message, Shown
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message, Shown
 
 API_PATH = "/api/v1"
 GENERATION_PATH = "/services/aigc/multimodal-generation/generation"

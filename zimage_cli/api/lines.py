@@ -15,7 +15,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api.errors import Stopped
+from zimage_cli.errors import Stopped
 
 if TYPE_CHECKING:
     import httpx

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from zimage_cli import __version__
-from zimage_cli.api.characters import json_text
 from zimage_cli.api.endpoint import generation_url
+from zimage_cli.text import json_text
+from zimage_cli.version import __version__
 
 MODEL = "z-image-turbo"
 USER_AGENT = f"zimage-cli/{__version__}"

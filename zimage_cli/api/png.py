@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from zimage_cli.api.messages import Message
+from zimage_cli.messages import Message
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

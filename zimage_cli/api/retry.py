@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from zimage_cli.api import limits
-from zimage_cli.api.errors import AnswerLost, ZimageError
+from zimage_cli.errors import AnswerLost, ZimageError
 
 T = TypeVar("T")
 

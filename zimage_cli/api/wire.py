@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api import limits
 from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origin_of
-from zimage_cli.api.errors import (
+from zimage_cli.api.lines import KEPT, Kind, Line, Lines, Pool
+from zimage_cli.api.payload import USER_AGENT, WireRequest
+from zimage_cli.errors import (
     AnswerLost,
     AuthenticationError,
     Billed,
@@ -27,8 +29,6 @@ from zimage_cli.api.errors import (
     Stopped,
     ZimageError,
 )
-from zimage_cli.api.lines import KEPT, Kind, Line, Lines, Pool
-from zimage_cli.api.payload import USER_AGENT, WireRequest
 
 if TYPE_CHECKING:
     import ssl

@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import reason
-from zimage_cli.core.making.money import count_of, money
-from zimage_cli.core.request import parse_json_object
+from zimage_cli.core.request.request import parse_json_object
+from zimage_cli.core.run.money import count_of, money
+from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.check import FilePlan
-    from zimage_cli.core.making.plan import Plan
+    from zimage_cli.core.run.plan import Plan
 
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
@@ -50,7 +50,7 @@ def read_request(
     """
     source, prompt = _read_request(prompt, request, file)
     if source:
-        from zimage_cli.core.recorded import request_fields
+        from zimage_cli.core.request.recorded import request_fields
 
         source = request_fields(source)
     return source, prompt

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zimage_cli.api.errors import Billed, BoundReached, UsageError
 from zimage_cli.cli import asking, options, process
 from zimage_cli.cli.app import App
 from zimage_cli.cli.batch_view import Again, BatchView, report, show, summary
@@ -20,11 +19,12 @@ from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
 from zimage_cli.core.batch.plan import Defaults
 from zimage_cli.core.batch.source import open_source
-from zimage_cli.core.making.money import parse_bound
-from zimage_cli.core.making.tally import Options
-from zimage_cli.core.names import NameTemplate
-from zimage_cli.core.settings import Flags
-from zimage_cli.core.text import visible
+from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.run.money import parse_bound
+from zimage_cli.core.run.tally import Options
+from zimage_cli.core.settings.settings import Flags
+from zimage_cli.errors import Billed, BoundReached, UsageError
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.check import FilePlan, Preflight

@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zimage_cli.cli.view import View
 from zimage_cli.core.advice import error_documents
-from zimage_cli.core.making.money import money
 from zimage_cli.core.making.reach import PAUSES
-from zimage_cli.core.making.tally import NOT_SAVED, Tally
 from zimage_cli.core.observer import Observer
-from zimage_cli.core.prices import Price
+from zimage_cli.core.request.prices import Price
+from zimage_cli.core.run.money import money
+from zimage_cli.core.run.tally import NOT_SAVED, Tally
 from zimage_cli.core.status import Status
-from zimage_cli.core.text import clip, visible
+from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from zimage_cli.api.answer import Answer
-    from zimage_cli.api.errors import ConnectionFailed, ZimageError
     from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.check import FilePlan
-    from zimage_cli.core.making.jobs import Job
-    from zimage_cli.core.making.running import Running
     from zimage_cli.core.outcome import Outcome
-    from zimage_cli.core.request import Request
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.request.request import Request
+    from zimage_cli.core.run.running import Running
+    from zimage_cli.errors import ConnectionFailed, ZimageError
 
 _WORDS = {
     Status.REFUSED: "refused",

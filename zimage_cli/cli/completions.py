@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from zimage_cli.api.errors import ConfigurationError, UsageError
-from zimage_cli.api.messages import Shown
 from zimage_cli.cli.app import App
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.output import Output
+from zimage_cli.errors import ConfigurationError, UsageError
+from zimage_cli.messages import Shown
 
 app = App(no_args_is_help=True)
 

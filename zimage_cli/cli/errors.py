@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api import errors
-from zimage_cli.api.messages import Message
+from zimage_cli import errors
 from zimage_cli.core.advice import hint_for
 from zimage_cli.core.files import is_limited
-from zimage_cli.core.keys import redact
-from zimage_cli.core.text import visible
+from zimage_cli.messages import Message
+from zimage_cli.text import redact, visible
 
 if TYPE_CHECKING:
     import typer

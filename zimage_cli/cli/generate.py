@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, print_error
@@ -17,18 +16,19 @@ from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents, exit_status
-from zimage_cli.core.making.money import parse_bound
-from zimage_cli.core.making.plan import is_folder
-from zimage_cli.core.making.tally import Options
-from zimage_cli.core.prices import cost, format_price
-from zimage_cli.core.settings import Flags
-from zimage_cli.core.text import visible
+from zimage_cli.core.request.prices import cost, format_price
+from zimage_cli.core.run.money import parse_bound
+from zimage_cli.core.run.plan import is_folder
+from zimage_cli.core.run.tally import Options
+from zimage_cli.core.settings.settings import Flags
+from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.cli.progress import Display
-    from zimage_cli.core.making.plan import Plan
-    from zimage_cli.core.making.running import Running
     from zimage_cli.core.outcome import Outcome
+    from zimage_cli.core.run.plan import Plan
+    from zimage_cli.core.run.running import Running
 
 _SHOWN = 20
 """Requests that a dry run shows in full: of more, the number and the price matter."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.api.errors import Stopped, UsageError
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, print_error
@@ -15,12 +14,13 @@ from zimage_cli.cli.output import Output, cell, document, make_table
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
-from zimage_cli.core.settings import Flags
-from zimage_cli.core.text import clip, visible
+from zimage_cli.core.settings.settings import Flags
+from zimage_cli.errors import Stopped, UsageError
+from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
-    from zimage_cli.core.entry import Entry
-    from zimage_cli.core.recover import Candidate, Recovered, Recovery
+    from zimage_cli.core.history.entry import Entry
+    from zimage_cli.core.making.recover import Candidate, Recovered, Recovery
 
 app = App(
     no_args_is_help=True,
@@ -206,7 +206,7 @@ def _document(entry: Entry) -> dict[str, Any]:
 
 def _local(stamp: str) -> str:
     """Return a time as the clock on the wall has it; what is no time, as it stands."""
-    from zimage_cli.core.entry import moment
+    from zimage_cli.core.history.entry import moment
 
     try:
         when = moment(stamp)

@@ -11,10 +11,10 @@ import typer
 
 from zimage_cli.cli.app import PROMISED, App, Group, write_statuses
 from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
-from zimage_cli.core.text import visible
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.api.errors import ZimageError
+    from zimage_cli.errors import ZimageError
 
 COMMANDS = {
     "generate": "zimage_cli.cli.generate",
@@ -74,7 +74,7 @@ app = App(name="zimage", cls=LazyGroup, no_args_is_help=True)
 
 def _version(value: bool) -> None:
     if value:
-        from zimage_cli import __version__
+        from zimage_cli.version import __version__
 
         Output().result(f"zimage {__version__}")
         raise typer.Exit
@@ -122,7 +122,7 @@ def work_hangs() -> bool:
 
 
 def _run(args: list[str]) -> int:
-    from zimage_cli.api.errors import ZimageError
+    from zimage_cli.errors import ZimageError
 
     output, context = Output(), None
     try:

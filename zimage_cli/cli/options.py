@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.making.jobs import MAX_COUNT
-from zimage_cli.core.setting_table import TABLE
+from zimage_cli.core.request.jobs import MAX_COUNT
+from zimage_cli.core.settings.table import TABLE
+from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from zimage_cli.core.making.jobs import Sweep
+    from zimage_cli.core.request.jobs import Sweep
 
 PICTURE = "Picture"
 SERVICE = "Service"
@@ -56,14 +56,14 @@ def sweep(
             allowed=f"1 … {MAX_COUNT}",
             nearest=MAX_COUNT if more else 1,
         )
-    from zimage_cli.core.making.jobs import ONE, Sweep
+    from zimage_cli.core.request.jobs import ONE, Sweep
 
     if not (count > 1 or expand or sizes is not None or seeds is not None or no_seed):
         return ONE
     listed_sizes: tuple[str, ...] = ()
     listed_seeds: tuple[int, ...] = ()
     if sizes is not None or seeds is not None:
-        from zimage_cli.core.expand import parse_seeds, parse_sizes
+        from zimage_cli.core.request.expand import parse_seeds, parse_sizes
 
         listed_sizes = parse_sizes(sizes) if sizes is not None else ()
         listed_seeds = parse_seeds(seeds) if seeds is not None else ()

@@ -16,9 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from zimage_cli.api.characters import json_text
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.text import visible
+from zimage_cli.errors import UsageError
+from zimage_cli.text import json_text, visible
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -131,7 +131,7 @@ def allow_files(lines: int, *, sandbox: bool) -> None:
         import resource
     except ImportError:
         return
-    from zimage_cli.core.making.crew import files_for
+    from zimage_cli.core.run.crew import files_for
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = files_for(lines, sandbox=sandbox)

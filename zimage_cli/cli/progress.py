@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.cli.view import View
 from zimage_cli.core.observer import Observer
-from zimage_cli.core.text import clip, visible
+from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
-    from zimage_cli.core.making.jobs import Job
-    from zimage_cli.core.making.plan import Plan
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
-    from zimage_cli.core.request import Request
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.request.request import Request
+    from zimage_cli.core.run.plan import Plan
 
 _FRAME = 0.1
 _SHOW_AFTER = 1.0
@@ -311,7 +311,7 @@ class Display(View):
 
 def request_facts(plan: Plan) -> list[tuple[str, str]]:
     """Return the rows of the table that shows what is asked for before it is made."""
-    from zimage_cli.core.prices import format_price
+    from zimage_cli.core.request.prices import format_price
 
     first, target = plan.requests[0], plan.settings.target
     region = target.region_name
@@ -380,7 +380,7 @@ def _panel(picture: Picture) -> Any:
 
 
 def _saved_line(out: Output, picture: Picture) -> str:
-    from zimage_cli.core.prices import format_price
+    from zimage_cli.core.request.prices import format_price
 
     facts = [
         f"{picture.width}×{picture.height}",

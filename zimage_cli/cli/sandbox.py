@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
-from zimage_cli.core.text import visible
+from zimage_cli.errors import UsageError
+from zimage_cli.text import visible
 
 app = App(
     no_args_is_help=True,
@@ -96,7 +96,7 @@ def serve(
 
 def json_line(line: dict[str, Any]) -> str:
     """Return a log line as JSON."""
-    from zimage_cli.api.characters import json_text
+    from zimage_cli.text import json_text
 
     return json_text(line)
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.api.errors import ConfigurationError, Stopped
-from zimage_cli.core.making.running import settle
+from zimage_cli.core.run.running import settle
+from zimage_cli.errors import ConfigurationError, Stopped
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from zimage_cli.cli.view import View
-    from zimage_cli.core.making.running import Running
+    from zimage_cli.core.run.running import Running
 
 _MOST = 3
 """Signals that are noted; the next one has its default action, so a hang can always be ended."""

@@ -8,7 +8,7 @@ import typer
 
 from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
-from zimage_cli.core import sizes
+from zimage_cli.core.request import sizes
 
 app = App()
 

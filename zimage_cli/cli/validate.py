@@ -11,12 +11,12 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.client import Client
-from zimage_cli.core import selfcheck
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.files import reason
-from zimage_cli.core.selfcheck import Check, Report
-from zimage_cli.core.settings import Flags
-from zimage_cli.core.text import visible
+from zimage_cli.core.settings.settings import Flags
+from zimage_cli.core.validate import report as selfcheck
+from zimage_cli.core.validate.report import Check, Report
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import typer
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.observer import Watcher
+from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output

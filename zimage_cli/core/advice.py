@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from zimage_cli.api import errors
-from zimage_cli.api.messages import Shown
-from zimage_cli.core.keys import redact
+from zimage_cli import errors
+from zimage_cli.messages import Shown
+from zimage_cli.text import redact
 
 USAGE_STATUS = 2
 

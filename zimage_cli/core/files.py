@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
-from zimage_cli.api.errors import UsageError
+from zimage_cli.errors import UsageError
 
 _LOW_SPACE = 16 * 1024 * 1024
 """Bytes. A picture of the largest size, uncompressed: with less than that free, asking first is

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from zimage_cli.api.answer import Answer
-    from zimage_cli.api.errors import ConnectionFailed
     from zimage_cli.api.retry import Wait
-    from zimage_cli.core.making.jobs import Job
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
-    from zimage_cli.core.request import Request
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.request.request import Request
+    from zimage_cli.errors import ConnectionFailed
 
 
 class Observer:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api.errors import Billed, ZimageError
 from zimage_cli.core.advice import error_document
-from zimage_cli.core.prices import Price, cost
+from zimage_cli.core.request.prices import Price, cost
 from zimage_cli.core.status import Status
+from zimage_cli.errors import Billed, ZimageError
 
 if TYPE_CHECKING:
-    from zimage_cli.core.making.jobs import Job
     from zimage_cli.core.picture import Picture
-    from zimage_cli.core.request import Request
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.request.request import Request
 
 
 @dataclass(frozen=True, slots=True)

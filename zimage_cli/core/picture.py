@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.core.prices import Price, cost
+from zimage_cli.core.request.prices import Price, cost
 
 if TYPE_CHECKING:
     import builtins
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
-    from zimage_cli.core.destination import Destination
-    from zimage_cli.core.run import Run
+    from zimage_cli.core.making.account import Destination
+    from zimage_cli.core.making.generation import Run
 
 
 @dataclass(frozen=True, slots=True)

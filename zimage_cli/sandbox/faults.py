@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.api.messages import Message, Shown
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message, Shown
 
 if TYPE_CHECKING:
     import random

@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.api.messages import Message, Shown
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message, Shown
 from zimage_cli.sandbox.books import ApiCall, Books, mask
 from zimage_cli.sandbox.pictures import PictureStore
 from zimage_cli.sandbox.service import Service

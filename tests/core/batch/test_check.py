@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.client import Client
 from zimage_cli.core.batch.check import SALT_NAME, FilePlan
 from zimage_cli.core.batch.journal import NAME
 from zimage_cli.core.batch.plan import Defaults
 from zimage_cli.core.batch.source import open_source
-from zimage_cli.core.making.jobs import Job, Sweep
-from zimage_cli.core.making.running import Running
-from zimage_cli.core.making.tally import Options
-from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.observer import Watcher
 from zimage_cli.core.outcome import Outcome
+from zimage_cli.core.request.jobs import Job, Sweep
+from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.run.running import Running
+from zimage_cli.core.run.tally import Options
+from zimage_cli.errors import UsageError
 
 EXPANDED = Sweep(expand=True)
 

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.batch.journal import LOCK_NAME, NAME, Journal, alone_in
+from zimage_cli.errors import UsageError
 
 SOURCE = Path(__file__).parents[3]
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.batch.plan import Defaults, Invalid, Planner, within
 from zimage_cli.core.batch.records import Record
-from zimage_cli.core.making.jobs import Job, Sweep
-from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.request.jobs import Job, Sweep
+from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.errors import UsageError
 
 DEFAULTS = Defaults({"size": "1024*1024"}, NameTemplate.parse())
 EXPAND = Sweep(expand=True)

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.batch.records import COLUMNS, LINE_LIMIT, Record
 from zimage_cli.core.batch.source import INPUT_FORMATS, open_source
-from zimage_cli.core.request import RequestInvalid, parse_request
+from zimage_cli.core.request.request import parse_request
+from zimage_cli.errors import RequestInvalid, UsageError
 
 MIB = 1024 * 1024
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from zimage_cli.core.batch.journal import FRESH, NAME, Journal
 from zimage_cli.core.batch.state import State, States
-from zimage_cli.core.ledger import Ledger
-from zimage_cli.core.making.tally import Options
+from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.run.tally import Options
 from zimage_cli.core.status import Status
 
 KEY = bytes(range(16))

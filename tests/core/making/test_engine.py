@@ -19,22 +19,22 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import Billed, ConnectionFailed, UsageError
 from zimage_cli.api.retry import Policy
 from zimage_cli.core.batch.journal import Journal
 from zimage_cli.core.batch.plan import Defaults, Planner
 from zimage_cli.core.batch.progress import Progress
 from zimage_cli.core.batch.records import Record
 from zimage_cli.core.batch.state import States
-from zimage_cli.core.making.engine import ROOM, Engine
-from zimage_cli.core.making.jobs import ONE, Job, Sweep
-from zimage_cli.core.making.tally import Options
-from zimage_cli.core.names import NameTemplate
+from zimage_cli.core.making.pace import Pace
+from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.observer import Watcher
 from zimage_cli.core.outcome import Outcome
-from zimage_cli.core.pace import Pace
-from zimage_cli.core.save import FolderPlace
+from zimage_cli.core.request.jobs import ONE, Job, Sweep
+from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.run.engine import ROOM, Engine
+from zimage_cli.core.run.tally import Options
 from zimage_cli.core.status import Status
+from zimage_cli.errors import Billed, ConnectionFailed, UsageError
 from zimage_cli.sandbox.faults import Fault
 
 

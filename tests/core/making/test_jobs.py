@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.making.jobs import MAX_VARIANTS, ONE, Sweep, variants
-from zimage_cli.core.request import MAX_SEED, Request, RequestInvalid
+from zimage_cli.core.request.jobs import MAX_VARIANTS, ONE, Sweep, variants
+from zimage_cli.core.request.request import MAX_SEED, Request
+from zimage_cli.errors import RequestInvalid, UsageError
 
 
 def request(prompt: str = "kite", **fields: Any) -> Request:

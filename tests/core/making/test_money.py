@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from zimage_cli.api.errors import UsageError
-from zimage_cli.core.making.money import Budget, Estimate, count_of, money, parse_bound
-from zimage_cli.core.making.tally import Tally
-from zimage_cli.core.prices import Price
+from zimage_cli.core.request.prices import Price
+from zimage_cli.core.run.money import Budget, Estimate, count_of, money, parse_bound
+from zimage_cli.core.run.tally import Tally
+from zimage_cli.errors import UsageError
 
 PRICE = Decimal("0.10")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.api.errors import ConnectionFailed, ServiceError, Stopped
 from zimage_cli.core.making.reach import REFUSED, Reach
+from zimage_cli.errors import ConnectionFailed, ServiceError, Stopped
 
 
 def refused(**facts: Any) -> ConnectionFailed:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from zimage_cli.api.errors import Billed, NotSavedError, RefusedError, ZimageError
-from zimage_cli.core.making.jobs import Job
-from zimage_cli.core.making.tally import Tally
-from zimage_cli.core.names import NameTemplate
 from zimage_cli.core.outcome import Outcome
-from zimage_cli.core.request import Request
+from zimage_cli.core.request.jobs import Job
+from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.request import Request
+from zimage_cli.core.run.tally import Tally
 from zimage_cli.core.status import Status
+from zimage_cli.errors import Billed, NotSavedError, RefusedError, ZimageError
 
 REQUEST = Request("kite", size="512*512", seed=1, prompt_extend=False)
 

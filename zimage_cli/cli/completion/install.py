@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zimage_cli.api.errors import ConfigurationError, UsageError
 from zimage_cli.cli.completion import SCRIPTS, TITLE
 from zimage_cli.cli.output import Output
-from zimage_cli.core.environment import Environment
 from zimage_cli.core.files import reason, write_whole
-from zimage_cli.core.text import visible
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.errors import ConfigurationError, UsageError
+from zimage_cli.text import visible
 
 MARK = "# zimage completions install"
 """At the end of every line that was added to a start-up file."""

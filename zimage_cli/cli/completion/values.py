@@ -12,9 +12,9 @@ from typing import Any
 
 from zimage_cli.api.endpoint import ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
-from zimage_cli.core import sizes
 from zimage_cli.core.batch.source import INPUT_FORMATS
-from zimage_cli.core.setting_table import NAMES, TABLE
+from zimage_cli.core.request import sizes
+from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.sandbox import faults
 
 

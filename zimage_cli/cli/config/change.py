@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.cli.config.common import (
     RegionOption,
     change,
@@ -18,11 +17,12 @@ from zimage_cli.cli.config.common import (
     warn_if_overridden,
 )
 from zimage_cli.cli.output import Output
-from zimage_cli.core import config_change, config_file
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.setting_table import TABLE, text_of
-from zimage_cli.core.source import Kind, Source
-from zimage_cli.core.text import visible
+from zimage_cli.core.settings import config_change, config_file
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.source import Kind, Source
+from zimage_cli.core.settings.table import TABLE, text_of
+from zimage_cli.errors import UsageError
+from zimage_cli.text import visible
 
 
 def set_value(

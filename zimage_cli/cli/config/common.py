@@ -9,16 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from zimage_cli.api.endpoint import SANDBOX, find_region
-from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.cli.output import Output
-from zimage_cli.core import config_change, config_file
-from zimage_cli.core.checks import shown
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import KEY_VARIABLE
-from zimage_cli.core.setting_table import NAMES, TABLE, VARIABLES
-from zimage_cli.core.settings import Settings, resolve
-from zimage_cli.core.source import Kind, Source
-from zimage_cli.core.text import visible
+from zimage_cli.core.settings import config_change, config_file
+from zimage_cli.core.settings.checks import shown
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.keys import KEY_VARIABLE
+from zimage_cli.core.settings.settings import Settings, resolve
+from zimage_cli.core.settings.source import Kind, Source
+from zimage_cli.core.settings.table import NAMES, TABLE, VARIABLES
+from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.text import visible
 
 RegionOption = Annotated[
     str | None,

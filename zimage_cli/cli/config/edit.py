@@ -9,17 +9,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from zimage_cli.api.errors import ConfigurationError, ZimageError
-from zimage_cli.api.messages import Message
 from zimage_cli.cli.config.common import refuse_contradictory
 from zimage_cli.cli.errors import Interrupted
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import install
-from zimage_cli.core import config_change, config_file
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import KEY_VARIABLE
-from zimage_cli.core.setting_table import TABLE, text_of
-from zimage_cli.core.text import visible
+from zimage_cli.core.settings import config_change, config_file
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.keys import KEY_VARIABLE
+from zimage_cli.core.settings.table import TABLE, text_of
+from zimage_cli.errors import ConfigurationError, ZimageError
+from zimage_cli.messages import Message
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from subprocess import Popen

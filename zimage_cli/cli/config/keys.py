@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from zimage_cli.api.endpoint import find_region
-from zimage_cli.api.errors import UsageError
 from zimage_cli.cli.config.common import (
     RegionOption,
     change,
@@ -19,10 +18,11 @@ from zimage_cli.cli.config.common import (
 )
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import raising
-from zimage_cli.core import config_change, config_file
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.keys import KEY_VARIABLE, MAX_LENGTH, Key, check_key
-from zimage_cli.core.text import visible
+from zimage_cli.core.settings import config_change, config_file
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.keys import KEY_VARIABLE, MAX_LENGTH, Key, check_key
+from zimage_cli.errors import UsageError
+from zimage_cli.text import visible
 
 
 def set_key(

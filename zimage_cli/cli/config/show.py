@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from zimage_cli.api.errors import ZimageError
 from zimage_cli.cli.config.common import setting_name
 from zimage_cli.cli.output import Output
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.setting_table import NAMES, Setting, text_of
-from zimage_cli.core.settings import Settings, resolve
-from zimage_cli.core.source import Kind, Source
-from zimage_cli.core.text import visible
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.settings import Settings, resolve
+from zimage_cli.core.settings.source import Kind, Source
+from zimage_cli.core.settings.table import NAMES, Setting, text_of
+from zimage_cli.errors import ZimageError
+from zimage_cli.text import visible
 
 
 def show(

@@ -15,20 +15,18 @@ from zimage_cli.api.endpoint import (
     Region,
     find_region,
 )
-from zimage_cli.api.errors import (
-    ZimageError,
-)
 from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.regions.ping import Json, ping
-from zimage_cli.core.environment import Environment
-from zimage_cli.core.setting_table import TABLE, VARIABLES
-from zimage_cli.core.settings import Flags, Setting, Settings, resolve
-from zimage_cli.core.source import Kind, Source
-from zimage_cli.core.text import visible
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.settings import Flags, Setting, Settings, resolve
+from zimage_cli.core.settings.source import Kind, Source
+from zimage_cli.core.settings.table import TABLE, VARIABLES
+from zimage_cli.errors import ZimageError
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.core.keys import Key
+    from zimage_cli.core.settings.keys import Key
 
 app = App()
 
@@ -190,13 +188,13 @@ def _hosts(region: Region) -> dict[str, str]:
 
 
 def _price(region: str, *, prompt_extend: bool) -> str:
-    from zimage_cli.core.prices import format_price, list_price
+    from zimage_cli.core.request.prices import format_price, list_price
 
     return format_price(list_price(region, prompt_extend))
 
 
 def _price_json(region: str, *, prompt_extend: bool) -> dict[str, str] | None:
-    from zimage_cli.core.prices import list_price
+    from zimage_cli.core.request.prices import list_price
 
     price = list_price(region, prompt_extend)
     return {"amount": str(price.amount), "currency": price.currency} if price else None

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_document, exit_status
-from zimage_cli.core.text import visible
+from zimage_cli.errors import UsageError
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.core.ping import Ping
+    from zimage_cli.core.validate.ping import Ping
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 

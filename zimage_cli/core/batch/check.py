@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.api.errors import DiskError, UsageError
 from zimage_cli.core.batch.journal import FRESH, Journal, alone_in
 from zimage_cli.core.batch.plan import Defaults, Invalid, Planner
 from zimage_cli.core.batch.state import States
@@ -21,20 +20,21 @@ from zimage_cli.core.files import (
     remove_abandoned,
     write_whole,
 )
-from zimage_cli.core.making.money import Estimate
-from zimage_cli.core.prices import Price, cost
-from zimage_cli.core.save import FolderPlace
+from zimage_cli.core.making.save import FolderPlace
+from zimage_cli.core.request.prices import Price, cost
+from zimage_cli.core.run.money import Estimate
 from zimage_cli.core.status import Status
+from zimage_cli.errors import DiskError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zimage_cli.core.batch.source import Source
-    from zimage_cli.core.ledger import Ledger
-    from zimage_cli.core.making.jobs import Job
-    from zimage_cli.core.making.routes import Routes
-    from zimage_cli.core.making.tally import Options
-    from zimage_cli.core.settings import Settings
+    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.run.routes import Routes
+    from zimage_cli.core.run.tally import Options
+    from zimage_cli.core.settings.settings import Settings
 
 SALT_NAME = ".zimage-batch.salt"
 _SALT_BYTES = 16
@@ -141,7 +141,7 @@ class FilePlan:
 
         Before anything else is made here, and one by one: equal pictures are told apart so.
         """
-        from zimage_cli.core import recover
+        from zimage_cli.core.making import recover
 
         for key, state in self.known.to_fetch():
             entry = book.entry(state.entry or 0)
@@ -214,7 +214,7 @@ class FilePlan:
 
     def begin(self) -> None:
         """Write down that a batch begins anew, before its first picture. Raises DiskError."""
-        from zimage_cli.core.ledger import now
+        from zimage_cli.core.history.ledger import now
 
         for name in ("", *self.preflight.folders):
             remove_abandoned(self.folder / name)

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zimage_cli.api.characters import json_text
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.files import open_own, reason
+from zimage_cli.errors import UsageError
+from zimage_cli.text import json_text
 
 NAME = "results.jsonl"
 LOCK_NAME = ".zimage-batch.lock"

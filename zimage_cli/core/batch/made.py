@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
-from zimage_cli.core.entry import moment
-from zimage_cli.core.run import Run
+from zimage_cli.core.history.entry import moment
+from zimage_cli.core.making.generation import Run
 
 if TYPE_CHECKING:
-    from zimage_cli.core.destination import Destination
-    from zimage_cli.core.request import Request
+    from zimage_cli.core.making.account import Destination
+    from zimage_cli.core.request.request import Request
 
 
 def in_time(answered_at: object) -> bool:

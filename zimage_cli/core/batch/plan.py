@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from zimage_cli.api.characters import is_safe
-from zimage_cli.api.errors import UsageError, ZimageError
 from zimage_cli.core.files import make_folder, reason
-from zimage_cli.core.making.jobs import MAX_COUNT, ONE, Job, Sweep, variants
-from zimage_cli.core.names import NAME_BYTES, NameTemplate, is_reserved
-from zimage_cli.core.request import MAX_SEED, Request, parse_request
-from zimage_cli.core.text import shown
+from zimage_cli.core.request.jobs import MAX_COUNT, ONE, Job, Sweep, variants
+from zimage_cli.core.request.names import NAME_BYTES, NameTemplate, is_reserved
+from zimage_cli.core.request.request import MAX_SEED, Request, parse_request
+from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.text import is_safe, shown
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.records import Record

@@ -9,26 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
-from zimage_cli.api.errors import AnswerLost, DiskError, NotSavedError
 from zimage_cli.core.batch import made
 from zimage_cli.core.batch.plan import within
 from zimage_cli.core.files import reason
-from zimage_cli.core.making.money import on_the_bill
+from zimage_cli.core.run.money import on_the_bill
 from zimage_cli.core.status import Status
+from zimage_cli.errors import AnswerLost, DiskError, NotSavedError
 
 if TYPE_CHECKING:
-    from zimage_cli.api.errors import ZimageError
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.batch.state import State, States
-    from zimage_cli.core.destination import Destination
-    from zimage_cli.core.entry import Entry
-    from zimage_cli.core.ledger import Ledger
-    from zimage_cli.core.making.jobs import Job
+    from zimage_cli.core.history.entry import Entry
+    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.making.account import Destination
+    from zimage_cli.core.making.generation import Run
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
-    from zimage_cli.core.request import Request
-    from zimage_cli.core.run import Run
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.request.request import Request
+    from zimage_cli.errors import ZimageError
 
 _REASONS = {
     Status.SAVED: "saved before",
@@ -77,7 +77,7 @@ class Progress:
         self, entry: Entry, wire: Wire, on_progress: Callable[[int, int | None], None]
     ) -> Picture:
         """Fetch a picture that was paid. Raises NotSavedError."""
-        from zimage_cli.core import recover
+        from zimage_cli.core.making import recover
 
         book = self._book()
         assert book is not None
@@ -93,8 +93,8 @@ class Progress:
 
     def unrecorded_outcome(self, job: Job, status: Status) -> Outcome | None:
         """Return how a picture ended where its process died before the journal had it."""
-        from zimage_cli.api.errors import Billed
         from zimage_cli.core.outcome import Outcome
+        from zimage_cli.errors import Billed
 
         entry = self.entry(self._known.unrecorded.get(job.key))
         if entry is None:

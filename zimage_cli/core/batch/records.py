@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
-from zimage_cli.api.messages import Listing, Message
-from zimage_cli.core.json_object import NotAnObject, decode_object
-from zimage_cli.core.request import FIELDS, nearest_field
-from zimage_cli.core.text import shown
+from zimage_cli.core.request.json_object import NotAnObject, decode_object
+from zimage_cli.core.request.request import FIELDS, nearest_field
+from zimage_cli.messages import Listing, Message
+from zimage_cli.text import shown
 
 LINE_LIMIT = 1024 * 1024
 """Bytes of a line, and of a table's row of several lines. A prompt's 800 characters are 4,800."""

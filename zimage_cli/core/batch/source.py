@@ -12,10 +12,10 @@ from threading import Lock
 from types import TracebackType
 from typing import IO, BinaryIO, Self, cast
 
-from zimage_cli.api.errors import UsageError
 from zimage_cli.core.batch.records import Record, read_records
 from zimage_cli.core.files import reason
-from zimage_cli.core.text import clip, shown, visible
+from zimage_cli.errors import UsageError
+from zimage_cli.text import clip, shown, visible
 
 __all__ = ["INPUT_FORMATS", "Record", "Source", "open_source"]
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.batch import made
 from zimage_cli.core.batch.journal import FRESH
-from zimage_cli.core.request import MAX_SEED
+from zimage_cli.core.request.request import MAX_SEED
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.journal import Journal
-    from zimage_cli.core.ledger import Ledger
-    from zimage_cli.core.making.tally import Options
+    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.run.tally import Options
 
 _UNSENT = ("connection", "configuration")
 """Types of errors that say that nothing was sent: such a line has not failed."""

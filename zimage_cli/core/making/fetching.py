@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zimage_cli.api import limits, retry
-from zimage_cli.api.errors import DiskError, NotSavedError
 from zimage_cli.core.files import reason
+from zimage_cli.errors import DiskError, NotSavedError
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.save import Place
+    from zimage_cli.core.making.save import Place
 
 
 def fetch_and_keep(

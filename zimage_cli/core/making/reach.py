@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from zimage_cli.api.errors import ConnectionFailed, Stopped
+from zimage_cli.errors import ConnectionFailed, Stopped
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""The history: what was asked for, and what became of it."""

@@ -1,0 +1,279 @@
+"""One entry of the ledger, as it is read back."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.api import limits
+from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host
+from zimage_cli.core.history import owner
+from zimage_cli.errors import NotSavedError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from zimage_cli.core.picture import Picture
+    from zimage_cli.core.request.prices import Price
+    from zimage_cli.errors import ZimageError
+
+_ABANDONED_AFTER = timedelta(hours=6)
+"""A process may send, wait and send again for hours; an older row counts as abandoned, even where
+its process id is in use again. Where its process holds a lock, only the lock decides."""
+
+_GRACE = timedelta(hours=1)
+"""After the 24 hours: the service's clock and this one may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One generation. Times: UTC in ISO 8601; sizes: pixels and bytes; `cost_amount`: decimal."""
+
+    id: int
+    status: str
+    created_at: str
+    updated_at: str
+    pid: int | None
+    prompt: str
+    size: str
+    seed: int | None
+    prompt_extend: bool
+    region: str
+    endpoint: str
+    workspace: str | None
+    attempts: int
+    answered_at: str | None
+    request_id: str | None
+    image_url: str | None
+    rewritten_prompt: str | None
+    reasoning: str | None
+    width: int | None
+    height: int | None
+    usage: Any
+    wanted_path: str | None
+    path: str | None
+    bytes: int | None
+    sha256: str | None
+    evidence_path: str | None
+    cost_amount: str | None
+    cost_currency: str | None
+    elapsed_seconds: float | None
+    error: dict[str, Any] | None
+    batch: str | None
+    """The batch this belongs to, and `job`, its line there; None outside a batch."""
+    job: str | None
+    owner: Path | None
+    """The lock of the process that wrote this row, and `claim`, of one that fetches its picture."""
+    claim: Path | None
+
+    @property
+    def picture(self) -> Picture:
+        """The picture, as it was when it was made."""
+        from zimage_cli.core.picture import Picture
+
+        return Picture(
+            image_url=self.image_url,
+            width=self.width,
+            height=self.height,
+            prompt=self.prompt,
+            rewritten_prompt=self.rewritten_prompt,
+            reasoning=self.reasoning,
+            request_id=self.request_id,
+            path=None if self.path in {None, "-"} else Path(self.path or ""),
+            history_id=self.id,
+            evidence_path=None if self.evidence_path is None else Path(self.evidence_path),
+            seed=self.seed,
+            size=self.size,
+            prompt_extend=self.prompt_extend,
+            region=self.region,
+            endpoint=self.endpoint,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            cost=self.price,
+            elapsed_seconds=self.elapsed_seconds,
+            attempts=self.attempts,
+        )
+
+    @property
+    def price(self) -> Price | None:
+        """The list price when it was asked for, None where none was known."""
+        from decimal import Decimal, InvalidOperation
+
+        from zimage_cli.core.request.prices import Price
+
+        try:
+            amount = Decimal(self.cost_amount or "")
+        except InvalidOperation:
+            return None
+        return Price(amount, self.cost_currency) if self.cost_currency else None
+
+    @property
+    def failure(self) -> ZimageError:
+        """The error that it ended with, as far as the history knows it."""
+        from zimage_cli import errors
+
+        said = self.error or {}
+        kinds: dict[str, type[ZimageError]] = {
+            cls.kind: cls for cls in vars(errors).values() if _is_error(cls)
+        }
+        cls = kinds.get(str(said.get("type")), errors.ServiceError)
+
+        def text(name: str) -> str | None:
+            value = said.get(name)
+            return None if value is None else str(value)
+
+        status = said.get("http_status")
+        return cls(
+            "{said}",
+            said=text("message") or "It is not known why.",
+            code=text("code"),
+            request_id=text("request_id"),
+            http_status=status if isinstance(status, int) else None,
+            service_message=text("service_message"),
+        )
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the service drops the picture: 24 hours after its answer."""
+        answered = moment(self.answered_at)
+        try:
+            return answered and answered + timedelta(hours=limits.URL_LIFETIME_HOURS)
+        except OverflowError:
+            return None
+
+    @property
+    def in_progress(self) -> bool:
+        """Tell whether the process that wrote this still works on it."""
+        lives = owner.lives(self.owner)
+        if lives is not None:
+            return lives
+        updated = moment(self.updated_at)
+        old = updated is None or datetime.now(UTC) - updated > _ABANDONED_AFTER
+        return self.pid is not None and not old and _alive(self.pid)
+
+    @property
+    def claimed(self) -> bool:
+        """Tell whether a living process fetches its picture right now."""
+        return owner.lives(self.claim) is True
+
+    @property
+    def loopback(self) -> bool:
+        """Tell whether it was made by a service on this machine."""
+        try:
+            return is_loopback_host(host_of(self.endpoint))
+        except ValueError:
+            return False
+
+
+def _is_error(value: object) -> bool:
+    from zimage_cli.errors import AddressRefused, DiskError, ZimageError
+
+    # The last is what others are: it has no hint and no exit status of its own.
+    special = {AddressRefused, DiskError, ZimageError}
+    return isinstance(value, type) and issubclass(value, ZimageError) and value not in special
+
+
+_NAMES = tuple(field.name for field in fields(Entry))
+_TEXTS = frozenset({"status", "created_at", "updated_at", "prompt", "size", "region", "endpoint"})
+_NUMBERS = frozenset({"pid", "seed", "attempts", "width", "height", "bytes"})
+
+
+def select(db: sqlite3.Connection) -> str:
+    """Return the statement that selects entries; what an older schema lacks is NULL."""
+    there = {column[1] for column in db.execute("PRAGMA table_info(generation)")}
+    columns = (name if name in there else "NULL" for name in _NAMES)
+    return f"SELECT {', '.join(columns)} FROM generation"  # noqa: S608 - our own names
+
+
+def entry(row: tuple[Any, ...], history: Path) -> Entry:
+    """Return a row of `select` as an entry, whatever somebody else wrote into it."""
+    values = {name: _value(name, value) for name, value in zip(_NAMES, row, strict=True)}
+    error = values["error"]
+    if error is not None and not isinstance(error, dict):
+        values["error"] = {"type": "unreadable", "message": str(error)}
+    for name in ("owner", "claim"):
+        values[name] = owner.lock_file(history, values[name])
+    return Entry(**values)
+
+
+def _value(name: str, value: Any) -> Any:
+    """Return a column's value, None (or text, where it must be one) for another type."""
+    if isinstance(value, bytes):
+        # A path that is no valid text.
+        try:
+            value = value.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            value = value.decode("utf-8", "backslashreplace")
+    if name == "id":
+        return value
+    if name == "prompt_extend":
+        return bool(value)
+    if name in _NUMBERS:
+        return value if isinstance(value, int) else 0 if name == "attempts" else None
+    if name == "elapsed_seconds":
+        return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+    if name in {"usage", "error"}:
+        return _json(value)
+    return str(value) if value is not None or name in _TEXTS else None
+
+
+def _json(text: Any) -> Any:
+    try:
+        # NaN and its like are no JSON, and would come out again as what nobody can read.
+        return json.loads(text, parse_constant=str) if text else None
+    except (ValueError, TypeError, RecursionError):
+        return str(text)
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return the time of a column, None for what is none; one without a zone is UTC."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def why_never(entry: Entry) -> str | None:
+    """Return why a picture that was made will never be fetched; None where it may be.
+
+    One that somebody saves right now may be, and so may the sandbox's: it was never paid.
+    """
+    if entry.region == SANDBOX or entry.claimed or (entry.error is None and entry.in_progress):
+        return None
+    refused = why_refused(entry)
+    until = entry.expires_at
+    if refused is None and until is not None and datetime.now(UTC) > until + _GRACE:
+        return f"The service has dropped it: it was made over {limits.URL_LIFETIME_HOURS} h ago."
+    return refused
+
+
+def why_refused(entry: Entry) -> str | None:
+    """Return why the address of a picture is none that zimage fetches, None where it is one."""
+    from zimage_cli.api.download import check_picture_url
+
+    try:
+        check_picture_url(entry.image_url or "", loopback=entry.loopback)
+    except NotSavedError as error:
+        return error.message
+    return None
+
+
+def _alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return True
+    if os.name == "nt":
+        # os.kill would end the process there; age alone decides.
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return pid > 0

@@ -1,0 +1,451 @@
+"""The ledger: every generation, from before it is sent until its picture is on disk.
+
+SQLite in WAL mode, so that several processes write at once. `sending` is written before the POST,
+`made` (with the picture's address) before the download, then `saved`; `failed` and `lost` are the
+other ends. Each write is synced: after a power cut the ledger still knows every paid picture.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zimage_cli.api.endpoint import without_query
+from zimage_cli.core.history import owner
+from zimage_cli.core.history.database import Database
+from zimage_cli.core.history.file import (
+    HistoryBroken,
+    HistoryError,
+    HistoryFull,
+    HistoryLocked,
+    full,
+    sqlite_errors,
+)
+from zimage_cli.core.status import Status
+from zimage_cli.errors import ConfigurationError, Stopped, ZimageError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from zimage_cli.api.answer import Answer
+    from zimage_cli.api.download import Fetched
+    from zimage_cli.core.history.entry import Entry
+
+T = TypeVar("T")
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def error_facts(error: BaseException) -> dict[str, Any]:
+    """Return what the ledger and the evidence keep of an error."""
+    if isinstance(error, ZimageError):
+        return {
+            "type": error.kind,
+            "code": error.code,
+            "message": error.message,
+            "service_message": error.service_message,
+            "http_status": error.http_status,
+            "request_id": error.request_id,
+        }
+    interrupted = isinstance(error, (Stopped, KeyboardInterrupt))
+    kind = "interrupted" if interrupted else type(error).__name__
+    return {"type": kind, "message": str(error) or kind}
+
+
+class Ledger(Database):
+    """The ledger in one file. Safe to share between threads and processes.
+
+    Every method raises HistoryError, a ConfigurationError, where SQLite cannot do its work.
+    """
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        self._owner = owner.Owner(path)
+        super().__init__(path, **options)
+
+    @classmethod
+    def to_read(cls, path: Path) -> Ledger:
+        """Open a history to look at it, also where it can only be read. Raises HistoryError."""
+        try:
+            return cls(path, patience=0)
+        except HistoryError:
+            return cls(path, patience=0, read_only=True)
+
+    def close(self) -> None:
+        """Close the file, and free the lock that says that this process works on its rows."""
+        super().close()
+        self._owner.close()
+
+    # -- one generation ------------------------------------------------------------------------
+
+    def begin(self, *, sleep: Callable[[float], None] = time.sleep, **columns: Any) -> int:
+        """Write a row that is about to be sent and return its id.
+
+        Waits for a locked history, with `sleep`. Such a row takes nothing of the reserve.
+        """
+        row = {"status": Status.SENDING, "created_at": now(), "pid": os.getpid(), **columns}
+        row |= {"updated_at": row["created_at"], "owner": self._owner.name()}
+        row = {name: _storable(value) for name, value in row.items()}
+        insert = f"INSERT INTO generation ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+        self._want_reserve(row["status"])
+
+        def write(db: sqlite3.Connection) -> int:
+            return int(db.execute(insert, list(row.values())).lastrowid or 0)
+
+        number = self._write(write, paid=False, patience=self._patience, sleep=sleep)
+        if row["status"] == Status.SENDING:
+            self._unfinished[number] = row
+        return number
+
+    def sending(self, row: int, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Note that a request is sent again; waits as `begin` does."""
+        self._want_reserve(Status.SENDING)
+        columns = {"status": Status.SENDING, "error": None}
+        self._change(row, columns, paid=False, patience=self._patience, sleep=sleep)
+
+    def made(self, row: int, answer: Answer, *, rewritten: str | None, attempts: int) -> None:
+        """Note the answer, before its picture is fetched."""
+        self._update(
+            row,
+            status=Status.MADE,
+            answered_at=now(),
+            attempts=attempts,
+            request_id=answer.request_id,
+            image_url=answer.image_url,
+            rewritten_prompt=rewritten,
+            reasoning=answer.reasoning,
+            width=answer.width,
+            height=answer.height,
+            usage=json.dumps(answer.usage),
+        )
+
+    def fetched(self, row: int, fetched: Fetched) -> None:
+        """Note what was fetched, before it gets its name: so a file that has it can be known."""
+        self._update(row, bytes=fetched.bytes, sha256=fetched.sha256)
+
+    def saved(
+        self,
+        row: int,
+        path: str,
+        fetched: Fetched,
+        image_url: str,
+        elapsed: float,
+        evidence_path: str | None = None,
+    ) -> None:
+        """Note the picture on disk; the signed part of its address is dropped."""
+        self._update(
+            row,
+            status=Status.SAVED,
+            path=path,
+            bytes=fetched.bytes,
+            sha256=fetched.sha256,
+            width=fetched.info.width,
+            height=fetched.info.height,
+            image_url=without_query(image_url),
+            elapsed_seconds=round(elapsed, 3),
+            error=None,
+            claim=None,
+            **({"evidence_path": evidence_path} if evidence_path else {}),
+        )
+        self._unfinished.pop(row, None)
+
+    def ended(
+        self,
+        row: int,
+        status: str,
+        error: BaseException,
+        *,
+        attempts: int | None = None,
+        evidence_path: str | None = None,
+    ) -> None:
+        """Note how a generation ended without a picture on disk."""
+        columns: dict[str, Any] = {"status": status, "error": json.dumps(error_facts(error))}
+        if attempts is not None:
+            columns["attempts"] = attempts
+        if evidence_path is not None:
+            columns["evidence_path"] = evidence_path
+        self._update(row, **columns)
+        self._unfinished.pop(row, None)
+
+    def claim(self, row: int) -> bool:
+        """Take a picture that is to be fetched for this process alone; False where it is taken.
+
+        `release` gives it back; so does the end of this process.
+        """
+        me = self._owner.name()
+        if me is None:
+            # No locks here: who fetches what cannot be known.
+            return True
+        held = self._read(
+            lambda db: db.execute("SELECT claim FROM generation WHERE id = ?", (row,)).fetchone()
+        )
+        if held is None or owner.lives(owner.lock_file(self.path, held[0])):
+            return False
+        take = "UPDATE generation SET claim = ? WHERE id = ? AND claim IS ? AND status IN (?, ?)"
+        values = (me, row, held[0], Status.MADE, Status.LOST)
+        return (
+            self._write(lambda db: db.execute(take, values).rowcount, patience=self._patience) == 1
+        )
+
+    def release(self, row: int) -> None:
+        """Give a claimed picture back, as far as that can be written."""
+        give = "UPDATE generation SET claim = NULL WHERE id = ? AND claim = ?"
+        values = (row, self._owner.name())
+        with suppress(HistoryError):
+            self._write(lambda db: db.execute(give, values), patience=0)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def newest(self, limit: int) -> list[Entry]:
+        """Return the newest entries, newest first."""
+        return self._select("ORDER BY id DESC LIMIT ?", limit)
+
+    def entry(self, row: int) -> Entry | None:
+        """Return one entry."""
+        found = self._select("WHERE id = ?", row)
+        return found[0] if found else None
+
+    def with_status(self, status: str) -> list[Entry]:
+        """Return the entries with a status, oldest first."""
+        return self._select("WHERE status = ? ORDER BY id", status)
+
+    def batch(self, batch: str) -> Iterator[tuple[Any, ...]]:
+        """Yield (job, id, status, seed, path, error, answered_at, region) of a batch's entries.
+
+        Oldest first, as SQLite has them: what somebody else wrote there may be of any type.
+        """
+        with self._lock, sqlite_errors(self.path):
+            yield from self._db.execute(
+                "SELECT job, id, status, seed, path, error, answered_at, region FROM generation "
+                "WHERE batch = ? ORDER BY id",
+                (batch,),
+            )
+
+    def whose(self, path: str) -> int | None:
+        """Return the id of the entry whose picture is saved under a path."""
+        select = "SELECT id FROM generation WHERE status = ? AND path = ?"
+        row = self._read(lambda db: db.execute(select, (Status.SAVED, _storable(path))).fetchone())
+        return int(row[0]) if row else None
+
+    def settle_abandoned(self) -> int:
+        """Mark as lost what will never have a picture; return how many rows.
+
+        Rows still `sending` whose process has ended: nobody knows whether such a request reached
+        the service. And rows `made` whose picture can never be fetched. Where the history cannot be
+        written now, nothing is changed.
+        """
+        from zimage_cli.core.history.entry import why_never
+
+        if self._read_only:
+            return 0
+        gone = "zimage ended before the answer arrived"
+        dead = [
+            (entry.id, Status.SENDING, gone)
+            for entry in self.with_status(Status.SENDING)
+            if not entry.in_progress
+        ]
+        dead += [
+            (entry.id, Status.MADE, why)
+            for entry in self.with_status(Status.MADE)
+            if (why := why_never(entry)) is not None
+        ]
+        owner.sweep(self.path)
+        if not dead:
+            return 0
+        update = (
+            "UPDATE generation SET status = ?, updated_at = ?, error = ? "
+            "WHERE id = ? AND status = ?"
+        )
+        changes = [
+            (Status.LOST, now(), json.dumps({"type": "lost", "message": why}), row, status)
+            for row, status, why in dead
+        ]
+        try:
+            self._write(lambda db: db.executemany(update, changes), patience=0)
+        except HistoryError:
+            return 0
+        return len(dead)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _want_reserve(self, status: str) -> None:
+        if status == Status.SENDING and not self._reserve.ready():
+            raise full(self.path, "no space left on device")
+
+    def _update(self, row: int, **columns: Any) -> None:
+        self._change(row, columns)
+
+    def _change(self, row: int, columns: dict[str, Any], **how: Any) -> None:
+        changes = {name: _storable(value) for name, value in columns.items()}
+        changes["updated_at"] = now()
+        if row in self._unfinished:
+            self._unfinished[row] |= changes
+        sets = ", ".join(f"{name} = ?" for name in changes)
+        update = f"UPDATE generation SET {sets} WHERE id = ?"
+
+        def write(db: sqlite3.Connection) -> None:
+            gone = row in self._left_behind
+            if gone or not db.execute(update, [*changes.values(), row]).rowcount:
+                raise HistoryError(
+                    "The history {path} has no row {row} any more.", path=self.path, row=row
+                )
+
+        self._write(write, **how)
+
+    def _select(self, clause: str, *values: Any) -> list[Entry]:
+        # Making a picture only writes.
+        from zimage_cli.core.history.entry import entry, select
+
+        def read(db: sqlite3.Connection) -> list[Entry]:
+            rows = db.execute(f"{select(db)} {clause}", values).fetchall()
+            return [entry(row, self.path) for row in rows]
+
+        return self._read(read)
+
+
+class SafeLedger:
+    """A ledger that never costs a picture: what cannot be noted is said once and let go.
+
+    `warn` is called with a sentence, at most once for each cause. Raises HistoryLocked or
+    HistoryFull where the history cannot be opened for a reason that passes. `patience` and
+    `paid_patience` are the ledger's.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        warn: Callable[[str], None],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        **patience: float,
+    ) -> None:
+        self._warn = warn
+        self._said: set[str] = set()
+        self._saying = threading.Lock()
+        self._unwritten: set[str] = set()
+        self._ledger: Ledger | None = None
+        if path is None:
+            self._say("given up", "history is not being kept: no home folder is known")
+            return
+        try:
+            self._ledger = Ledger(path, on_locked=warn, sleep=sleep, **patience)
+        except (HistoryLocked, HistoryFull) as error:
+            raise error.but("{cause} Nothing was sent.") from None
+        except ConfigurationError as error:
+            self._say("given up", f"history is not being kept: {error.message}")
+
+    @property
+    def book(self) -> Ledger | None:
+        """The ledger itself, for reading; None where none is kept."""
+        return self._ledger
+
+    @property
+    def without_row(self) -> int:
+        """How many pictures were made whose address is not on disk."""
+        return len(self._unwritten)
+
+    def hurry(self) -> None:
+        """Wait no longer for a locked history: what cannot be noted at once is not noted."""
+        if self._ledger is not None:
+            self._ledger.hurry()
+
+    def wait_again(self) -> None:
+        """Wait for a locked history as before `hurry`."""
+        if self._ledger is not None:
+            self._ledger.wait_again()
+
+    def close(self) -> None:
+        """Close the file; what a thread that was left behind notes after that is let go."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.close()
+
+    def begin(self, *, sleep: Callable[[float], None] = time.sleep, **columns: Any) -> int | None:
+        """Write a row that is about to be sent; None where no ledger is kept.
+
+        Waits for a locked history, with `sleep`. Raises HistoryLocked or HistoryFull where nothing
+        may be sent, because it could not be written down; never for a row that has its end.
+        """
+        over = "status" in columns
+        return self._ask(lambda ledger: ledger.begin(sleep=sleep, **columns), sent=over)
+
+    def sending(self, row: int | None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Note that a request is sent again; waits and raises as `begin` does."""
+        if row is not None:
+            self._ask(lambda ledger: ledger.sending(row, sleep=sleep), sent=False)
+
+    def made(
+        self, row: int | None, answer: Answer, *, rewritten: str | None, attempts: int
+    ) -> bool:
+        """Note an answer; tell whether its address is on disk."""
+        noted = self.note(
+            row,
+            lambda ledger, number: ledger.made(
+                number, answer, rewritten=rewritten, attempts=attempts
+            ),
+        )
+        (self._unwritten.discard if noted else self._unwritten.add)(answer.image_url)
+        return noted
+
+    def note(self, row: int | None, write: Callable[[Ledger, int], None]) -> bool:
+        """Do one write on a row, where there is one; tell whether it is on disk."""
+        if row is None:
+            return False
+
+        def written(ledger: Ledger) -> bool:
+            write(ledger, row)
+            return True
+
+        return self._ask(written, sent=True) or False
+
+    def _ask(self, write: Callable[[Ledger], T], *, sent: bool) -> T | None:
+        """Do a write, None where it fails; where nothing is `sent` yet, raise what passes."""
+        # Another thread may give the ledger up at any moment.
+        ledger = self._ledger
+        if ledger is None:
+            return None
+        try:
+            return write(ledger)
+        except ConfigurationError as error:
+            if not sent and isinstance(error, HistoryLocked | HistoryFull):
+                # Others may have been: this one was not.
+                raise error.but("{cause} The request was not sent.") from None
+            self._failed(ledger, error)
+        return None
+
+    def _failed(self, ledger: Ledger, error: ConfigurationError) -> None:
+        if not isinstance(error, HistoryBroken):
+            if self._ledger is not None:
+                self._say(type(error).__name__, f"the history is not complete: {error.message}")
+            return
+        with self._saying:
+            first, self._ledger = self._ledger is not None, None
+        if first:
+            ledger.close()
+            self._say("given up", f"history is not being kept: {error.message}")
+
+    def _say(self, cause: str, text: str) -> None:
+        with self._saying:
+            first = cause not in self._said
+            self._said.add(cause)
+        if first:
+            self._warn(text)
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as SQLite takes it: a path that is no valid text goes in as bytes."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-8", "surrogatepass")
+    return value

@@ -1,0 +1,277 @@
+"""Evidence: one JSON file a run, with what was asked, answered, paid and saved of each picture."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.api.endpoint import without_query
+from zimage_cli.api.payload import MODEL
+from zimage_cli.core.files import open_own, write_whole
+from zimage_cli.core.history import ledger
+from zimage_cli.core.request.prices import cost
+from zimage_cli.text import json_text
+from zimage_cli.version import __version__
+
+if TYPE_CHECKING:
+    from zimage_cli.api.download import Fetched
+    from zimage_cli.core.making.account import Destination
+    from zimage_cli.core.making.generation import Run
+
+FOLDER = "aliyun-zimage-turbo"
+
+_PATIENCE = 5.0
+"""Seconds to wait for another process that changes the file: that takes milliseconds."""
+
+_END = b'\n  ],\n  "finished": '
+"""How the last lines of a file begin: nothing else in it has this indentation."""
+
+_END_BYTES = 128
+"""No file has longer last lines."""
+
+_SMALL = 256 * 1024
+"""Bytes: some hundred pictures. Up to here a file is replaced by one with a picture more, which
+takes less than a millisecond, and which a kill cannot cut. A larger one is written on in place,
+where a kill in the very microsecond of the write may leave half of it."""
+
+
+def facts(
+    run: Run,
+    destination: Destination,
+    status: str,
+    fetched: Fetched | None,
+    error: BaseException | None,
+) -> dict[str, Any]:
+    """Return what evidence says of a picture: never a key, never the signed part of an address."""
+    from zimage_cli.core.picture import saved_facts
+
+    answer = run.answer
+    price = destination.price(prompt_extend=run.request.prompt_extend)
+    return {
+        "status": status,
+        "started": run.started.isoformat(timespec="milliseconds"),
+        "finished": ledger.now(),
+        "region": destination.region,
+        "endpoint": destination.origin,
+        "workspace": destination.workspace,
+        "request": json.loads(run.wire.body),
+        "answer": None
+        if answer is None
+        else {
+            "request_id": answer.request_id,
+            "image_url": without_query(answer.image_url),
+            "width": answer.width,
+            "height": answer.height,
+            "rewritten_prompt": answer.rewritten_prompt(prompt_extend=run.request.prompt_extend),
+            "reasoning": answer.reasoning,
+            "usage": answer.usage,
+        },
+        "request_id": answer.request_id if answer else getattr(error, "request_id", None),
+        "picture": None if fetched is None else saved_facts(_path(run), fetched),
+        "price": cost(price),
+        "attempts": run.attempts,
+        "history_id": run.entry,
+        "error": None if error is None else ledger.error_facts(error),
+    }
+
+
+def _path(run: Run) -> str:
+    path = run.picture.path if run.picture is not None else None
+    return "-" if path is None else str(path.absolute())
+
+
+class Evidence:
+    """The evidence of one run; safe to share between threads.
+
+    The file is made with the first picture. Its region, endpoint and workspace are those of
+    `destination`, or else of the first picture.
+    """
+
+    def __init__(self, folder: Path, destination: Destination | None = None) -> None:
+        self._folder = folder
+        self._started = datetime.now(UTC)
+        self._of = (
+            None
+            if destination is None
+            else {
+                "region": destination.region,
+                "endpoint": destination.origin,
+                "workspace": destination.workspace,
+            }
+        )
+        self._path: Path | None = None
+        self._lock = threading.Lock()
+
+    def add(self, facts: dict[str, Any]) -> Path:
+        """Add the `facts` of a picture and return the file. Raises OSError.
+
+        Takes as long for the ten thousandth picture as for the hundredth: the rest of a large file
+        is not written again.
+        """
+        with self._lock:
+            if self._path is not None:
+                try:
+                    _append(self._path, facts)
+                except (OSError, ValueError) as error:
+                    stands = self._path.is_file() and not self._path.is_symlink()
+                    if stands and isinstance(error, OSError):
+                        raise
+                    # Its owner moved it away, or made something else of it.
+                    self._path = None
+            if self._path is None:
+                self._path = self._begin(facts)
+            return self._path
+
+    def _begin(self, facts: dict[str, Any]) -> Path:
+        of = self._of or {name: facts.get(name) for name in ("region", "endpoint", "workspace")}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        stamp = self._started.strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        path = self._folder / f"{stamp}Z-{os.urandom(4).hex()}.json"
+        document = {
+            "schema": 2,
+            "zimage": __version__,
+            "model": MODEL,
+            "started": self._started.isoformat(timespec="milliseconds"),
+            **of,
+            "pictures": [facts],
+            "finished": ledger.now(),
+        }
+        _write(path, _document(document))
+        return path
+
+
+def update(path: Path, history_id: int, **facts: Any) -> None:
+    """Change some facts of the picture with an id in the history, also while its run goes on.
+
+    Files of schema 1, with one picture each, are changed too. Raises OSError, or ValueError for a
+    file that is no evidence or knows no such picture.
+    """
+    with _held(path, os.O_RDONLY) as file:
+        document = _read(file)
+        pictures = document.get("pictures", [document])
+        found = [one for one in pictures if one.get("history_id") == history_id]
+        if not found:
+            raise ValueError("no picture has that id")
+        found[0].update(facts)
+        _replace(file, path, _document(document))
+
+
+def _append(path: Path, facts: dict[str, Any]) -> None:
+    with _held(path, os.O_RDWR) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _END_BYTES))
+        last = file.read(_END_BYTES)
+        begin = last.rfind(_END)
+        if begin < 0:
+            # Its owner laid it out anew.
+            document = _read(file)
+            document["pictures"] = [*document.get("pictures", []), facts]
+            _replace(file, path, _document({**document, "finished": ledger.now()}))
+            return
+        comma = b"" if last[:begin].endswith(b"[") else b","
+        data = comma + _picture(facts) + _end(ledger.now())
+        last, place = last[begin:], size - len(last) + begin
+        if size <= _SMALL:
+            file.seek(0)
+            _replace(file, path, file.read(place) + data)
+            return
+        try:
+            _put(file, data, place)
+        except BaseException:
+            # The disk is full, say. What was there has its space.
+            _put(file, last, place)
+            file.truncate(size)
+            raise
+
+
+def _put(file: FileIO, data: bytes, place: int) -> None:
+    file.seek(place)
+    while data:
+        data = data[file.write(data) :]
+
+
+@contextmanager
+def _held(path: Path, flags: int) -> Iterator[FileIO]:
+    """Open a file that nobody else changes meanwhile: whoever does locks it, and may replace it."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        with FileIO(open_own(path, flags), "rb" if flags == os.O_RDONLY else "rb+") as file:
+            _lock(file, until)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield file
+                return
+
+
+def _lock(file: FileIO, until: float) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        return
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        except OSError as error:
+            # Some file systems know no locks.
+            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
+                raise
+            return
+        else:
+            return
+
+
+def _read(file: FileIO) -> dict[str, Any]:
+    """Return what a file says. Raises ValueError where that is no evidence."""
+    file.seek(0)
+    try:
+        document = json.loads(file.readall())
+    except RecursionError:
+        document = None
+    if isinstance(document, dict):
+        pictures = document.get("pictures", [])
+        if isinstance(pictures, list) and all(isinstance(one, dict) for one in pictures):
+            return document
+    raise ValueError("the file is no evidence")
+
+
+def _replace(file: FileIO, path: Path, data: bytes) -> None:
+    if os.name == "nt":
+        # An open file is not replaced there.
+        file.close()
+    _write(path, data)
+
+
+def _write(path: Path, data: bytes) -> None:
+    # What it says stands in the history too, and that is synced. Prompts are nobody else's
+    # business.
+    write_whole(path, data, mode=0o600, sync=False)
+
+
+def _document(document: dict[str, Any]) -> bytes:
+    """Return a whole file: its pictures come last but one, so that others can be added."""
+    if "pictures" not in document:
+        return json_text(document, indent=2).encode() + b"\n"
+    head = {name: document[name] for name in document if name not in {"pictures", "finished"}}
+    text = json_text({"schema": 2, **head}, indent=2).removesuffix("\n}")
+    pictures = b",".join(_picture(facts) for facts in document["pictures"])
+    return text.encode() + b',\n  "pictures": [' + pictures + _end(document.get("finished"))
+
+
+def _picture(facts: dict[str, Any]) -> bytes:
+    return ("\n" + json_text(facts, indent=2)).replace("\n", "\n    ").encode()
+
+
+def _end(finished: Any) -> bytes:
+    return _END + json_text(finished).encode() + b"\n}\n"

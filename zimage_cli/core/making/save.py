@@ -1,0 +1,192 @@
+"""Where a picture goes: a file under a name of its own, or the standard output."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from zimage_cli.core.files import (
+    free_bytes,
+    largest_file,
+    make_folder,
+    make_temporary,
+    make_writable_folder,
+    publish,
+    reason,
+    remove_abandoned,
+    sync_folder,
+)
+from zimage_cli.core.request.names import numbered
+from zimage_cli.errors import UsageError
+
+FOLDER = Path("ai-image-zimage-turbo") / "images"
+
+_DEVICES = frozenset({"/dev", "/dev/fd", "/proc/self/fd"})
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class FileDraft:
+    """A picture that is arriving: `file` takes its bytes, `keep` gives it its place."""
+
+    file: IO[bytes]
+    temporary: Path
+    path: Path
+    folder: FolderPlace
+
+    def keep(self) -> str:
+        """Give the picture its name, and return that once both are on disk. Raises OSError."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        path = self.folder.publish(self.temporary, self.path)
+        sync_folder(path.parent)
+        return str(path)
+
+
+def _spelled(name: str) -> str:
+    """Return a name with `_` for every letter that the locale's file names cannot have."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        return name.encode(encoding, "replace").decode(encoding).replace("?", "_")
+    return name
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name that no file can have, or that something other than a file has."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            "{path} cannot be written: {why}. Nothing was sent.", path=path, why=reason(error)
+        ) from None
+    if not stat.S_ISREG(mode):
+        raise UsageError("{path} exists and is no file. Nothing was sent.", path=path)
+
+
+class FolderPlace:
+    """A folder of pictures; `filename` is the first one's name, where that is known.
+
+    Nothing that exists is overwritten without `overwrite`, and nothing that this run saved even
+    then: a number is added.
+    """
+
+    def __init__(
+        self, folder: Path, *, filename: str | None = None, overwrite: bool = False
+    ) -> None:
+        self.folder = folder
+        self.filename = filename
+        self.overwrite = overwrite
+        self._saved: set[Path] = set()
+        self._publishing = threading.Lock()
+
+    def prepare(self) -> None:
+        """Make the folder and write a probe; look at the file's name. Raises UsageError."""
+        if str(self.folder) in _DEVICES:
+            raise UsageError(
+                "{path} is for devices, not for pictures.",
+                hint="For stdout: -o -",
+                path=self.folder,
+            )
+        make_writable_folder(self.folder)
+        if self.filename is not None:
+            _check_name(self.folder / self.filename)
+
+    def clear(self) -> None:
+        """Remove what killed processes left of pictures that were arriving here."""
+        remove_abandoned(self.folder)
+
+    def wanted(self, name: str) -> str:
+        """Return the path for a picture of that name, before any number is added."""
+        return str(self.folder / _spelled(name))
+
+    def room(self) -> int | None:
+        """Return the bytes that the disk still takes, None where nobody knows."""
+        try:
+            free = free_bytes(self.folder)
+        except OSError:
+            return None
+        largest = largest_file()
+        return largest if free is None else free if largest is None else min(free, largest)
+
+    def publish(self, temporary: Path, path: Path) -> Path:
+        """Give a finished file its name and return the name it got. Raises OSError."""
+        if not self.overwrite:
+            return self._publish(temporary, path, overwrite=False)
+        # Two pictures of one run must not both take the name for one of before.
+        with self._publishing:
+            final = self._publish(temporary, path, overwrite=path not in self._saved)
+            self._saved.add(final)
+            return final
+
+    def _publish(self, temporary: Path, path: Path, *, overwrite: bool) -> Path:
+        return publish(
+            temporary, path, overwrite=overwrite, numbered=lambda number: numbered(path, number)
+        )
+
+    @contextmanager
+    def draft(self, wanted: str) -> Iterator[FileDraft]:
+        """Open a hidden file beside the picture's place. Raises OSError."""
+        path = Path(wanted)
+        make_folder(path.parent)
+        handle, temporary = make_temporary(path.parent)
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                yield FileDraft(file, temporary, path, self)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class StreamDraft:
+    """A picture that is arriving, for a stream."""
+
+    file: IO[bytes]
+    write: Callable[[Iterator[bytes]], None]
+
+    def keep(self) -> str:
+        """Write the whole picture. Raises OSError."""
+        self.file.seek(0)
+        self.write(iter(lambda: self.file.read(1 << 16), b""))
+        return "-"
+
+
+class StreamPlace:
+    """The standard output: a picture is whole and checked before its first byte is written."""
+
+    def __init__(self, write: Callable[[Iterator[bytes]], None]) -> None:
+        self._write = write
+
+    def prepare(self) -> None:
+        """Do nothing: a stream cannot be probed."""
+
+    def clear(self) -> None:
+        """Do nothing: a stream keeps nothing."""
+
+    def wanted(self, name: str) -> str:  # noqa: ARG002 - a stream has one name
+        """Return `-`."""
+        return "-"
+
+    def room(self) -> None:
+        """Do nothing: nobody knows what a stream takes."""
+
+    @contextmanager
+    def draft(self, wanted: str) -> Iterator[StreamDraft]:  # noqa: ARG002
+        """Open a temporary file that has no name."""
+        import tempfile
+
+        with tempfile.TemporaryFile() as file:
+            yield StreamDraft(file, self._write)
+
+
+Place = FolderPlace | StreamPlace
+"""Somewhere to save pictures."""

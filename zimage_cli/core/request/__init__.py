@@ -1,0 +1,1 @@
+"""A request, and the requests that one stands for: fields, sizes, seeds, names, prices."""

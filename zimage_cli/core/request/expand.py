@@ -1,0 +1,297 @@
+r"""Sweeps: one text that stands for many prompts, times sizes, times seeds.
+
+`a {red|blue|} fox` stands for three prompts. Alternatives nest, and may be empty. A brace pair
+without `|` is text, so that `{"mood": "{calm|wild}"}` keeps its outer braces. `\{ \} \| \\`
+are the characters themselves; a backslash before anything else, and `|` outside braces, are text.
+White space is kept as it is, and nothing is dropped: `{a|a}` stands for two equal prompts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from zimage_cli.core.request.request import MAX_SEED
+from zimage_cli.core.request.sizes import parse_size
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
+from zimage_cli.text import shown
+
+MAX_DEPTH = 100
+"""Braces within braces: more is no prompt."""
+MAX_SEEDS = 100_000
+
+_TOKEN = re.compile(r"\\[{}|\\]|[{}|]|[^\\{}|]+|\\", re.DOTALL)
+_SEEDS = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
+_SEEDS_ALLOWED = Message("numbers and ranges, 0 to {most}, such as 1-4,9", most=MAX_SEED)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One combination of a sweep; `size` (`W*H`) and `seed` are None where none were listed."""
+
+    prompt: str
+    size: str | None
+    seed: int | None
+
+
+def expand(prompt: str) -> Iterator[str]:
+    """Return, one by one, the prompts that a text stands for; the leftmost choice varies slowest.
+
+    The same text gives the same prompts in the same order. Raises UsageError, before the first of
+    them, for a brace that has no partner and for braces nested over 100 levels deep.
+    """
+    return _walk(_parse(prompt))
+
+
+def count(prompt: str) -> int:
+    """Return how many prompts `expand` would give, without making them; the same errors.
+
+    The number can have more digits than Python prints: show it with `count_text`.
+    """
+    return _parse(prompt).count
+
+
+def count_text(number: int) -> str:
+    """Return a count as it is shown: `1,024`, or `about 10^57` where the digits say nothing."""
+    if number < 10**15:
+        return f"{number:,}"
+    from math import log10
+
+    return f"about 10^{log10(number):.0f}"
+
+
+def parse_sizes(text: str) -> tuple[str, ...]:
+    """Return the `W*H` sizes of a list such as `1:1,16:9`, each once, in the order given.
+
+    Raises UsageError (SizeError for an item) that says what was given and what is allowed.
+    """
+    if not text.strip():
+        raise UsageError(
+            "sizes: is empty; allowed: {allowed}",
+            hint="See the recommended sizes: zimage sizes",
+            field="sizes",
+            value="",
+            allowed=Message("sizes with commas between them, such as 1:1,16:9"),
+        )
+    return tuple(dict.fromkeys(parse_size(item) for item in text.split(",")))
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Return the seeds of a list such as `1-4,9`, each once, in the order given.
+
+    A range includes both ends. At most 100,000 seeds, counted before those that stand there twice
+    are dropped. Raises UsageError that says what was given and what is allowed.
+    """
+    found: dict[int, None] = {}
+    named = 0
+    for item in text.split(","):
+        span = _SEEDS.fullmatch(item.strip())
+        if span is None:
+            if item.strip():
+                raise _no_seeds("seeds: {value} is no seed; allowed: {allowed}", item)
+            raise _no_seeds("seeds: {value} is empty; allowed: {allowed}", item)
+        first, last = _seed(item, span[1]), _seed(item, span[2] or span[1])
+        if last < first:
+            raise _no_seeds(
+                "seeds: {value} runs downwards; allowed: {allowed}; nearest: {nearest}",
+                item,
+                nearest=f"{last}-{first}",
+            )
+        named += last - first + 1
+        if named > MAX_SEEDS:
+            raise UsageError(
+                "seeds: {value} has more than {most:,} seeds; allowed: {allowed}",
+                field="seeds",
+                value=shown(text),
+                most=MAX_SEEDS,
+                allowed=Message("at most {most:,}", most=MAX_SEEDS),
+            )
+        found.update(dict.fromkeys(range(first, last + 1)))
+    return tuple(found)
+
+
+def sweep(
+    prompt: str,
+    sizes: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    *,
+    expand: bool = True,
+) -> Iterator[Variant]:
+    """Return, one by one, every combination: prompt varies slowest, then size, then seed.
+
+    No sizes or no seeds leave that open (None). Without `expand` the prompt is taken as it
+    stands. Raises what `expand()` does, before the first combination.
+    """
+    prompts = _walk(_parse(prompt)) if expand else iter((prompt,))
+    return (
+        Variant(text, size, seed)
+        for text in prompts
+        for size in sizes or (None,)
+        for seed in seeds or (None,)
+    )
+
+
+def sweep_count(
+    prompt: str,
+    sizes: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    *,
+    expand: bool = True,
+) -> int:
+    """Return how many combinations `sweep` would give, without making them; the same errors."""
+    prompts = count(prompt) if expand else 1
+    return prompts * max(len(sizes), 1) * max(len(seeds), 1)
+
+
+def _seed(item: str, digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    # Python refuses to read some thousand digits; ten hold the largest seed.
+    if len(digits) > 10 or int(digits) > MAX_SEED:
+        raise _no_seeds("seeds: {value} is out of range; allowed: {allowed}", item)
+    return int(digits)
+
+
+def _no_seeds(template: str, item: str, nearest: str | None = None) -> UsageError:
+    return UsageError(
+        template, field="seeds", value=shown(item), allowed=_SEEDS_ALLOWED, nearest=nearest
+    )
+
+
+@dataclass(slots=True)
+class _Graph:
+    """A parsed text: step k writes `texts[k]` and goes on at any of `nexts[k]`; none is the end.
+
+    A graph and not a tree: a walk over it needs neither recursion nor a stack deeper than the
+    choices that are still open.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    nexts: list[list[int]] = field(default_factory=list)
+    count: int = 1
+
+    def add(self) -> int:
+        self.texts.append("")
+        self.nexts.append([])
+        return len(self.texts) - 1
+
+
+@dataclass(slots=True)
+class _Group:
+    """An open brace: where it stands, the step before it, and its alternatives so far."""
+
+    place: int
+    before: int
+    factors: list[int]
+    """How many ways each choice allows that precedes the brace in the enclosing alternative."""
+    starts: list[int]
+    ends: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+
+
+def _parse(prompt: str) -> _Graph:
+    graph = _Graph()
+    at = graph.add()
+    written: list[str] = []
+    factors: list[int] = []
+    opened: list[_Group] = []
+
+    def leave() -> int:
+        """Give the step its text, and return it."""
+        graph.texts[at] += "".join(written)
+        written.clear()
+        return at
+
+    for token in _TOKEN.finditer(prompt):
+        text = token[0]
+        if text == "{":
+            if len(opened) == MAX_DEPTH:
+                raise _unpaired(
+                    "prompt: the {{ at character {place} is nested over {most} deep; "
+                    "allowed: {allowed}",
+                    token.start(),
+                )
+            before, at = leave(), graph.add()
+            graph.nexts[before] = [at]
+            opened.append(_Group(token.start(), before, factors, [at]))
+            factors = []
+        elif text == "|" and opened:
+            group = opened[-1]
+            group.ends.append(leave())
+            group.counts.append(_product(factors))
+            at, factors = graph.add(), []
+            group.starts.append(at)
+        elif text == "}":
+            if not opened:
+                raise _unpaired(
+                    "prompt: the }} at character {place} closes nothing; allowed: {allowed}",
+                    token.start(),
+                )
+            group = opened.pop()
+            if not group.ends:
+                graph.texts[group.before] += "{"
+                written.append("}")
+                group.factors.extend(factors)
+            else:
+                group.ends.append(leave())
+                group.counts.append(_product(factors))
+                graph.nexts[group.before] = group.starts
+                at = graph.add()
+                for end in group.ends:
+                    graph.nexts[end] = [at]
+                # Small ones first: a long number is then not walked once for each of them.
+                group.factors.append(sum(sorted(group.counts)))
+            factors = group.factors
+        else:
+            written.append(text[1:] if len(text) == 2 and text[0] == "\\" else text)
+    if opened:
+        raise _unpaired(
+            "prompt: the {{ at character {place} is not closed; allowed: {allowed}",
+            opened[-1].place,
+        )
+    leave()
+    graph.count = _product(factors)
+    return graph
+
+
+def _unpaired(template: str, place: int) -> UsageError:
+    return UsageError(
+        template,
+        hint="Write \\{{ and \\}} for braces that are part of the prompt.",
+        field="prompt",
+        place=place + 1,
+        most=MAX_DEPTH,
+        allowed=Message("alternatives such as {red|blue}"),
+    )
+
+
+def _product(factors: list[int]) -> int:
+    """Return the product, pairs first: factors of like length multiply faster."""
+    while len(factors) > 1:
+        odd = factors[-1:] if len(factors) % 2 else []
+        factors = [a * b for a, b in zip(factors[::2], factors[1::2], strict=False)] + odd
+    return factors[0] if factors else 1
+
+
+def _walk(graph: _Graph) -> Iterator[str]:
+    texts, nexts = graph.texts, graph.nexts
+    written: list[str] = []
+    # Choices with alternatives left: (step, which is next, how much was written before).
+    choices: list[tuple[int, int, int]] = []
+    at = 0
+    while True:
+        written.append(texts[at])
+        while following := nexts[at]:
+            if len(following) > 1:
+                choices.append((at, 1, len(written)))
+            at = following[0]
+            written.append(texts[at])
+        yield "".join(written)
+        if not choices:
+            return
+        step, which, length = choices.pop()
+        if which + 1 < len(nexts[step]):
+            choices.append((step, which + 1, length))
+        del written[length:]
+        at = nexts[step][which]

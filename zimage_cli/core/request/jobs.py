@@ -1,0 +1,151 @@
+"""One request or one line of a file, and the pictures that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from zimage_cli.core.request.request import Request, parse_request, seed_after
+from zimage_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from zimage_cli.core.request.names import NameTemplate
+
+MAX_COUNT = 10_000
+MAX_VARIANTS = 1_000_000
+"""Pictures that one line may stand for, `count` included: more is a slip, and CNY 100,000."""
+
+
+class Job(NamedTuple):
+    """One picture to be made.
+
+    `line` is the line of the file that it comes from, 1 where there is no file; `variant` counts
+    the pictures of that line, None where it is the only one; `number` counts those of a run. `key`
+    tells a picture of a batch from all others, for ever. `output` is its path within the folder of
+    pictures, where it does not follow from the `template`.
+    """
+
+    line: int
+    number: int
+    request: Request
+    template: NameTemplate
+    output: str | None = None
+    key: bytes = b""
+    variant: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the file: `line 7`, or `line 7, picture 3` of several."""
+        more = "" if self.variant is None else f", picture {self.variant}"
+        return f"line {self.line}{more}"
+
+    @property
+    def id(self) -> str | None:
+        """The key as the history and the journal write it."""
+        return self.key.hex() or None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """How one request becomes several.
+
+    `count` pictures of each, with the seeds n, n + 1 …; times `sizes`, times `seeds`; with `expand`
+    times the alternatives in its prompt. With `no_seed` no seed is drawn.
+    """
+
+    count: int = 1
+    expand: bool = False
+    sizes: Sequence[str] = ()
+    seeds: Sequence[int] = ()
+    no_seed: bool = False
+
+    @property
+    def is_one(self) -> bool:
+        """Tell whether it leaves one picture of each request."""
+        return self.count == 1 and not self.multiplies
+
+    @property
+    def multiplies(self) -> bool:
+        """Tell whether the words, the size or a list of seeds make several of one."""
+        return bool(self.expand or self.sizes or self.seeds)
+
+
+ONE = Sweep()
+"""One picture of each request."""
+
+
+class Variant(NamedTuple):
+    """One of the requests that one stands for; its seed, if none was given, is n + `step`."""
+
+    request: Request
+    step: int
+
+    def with_seed(self, drawn: int) -> Request:
+        """Return the request as it is sent where `drawn` is the seed n of all variants."""
+        if self.request.seed is not None:
+            return self.request
+        return replace(self.request, seed=seed_after(drawn, self.step))
+
+
+def variants(
+    request: Request, sweep: Sweep, *, most: int = MAX_VARIANTS, hint: str | None = None
+) -> Iterator[Variant]:
+    """Yield what a request stands for, in a fixed order: prompt, size, seed, count.
+
+    Variants of one prompt share a seed that was not given: then it is the words and the size that
+    make the difference. Raises UsageError, before the first, where they are more than `most`, and
+    RequestInvalid for one that is no request.
+    """
+    if not sweep.multiplies:
+        if sweep.count > most:
+            raise _too_many(request, sweep, sweep.count, most, hint)
+        return _counted(request, sweep.count)
+    return _swept(request, sweep, most, hint)
+
+
+def _swept(request: Request, sweep: Sweep, most: int, hint: str | None) -> Iterator[Variant]:
+    from zimage_cli.core.request import expand
+
+    lists = (request.prompt, sweep.sizes, sweep.seeds)
+    total = sweep.count * expand.sweep_count(*lists, expand=sweep.expand)
+    if total > most:
+        raise _too_many(request, sweep, total, most, hint)
+    for found in expand.sweep(*lists, expand=sweep.expand):
+        fields = {**request.fields(), "prompt": found.prompt}
+        if found.size is not None:
+            fields["size"] = found.size
+        if found.seed is not None:
+            fields["seed"] = found.seed
+        yield from _counted(parse_request(fields), sweep.count)
+
+
+def _counted(request: Request, count: int) -> Iterator[Variant]:
+    for step in range(count):
+        if request.seed is None:
+            yield Variant(request, step)
+        else:
+            seed = seed_after(request.seed, step)
+            yield Variant(request if not step else replace(request, seed=seed), step)
+
+
+def _too_many(
+    request: Request, sweep: Sweep, total: int, most: int, hint: str | None
+) -> UsageError:
+    from zimage_cli.core.request.expand import count_text, sweep_count
+
+    prompts = sweep_count(request.prompt, expand=sweep.expand)
+    factors = {
+        "prompts": prompts,
+        "sizes": len(sweep.sizes),
+        "seeds": len(sweep.seeds),
+        "of each": sweep.count,
+    }
+    words = [f"{count_text(number)} {name}" for name, number in factors.items() if number > 1]
+    return UsageError(
+        "{total} pictures are too many: {factors}; allowed: {most:,}",
+        hint=hint,
+        total=count_text(total),
+        factors=" × ".join(words),
+        most=most,
+    )

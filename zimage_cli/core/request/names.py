@@ -1,0 +1,277 @@
+"""File names for pictures: made of text from outside, and never more than a name."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from string import Formatter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zimage_cli.core.request.sizes import dimensions
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
+from zimage_cli.text import INVISIBLE, is_safe, shown
+
+if TYPE_CHECKING:
+    from zimage_cli.core.request.jobs import Sweep
+    from zimage_cli.core.request.request import Request
+
+DEFAULT_TEMPLATE = "{date}-{time}-{slug}-{seed}.png"
+SUFFIX = ".png"
+FALLBACK_SLUG = "picture"
+SLUG_BYTES = 60
+NAME_BYTES = 200
+"""File systems end at 255; the rest is for a number and for a temporary file's suffix."""
+
+_LITERAL_BYTES = 100
+_OTHER_FORMATS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+
+# Names that Windows keeps for devices, with any extension and in any case.
+_RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*(?:\..*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_ZERO_PADDED = r"0(?:[1-9]|1[0-9]|20)d?"
+
+
+def slug(prompt: str) -> str:
+    """Return a prompt as part of a file name: letters and digits of any script, `-` for the rest.
+
+    At most 60 UTF-8 bytes, lower case, NFC; never a separator, a leading dot, or a name that
+    Windows keeps for itself. `picture` where nothing is left.
+    """
+    kept: list[str] = []
+    # Enough characters for 60 bytes, whatever the rest of a long prompt holds.
+    for char in unicodedata.normalize("NFC", prompt[:2000]).lower():
+        category = unicodedata.category(char)
+        if char in INVISIBLE or category == "Cf" or (category == "Cc" and not char.isspace()):
+            continue
+        if category[0] in "LN":
+            kept.append(char)
+        elif category[0] == "M":
+            # A mark stands on a letter; without one it would stand on the hyphen or the path.
+            if kept and kept[-1] != "-":
+                kept.append(char)
+        elif kept and kept[-1] != "-":
+            kept.append("-")
+    text = _cut(unicodedata.normalize("NFC", "".join(kept)), SLUG_BYTES).strip("-")
+    return _unreserved(text) or FALLBACK_SLUG
+
+
+class _Values(NamedTuple):
+    prompt: str
+    seed: int | None
+    size: str
+    region: str
+    when: datetime
+    n: int
+
+
+_FIELDS: dict[str, Callable[[_Values], str | int]] = {
+    "date": lambda v: f"{v.when.year:04}{v.when.month:02}{v.when.day:02}",
+    "time": lambda v: f"{v.when.hour:02}{v.when.minute:02}{v.when.second:02}",
+    "slug": lambda v: slug(v.prompt),
+    "seed": lambda v: "random" if v.seed is None else v.seed,
+    "n": lambda v: v.n,
+    "size": lambda v: v.size.replace("*", "x"),
+    "region": lambda v: v.region,
+    "width": lambda v: dimensions(v.size)[0],
+    "height": lambda v: dimensions(v.size)[1],
+}
+FIELDS = tuple(_FIELDS)
+_NUMBERS = frozenset({"seed", "n", "width", "height"})
+
+
+class NameTemplate(NamedTuple):
+    """A checked `--name`: text and fields in braces; make one with `NameTemplate.parse`."""
+
+    text: str
+    parts: tuple[tuple[str, str | None, str], ...]
+    """(literal text, field that follows it, that field's zero padding)."""
+
+    @classmethod
+    def parse(cls, text: str = DEFAULT_TEMPLATE) -> NameTemplate:
+        """Return the template for a text such as `{slug}-{n:03}.png`.
+
+        Numbers may be zero-padded; nothing else of Python's format language is known. Raises
+        UsageError that lists the fields, or says what of the text cannot stand in a file name.
+        """
+        try:
+            parsed = list(Formatter().parse(text))
+        except ValueError:
+            raise _refuse(
+                "name: {value} has braces that do not pair up as {{field}}; allowed: {allowed}",
+                text,
+            ) from None
+        parts = []
+        for literal, name, spec, conversion in parsed:
+            if name is not None and name not in _FIELDS:
+                raise _refuse(
+                    "name: {value} has the unknown field {unknown}; allowed: {allowed}",
+                    text,
+                    unknown=shown("{" + name + "}"),
+                )
+            if conversion is not None:
+                raise _refuse(
+                    "name: {value} converts {name} with !{conversion}; allowed: {allowed}",
+                    text,
+                    name=name,
+                    conversion=shown(conversion)[1:-1],
+                )
+            if spec and not (name in _NUMBERS and re.fullmatch(_ZERO_PADDED, spec)):
+                raise _refuse(
+                    "name: {value} formats {name} as {spec}; numbers take e.g. :03; "
+                    "allowed: {allowed}",
+                    text,
+                    name=name,
+                    spec=shown(spec),
+                )
+            parts.append((literal, name, spec or ""))
+        _check_literals(text, "".join(literal for literal, _, _ in parts))
+        _check_ends(text, parts)
+        return cls(text, tuple(parts))
+
+    def varied(self, sweep: Sweep) -> NameTemplate:
+        """Return the template for pictures of a sweep: the default one also says what varies."""
+        if self.text != DEFAULT_TEMPLATE or not (sweep.expand or len(sweep.sizes) > 1):
+            return self
+        parts = "{date}-{time}-{slug}-{seed}"
+        if len(sweep.sizes) > 1:
+            parts += "-{size}"
+        # A slug is cut: it may not show which words vary.
+        return NameTemplate.parse(parts + ("-{n}.png" if sweep.expand else ".png"))
+
+    def render(
+        self,
+        *,
+        prompt: str,
+        seed: int | None,
+        size: str,
+        region: str,
+        when: datetime,
+        n: int = 1,
+    ) -> str:
+        """Return a file name: one path component of at most 200 bytes that ends in `.png`.
+
+        `when` is the local time of the run, `n` the picture's number in it from 1, `size` as
+        `parse_size` returns it.
+        """
+        values = _Values(prompt, seed, size, region, when, n)
+        made = []
+        for literal, name, spec in self.parts:
+            made.append(literal)
+            if name is not None:
+                value = _FIELDS[name](values)
+                width = int(spec.rstrip("d")) if spec and isinstance(value, int) else 0
+                made.append(str(value).zfill(width))
+        stem = "".join(made)
+        if stem.lower().endswith(SUFFIX):
+            stem = stem[: -len(SUFFIX)]
+        stem = _cut(stem, NAME_BYTES - len(SUFFIX) - len("-") - len(FALLBACK_SLUG))
+        return _unreserved(stem.rstrip(". ") or FALLBACK_SLUG) + SUFFIX
+
+
+def name_of(
+    request: Request,
+    template: NameTemplate,
+    *,
+    region: str,
+    number: int = 1,
+    when: datetime | None = None,
+) -> str:
+    """Return the file name of a picture; `when` is now where it is not given."""
+    return template.render(
+        prompt=request.prompt,
+        seed=request.seed,
+        size=request.size,
+        region=region,
+        n=number,
+        when=when or datetime.now(UTC).astimezone(),
+    )
+
+
+def numbered(path: Path, k: int) -> Path:
+    """Return the path with a number before its suffix: `name.png` and 2 give `name-2.png`.
+
+    1 and less give the path itself. A name that grew over 255 bytes is shortened.
+    """
+    if k <= 1:
+        return path
+    stem, end = path.stem, f"-{k}{path.suffix}"
+    while len(os.fsencode(stem + end)) > 255 and stem:
+        stem = stem[:-1]
+    return path.with_name(stem + end)
+
+
+def _refuse(template: str, text: str, **facts: Any) -> UsageError:
+    fields = ", ".join(f"{{{name}}}" for name in FIELDS)
+    return UsageError(
+        template,
+        hint="The default is {default}",
+        field="name",
+        value=shown(text),
+        allowed=Message("text and the fields {fields}", fields=fields),
+        default=DEFAULT_TEMPLATE,
+        **facts,
+    )
+
+
+def _check_literals(text: str, literal: str) -> None:
+    for char in literal:
+        if char in "/\\":
+            raise _refuse(
+                "name: {value} holds the separator {char}; use --output-dir for the folder; "
+                "allowed: {allowed}",
+                text,
+                char=char,
+            )
+        if char in '<>:"|?*' or not is_safe(char):
+            raise _refuse(
+                "name: {value} holds {char}, which not every system allows in a name; "
+                "allowed: {allowed}",
+                text,
+                char=shown(char),
+            )
+    if len(literal.encode()) > _LITERAL_BYTES:
+        raise _refuse(
+            "name: {value} has more than {most} bytes beside its fields; allowed: {allowed}",
+            text,
+            most=_LITERAL_BYTES,
+        )
+
+
+def _check_ends(text: str, parts: list[tuple[str, str | None, str]]) -> None:
+    if not text.strip():
+        raise _refuse("name: {value} is blank; allowed: {allowed}", text)
+    if parts[0][0][:1] in {".", " "}:
+        raise _refuse("name: {value} begins with a dot or a space; allowed: {allowed}", text)
+    last, field, _ = parts[-1]
+    if field is None and last.lower().endswith(_OTHER_FORMATS):
+        raise _refuse(
+            "name: {value} ends like another format; pictures are PNG; allowed: {allowed}", text
+        )
+    whole = len(parts) == 1 and field is None
+    if whole and last.lower().removesuffix(SUFFIX).rstrip(". ") == "":
+        raise _refuse("name: {value} names no file; allowed: {allowed}", text)
+
+
+def _cut(text: str, length: int) -> str:
+    """Return the beginning of a text that fits in so many UTF-8 bytes, at a character boundary."""
+    return text.encode("utf-8")[:length].decode("utf-8", "ignore")
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether Windows keeps a name for a device."""
+    return _RESERVED.fullmatch(name) is not None
+
+
+def _unreserved(name: str) -> str:
+    """Return a name that is no device on Windows: `con.x` becomes `con-picture.x`."""
+    if not is_reserved(name):
+        return name
+    first, dot, rest = name.partition(".")
+    return f"{first.rstrip()}-{FALLBACK_SLUG}{dot}{rest}"

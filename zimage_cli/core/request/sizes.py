@@ -1,0 +1,263 @@
+"""Picture sizes: what the service takes, what it recommends, and what people type for it.
+
+Limits and recommended sizes: Alibaba Cloud Model Studio's API reference, October 2026. No limit on
+a side is documented, only on the product of both.
+"""
+
+from __future__ import annotations
+
+import re
+from math import ceil, exp, floor, inf, log
+from os.path import lexists
+from typing import Any, NamedTuple
+
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
+from zimage_cli.text import shown
+
+MIN_PIXELS = 512 * 512
+MAX_PIXELS = 2048 * 2048
+DEFAULT_SIZE = "1024*1024"
+TIERS = (1024, 1280, 1536)
+"""A tier is the side of the square with about as many pixels."""
+
+NAMED_RATIOS = {"square": "1:1", "portrait": "2:3", "landscape": "3:2"}
+
+ALLOWED = Message(
+    "W*H such as 1024*1024 or 1280x720, a ratio such as 16:9 or 16:9@1536, "
+    "square, portrait or landscape"
+)
+
+_TABLE = {
+    "1:1": ((1024, 1024), (1280, 1280), (1536, 1536)),
+    "2:3": ((832, 1248), (1024, 1536), (1248, 1872)),
+    "3:2": ((1248, 832), (1536, 1024), (1872, 1248)),
+    "3:4": ((864, 1152), (1104, 1472), (1296, 1728)),
+    "4:3": ((1152, 864), (1472, 1104), (1728, 1296)),
+    "7:9": ((896, 1152), (1120, 1440), (1344, 1728)),
+    "9:7": ((1152, 896), (1440, 1120), (1728, 1344)),
+    "9:16": ((720, 1280), (864, 1536), (1152, 2048)),
+    "9:21": ((576, 1344), (720, 1680), (864, 2016)),
+    "16:9": ((1280, 720), (1536, 864), (2048, 1152)),
+    "21:9": ((1344, 576), (1680, 720), (2016, 864)),
+}
+RATIOS = tuple(_TABLE)
+
+# ASCII digits only: a full-width 1024 is shown back with the plain form as the nearest size.
+# Texts and not compiled patterns: each of those takes a start-up 0.2 ms, and most starts need one.
+_WIDTH_HEIGHT = r"([0-9]+)[*xX×]([0-9]+)"
+_RATIO_TIER = r"([0-9]+:[0-9]+|[a-z]+)(?:@([0-9]+))?"
+_NUMBER = r"[0-9]+"
+_FILE_SUFFIX = r"\.[0-9]*[A-Za-z][0-9A-Za-z]*$"
+
+_GRID = 16
+"""Pixels. Suggested sides are multiples of it, as all recommended sides are."""
+
+_LONGEST = log(4)
+"""Beyond 4:1 a scaled suggestion would be a strip that nobody means."""
+
+
+class Size(NamedTuple):
+    """A recommended size, in pixels."""
+
+    ratio: str
+    tier: int
+    width: int
+    height: int
+
+    @property
+    def text(self) -> str:
+        """The form the service takes: `W*H`."""
+        return f"{self.width}*{self.height}"
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
+
+RECOMMENDED = tuple(
+    Size(ratio, tier, *sides)
+    for ratio, row in _TABLE.items()
+    for tier, sides in zip(TIERS, row, strict=True)
+)
+
+
+class SizeError(UsageError):
+    """A text that is no size this model takes; `nearest` is the `W*H` that comes closest."""
+
+    def __init__(self, template: str, /, **facts: Any) -> None:
+        super().__init__(
+            template, hint="See the recommended sizes: zimage sizes", field="size", **facts
+        )
+
+    @property
+    def nearest(self) -> str:
+        """The `W*H` that comes closest."""
+        found: str = self.facts["nearest"]
+        return found
+
+
+def dimensions(size: str) -> tuple[int, int]:
+    """Return (width, height) in pixels of a size that `parse_size` returned."""
+    width, _, height = size.partition("*")
+    return int(width), int(height)
+
+
+def pixels(size: str) -> int:
+    """Return the pixel count of a size that `parse_size` returned."""
+    width, height = dimensions(size)
+    return width * height
+
+
+def parse_size(text: str) -> str:
+    """Return the service's `W*H` for any form of a size, white space around it ignored.
+
+    Takes `1024*1024` (also with `x`, `X`, `×`), a ratio (`16:9`, of tier 1024), a ratio with tier
+    (`16:9@1536`), and `square`, `portrait`, `landscape`, with or without tier. Raises SizeError.
+    """
+    bare = text.strip()
+    sides = re.fullmatch(_WIDTH_HEIGHT, bare)
+    if sides:
+        return _check_pixels(text, sides[1], sides[2])
+    ratio = re.fullmatch(_RATIO_TIER, bare.lower())
+    if ratio and (":" in ratio[1] or ratio[1] in NAMED_RATIOS):
+        return _recommended(text, NAMED_RATIOS.get(ratio[1], ratio[1]), ratio[2])
+    raise _no_size(text)
+
+
+def _check_pixels(text: str, width: str, height: str) -> str:
+    width, height = width.lstrip("0") or "0", height.lstrip("0") or "0"
+    # Seven digits hold the upper limit; what is longer need not become a number to be too large.
+    if max(len(width), len(height)) <= 7 and MIN_PIXELS <= int(width) * int(height) <= MAX_PIXELS:
+        return f"{width}*{height}"
+    allowed = Message("{least:,} to {most:,} pixels", least=MIN_PIXELS, most=MAX_PIXELS)
+    nearest = _within_limits(_log(width), _log(height))
+    if len(width + height) > 18:
+        raise SizeError(
+            "size: {value} is too many pixels; allowed: {allowed}; nearest valid size: {nearest}",
+            value=shown(text),
+            allowed=allowed,
+            nearest=nearest,
+        )
+    raise SizeError(
+        "size: {value} is {pixels:,} pixels; allowed: {allowed}; nearest valid size: {nearest}",
+        value=shown(text),
+        pixels=int(width) * int(height),
+        allowed=allowed,
+        nearest=nearest,
+    )
+
+
+def _recommended(text: str, ratio: str, tier: str | None) -> str:
+    wanted = tier or str(TIERS[0])
+    for size in RECOMMENDED:
+        if size.ratio == ratio and str(size.tier) == wanted:
+            return size.text
+    best = _nearest(_aspect(ratio), 2 * _log(wanted))
+    name = best.ratio if best.tier == TIERS[0] else f"{best.ratio}@{best.tier}"
+    if ratio not in _TABLE:
+        raise SizeError(
+            "size: {value} is not a recommended ratio; allowed: {allowed}; "
+            "nearest valid size: {name} ({nearest})",
+            value=shown(text),
+            allowed=Message("{ratios}, or W*H", ratios=", ".join(RATIOS)),
+            name=name,
+            nearest=best.text,
+        )
+    raise SizeError(
+        "size: {value} has an unknown tier {tier}; allowed: {allowed}; "
+        "nearest valid size: {name} ({nearest})",
+        value=shown(text),
+        tier=shown(wanted)[1:-1],
+        allowed=", ".join(map(str, TIERS)),
+        name=name,
+        nearest=best.text,
+    )
+
+
+def _no_size(text: str) -> SizeError:
+    """Return the error for a text of no known form, with the best guess at what was meant."""
+    import unicodedata
+    from difflib import get_close_matches
+
+    start = unicodedata.normalize("NFKC", text.strip()[:200]).lower()
+    numbers = re.findall(_NUMBER, start)
+    if len(numbers) >= 2 and ":" in start:
+        nearest = _nearest(_log(numbers[0]) - _log(numbers[1]), 2 * log(TIERS[0])).text
+    elif len(numbers) >= 2:
+        nearest = _as_it_is_or_near(numbers[0], numbers[1])
+    elif numbers:
+        nearest = _nearest(0.0, 2 * _log(numbers[0])).text
+    else:
+        names = get_close_matches(start, NAMED_RATIOS, n=1) or ["square"]
+        nearest = parse_size(names[0])
+    if _looks_like_a_file(text):
+        return SizeError(
+            "size: {value} is not a size; allowed: {allowed}; nearest valid size: {nearest}. "
+            "It looks like a file name: the shell puts file names in the place of an unquoted *; "
+            "quote it ('{nearest}') or write {unquoted}",
+            value=shown(text),
+            allowed=ALLOWED,
+            nearest=nearest,
+            unquoted=nearest.replace("*", "x"),
+        )
+    return SizeError(
+        "size: {value} is not a size; allowed: {allowed}; nearest valid size: {nearest}",
+        value=shown(text),
+        allowed=ALLOWED,
+        nearest=nearest,
+    )
+
+
+def _as_it_is_or_near(width: str, height: str) -> str:
+    try:
+        return _check_pixels("", width, height)
+    except SizeError as error:
+        return error.nearest
+
+
+def _looks_like_a_file(text: str) -> bool:
+    name = text.strip()
+    suffix = re.search(_FILE_SUFFIX, name[-20:])
+    return bool(name) and (suffix is not None or "/" in name or lexists(name))
+
+
+def _log(digits: str) -> float:
+    """Return the natural logarithm of a decimal number of any length; of 0 as of 1."""
+    digits = digits.lstrip("0") or "1"
+    return log(int(digits[:15])) + max(len(digits) - 15, 0) * log(10)
+
+
+def _aspect(ratio: str) -> float:
+    width, _, height = ratio.partition(":")
+    return _log(width) - _log(height)
+
+
+def _nearest(aspect: float, area: float) -> Size:
+    """Return the recommended size nearest in ratio, then in pixels; both given as logarithms."""
+    return min(
+        RECOMMENDED,
+        key=lambda size: (
+            abs(_aspect(size.ratio) - aspect),
+            abs(log(size.pixels) - area),
+        ),
+    )
+
+
+def _within_limits(width: float, height: float) -> str:
+    """Return the size of about the same shape just within the limits; sides given as logarithms."""
+    aspect, area = width - height, width + height
+    if abs(aspect) > _LONGEST:
+        return _nearest(aspect, area).text
+    target = min(max(area, log(MIN_PIXELS)), log(MAX_PIXELS))
+    across, down = exp((target + aspect) / 2), exp((target - aspect) / 2)
+    best, least = DEFAULT_SIZE, inf
+    for w in (floor(across / _GRID) * _GRID, ceil(across / _GRID) * _GRID):
+        for h in (floor(down / _GRID) * _GRID, ceil(down / _GRID) * _GRID):
+            if not MIN_PIXELS <= w * h <= MAX_PIXELS:
+                continue
+            off = 2 * abs(log(w / h) - aspect) + abs(log(w * h) - target)
+            if off < least:
+                best, least = f"{w}*{h}", off
+    return best

@@ -1,0 +1,1 @@
+"""A run: many pictures, the money they cost, and what ends it."""

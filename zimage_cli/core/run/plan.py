@@ -1,0 +1,126 @@
+"""What a run of requests in memory will do, decided before anything is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zimage_cli.api.endpoint import SANDBOX, origin_of
+from zimage_cli.core.request.jobs import Job
+from zimage_cli.core.request.names import NameTemplate, name_of, numbered
+from zimage_cli.core.request.prices import Price, cost, format_price, list_price
+from zimage_cli.core.run.money import Estimate
+from zimage_cli.errors import AuthenticationError, UsageError
+
+if TYPE_CHECKING:
+    from zimage_cli.core.making.save import Place
+    from zimage_cli.core.request.request import Request
+    from zimage_cli.core.run.tally import Options
+    from zimage_cli.core.settings.settings import Settings
+
+MAX_PICTURES = 10_000
+"""Pictures of one run in memory; a batch takes one after the other."""
+MAX_TEXT = 32_000_000
+"""Characters of all their prompts: of a very long one there are fewer pictures."""
+
+SANDBOX_ROOT = "http://127.0.0.1/api/v1"
+"""Stands for the sandbox, whose port is known only once it runs."""
+
+_OTHER_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"}
+)
+
+
+class Plan(NamedTuple):
+    """Pictures to be made, each with its place. `filename` is what `--output` names, if a file."""
+
+    settings: Settings
+    requests: tuple[Request, ...]
+    place: Place
+    template: NameTemplate
+    options: Options
+    filename: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def estimate(self) -> Estimate:
+        """How many pictures these are, and their list price together."""
+        region = self.settings.target.region_name
+        prices = [list_price(region, request.prompt_extend) for request in self.requests]
+        known = [price for price in prices if price is not None]
+        total = None
+        if known and len(known) == len(prices):
+            first, *rest = known
+            total = Price(sum((price.amount for price in rest), first.amount), first.currency)
+        return Estimate(len(prices), total, free=region == SANDBOX)
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield every picture with a name that no other of this run has."""
+        region = self.settings.target.region_name
+        taken: dict[str, int] = {}
+        for number, request in enumerate(self.requests, 1):
+            name = self.filename or name_of(request, self.template, region=region, number=number)
+            taken[name] = taken.get(name, 0) + 1
+            own = numbered(Path(name), taken[name]).name
+            yield Job(1, number, request, self.template, own)
+
+    def preview(self, job: Job) -> dict[str, Any]:
+        """Return the exact call for a picture, where that would go and what it costs.
+
+        No key is needed, and nothing is sent or written.
+        """
+        from zimage_cli.api.payload import curl_command
+        from zimage_cli.core.making.account import Destination
+
+        target, request = self.settings.target, job.request
+        root = target.api_root or SANDBOX_ROOT
+        wire = Destination(root, target.region_name, target.workspace, "").wire(request)
+        path = self.place.wanted(job.output or "")
+        price = list_price(target.region_name, request.prompt_extend)
+        return {
+            "method": wire.method,
+            "url": wire.url,
+            "headers": {**wire.headers, "Authorization": f"Bearer {self._masked_key()}"},
+            "body": wire.body.decode(),
+            "curl": curl_command(wire),
+            "path": None if path == "-" else path,
+            # os.path and not Path: that one raises for a name that is too long.
+            "exists": path != "-" and os.path.exists(path),  # noqa: PTH110
+            "region": target.region_name,
+            "endpoint": origin_of(wire.url),
+            "price": "sandbox, free" if target.is_sandbox else format_price(price),
+            "cost": cost(price),
+        }
+
+    def _masked_key(self) -> str:
+        try:
+            found = self.settings.key()
+        except AuthenticationError:
+            found = None
+        return found.value.masked if found else "$DASHSCOPE_API_KEY"
+
+
+def is_folder(output: str) -> bool:
+    """Tell whether `--output` means a folder; raises UsageError for a file that can be no PNG."""
+    if output == "-":
+        return False
+    if "\0" in output:
+        raise UsageError("--output holds a NUL character", field="output")
+    # os.path and not Path: that one raises for a name that is too long.
+    if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112
+        return True
+    suffix = Path(output).suffix.lower()
+    if suffix in _OTHER_SUFFIXES:
+        raise UsageError(
+            "--output: {value} ends in {suffix}, and the service makes PNG",
+            hint="Name it {nearest}.",
+            field="output",
+            value=output,
+            suffix=suffix,
+            nearest=str(Path(output).with_suffix(".png")),
+        )
+    if not Path(output).name:
+        raise UsageError("--output: {value!r} names no file", field="output", value=output)
+    return False

@@ -1,0 +1,137 @@
+"""A run that is under way: what whoever began it can see of it and do about it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from zimage_cli.errors import ConfigurationError, Stopped, ZimageError
+
+if TYPE_CHECKING:
+    from zimage_cli.api.wire import Wire
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.run.engine import Engine
+    from zimage_cli.core.run.tally import Tally
+
+WORK = "zimage-run"
+"""What the name of a run's own thread begins with."""
+
+_SLICE = 0.1
+"""Seconds between two looks at work that was cancelled."""
+_SETTLE_SECONDS = 5.0
+"""How long cancelled work may take to write down how it ended: a disk may be slow."""
+_LEAVE_SECONDS = 0.5
+"""How long it may take to end where it has nothing to write down: a connection may hang."""
+
+
+def settle(
+    wait: Callable[[float], object], works: Callable[[], bool], unsettled: Callable[[], bool]
+) -> None:
+    """Wait for cancelled work as long as it is `unsettled`, 5 s at most, and a moment in any case.
+
+    `wait` waits so many seconds for its end; `works` tells whether it has not come.
+    """
+    began = time.monotonic()
+    while works() and time.monotonic() - began < (
+        _SETTLE_SECONDS if unsettled() else _LEAVE_SECONDS
+    ):
+        wait(_SLICE)
+
+
+class Running:
+    """A run that is under way, in threads of its own.
+
+    `fatal` is what ended it before its time, if anything did.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        prepare: Callable[[Wire], tuple[Engine, Iterator[Job]]],
+        on_end: Callable[[Running], None],
+    ) -> None:
+        self._prepare = prepare
+        self._on_end = on_end
+        self._wire = wire
+        self._engine: Engine | None = None
+        self._stopping = False
+        self._done = threading.Event()
+        self._error: BaseException | None = None
+        # No daemon: a program that ends meanwhile waits for the pictures that are paid.
+        self._thread = threading.Thread(target=self._work, name=WORK, daemon=False)
+        self.left_behind = False
+        """Whether it was cancelled and did not end: something that it waits for does not answer."""
+
+    def start(self) -> None:
+        """Begin. Raises ConfigurationError where the system allows no more threads."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            raise ConfigurationError(
+                "The system allows this process no more threads. Nothing was sent.",
+                hint="See the limits: ulimit -a",
+            ) from None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, at most so long; tell whether it has come. Raises a bug of ours."""
+        done = self._done.wait(seconds)
+        if done and self._error is not None:
+            raise self._error
+        return done
+
+    def stop(self) -> None:
+        """Send nothing more; what is in flight is waited for and saved."""
+        self._stopping = True
+        if self._engine is not None:
+            self._engine.stop()
+
+    def cancel(self) -> None:
+        """End what is in flight too; return when that is written down, or does not answer."""
+        self.stop()
+        self._wire.cancel()
+        if self._engine is not None:
+            self._engine.cancel()
+        settle(self._done.wait, lambda: not self._done.is_set(), lambda: self.unsettled)
+        self.left_behind = not self._done.is_set()
+
+    def join(self) -> None:
+        """Wait for its threads."""
+        # A join that Ctrl-C interrupts would make Python 3.11 take a thread that works for ended.
+        self._done.wait()
+        self._thread.join()
+
+    @property
+    def unsettled(self) -> bool:
+        """Tell whether anything was sent that has not come to its end."""
+        return self._engine is not None and self._engine.unsettled
+
+    @property
+    def tally(self) -> Tally:
+        """What it has come to so far."""
+        from zimage_cli.core.run.tally import Tally
+
+        return Tally() if self._engine is None else self._engine.tally
+
+    fatal: ZimageError | None = None
+
+    def _work(self) -> None:
+        try:
+            engine, jobs = self._prepare(self._wire)
+            self._engine = engine
+            if self._stopping:
+                engine.stop()
+            engine.start(jobs)
+            engine.wait()
+            self.fatal = engine.tally.fatal
+        except ZimageError as error:
+            self.fatal = error
+        except Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised by `wait`, where it is looked for
+            self._error = error
+        finally:
+            self._wire.close()
+            self._done.set()
+            self._on_end(self)

@@ -1,0 +1,183 @@
+"""What all runs of a Client share: key, idle connections, history and pace, each opened once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from zimage_cli.core.run.plan import Plan
+from zimage_cli.core.settings.keys import Key
+from zimage_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from zimage_cli.api.lines import Pool
+    from zimage_cli.api.wire import Wire
+    from zimage_cli.core.batch.check import FilePlan
+    from zimage_cli.core.history.ledger import SafeLedger
+    from zimage_cli.core.making.account import Destination
+    from zimage_cli.core.making.maker import Maker
+    from zimage_cli.core.making.pace import Pace
+    from zimage_cli.core.observer import Watcher
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.run.engine import Engine
+    from zimage_cli.core.settings.environment import Environment
+    from zimage_cli.core.settings.settings import Settings
+
+PACE_NAME = "pace.db"
+"""Beside the history."""
+
+
+class Session:
+    """Opens what making pictures needs when it is first needed; safe between threads.
+
+    `key` stands for the one of the settings, `warn` hears what stops nothing.
+    """
+
+    def __init__(
+        self, environment: Environment, key: Key | None, warn: Callable[[str], None]
+    ) -> None:
+        self._environment = environment
+        self._key = key
+        self._warn = warn
+        self._opening = threading.Lock()
+        self._stack = ExitStack()
+        self._pool: Pool | None = None
+        self._ledger: SafeLedger | None = None
+        self._paces: dict[Key, Pace] = {}
+        self._sandbox: Destination | None = None
+
+    def close(self) -> None:
+        """Close all of it."""
+        self._stack.close()
+
+    def wire(self, plan: Plan | FilePlan) -> Wire:
+        """Return a wire for one run; what it leaves idle serves the next."""
+        from zimage_cli.api.wire import Wire, open_pool
+
+        with self._opening:
+            if self._pool is None:
+                self._pool = self._stack.enter_context(open_pool())
+        timeout, lines = plan.settings.timeout.value, plan.options.concurrency
+        return Wire(timeout=timeout, connections=lines, pool=self._pool)
+
+    def engine(
+        self, plan: Plan | FilePlan, wire: Wire, watcher: Watcher
+    ) -> tuple[Engine, Iterator[Job]]:
+        """Return the engine for a plan, and its jobs; nothing is sent where nothing can be saved.
+
+        Raises AuthenticationError without a key, UsageError for a place that takes no picture.
+        """
+        from zimage_cli.core.run import crew
+        from zimage_cli.core.run.engine import Engine
+
+        wanted = plan.options.concurrency
+        if isinstance(plan, Plan):
+            wanted = min(wanted, len(plan.requests))
+        maker = self._maker(plan, wire)
+        lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
+        if lines < wanted:
+            few = f"{lines:,} at a time instead of {wanted:,}"
+            watcher.warn(f"pictures are made {few}: too few files may be open (ulimit -n)")
+        options = plan.options._replace(concurrency=lines)
+        if isinstance(plan, Plan):
+            return Engine(lambda _: maker, options, watcher), plan.jobs()
+        from zimage_cli.core.batch.progress import Progress
+
+        ledger = maker.ledger
+        progress = Progress(plan.folder, plan.journal, plan.known, lambda: ledger.book)
+        plan.begin()
+        return Engine(plan.routes.makers(maker), options, watcher, progress), plan.jobs()
+
+    def history(self, sleep: Callable[[float], None]) -> SafeLedger:
+        """Return the history; `sleep` waits for a locked one."""
+        from zimage_cli.core.history.ledger import SafeLedger
+
+        with self._opening:
+            if self._ledger is None:
+                try:
+                    path = self._environment.ledger_file()
+                except ConfigurationError:
+                    path = None
+                ledger = SafeLedger(path, self._warn, sleep=sleep)
+                self._stack.callback(self._close_history, ledger)
+                self._ledger = ledger
+            # A run before this one may have been cancelled.
+            self._ledger.wait_again()
+            return self._ledger
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _maker(self, plan: Plan | FilePlan, wire: Wire) -> Maker:
+        from zimage_cli.api import retry
+        from zimage_cli.core.making.evidence import FOLDER, Evidence
+        from zimage_cli.core.making.maker import Maker
+
+        settings = plan.settings
+        asked = self._destination(settings)
+        plan.place.prepare()
+        return Maker(
+            wire=wire,
+            destination=asked,
+            ledger=self.history(wire.sleep),
+            place=plan.place,
+            policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
+            template=plan.template,
+            evidence=Evidence(settings.output_dir.value / FOLDER, asked)
+            if settings.evidence.value
+            else None,
+            pace=self._pace(settings, asked),
+            sleep=wire.sleep,
+        )
+
+    def _destination(self, settings: Settings) -> Destination:
+        """Return the service to ask; the sandbox is started, and ends with this object.
+
+        Raises AuthenticationError where a key is needed and there is none.
+        """
+        from zimage_cli.core.making.account import Destination
+        from zimage_cli.core.settings.settings import refused_key_hint
+
+        target = settings.target
+        if target.api_root is None:
+            with self._opening:
+                if self._sandbox is None:
+                    from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
+
+                    root = self._stack.enter_context(Sandbox()).api_root
+                    self._sandbox = Destination(root, target.region_name, None, SANDBOX_KEY)
+                return self._sandbox
+        key = self._key or settings.require_key().value
+        return Destination(
+            target.api_root,
+            target.region_name,
+            target.workspace,
+            key.reveal(),
+            refused_key_hint(settings),
+        )
+
+    def _close_history(self, ledger: SafeLedger) -> None:
+        count = ledger.without_row
+        ledger.close()
+        if count:
+            self._warn(f"{count:,} picture{'s are' if count > 1 else ' is'} not in the history")
+
+    def _pace(self, settings: Settings, asked: Destination) -> Pace | None:
+        """Return the account's limit, shared with every other zimage of this user.
+
+        The sandbox inside this process has no account.
+        """
+        if settings.target.is_sandbox or not settings.rps.value:
+            return None
+        from zimage_cli.core.making.pace import Pace
+
+        account = Key(asked.key)
+        with self._opening:
+            if account not in self._paces:
+                history = self._environment.ledger_file()
+                path = history.with_name(PACE_NAME) if history else None
+                pace = Pace(settings.rps.value, key=asked.key, path=path)
+                self._stack.callback(pace.close)
+                self._paces[account] = pace
+            return self._paces[account]

@@ -1,0 +1,184 @@
+"""One check for each setting, used by flag, environment, file and `config set` alike.
+
+Each takes the setting's name and what was given (text, or the typed value of a flag or of TOML),
+and returns the value that the program uses. Each raises UsageError with the field, what was given
+and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from zimage_cli import text as texts
+from zimage_cli.api import endpoint, limits
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Listing, Message, Shown
+from zimage_cli.text import redact
+
+MAX_RPS = 1000.0
+
+_TRUE = frozenset({"true", "on", "yes", "1"})
+_FALSE = frozenset({"false", "off", "no", "0"})
+_MAX_TEXT = 4096
+
+
+def shown(value: object) -> Shown:
+    """Return a given value as an error may quote it: short, visible, and a key masked."""
+    return texts.shown(value, 80)
+
+
+def safe(message: Message) -> Message:
+    """Return a message with everything in it masked that looks like a key."""
+    if not message.facts:
+        return type(message)(redact(message.template))
+    facts = {name: _masked(fact) for name, fact in message.facts.items()}
+    return type(message)(message.template, **facts)
+
+
+def _masked(fact: object) -> object:
+    match fact:
+        case Message():
+            return safe(fact)
+        case Listing():
+            return Listing(fact.between, map(_masked, fact))
+        case Shown():
+            return Shown(redact(fact), _masked(fact.plain))
+        case str():
+            return redact(fact)
+    return fact
+
+
+def _refused(template: str, field: str, value: object, **facts: Any) -> UsageError:
+    return UsageError(template, field=field, value=shown(value), **facts)
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise _refused("{field}: {value} is not text", field, value)
+    if len(value) > _MAX_TEXT:
+        raise _refused(
+            "{field}: {value} is too long: {length} characters", field, value, length=len(value)
+        )
+    if any(char < " " or "\x7f" <= char <= "\x9f" for char in value):
+        raise _refused("{field}: {value} holds control characters", field, value)
+    if not value.strip():
+        raise _refused("{field}: the value is empty", field, value)
+    return value.strip()
+
+
+def check_region(field: str, value: object) -> str:
+    """Return a region's name: `beijing`, `singapore` or `sandbox`."""
+    return endpoint.region_name(_text(field, value))
+
+
+def check_endpoint(field: str, value: object) -> str:
+    """Return `shared`, `workspace` or `trial`."""
+    text = _text(field, value).lower()
+    if text not in endpoint.ENDPOINTS:
+        raise _refused(
+            "{field}: {value} is not an endpoint; allowed: {allowed}",
+            field,
+            value,
+            allowed=", ".join(endpoint.ENDPOINTS),
+        )
+    return text
+
+
+def check_workspace(field: str, value: object) -> str:
+    """Return a workspace id."""
+    text = endpoint.check_workspace(_text(field, value))
+    if text.startswith(("sk-", "st-")):
+        raise UsageError("{field}: what was given is a key, not a workspace id", field=field)
+    return text
+
+
+def check_base_url(field: str, value: object) -> str:
+    """Return an API root: `https://HOST/api/v1`."""
+    return endpoint.normalize_base_url(_text(field, value))
+
+
+def check_size(field: str, value: object) -> str:
+    """Return a size as `W*H` in pixels."""
+    from zimage_cli.core.request.sizes import parse_size
+
+    return parse_size(_text(field, value))
+
+
+def check_switch(field: str, value: object) -> bool:
+    """Return a switch: `true false on off yes no 1 0` as text."""
+    if isinstance(value, bool):
+        return value
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if text not in _TRUE | _FALSE:
+        raise _refused(
+            "{field}: {value} is not a switch; allowed: {allowed}",
+            field,
+            value,
+            allowed="true, false",
+        )
+    return text in _TRUE
+
+
+def check_output_dir(field: str, value: object) -> str:
+    """Return a folder's path as it was given."""
+    text = _text(field, value)
+    if redact(text) != text:
+        raise UsageError("{field}: what was given holds a key", field=field)
+    return text
+
+
+def check_timeout(field: str, value: object) -> float:
+    """Return seconds, over 0 and at most `limits.MAX_TIMEOUT`."""
+    number = _number(field, value)
+    if not 0 < number <= limits.MAX_TIMEOUT:
+        raise _refused(
+            "{field}: {value} is out of range; allowed: {allowed}",
+            field,
+            value,
+            allowed=f"seconds, more than 0 and at most {limits.MAX_TIMEOUT:.0f}",
+        )
+    return number
+
+
+def check_retries(field: str, value: object) -> int:
+    """Return how often a call is tried again: 0 … `limits.MAX_RETRIES`."""
+    number = _number(field, value)
+    if number != int(number) or not 0 <= number <= limits.MAX_RETRIES:
+        raise _refused(
+            "{field}: {value} is not a count; allowed: {allowed}",
+            field,
+            value,
+            allowed=f"0 to {limits.MAX_RETRIES}, whole",
+        )
+    return int(number)
+
+
+def check_rps(field: str, value: object) -> float:
+    """Return requests a second, at most 1000; 0 is no limit."""
+    number = _number(field, value)
+    if not 0 <= number <= MAX_RPS:
+        raise _refused(
+            "{field}: {value} is out of range; allowed: {allowed}",
+            field,
+            value,
+            allowed=f"requests a second, 0 (no limit) to {MAX_RPS:.0f}",
+        )
+    return number
+
+
+def _number(field: str, value: object) -> float:
+    refused = _refused("{field}: {value} is not a number", field, value)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise refused
+    if isinstance(value, int) and abs(value) > 10**9:
+        raise refused
+    try:
+        # Plain ASCII digits only: float() would take `1_0` and `٣` too.
+        text = str(value).strip()
+        number = float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        raise refused from None
+    if not math.isfinite(number):
+        raise refused
+    return number

@@ -1,0 +1,118 @@
+"""The environment, read when asked for, through one object that tests can build."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from zimage_cli.errors import ConfigurationError
+
+APP = "zimage"
+CONFIG_NAME = "config.toml"
+LEDGER_NAME = "history.db"
+
+
+class Environment(NamedTuple):
+    """Environment variables and the home folder; `home` is None where there is none at all."""
+
+    variables: Mapping[str, str]
+    home: Path | None
+
+    @classmethod
+    def current(cls) -> Environment:
+        """Read the process's own environment, once.
+
+        Without a usable HOME, the home folder is the one of the user's passwd entry.
+        """
+        variables = dict(os.environ)
+        named = variables.get("USERPROFILE" if sys.platform == "win32" else "HOME", "")
+        if named and Path(named).is_absolute():
+            return cls(variables, Path(named))
+        return cls(variables, _passwd_home())
+
+    def get(self, name: str) -> str | None:
+        """Return a variable; None where it is not set, empty or blank."""
+        value = self.variables.get(name, "")
+        return value if value.strip() else None
+
+    def expand(self, text: str) -> Path:
+        """Return a path with a leading `~` or `~user` expanded.
+
+        Raises ConfigurationError for `~` where there is no home folder.
+        """
+        if not text.startswith("~"):
+            return Path(text)
+        if text != "~" and not text.startswith(("~/", f"~{os.sep}")):
+            try:
+                return Path(text).expanduser()
+            except RuntimeError:  # no such user: a name that begins with ~, then
+                return Path(text)
+        if self.home is None:
+            raise ConfigurationError(
+                "{value!r} begins with ~, and there is no home folder",
+                hint="Set HOME, or give the whole path.",
+                value=text,
+            )
+        return self.home / text[2:]
+
+    def config_file(self) -> Path | None:
+        """Return the path of `config.toml`, or None where no folder for it can be told."""
+        folder = self._own_folder() or self._user_folder("config")
+        return folder / CONFIG_NAME if folder else None
+
+    def ledger_file(self) -> Path | None:
+        """Return the path of `history.db`, or None where no folder for it can be told."""
+        folder = self._own_folder() or self._user_folder("data")
+        return folder / LEDGER_NAME if folder else None
+
+    def require_config_file(self) -> Path:
+        """Return the path of `config.toml`. Raises ConfigurationError where there can be none."""
+        path = self.config_file()
+        if path is None:
+            raise ConfigurationError(
+                "there is no home folder to keep the settings in",
+                hint="Set HOME, or ZIMAGE_HOME to a folder of your choice.",
+            )
+        return path
+
+    def _own_folder(self) -> Path | None:
+        named = self.get("ZIMAGE_HOME")
+        return Path(os.path.abspath(self.expand(named))) if named else None  # noqa: PTH100 - keeps links
+
+    def _user_folder(self, kind: str) -> Path | None:
+        if sys.platform == "linux" and "ANDROID_ROOT" not in self.variables:
+            # What platformdirs answers on Linux, without the 25 ms of importing it, and from these
+            # variables instead of the process's own. A test holds the two together.
+            named = self.variables.get({"config": "XDG_CONFIG_HOME", "data": "XDG_DATA_HOME"}[kind])
+            if named and named.startswith("/"):
+                return Path(named) / APP
+            below = {"config": (".config",), "data": (".local", "share")}[kind]
+            return self.home.joinpath(*below, APP) if self.home else None
+        return _platform_folder(kind)
+
+
+def _passwd_home() -> Path | None:
+    # expanduser looks at HOME first, which is empty, relative or unset here.
+    if sys.platform == "win32":
+        return None
+    try:
+        import pwd
+
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except (ImportError, KeyError):
+        return None
+    return Path(home) if home.startswith("/") else None
+
+
+def _platform_folder(kind: str) -> Path | None:
+    import platformdirs
+
+    find = {"config": platformdirs.user_config_dir, "data": platformdirs.user_data_dir}[kind]
+    try:
+        folder = Path(find(APP, appauthor=False))
+    except (OSError, RuntimeError, KeyError):
+        return None
+    return folder if folder.is_absolute() else None

@@ -1,0 +1,287 @@
+"""API keys: where they are found, what they look like, and how they stay unseen.
+
+Sources, in order: `DASHSCOPE_API_KEY`, `DASHSCOPE_API_KEY_FILE_PATH`, `[keys]` of config.toml (one
+a region), `~/.alibabacloud/credentials`, `~/.dashscope/api_key`. The last two and the variables are
+what Alibaba Cloud's own tools use. Every error here is raised `from None`: the exceptions of
+parsers quote the line they failed on, and that line holds a key.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from zimage_cli.api.endpoint import find_region
+from zimage_cli.core.settings.source import CONFIG, Kind, Source
+from zimage_cli.errors import AuthenticationError, ConfigurationError, UsageError
+from zimage_cli.messages import Message
+from zimage_cli.text import KEY_PREFIXES, mask
+
+if TYPE_CHECKING:
+    from zimage_cli.core.settings.config_file import Config
+    from zimage_cli.core.settings.environment import Environment
+
+KEY_VARIABLE = "DASHSCOPE_API_KEY"
+KEY_FILE_VARIABLE = "DASHSCOPE_API_KEY_FILE_PATH"
+PROFILE_VARIABLES = ("ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE")
+
+MIN_LENGTH = 8
+MAX_LENGTH = 1024
+_MAX_FILE = 64 * 1024
+
+_CODING_PLAN = "sk-sp-"
+
+CODING_PLAN_REASON = (
+    "is a Coding Plan key (sk-sp-…): those work at the Coding Plan's own endpoint only, "
+    "not at the ones that make pictures"
+)
+
+
+class Key:
+    """An API key that shows itself masked wherever it is printed, and whole only by `reveal()`."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+    def __init__(self, text: str) -> None:
+        object.__setattr__(self, "_text", text)
+
+    def reveal(self) -> str:
+        """Return the key itself: for the Authorization header and the 0600 file alone."""
+        return self._text
+
+    @property
+    def masked(self) -> str:
+        """The key as it may be shown: `sk-…cdef`."""
+        return mask(self._text)
+
+    def __str__(self) -> str:
+        return self.masked
+
+    def __repr__(self) -> str:
+        return f"Key({self.masked!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.masked, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((Key, self._text))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Key cannot be changed: {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Key cannot be changed: {name}")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Key is not to be pickled")
+
+
+def check_key(text: str) -> str:
+    """Return a key to store: stripped, without surrounding quotes, of a key's shape.
+
+    Raises UsageError that says what is wrong and never shows the text.
+    """
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    why = _shape_problem(text)
+    if why is None and not text.startswith(KEY_PREFIXES):
+        why = "does not begin with sk- (or st-, for a temporary key)"
+    if why is None and text.startswith(_CODING_PLAN):
+        why = CODING_PLAN_REASON
+    if why is None and ("*" in text or ".." in text):
+        why = "is the masked form that the console shows; copy the key itself"
+    if why is None and len(text) < MIN_LENGTH:
+        why = f"is too short: {len(text)} characters"
+    if why is not None:
+        raise UsageError("key: what was given {why}", hint=_pages_hint(), why=why)
+    return text
+
+
+def find_key(
+    environment: Environment, config: Config, region: str, *, own_host: bool = True
+) -> tuple[Key, Source] | None:
+    """Return the key for a region's name and where it was found, or None.
+
+    A Coding Plan key is refused for the service's own hosts; `own_host` is False for a base URL
+    elsewhere, which may take anything that fits into a header. Raises AuthenticationError for a key
+    that cannot be used and ConfigurationError for a file that cannot be read.
+    """
+    found = (
+        _from_variable(environment)
+        or _from_named_file(environment)
+        or _from_config(config, region)
+        or _from_credentials(environment)
+        or _from_sdk_file(environment)
+    )
+    if found is None:
+        return None
+    text, source = found
+    return usable_key(text, source, region, own_host=own_host), source
+
+
+def usable_key(text: str, source: Source, region: str, *, own_host: bool) -> Key:
+    """Return a key that a request can be sent with; as `find_key`, which knows where it is from."""
+    why = _shape_problem(text)
+    if why is None and own_host and text.startswith(_CODING_PLAN):
+        why = CODING_PLAN_REASON
+    if why is not None:
+        raise AuthenticationError(
+            "the key from {source} {why}", hint=_pages_hint(region), source=str(source), why=why
+        )
+    return Key(text)
+
+
+def missing_key_error(region: str) -> AuthenticationError:
+    """Return the error for a region without a key: it names both ways out."""
+    known = find_region(region)
+    if known is None:
+        return AuthenticationError(
+            "no API key was found for this base URL",
+            hint="Set DASHSCOPE_API_KEY, or try without a key: --sandbox",
+        )
+    return AuthenticationError(
+        "no API key was found for {region} (keys belong to one region)",
+        hint="Set one: zimage config set-key --region {region} (make it at {page}), "
+        "or set DASHSCOPE_API_KEY. Or try without a key: --sandbox",
+        region=known.name,
+        page=known.key_page,
+    )
+
+
+def _pages_hint(region: str | None = None) -> Message:
+    known = find_region(region) if region else None
+    if known:
+        return Message(
+            "Copy a key from {page}, then: zimage config set-key --region {region}",
+            page=known.key_page,
+            region=known.name,
+        )
+    return Message(
+        "Copy a key from https://bailian.console.aliyun.com (beijing) or "
+        "https://modelstudio.console.aliyun.com/ap-southeast-1 (singapore)."
+    )
+
+
+def _shape_problem(text: str) -> str | None:
+    """Say why a text can be no Authorization header value, or None."""
+    if not text:
+        return "is empty"
+    if len(text) > MAX_LENGTH:
+        return f"is too long for a key: {len(text)} characters"
+    for place, char in enumerate(text, 1):
+        if not "!" <= char <= "~":
+            what = "a space" if char == " " else "a character that no key has"
+            return f"holds {what}, at place {place}"
+    return None
+
+
+def _from_variable(environment: Environment) -> tuple[str, Source] | None:
+    text = environment.get(KEY_VARIABLE)
+    return (text.strip(), Source(Kind.ENVIRONMENT, KEY_VARIABLE)) if text else None
+
+
+def _from_named_file(environment: Environment) -> tuple[str, Source] | None:
+    name = environment.get(KEY_FILE_VARIABLE)
+    if not name:
+        return None
+    path = environment.expand(name.strip())
+    facts: dict[str, Any] = {
+        "variable": KEY_FILE_VARIABLE,
+        "path": path,
+        "hint": "Correct or unset {variable}.",
+    }
+    try:
+        text = _read(path)
+    except FileNotFoundError:
+        raise AuthenticationError(
+            "the file of environment {variable} does not exist: {path}", **facts
+        ) from None
+    except (OSError, ValueError) as error:
+        raise AuthenticationError(
+            "the file of environment {variable} cannot be read: {path}: {why}",
+            why=_reason(error),
+            **facts,
+        ) from None
+    if not text:
+        raise AuthenticationError("the file of environment {variable} is empty: {path}", **facts)
+    return text, Source(Kind.ENVIRONMENT, KEY_FILE_VARIABLE)
+
+
+def _from_config(config: Config, region: str) -> tuple[str, Source] | None:
+    key = config.keys.get(region)
+    return (key.reveal(), CONFIG) if key else None
+
+
+def _from_credentials(environment: Environment) -> tuple[str, Source] | None:
+    if environment.home is None:
+        return None
+    path = environment.home / ".alibabacloud" / "credentials"
+    text = _read_optional(path)
+    if not text:
+        return None
+    import configparser
+
+    # No default section: `[DEFAULT]` would lend its key to every other profile.
+    parser = configparser.RawConfigParser(strict=False, default_section="")
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise ConfigurationError(
+            "{place}: not a credentials file (INI: a [profile] line, then lines of key = value)",
+            hint="Correct the file, or set DASHSCOPE_API_KEY.",
+            place=f"{path}{_ini_line(error)}",
+        ) from None
+    named = (environment.get(name) for name in PROFILE_VARIABLES)
+    profile = next((name.strip() for name in named if name), "default")
+    key = parser.get(profile, "dashscope_api_key", fallback="").strip()
+    return (key, Source(Kind.FILE, f"{path} [{profile}]")) if key else None
+
+
+def _ini_line(error: Exception) -> str:
+    errors = getattr(error, "errors", None)
+    line = errors[0][0] if errors else getattr(error, "lineno", None)
+    return f", line {line}" if line else ""
+
+
+def _from_sdk_file(environment: Environment) -> tuple[str, Source] | None:
+    if environment.home is None:
+        return None
+    path = environment.home / ".dashscope" / "api_key"
+    text = _read_optional(path)
+    return (text, Source(Kind.FILE, str(path))) if text else None
+
+
+def _read_optional(path: Path) -> str | None:
+    try:
+        return _read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "{path} cannot be read: {why}",
+            hint="Correct or remove the file, or set DASHSCOPE_API_KEY.",
+            path=path,
+            why=_reason(error),
+        ) from None
+
+
+def _read(path: Path) -> str:
+    if stat.S_ISDIR(path.stat().st_mode):
+        raise IsADirectoryError(None, "it is a folder")
+    with path.open("rb") as file:
+        data = file.read(_MAX_FILE + 1)
+    if len(data) > _MAX_FILE:
+        raise OSError(None, "it is too large for a key")
+    return data.decode("utf-8-sig").strip()
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "not a valid path"

@@ -1,0 +1,140 @@
+"""The settings as they hold for one call: every value with its source, the target, and the key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zimage_cli.api.endpoint import CUSTOM, find_region
+from zimage_cli.core.settings.config_file import Config, read
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.keys import Key, find_key, missing_key_error
+from zimage_cli.core.settings.resolver import Flags, Resolver, Target
+from zimage_cli.core.settings.table import PLACE, TABLE, Declarations, Setting
+from zimage_cli.messages import Message
+
+
+class Settings(Declarations):
+    """Every setting resolved, each with its source; the key is looked up when asked for.
+
+    `region` is the region whose key is used, also with a base URL elsewhere (`target.region_name`
+    is `custom` then). `warnings` say what lost against what, where that may surprise.
+    """
+
+    __slots__ = ("config", "environment", "target", "warnings")
+
+    def __init__(
+        self,
+        environment: Environment,
+        config: Config,
+        target: Target,
+        resolved: dict[str, Setting[Any]],
+        warnings: tuple[str, ...],
+    ) -> None:
+        self.environment = environment
+        self.config = config
+        self.target = target
+        self.resolved = resolved
+        self.warnings = warnings
+
+    @property
+    def request_defaults(self) -> dict[str, object]:
+        """The fields of a request that does not say them."""
+        return {"size": self.size.value, "prompt_extend": self.prompt_extend.value}
+
+    def for_base_url(self, flags: Flags, base_url: str | None) -> Settings:
+        """Return the settings of a request with that base URL. Raises as `resolve` does."""
+        if base_url is None:
+            return self
+        return resolve(self.environment, flags, request_base_url=base_url, config=self.config)
+
+    def key(self) -> Setting[Key] | None:
+        """Find the key for the target, None where there is none (and for the sandbox).
+
+        Raises AuthenticationError for a key that cannot be used, ConfigurationError for a file
+        that cannot be read.
+        """
+        if self.target.key_region is None:
+            return None
+        return self.key_for(self.target.key_region)
+
+    def key_for(self, region: str) -> Setting[Key] | None:
+        """Find the key for a region by name; raises as `key` does."""
+        own_host = self.target.region_name != CUSTOM
+        found = find_key(self.environment, self.config, region, own_host=own_host)
+        return Setting("key", *found) if found else None
+
+    def require_key(self) -> Setting[Key]:
+        """Return the key; raises AuthenticationError that names both ways out."""
+        found = self.key()
+        if found is None:
+            raise missing_key_error(self.target.region_name)
+        return found
+
+
+def refused_key_hint(settings: Settings) -> Message:
+    """Return what to do about a key that the service refused (401): which region was asked with it.
+
+    Names the other region where a key is stored for it: a key of the wrong region is the commonest
+    cause.
+    """
+    target = settings.target
+    facts = {"host": target.host, "asked": target.region_name}
+    others = [name for name in settings.config.keys if name != target.key_region]
+    if others and target.region_name != CUSTOM:
+        return Message(
+            "{host} ({asked}) was asked; a key belongs to one region. "
+            "A key is stored for {other}: --region {other}",
+            other=others[0],
+            **facts,
+        )
+    region = find_region(target.key_region or "")
+    if region is None or target.region_name == CUSTOM:
+        return Message(
+            "{host} ({asked}) was asked; a key belongs to one region. "
+            "See where the key comes from: zimage config show",
+            **facts,
+        )
+    return Message(
+        "{host} ({asked}) was asked; a key belongs to one region. If this key is of another one, "
+        "say so with --region; else make one at {page} and store it: "
+        "zimage config set-key --region {region}",
+        page=region.key_page,
+        region=region.name,
+        **facts,
+    )
+
+
+def resolve(
+    environment: Environment,
+    flags: Flags | None = None,
+    request_base_url: str | None = None,
+    *,
+    config: Config | None = None,
+) -> Settings:
+    """Resolve every setting.
+
+    `request_base_url` is the `base_url` of a request; `config` stands in for the config file.
+    Raises UsageError for what the command line or request gave, ConfigurationError for the rest.
+    """
+    if config is None:
+        config = read(environment.config_file())
+    resolver = Resolver(environment, flags or Flags(), request_base_url, config)
+    target, *place = resolver.place()
+    plain = (resolver.plain(name) for name in TABLE if name not in PLACE)
+    return Settings(
+        environment,
+        config,
+        target,
+        {setting.name: setting for setting in (*place, *plain)},
+        (*config.warnings, *resolver.warnings),
+    )
+
+
+__all__ = [
+    "Flags",
+    "Setting",
+    "Settings",
+    "Target",
+    "refused_key_hint",
+    "resolve",
+]

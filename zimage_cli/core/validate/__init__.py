@@ -1,0 +1,1 @@
+"""What `validate` and `regions ping` look at."""
