@@ -183,9 +183,9 @@ def limit() -> None:
 
 def day() -> None:
     """Print how ledger and journal grow over a day at the limit, and how fast a look-up stays."""
-    from zimage_cli.core.batch.journal import Journal
-    from zimage_cli.core.batch.state import States
     from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.run.journal import Journal
+    from zimage_cli.core.run.state import States
 
     count = 172_800
     with tempfile.TemporaryDirectory() as text:
@@ -212,9 +212,9 @@ def day() -> None:
 
 def fill(book: object, journal: object, known: object, count: int, picture: Path) -> None:
     """Write a day's rows and records as a batch would, without waiting for the disk each time."""
-    from zimage_cli.core.batch.journal import Journal
-    from zimage_cli.core.batch.state import States
     from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.run.journal import Journal
+    from zimage_cli.core.run.state import States
 
     assert isinstance(book, Ledger)
     assert isinstance(journal, Journal)

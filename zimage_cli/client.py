@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.endpoint import CUSTOM
 from zimage_cli.core.observer import Watcher
-from zimage_cli.core.request.jobs import ONE, Sweep, variants
+from zimage_cli.core.request.jobs import variants
 from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.request.request import Request, draw_seed, parse_request, prompt_warning
+from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.core.run.session import Session
 from zimage_cli.core.settings.environment import Environment
-from zimage_cli.core.settings.keys import Key, usable_key
+from zimage_cli.core.settings.key import Key
+from zimage_cli.core.settings.keys import usable_key
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.core.settings.source import Kind
 from zimage_cli.core.settings.source import Source as Origin
@@ -29,8 +31,8 @@ from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.batch.check import FilePlan
-    from zimage_cli.core.batch.plan import Defaults
+    from zimage_cli.core.batch.plan import FilePlan
+    from zimage_cli.core.batch.reader import LineDefaults
     from zimage_cli.core.batch.source import Source
     from zimage_cli.core.history.ledger import Ledger
     from zimage_cli.core.making.recover import Recovered, Recovery
@@ -40,9 +42,9 @@ if TYPE_CHECKING:
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.run.engine import Engine
     from zimage_cli.core.run.money import Estimate
-    from zimage_cli.core.run.plan import Plan
-    from zimage_cli.core.run.running import Running
-    from zimage_cli.core.run.tally import Options
+    from zimage_cli.core.run.plan import Plan, RequestPlan
+    from zimage_cli.core.run.run import Run
+    from zimage_cli.core.run.tally import RunOptions
     from zimage_cli.core.validate.ping import Ping
     from zimage_cli.core.validate.report import Asked, Report
 
@@ -84,7 +86,7 @@ class Client:
         self._api_key = self._usable(api_key)
         self._on_warning = on_warning
         self._session = Session(self.settings.environment, self._api_key, on_warning)
-        self._runs: set[Running] = set()
+        self._runs: set[Run] = set()
         self._closed = False
         self._process: int | None = None
         """The one that made pictures with it: what is open there does not survive a fork."""
@@ -134,7 +136,7 @@ class Client:
 
     def run(
         self,
-        requests: Plan | Sequence[str | Mapping[str, object] | Request],
+        requests: RequestPlan | Sequence[str | Mapping[str, object] | Request],
         watcher: Watcher | None = None,
     ) -> Iterator[Outcome]:
         """Make pictures, several at once, and yield what became of each as it ends.
@@ -143,9 +145,9 @@ class Client:
         end, because the one before showed that it would fail too, comes last, as `skipped`. Raises
         the error that kept the first from being asked for.
         """
-        from zimage_cli.core.run.plan import Plan
+        from zimage_cli.core.run.plan import RequestPlan
 
-        plan = requests if isinstance(requests, Plan) else self.plan_all(requests)
+        plan = requests if isinstance(requests, RequestPlan) else self.plan_all(requests)
         return _outcomes(self, plan, watcher or Watcher())
 
     def estimate(
@@ -232,7 +234,7 @@ class Client:
         overrides: Mapping[str, object] | None = None,
         sweep: Sweep = ONE,
         **wishes: Any,
-    ) -> Plan:
+    ) -> RequestPlan:
         """Return what a request would make, where and for how much; nothing is sent.
 
         `fields` are the request's, `overrides` those that win over them; `sweep` multiplies it.
@@ -252,8 +254,8 @@ class Client:
         stream: Callable[[Iterator[bytes]], None] | None = None,
         name: str | None = None,
         overwrite: bool = False,
-        options: Options | None = None,
-    ) -> Plan:
+        options: RunOptions | None = None,
+    ) -> RequestPlan:
         """Return what requests would make, each of them multiplied by `sweep`; nothing is sent.
 
         `output` is a file or a folder, None for the folder of the settings; with `stream` a picture
@@ -261,8 +263,8 @@ class Client:
         run is made. Raises RequestInvalid, or UsageError.
         """
         from zimage_cli.core.making.save import FOLDER, FolderPlace, StreamPlace
-        from zimage_cli.core.run.plan import MAX_PICTURES, MAX_TEXT, Plan, is_folder
-        from zimage_cli.core.run.tally import Options
+        from zimage_cli.core.run.plan import MAX_PICTURES, MAX_TEXT, RequestPlan, is_folder
+        from zimage_cli.core.run.tally import RunOptions
 
         if isinstance(requests, (str, Mapping)):
             # Each letter of a prompt would be one.
@@ -295,12 +297,12 @@ class Client:
             filename = path.name
             place = FolderPlace(path.parent, filename=filename, overwrite=overwrite)
         template = NameTemplate.parse() if name is None else NameTemplate.parse(name)
-        options = options or Options(patience=None)
+        options = options or RunOptions(patience=None)
         warnings = (
             *settings.warnings,
             *filter(None, (prompt_warning(one.prompt) for one in parsed)),
         )
-        return Plan(
+        return RequestPlan(
             settings,
             tuple(found),
             place,
@@ -313,8 +315,8 @@ class Client:
     def plan_file(
         self,
         source: Source,
-        defaults: Defaults,
-        options: Options,
+        defaults: LineDefaults,
+        options: RunOptions,
         *,
         folder: Path | None = None,
         trust_base_url: bool = False,
@@ -328,7 +330,7 @@ class Client:
         """
         from dataclasses import replace
 
-        from zimage_cli.core.batch.check import FilePlan
+        from zimage_cli.core.batch.plan import FilePlan
         from zimage_cli.core.making.save import FOLDER
         from zimage_cli.core.run.routes import Routes
 
@@ -358,12 +360,12 @@ class Client:
 
     def start(
         self,
-        plan: Plan | FilePlan,
+        plan: Plan,
         watcher: Watcher | None = None,
         on_end: Callable[[], None] = lambda: None,
-    ) -> Running:
+    ) -> Run:
         """Begin a run in threads of its own and return it; `on_end` is called at its end."""
-        from zimage_cli.core.run.running import Running
+        from zimage_cli.core.run.run import Run
 
         if self._closed:
             raise UsageError("This Client is closed.")
@@ -375,14 +377,14 @@ class Client:
             )
         watcher = watcher or Watcher()
 
-        def ended(run: Running) -> None:
+        def ended(run: Run) -> None:
             self._runs.discard(run)
             on_end()
 
         def prepare(wire: Wire) -> tuple[Engine, Iterator[Job]]:
             return self._session.engine(plan, wire, watcher)
 
-        run = Running(self._session.wire(plan), prepare, ended)
+        run = Run(self._session.wire(plan), prepare, ended)
         self._runs.add(run)
         try:
             run.start()
@@ -425,7 +427,7 @@ _BATCH_HINT = (
 )
 
 
-def _outcomes(client: Client, plan: Plan, watcher: Watcher) -> Iterator[Outcome]:
+def _outcomes(client: Client, plan: RequestPlan, watcher: Watcher) -> Iterator[Outcome]:
     """Run a plan and yield its outcomes; after an early end what is in flight is still saved."""
     from queue import SimpleQueue
 

@@ -646,11 +646,13 @@ def test_ten_thousand_saved_lines_are_not_worked_through_again(
 
 
 def _pretend_saved(folder: Path, file: str) -> None:
-    from zimage_cli.core.batch.plan import Defaults, Invalid, Planner
+    from zimage_cli.core.batch.reader import Invalid, JobReader, LineDefaults
     from zimage_cli.core.batch.source import open_source
     from zimage_cli.core.request.names import NameTemplate
 
-    planner = Planner(Defaults({"size": "512*512", "prompt_extend": False}, NameTemplate.parse()))
+    planner = JobReader(
+        LineDefaults({"size": "512*512", "prompt_extend": False}, NameTemplate.parse())
+    )
     (record,) = (json.loads(line) for line in (folder / "results.jsonl").read_bytes().splitlines())
     with open_source(file, None) as source, (folder / "results.jsonl").open("a") as journal:
         for item in planner.plan(source):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.cli.batch_view import BatchView
+from zimage_cli.cli.batch.view import BatchView
 from zimage_cli.cli.output import Output
 from zimage_cli.core.outcome import Outcome
 from zimage_cli.core.request.jobs import Job

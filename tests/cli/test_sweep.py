@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from zimage_cli.client import Client
-from zimage_cli.core.request.jobs import Sweep
 from zimage_cli.core.request.request import Request
+from zimage_cli.core.request.sweep import Sweep
 from zimage_cli.core.run.plan import MAX_PICTURES
 from zimage_cli.errors import UsageError
 

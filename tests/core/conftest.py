@@ -16,7 +16,7 @@ from zimage_cli.api.retry import Policy, Wait
 from zimage_cli.api.wire import Wire
 from zimage_cli.core.history.entry import Entry
 from zimage_cli.core.history.ledger import Ledger, SafeLedger
-from zimage_cli.core.making.account import Destination
+from zimage_cli.core.making.account import Account
 from zimage_cli.core.making.evidence import FOLDER as EVIDENCE
 from zimage_cli.core.making.evidence import Evidence
 from zimage_cli.core.making.maker import Maker
@@ -171,7 +171,7 @@ def studio(
             place.prepare()
             maker = Maker(
                 wire=opened.enter_context(Wire(timeout=timeout)),
-                destination=Destination(server.api_root, region, None, key),
+                account=Account(server.api_root, region, None, key),
                 ledger=ledger,
                 place=place,
                 policy=Policy(retries, retry_lost),

@@ -15,7 +15,7 @@ import pytest
 
 import zimage_cli
 from zimage_cli.core.making import evidence
-from zimage_cli.core.making.account import Destination
+from zimage_cli.core.making.account import Account
 from zimage_cli.core.making.evidence import Evidence
 
 SOURCE = Path(zimage_cli.__file__).resolve().parent.parent
@@ -85,9 +85,7 @@ def test_finished_moves_with_every_picture(tmp_path: Path) -> None:
 
 
 def test_a_run_says_whom_it_asks_whatever_its_first_picture_did(tmp_path: Path) -> None:
-    run = Evidence(
-        tmp_path, Destination("https://b.invalid/api/v1", "singapore", "ws", "sk-secret")
-    )
+    run = Evidence(tmp_path, Account("https://b.invalid/api/v1", "singapore", "ws", "sk-secret"))
     path = run.add(picture())
     document = read(path)
     assert (document["region"], document["endpoint"], document["workspace"]) == (

@@ -661,7 +661,7 @@ def test_the_key_is_nowhere_but_in_the_call(
     key = "sk-leaktest-distinctive-5f3a9c71"
     lines: list[Any] = []
     one = studio(key=key, retries=1, log=lines.append, keys=frozenset({key}))
-    texts: list[str] = [repr(one.maker), repr(one.maker.destination), str(one.maker.destination)]
+    texts: list[str] = [repr(one.maker), repr(one.maker.account), str(one.maker.account)]
     steps: list[Any] = [
         *("ok", "InvalidApiKey", "AccessDenied", "Throttling", "reset", "close", "cut-answer"),
         *("empty-500", "html-502", "not-json", "no-image", "hostile-error", "hostile-text"),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from zimage_cli.core.settings.config_file import Config
 from zimage_cli.core.settings.environment import Environment
-from zimage_cli.core.settings.keys import Key, check_key, find_key, missing_key_error
+from zimage_cli.core.settings.key import Key, check_key
+from zimage_cli.core.settings.keys import find_key, missing_key_error
 from zimage_cli.errors import AuthenticationError, ConfigurationError, UsageError, ZimageError
 from zimage_cli.text import mask, redact
 

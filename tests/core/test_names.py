@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.core.request.jobs import ONE, Sweep
 from zimage_cli.core.request.names import (
     DEFAULT_TEMPLATE,
     FIELDS,
@@ -20,6 +19,7 @@ from zimage_cli.core.request.names import (
     slug,
 )
 from zimage_cli.core.request.request import Request
+from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.errors import UsageError
 from zimage_cli.text import visible
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zimage_cli.core.advice import error_document
 from zimage_cli.core.settings.config_file import Config
 from zimage_cli.core.settings.environment import Environment
-from zimage_cli.core.settings.keys import Key
+from zimage_cli.core.settings.key import Key
 from zimage_cli.core.settings.settings import Flags, Setting, Settings, refused_key_hint, resolve
 from zimage_cli.core.settings.source import Kind
 from zimage_cli.core.settings.table import NAMES, TABLE

@@ -15,7 +15,7 @@ from zimage_cli.sandbox.faults import (
     ERRORS,
     PICTURES,
     Fault,
-    FaultPlan,
+    Faults,
     kinds,
     parse_fault,
 )
@@ -301,8 +301,8 @@ def test_rates_follow_from_the_seed(sandbox, client, small_png):
 
 
 def test_rates_zero_and_one():
-    assert FaultPlan({"InternalError": 0.0}).next() == ()
-    both = FaultPlan({"picture-404": 1.0, "InternalError": 1.0, "reset": 1.0}).next()
+    assert Faults({"InternalError": 0.0}).next() == ()
+    both = Faults({"picture-404": 1.0, "InternalError": 1.0, "reset": 1.0}).next()
     assert [fault.kind for fault in both] == ["InternalError", "picture-404"]
 
 

@@ -13,8 +13,8 @@ from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
-    from zimage_cli.core.batch.check import FilePlan
-    from zimage_cli.core.run.plan import Plan
+    from zimage_cli.core.batch.plan import FilePlan
+    from zimage_cli.core.run.plan import RequestPlan
 
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
@@ -85,7 +85,7 @@ def given(**options: Any) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def agree(out: Output, plan: Plan | FilePlan, *, yes: bool, aloud: bool) -> None:
+def agree(out: Output, plan: RequestPlan | FilePlan, *, yes: bool, aloud: bool) -> None:
     """Hold a plan's price against `--max-cost`, say it, and ask where it is much.
 
     `aloud` says it whatever it is. Raises UsageError where it is too much or nobody can be asked,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.core.request.jobs import MAX_COUNT
+from zimage_cli.core.request.sweep import MAX_COUNT
 from zimage_cli.core.settings.table import TABLE
 from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from zimage_cli.core.request.jobs import Sweep
+    from zimage_cli.core.request.sweep import Sweep
 
 PICTURE = "Picture"
 SERVICE = "Service"
@@ -56,7 +56,7 @@ def sweep(
             allowed=f"1 … {MAX_COUNT}",
             nearest=MAX_COUNT if more else 1,
         )
-    from zimage_cli.core.request.jobs import ONE, Sweep
+    from zimage_cli.core.request.sweep import ONE, Sweep
 
     if not (count > 1 or expand or sizes is not None or seeds is not None or no_seed):
         return ONE

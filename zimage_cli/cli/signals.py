@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.core.run.running import settle
+from zimage_cli.core.run.run import settle
 from zimage_cli.errors import ConfigurationError, Stopped
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from zimage_cli.cli.view import View
-    from zimage_cli.core.run.running import Running
+    from zimage_cli.core.run.run import Run
 
 _MOST = 3
 """Signals that are noted; the next one has its default action, so a hang can always be ended."""
@@ -159,7 +159,7 @@ class Signals:
         if ended[0] is not None:
             raise ended[0]
 
-    def drive(self, run: Running, view: View, *, patient: bool) -> None:
+    def drive(self, run: Run, view: View, *, patient: bool) -> None:
         """Wait for the end of a run, and show it meanwhile.
 
         The first signal of a `patient` run stops it: what is in flight is waited for. Any other

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from zimage_cli.api.answer import Answer
-    from zimage_cli.api.download import Fetched
-    from zimage_cli.core.making.account import Destination
-    from zimage_cli.core.making.generation import Run
-
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -116,61 +111,3 @@ class Picture:
             "elapsed_seconds": self.elapsed_seconds,
             "attempts": self.attempts,
         }
-
-
-def of_run(
-    run: Run,
-    answer: Answer,
-    fetched: Fetched,
-    destination: Destination,
-    path: str,
-    elapsed: float,
-) -> Picture:
-    """Return the picture of a generation that was just saved."""
-    request, info = run.request, fetched.info
-    return Picture(
-        image_url=answer.image_url,
-        width=answer.width or info.width,
-        height=answer.height or info.height,
-        prompt=request.prompt,
-        rewritten_prompt=answer.rewritten_prompt(prompt_extend=request.prompt_extend),
-        reasoning=answer.reasoning,
-        request_id=answer.request_id,
-        path=None if path == "-" else Path(path),
-        history_id=run.entry,
-        evidence_path=None,
-        seed=request.seed,
-        size=request.size,
-        prompt_extend=request.prompt_extend,
-        region=destination.region,
-        endpoint=destination.origin,
-        bytes=fetched.bytes,
-        sha256=fetched.sha256,
-        cost=destination.price(prompt_extend=request.prompt_extend),
-        elapsed_seconds=round(elapsed, 3),
-        attempts=run.attempts,
-    )
-
-
-def saved_facts(path: str, fetched: Fetched) -> dict[str, Any]:
-    """Return what evidence says of a picture on disk."""
-    return {
-        "path": path,
-        "bytes": fetched.bytes,
-        "sha256": fetched.sha256,
-        "width": fetched.info.width,
-        "height": fetched.info.height,
-    }
-
-
-def mismatches(size: str, answer: Answer, fetched: Fetched) -> list[str]:
-    """Return a warning for each dimension that is not what was asked for or said."""
-    info = fetched.info
-    got = f"{info.width}*{info.height}"
-    said = (answer.width or info.width, answer.height or info.height)
-    texts = []
-    if got != size:
-        texts.append(f"the picture is {got}, not {size} as asked for; saved as it is")
-    if said != (info.width, info.height):
-        texts.append(f"the service said {said[0]}*{said[1]}, the picture is {got}; saved as it is")
-    return texts

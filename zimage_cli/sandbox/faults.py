@@ -266,7 +266,7 @@ def _as_faults(step: Step) -> tuple[Fault, ...]:
 
 
 @dataclass(slots=True)
-class FaultPlan:
+class Faults:
     """Decide what happens to each call: first the script, then by rates. Safe among threads.
 
     Each kind has random numbers of its own, drawn from `seed`, so that adding a kind does not move

@@ -18,13 +18,13 @@ from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message, Shown
 from zimage_cli.sandbox.books import ApiCall, Books, mask
 from zimage_cli.sandbox.pictures import PictureStore
-from zimage_cli.sandbox.service import Service
+from zimage_cli.sandbox.service import Behaviour, Service
 from zimage_cli.sandbox.wire import Answer, Connection, Request, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from zimage_cli.sandbox.faults import Fault, Step
+    from zimage_cli.sandbox.faults import Step
 
 SANDBOX_KEY = "sk-sandbox"
 """A key that every sandbox without `keys` accepts: nothing secret."""
@@ -35,38 +35,23 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
-class Sandbox:
-    """What a sandbox is like; `with Sandbox(rps=2) as server:` runs one.
+class Sandbox(Behaviour):
+    """A sandbox: how it answers, and where; `with Sandbox(rps=2) as server:` runs one.
 
     `port`, `picture_port`: 0 takes a free one. `region`: a name for the log and the books of this
-    server. `keys`: the keys it accepts, so that a key of another region gets 401; None accepts any
-    of the right shape. `denied_keys`: accepted, but without right to the model (403; invisible in
-    the list of models). `accounts`: key → account, for the rate limit; all keys are one account
-    unless it says otherwise. `rps`: generation calls in any sliding second before 429, with
-    `retry_after` as that answer's header. `latency`: seconds a picture takes, or (least, most).
-    `extend_latency`: seconds more with prompt_extend; None: as long again. `picture_latency`
-    (seconds), `bandwidth` (bytes a second): of the picture origin. `expires`: seconds a picture's
-    URL lives. `picture_bytes`: served instead of every drawing. `faults`: kind or Fault → rate from
-    0 to 1, drawn from `fault_seed`. `log`: called with one dict a request, keys masked.
+    server. `picture_latency` (seconds), `bandwidth` (bytes a second): of the picture origin.
+    `expires`: seconds a picture's URL lives. `picture_bytes`: served instead of every drawing.
+    `log`: called with one dict a request, keys masked.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     picture_port: int = 0
     region: str | None = None
-    keys: frozenset[str] | None = None
-    denied_keys: frozenset[str] = frozenset()
-    accounts: Mapping[str, str] = field(default_factory=dict)
-    rps: float | None = None
-    retry_after: str | None = None
-    latency: float | tuple[float, float] = 0.0
-    extend_latency: float | None = None
     picture_latency: float = 0.0
     bandwidth: float | None = None
     expires: float = 24 * 3600.0
     picture_bytes: bytes | None = field(default=None, repr=False)
-    faults: Mapping[str | Fault, float] = field(default_factory=dict)
-    fault_seed: int = 0
     log: Callable[[dict[str, Any]], None] | None = None
     _running: list[SandboxServer] = field(
         default_factory=list, init=False, repr=False, compare=False

@@ -6,20 +6,20 @@ import json
 import os
 import sys
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.sandbox import checks, words
 from zimage_cli.sandbox.books import ApiCall, Billed, Books
 from zimage_cli.sandbox.checks import Order, Refusal
-from zimage_cli.sandbox.faults import Fault, FaultPlan, documented_error
+from zimage_cli.sandbox.faults import Fault, Faults, documented_error
 from zimage_cli.sandbox.limit import SlidingLimit
 from zimage_cli.sandbox.pictures import PictureStore, new_id
 from zimage_cli.sandbox.wire import Answer, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from zimage_cli.sandbox.server import Sandbox
     from zimage_cli.sandbox.wire import Connection, Request
 
 BOOKS_PATH = "/sandbox/books"
@@ -42,18 +42,42 @@ _GATEWAY_TITLES = {
 _FOREIGN_URL = "http://example.invalid/picture.png?Expires=1&Signature=x"
 
 
+@dataclass(frozen=True)
+class Behaviour:
+    """How the stand-in answers.
+
+    `keys`: the keys it accepts, so that a key of another region gets 401; None accepts any of the
+    right shape. `denied_keys`: accepted, but without right to the model (403; invisible in the list
+    of models). `accounts`: key → account, for the rate limit; all keys are one account unless it
+    says otherwise. `rps`: generation calls in any sliding second before 429, with `retry_after` as
+    that answer's header. `latency`: seconds a picture takes, or (least, most). `extend_latency`:
+    seconds more with prompt_extend; None: as long again. `faults`: kind or Fault → rate from 0 to
+    1, drawn from `fault_seed`.
+    """
+
+    keys: frozenset[str] | None = None
+    denied_keys: frozenset[str] = frozenset()
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    rps: float | None = None
+    retry_after: str | None = None
+    latency: float | tuple[float, float] = 0.0
+    extend_latency: float | None = None
+    faults: Mapping[str | Fault, float] = field(default_factory=dict)
+    fault_seed: int = 0
+
+
 class Service:
     """Answer the requests at the API origin."""
 
     def __init__(
-        self, config: Sandbox, books: Books, pictures: PictureStore, stopping: threading.Event
+        self, config: Behaviour, books: Books, pictures: PictureStore, stopping: threading.Event
     ) -> None:
         self._config = config
         self._books = books
         self._pictures = pictures
         self._stopping = stopping
-        self.plan = FaultPlan(dict(config.faults), config.fault_seed)
-        self.models_plan = FaultPlan()
+        self.plan = Faults(dict(config.faults), config.fault_seed)
+        self.models_plan = Faults()
         self._limit = None if config.rps is None else SlidingLimit(config.rps)
         self._dice = _dice(config.latency, config.fault_seed)
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zimage_cli.core.batch.journal import LOCK_NAME, NAME, Journal, alone_in
+from zimage_cli.core.run.journal import LOCK_NAME, NAME, Journal, alone_in
 from zimage_cli.errors import UsageError
 
 SOURCE = Path(__file__).parents[3]
@@ -95,7 +95,7 @@ def test_what_no_parser_should_swallow_is_passed_over(tmp_path: Path) -> None:
 READ = (
     "import resource, sys\n"
     "from pathlib import Path\n"
-    "from zimage_cli.core.batch.journal import Journal\n"
+    "from zimage_cli.core.run.journal import Journal\n"
     "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\n"
     "print([found for _, found in Journal(Path(sys.argv[1])).records()])\n"
 )
@@ -267,7 +267,7 @@ def test_a_journal_is_private(umask: int, tmp_path: Path) -> None:
 HOLD = (
     "import sys, time\n"
     "from pathlib import Path\n"
-    "from zimage_cli.core.batch.journal import alone_in\n"
+    "from zimage_cli.core.run.journal import alone_in\n"
     "with alone_in(Path(sys.argv[1])):\n"
     "    print('held', flush=True)\n"
     "    time.sleep(60)\n"

@@ -1,337 +1,227 @@
-"""What a picture is known by, and which lines no batch takes."""
+"""A batch's plan: the seeds that are drawn, for ever, and what it says before anything is paid."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-import sys
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from zimage_cli.core.batch.plan import Defaults, Invalid, Planner, within
-from zimage_cli.core.batch.records import Record
-from zimage_cli.core.request.jobs import Job, Sweep
+from zimage_cli.client import Client
+from zimage_cli.core.batch.plan import SALT_NAME, FilePlan
+from zimage_cli.core.batch.reader import LineDefaults
+from zimage_cli.core.batch.source import open_source
+from zimage_cli.core.observer import Watcher
+from zimage_cli.core.outcome import Outcome
+from zimage_cli.core.request.jobs import Job
 from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.sweep import Sweep
+from zimage_cli.core.run.journal import NAME
+from zimage_cli.core.run.run import Run
+from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.errors import UsageError
 
-DEFAULTS = Defaults({"size": "1024*1024"}, NameTemplate.parse())
-EXPAND = Sweep(expand=True)
+EXPANDED = Sweep(expand=True)
 
 
-def plan(lines: Iterable[dict[str, Any]], **own: Any) -> list[Job | Invalid]:
-    records = (Record(number, dict(line), None) for number, line in enumerate(lines, 1))
-    return list(Planner(replace(DEFAULTS, **own)).plan(records))
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with Client(sandbox=True, size="512*512") as made:
+        yield made
 
 
-def items(lines: Iterable[dict[str, Any]], **own: Any) -> list[Job]:
-    found = plan(lines, **own)
-    assert not [entry for entry in found if isinstance(entry, Invalid)]
-    return [entry for entry in found if isinstance(entry, Job)]
+@pytest.fixture
+def plan(client: Client, tmp_path: Path) -> Iterator[Callable[..., FilePlan]]:
+    """Plan the lines of a file in a folder: `plan(["a", "b"], sweep=…, fresh=True)`."""
+    with contextlib.ExitStack() as opened:
+
+        def build(
+            lines: list[str], *, sweep: Sweep = EXPANDED, folder: str = "out", **wishes: Any
+        ) -> FilePlan:
+            file = tmp_path / "prompts.txt"
+            file.write_text("".join(line + "\n" for line in lines), "utf-8")
+            source = opened.enter_context(open_source(str(file), None))
+            template = NameTemplate.parse("{slug}-{seed}.png")
+            defaults = LineDefaults({"size": "512*512"}, template, sweep=sweep)
+            options = RunOptions(concurrency=2)
+            found = client.plan_file(source, defaults, options, folder=tmp_path / folder, **wishes)
+            opened.callback(found.close)
+            return found
+
+        yield build
 
 
-def keys(lines: Iterable[dict[str, Any]], **own: Any) -> list[bytes]:
-    return [item.key for item in items(lines, **own)]
+def seeds(plan: FilePlan) -> dict[str, int | None]:
+    return {job.request.prompt: job.request.seed for job in plan.jobs()}
 
 
-def problem(line: dict[str, Any], **own: Any) -> str:
-    (found,) = plan([line], **own)
-    assert isinstance(found, Invalid)
-    return "; ".join(found.problems)
+LINES = ["{red|blue} kite", "{red|blue} fox"]
 
 
-LINES = [{"prompt": "red"}, {"prompt": "blue", "seed": 3}, {"prompt": "red"}, {"prompt": "green"}]
+def test_variants_of_one_line_share_a_seed_and_lines_do_not(plan: Any) -> None:
+    found = seeds(plan(LINES))
+    assert found["red kite"] == found["blue kite"]
+    assert found["red fox"] == found["blue fox"]
+    assert found["red kite"] != found["red fox"]
+    assert None not in found.values()
 
 
-def test_every_line_has_a_key_of_its_own_and_keeps_it() -> None:
-    assert len(set(keys(LINES))) == 4
-    assert keys(LINES) == keys(LINES)
-    # Adding, removing and re-ordering lines moves nobody's.
-    assert set(keys(reversed(LINES))) == set(keys(LINES))
-    assert set(keys(LINES[1:])) < set(keys(LINES))
-    assert set(keys([{"prompt": "new"}, *LINES])) > set(keys(LINES))
+def test_equal_lines_are_drawn_for_one_by_one(plan: Any) -> None:
+    first, second = (job.request.seed for job in plan(["kite", "kite"]).jobs())
+    assert first != second
 
 
-def test_equal_lines_are_told_apart_by_their_number() -> None:
-    one, two, three = keys([{"prompt": "red"}] * 3)
-    assert keys([{"prompt": "red"}] * 2) == [one, two]
-    assert three not in {one, two}
+def test_a_count_goes_up_from_the_line_s_seed(plan: Any) -> None:
+    found = [job.request.seed for job in plan(["kite"], sweep=Sweep(count=3)).jobs()]
+    assert found == [found[0], found[0] + 1, found[0] + 2]
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"prompt": "red!"},
-        {"prompt": "red", "seed": 1},
-        {"prompt": "red", "size": "512*512"},
-        {"prompt": "red", "prompt_extend": True},
-        {"prompt": "red", "name": "{seed}.png"},
-        {"prompt": "red", "output": "red.png"},
-    ],
-)
-def test_a_line_that_asks_for_something_else_is_another_line(other: dict[str, Any]) -> None:
-    assert keys([{"prompt": "red"}]) != keys([other])
+def test_no_seed_draws_none(plan: Any) -> None:
+    found = seeds(plan(LINES, sweep=Sweep(expand=True, no_seed=True)))
+    assert set(found.values()) == {None}
 
 
-@pytest.mark.parametrize(
-    "same",
-    [
-        {"prompt": " red "},
-        {"prompt": "red", "size": "1:1"},
-        {"prompt": "red", "size": "1024x1024"},
-        {"prompt": "red", "prompt_extend": False},
-        {"prompt": "red", "count": 1},
-        {"prompt": "red", "model": "z-image-turbo"},
-    ],
-)
-def test_a_line_that_asks_for_the_same_is_the_same(same: dict[str, Any]) -> None:
-    assert keys([{"prompt": "red"}]) == keys([same])
+def test_a_shard_draws_what_the_whole_would(plan: Any, client: Client, tmp_path: Path) -> None:
+    whole = plan(LINES)
+    whole.begin()
+    expected = seeds(whole)
+    whole.close()
+    parts: dict[str, int | None] = {}
+    for part in (1, 2):
+        with open_source(str(tmp_path / "prompts.txt"), None) as source:
+            template = NameTemplate.parse("{slug}-{seed}.png")
+            fields = {"size": "512*512"}
+            defaults = LineDefaults(fields, template, sweep=EXPANDED, shard=(part, 2))
+            sharded = client.plan_file(source, defaults, RunOptions(), folder=tmp_path / "out")
+            with contextlib.closing(sharded):
+                parts |= seeds(sharded)
+    assert parts == expected
 
 
-def test_fields_cannot_run_into_each_other() -> None:
-    lines = [
-        {"prompt": "red", "output": "a.png"},
-        {"prompt": "red", "name": "a.png"},
-        {"prompt": "red\n\tNone"},
-        {"prompt": "red None"},
-    ]
-    assert len(set(keys(lines))) == len(lines)
+class StopAtFirst(Watcher):
+    """Ends the run as its first picture begins."""
+
+    def __init__(self) -> None:
+        self.run: Queue[Run] = Queue()
+        self.outcomes: list[Outcome] = []
+
+    def started(self, job: Job) -> Any:
+        run = self.run.get(timeout=30)
+        self.run.put(run)
+        run.stop()
+        return super().started(job)
+
+    def ended(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
 
 
-def test_defaults_hold_for_lines_that_do_not_say() -> None:
-    fields = {"size": "512*512", "seed": 9, "prompt_extend": True}
-    silent, loud = items(
-        [{"prompt": "red"}, {"prompt": "red", "size": "1:1", "seed": 1, "prompt_extend": False}],
-        fields=fields,
-    )
-    request = silent.request
-    assert (request.size, request.seed, request.prompt_extend) == ("512*512", 9, True)
-    request = loud.request
-    assert (request.size, request.seed, request.prompt_extend) == ("1024*1024", 1, False)
-
-
-def test_count_multiplies_and_seeds_go_up() -> None:
-    lines = [{"prompt": "red", "seed": 5, "count": 3}, {"prompt": "blue"}]
-    found = items(lines, sweep=Sweep(count=2, no_seed=True))
-    assert [(item.request.prompt, item.request.seed) for item in found] == [
-        ("red", 5),
-        ("red", 6),
-        ("red", 7),
-        ("blue", None),
-        ("blue", None),
-    ]
-    assert [item.number for item in found] == [1, 2, 3, 4, 5]
-    assert [item.line for item in found] == [1, 1, 1, 2, 2]
-    assert len({item.key for item in found}) == 5
-
-
-def test_a_sweep_multiplies_every_line() -> None:
-    sweep = Sweep(expand=True, sizes=("512*512", "1024*1024"), seeds=(1, 2))
-    found = items([{"prompt": "{red|blue} kite"}], sweep=sweep)
-    assert len(found) == 8
-    assert len({(i.request.prompt, i.request.size, i.request.seed) for i in found}) == 8
-    # Braces are text without --expand.
-    assert [item.request.prompt for item in items([{"prompt": "{red|blue} kite"}])] == [
-        "{red|blue} kite"
-    ]
-
-
-def test_a_sweep_that_cannot_be_meant_is_a_problem_of_its_line() -> None:
-    assert "1,048,576 pictures" in problem({"prompt": "{a|b}" * 20}, sweep=EXPAND)
-    assert "closed" in problem({"prompt": "{a|b"}, sweep=EXPAND)
-    # As many as are allowed, and one count more.
-    prompt = "{" + "|".join("abcdefghij") + "}"
-    assert (
-        len(items([{"prompt": prompt, "count": 100}], sweep=Sweep(expand=True, seeds=(1, 2, 3))))
-        == 3000
-    )
-    line = {"prompt": prompt * 4, "count": 101}
-    assert "1,010,000 pictures" in problem(line, sweep=EXPAND)
-    assert next(iter_plan({**line, "count": 100}, sweep=EXPAND)).request.prompt == "aaaa"
-
-
-def iter_plan(line: dict[str, Any], **own: Any) -> Any:
-    return Planner(replace(DEFAULTS, **own)).plan(iter([Record(1, dict(line), None)]))
-
-
-@pytest.mark.parametrize("shards", [1, 2, 3, 7])
-def test_shards_are_disjoint_and_complete(shards: int) -> None:
-    lines = [{"prompt": f"kite {number % 150}"} for number in range(200)]
-    parts = [keys(lines, shard=(part, shards)) for part in range(1, shards + 1)]
-    together = [key for part in parts for key in part]
-    assert len(together) == len(set(together))
-    assert set(together) == set(keys(lines))
-    assert all(parts)
-
-
-def test_problems_are_all_told_with_their_lines() -> None:
-    lines = [
-        {"prompt": "fine"},
-        {"prompt": "", "size": "1*1", "seed": -1},
-        {"prompt": "red", "colour": "red"},
-        {"prompt": "red", "count": 0},
-        {"prompt": "red", "count": True},
-        {"prompt": "red", "name": 7},
-        {"prompt": "red", "name": "{nothing}.png"},
-        {"prompt": "red", "model": "other"},
-    ]
-    bad = [entry for entry in plan(lines) if isinstance(entry, Invalid)]
-    assert [entry.line for entry in bad] == [2, 3, 4, 5, 6, 7, 8]
-    assert len(bad[0].problems) == 3
-
-
-HOSTILE_OUTPUTS = [
-    "../out.png",
-    "a/../../out.png",
-    "..\\out.png",
-    "a\\..\\..\\out.png",
-    "/etc/out.png",
-    "//host/share/out.png",
-    "\\\\host\\share\\out.png",
-    "C:out.png",
-    "C:\\out.png",
-    "~/../out.png/../../x.png ",
-    ".hidden.png",
-    ".git/x.png",
-    "a/.hidden/x.png",
-    "x.png\0.png",
-    "x\n.png",
-    "x\u202egnp.png",
-    "x\ud800.png",
-    "con.png",
-    "sub/NUL.png",
-    "sub./x.png",
-    "sub /x.png",
-    " x.png",
-    "x.png:stream.png",
-    "x.jpg",
-    "x",
-    "",
-    " ",
-    "a" * 300 + ".png",
-    "a/" * 40 + "x.png",
-    7,
-    None.__class__.__name__,
-    ["x.png"],
-    {"a": 1},
-    True,
-]
-
-
-@pytest.mark.parametrize("output", HOSTILE_OUTPUTS, ids=repr)
-def test_an_output_that_could_leave_the_folder_is_refused(output: object) -> None:
-    assert problem({"prompt": "red", "output": output}).startswith("output: ")
-
-
-@given(st.text(max_size=40) | st.text(alphabet="./\\ ~abc:C%0\0", max_size=20).map("{}.png".format))
-def test_whatever_an_output_says_it_stays_in_the_folder(output: str) -> None:
-    (found,) = plan([{"prompt": "red", "output": output}])
-    if isinstance(found, Job):
-        assert found.output is not None
-        path = os.path.normpath(f"/base/folder/{found.output}")
-        assert path.startswith("/base/folder/")
-        assert path.endswith((".png", ".PNG", ".Png", ".pNg", ".pnG", ".PNg", ".pNG", ".PnG"))
-
-
-def test_an_output_may_name_folders() -> None:
-    found = items(
-        [
-            {"prompt": "red", "output": "a/b/c.png"},
-            {"prompt": "red", "output": "a\\b.PNG"},
-            {"prompt": "red", "output": "图 片/纸鸢.png"},
-        ]
-    )
-    assert [item.output for item in found] == ["a/b/c.png", "a/b.PNG", "图 片/纸鸢.png"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
-    folder, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
-    for made in (folder / "real", elsewhere):
-        made.mkdir(parents=True)
-    (folder / "link").symlink_to(elsewhere)
-    (folder / "inner").symlink_to("real")
-    (folder / "loop").symlink_to("loop")
-    (folder / "up").symlink_to("..")
-    (folder / "file.png").write_bytes(b"")
-    for output in (
-        "link/x.png",
-        "link/deep/er/x.png",
-        "real/../link/x.png",
-        "up/x.png",
-        "loop/x.png",
-        "file.png/x.png",
-    ):
-        message = problem({"prompt": "red", "output": output}, folder=folder)
-        assert message.startswith("output: ")
-        if ".." not in output:
-            with pytest.raises(UsageError):
-                within(folder, output, make=True)
-    assert list(elsewhere.iterdir()) == []
-    for output in ("loop/deep/x.png", "pair/x.png", "nowhere/x.png"):
-        (folder / "nowhere").unlink(missing_ok=True)
-        (folder / "nowhere").symlink_to(folder / "gone")
-        (folder / "pair").unlink(missing_ok=True)
-        (folder / "riap").unlink(missing_ok=True)
-        (folder / "pair").symlink_to("riap")
-        (folder / "riap").symlink_to("pair")
-        message = problem({"prompt": "red", "output": output}, folder=folder)
-        assert message.startswith("output: ")
-        assert "cannot be a folder" in message
-        with pytest.raises(UsageError, match="cannot be a folder"):
-            within(folder, output, make=True)
-    assert not (folder / "gone").exists()
-    lines = [{"prompt": "red", "output": "inner/x.png"}, {"prompt": "red", "output": "new/x.png"}]
-    assert len(items(lines, folder=folder)) == 2
-    assert within(folder, "new/x.png", make=True).parent.is_dir()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
-def test_a_folder_that_the_locale_cannot_spell_is_a_problem_of_its_line(
-    zimage: Any, work: Path
+def test_a_batch_that_was_stopped_goes_on_with_the_same_seeds(
+    plan: Any, client: Client, tmp_path: Path
 ) -> None:
-    (work / "lines.jsonl").write_text('{"prompt": "red", "output": "图/x.png"}\n', "utf-8")
-    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    said = zimage("batch", "lines.jsonl", "--sandbox", "--dry-run", env=env, status=2).stderr
-    assert "cannot be a folder: no such name is possible" in said
+    first = plan(LINES)
+    expected = seeds(first)
+    watcher = StopAtFirst()
+    run = client.start(first, watcher)
+    watcher.run.put(run)
+    assert run.wait(60)
+    run.join()
+    first.close()
+    assert 0 < len(watcher.outcomes) < len(expected)
+
+    second = plan(LINES)
+    assert seeds(second) == expected
+    run = client.start(second)
+    assert run.wait(60)
+    run.join()
+    second.close()
+    records = [json.loads(line) for line in (tmp_path / "out" / NAME).read_text().splitlines()]
+    saved = {record["prompt"]: record["seed"] for record in records}
+    assert saved == expected
+    assert {(tmp_path / "out" / record["file"]).is_file() for record in records} == {True}
 
 
-def test_a_base_url_is_refused_unless_somebody_looks_at_it() -> None:
-    line = {"prompt": "red", "base_url": "https://example.org"}
-    assert "--trust-base-url" in problem(line)
+def test_another_folder_and_a_fresh_start_draw_others(plan: Any) -> None:
+    first = plan(LINES)
+    first.begin()
+    drawn = seeds(first)
+    first.close()
+    other = seeds(plan(LINES, folder="other"))
+    fresh = plan(LINES, fresh=True)
+    fresh.begin()
+    anew = seeds(fresh)
+    fresh.close()
+    assert set(drawn.values()).isdisjoint({*other.values(), *anew.values()})
+    # And it stays with them.
+    assert seeds(plan(LINES)) == anew
 
-    def check(base_url: str) -> None:
-        if "bad" in base_url:
-            raise UsageError("base_url: not that one")
 
-    (item,) = items([line], check_base_url=check)
-    assert item.request.base_url == "https://example.org/api/v1"
-    assert item.key != keys([{"prompt": "red"}])[0]
-    assert problem({**line, "base_url": "https://bad.example"}, check_base_url=check) == (
-        "base_url: not that one"
-    )
+def begun(plan: FilePlan) -> dict[str, int | None]:
+    """Begin a batch, make nothing, and return its seeds."""
+    plan.begin()
+    found = seeds(plan)
+    plan.close()
+    return found
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(["prompt", "size", "seed", "name", "output", "count", "base_url", "x"]),
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats()
-        | st.text(max_size=20)
-        | st.lists(st.none()),
-        max_size=6,
-    )
-)
-def test_no_line_is_too_strange_to_be_planned(fields: dict[str, Any]) -> None:
-    if isinstance(fields.get("count"), int) and fields["count"] > 50:
-        fields["count"] = 50
-    for entry in plan([fields], sweep=EXPAND):
-        assert isinstance(entry, Job | Invalid)
-        if isinstance(entry, Invalid):
-            assert all(entry.problems)
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 17, b"x" * 4096])
+def test_what_is_no_salt_is_replaced(content: bytes, plan: Any, tmp_path: Path) -> None:
+    drawn = begun(plan(LINES))
+    salt = tmp_path / "out" / SALT_NAME
+    salt.write_bytes(content)
+    anew = begun(plan(LINES))
+    assert anew != drawn
+    assert begun(plan(LINES)) == anew
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and modes are POSIX's")
+def test_a_salt_is_private_and_no_link_is_followed(plan: Any, tmp_path: Path) -> None:
+    drawn = begun(plan(LINES))
+    salt, target = tmp_path / "out" / SALT_NAME, tmp_path / "target"
+    assert salt.stat().st_mode & 0o777 == 0o600
+    target.write_bytes(salt.read_bytes())
+    salt.unlink()
+    salt.symlink_to(target)
+    assert begun(plan(LINES)) != drawn
+    assert target.read_bytes() != salt.read_bytes()
+    assert not salt.is_symlink()
+
+
+def test_a_seed_that_a_line_names_is_taken(plan: Any, tmp_path: Path) -> None:
+    found = plan(["kite"], sweep=Sweep(seeds=(7, 8)))
+    assert [job.request.seed for job in found.jobs()] == [7, 8]
+
+
+def test_a_dry_plan_writes_nothing_and_holds_nothing(plan: Any, tmp_path: Path) -> None:
+    held = plan(LINES)
+    dry = plan(LINES, dry=True, folder="dry")
+    assert not (tmp_path / "dry").exists()
+    # The folder of another batch may be looked at too.
+    assert plan(LINES, dry=True).estimate.pictures == 4
+    with pytest.raises(UsageError, match="another zimage batch"):
+        plan(LINES)
+    assert dry.document["to_make"] == held.document["to_make"] == 4
+
+
+def test_a_plan_says_how_much_it_is_and_what_is_wrong_with_which_line(plan: Any) -> None:
+    found = plan(["{a|b} kite", "{a|b", "fox"])
+    document = found.document
+    assert (document["lines"], document["pictures"], document["invalid"]) == (3, 3, 1)
+    ((line, text),) = found.preflight.problems
+    assert line == 2
+    assert "closed" in text
+    assert (found.estimate.pictures, found.estimate.free) == (3, True)
+
+
+def test_a_file_that_was_changed_after_it_was_checked_is_not_made(
+    plan: Any, tmp_path: Path
+) -> None:
+    found = plan(["kite", "fox"])
+    with (tmp_path / "prompts.txt").open("a") as file:
+        file.write("one more\n")
+    with pytest.raises(UsageError, match="was changed after it was checked"):
+        list(found.jobs())

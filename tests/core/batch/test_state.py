@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.core.batch.journal import FRESH, NAME, Journal
-from zimage_cli.core.batch.state import State, States
 from zimage_cli.core.history.ledger import Ledger
-from zimage_cli.core.run.tally import Options
+from zimage_cli.core.run.journal import FRESH, NAME, Journal
+from zimage_cli.core.run.state import State, States
+from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.status import Status
 
 KEY = bytes(range(16))
@@ -334,7 +334,7 @@ def test_what_an_older_version_called_failed_is_not_told_again(
 def test_what_is_made_again_is_what_was_asked_for(
     status: Status, again: dict[str, bool], decided: Status
 ) -> None:
-    assert State(status).decide(Options(**again)) is decided
+    assert State(status).decide(RunOptions(**again)) is decided
 
 
 _COLUMNS = ("job", "seed", "path", "error", "answered_at", "region", "updated_at")

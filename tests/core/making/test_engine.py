@@ -20,19 +20,20 @@ from typing import Any
 import pytest
 
 from zimage_cli.api.retry import Policy
-from zimage_cli.core.batch.journal import Journal
-from zimage_cli.core.batch.plan import Defaults, Planner
-from zimage_cli.core.batch.progress import Progress
+from zimage_cli.core.batch.reader import JobReader, LineDefaults
 from zimage_cli.core.batch.records import Record
-from zimage_cli.core.batch.state import States
 from zimage_cli.core.making.pace import Pace
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.observer import Watcher
 from zimage_cli.core.outcome import Outcome
-from zimage_cli.core.request.jobs import ONE, Job, Sweep
+from zimage_cli.core.request.jobs import Job
 from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.core.run.engine import ROOM, Engine
-from zimage_cli.core.run.tally import Options
+from zimage_cli.core.run.journal import Journal
+from zimage_cli.core.run.progress import Progress
+from zimage_cli.core.run.state import States
+from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.status import Status
 from zimage_cli.errors import Billed, ConnectionFailed, UsageError
 from zimage_cli.sandbox.faults import Fault
@@ -65,7 +66,7 @@ SALT = b"s" * 16
 
 def jobs(lines: Iterable[dict[str, Any]], sweep: Sweep = ONE, salt: bytes = SALT) -> Iterator[Job]:
     template = NameTemplate.parse("{slug}-{n}.png")
-    planner = Planner(Defaults({"size": "512*512"}, template, sweep=sweep, salt=salt))
+    planner = JobReader(LineDefaults({"size": "512*512"}, template, sweep=sweep, salt=salt))
     records = (Record(number, dict(line), None) for number, line in enumerate(lines, 1))
     for entry in planner.plan(records):
         assert isinstance(entry, Job)
@@ -117,7 +118,7 @@ def run() -> Iterator[Callable[..., Run]]:
             progress = Progress(folder, written, known, lambda: maker.ledger.book)
         else:
             options.setdefault("patience", None)
-        engine = Engine(lambda _: maker, Options(**options), view, progress)
+        engine = Engine(lambda _: maker, RunOptions(**options), view, progress)
         engine.start(jobs(lines, sweep) if isinstance(lines, list) else lines)
         return Run(engine, view)
 
@@ -550,7 +551,7 @@ def test_a_run_without_patience_ends_with_the_first_that_cannot_be_asked_for(
     studio: Any, run: Any
 ) -> None:
     it = studio(retries=0)
-    it.maker.destination = it.maker.destination._replace(api_root=nobody_s())
+    it.maker.account = it.maker.account._replace(api_root=nobody_s())
     done = run(it, kites(20), journal=False, concurrency=1).end()
     assert done.view.statuses == {"failed": 1}
     assert isinstance(done.tally.fatal, ConnectionFailed)
@@ -559,7 +560,7 @@ def test_a_run_without_patience_ends_with_the_first_that_cannot_be_asked_for(
 
 def test_a_batch_with_patience_waits_and_one_without_tells_no_line(studio: Any, run: Any) -> None:
     it = studio(retries=0)
-    it.maker.destination = it.maker.destination._replace(api_root=nobody_s())
+    it.maker.account = it.maker.account._replace(api_root=nobody_s())
     # Its lines were never sent: they are as new as before.
     done = run(it, kites(20), concurrency=2, patience=None).end()
     assert done.view.statuses == {}

@@ -13,7 +13,7 @@ from zimage_cli.cli.output import Output
 from zimage_cli.core.settings import config_change, config_file
 from zimage_cli.core.settings.checks import shown
 from zimage_cli.core.settings.environment import Environment
-from zimage_cli.core.settings.keys import KEY_VARIABLE
+from zimage_cli.core.settings.key import KEY_VARIABLE
 from zimage_cli.core.settings.settings import Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import NAMES, TABLE, VARIABLES

@@ -15,7 +15,7 @@ from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import install
 from zimage_cli.core.settings import config_change, config_file
 from zimage_cli.core.settings.environment import Environment
-from zimage_cli.core.settings.keys import KEY_VARIABLE
+from zimage_cli.core.settings.key import KEY_VARIABLE
 from zimage_cli.core.settings.table import TABLE, text_of
 from zimage_cli.errors import ConfigurationError, ZimageError
 from zimage_cli.messages import Message

@@ -20,7 +20,7 @@ from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import raising
 from zimage_cli.core.settings import config_change, config_file
 from zimage_cli.core.settings.environment import Environment
-from zimage_cli.core.settings.keys import KEY_VARIABLE, MAX_LENGTH, Key, check_key
+from zimage_cli.core.settings.key import KEY_VARIABLE, MAX_LENGTH, Key, check_key
 from zimage_cli.errors import UsageError
 from zimage_cli.text import visible
 

@@ -26,7 +26,7 @@ from zimage_cli.errors import ZimageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.core.settings.keys import Key
+    from zimage_cli.core.settings.key import Key
 
 app = App()
 

@@ -1,267 +1,262 @@
-"""From the lines of a batch file to pictures to be made, each with a name of its own for ever.
-
-A picture is known by its content: the normalized request, how its file is to be named, and which of
-several equal ones it is. So lines may be added, removed and re-ordered between runs.
-"""
+"""Before a batch is paid: every line checked, and what the run would do added up."""
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from zimage_cli.core.files import make_folder, reason
-from zimage_cli.core.request.jobs import MAX_COUNT, ONE, Job, Sweep, variants
-from zimage_cli.core.request.names import NAME_BYTES, NameTemplate, is_reserved
-from zimage_cli.core.request.request import MAX_SEED, Request, parse_request
-from zimage_cli.errors import UsageError, ZimageError
-from zimage_cli.text import is_safe, shown
+from zimage_cli.core.batch.reader import Invalid, JobReader, LineDefaults
+from zimage_cli.core.files import (
+    make_writable_folder,
+    open_own,
+    reason,
+    remove_abandoned,
+    write_whole,
+)
+from zimage_cli.core.making.save import FolderPlace
+from zimage_cli.core.request.prices import Price, cost
+from zimage_cli.core.run.journal import FRESH, Journal, alone_in
+from zimage_cli.core.run.money import Estimate
+from zimage_cli.core.run.state import States
+from zimage_cli.core.status import Status
+from zimage_cli.errors import DiskError, UsageError
 
 if TYPE_CHECKING:
-    from zimage_cli.core.batch.records import Record
+    from pathlib import Path
 
-_DEEPEST = 8
-"""Folders below the output folder, and the file: more than that is a slip."""
+    from zimage_cli.core.batch.source import Source
+    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.making.maker import Maker
+    from zimage_cli.core.observer import Watcher
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.run.engine import Engine
+    from zimage_cli.core.run.routes import Routes
+    from zimage_cli.core.run.tally import RunOptions
+    from zimage_cli.core.settings.settings import Settings
 
-_OWN_FIELDS = frozenset({"name", "output", "count"})
+SALT_NAME = ".zimage-batch.salt"
+_SALT_BYTES = 16
+_SHOWN_PROBLEMS = 50
+_SECONDS_A_PICTURE = 6.0
+"""What the service takes for one, for the estimate of a run without a limit."""
+_SECONDS_IN_SANDBOX = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Invalid:
-    """A line that is no request: every problem, in a sentence each."""
+@dataclass(slots=True)
+class Preflight:
+    """What a run will do, before anything is paid."""
 
-    line: int
-    problems: tuple[str, ...]
+    lines: int = 0
+    pictures: int = 0
+    invalid: int = 0
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    """The first of them, each with its line."""
+    kinds: Counter[Status] = field(default_factory=Counter)
+    cost: Price | None = None
+    unpriced: int = 0
+    """Pictures to make at hosts whose price nobody knows."""
+    folders: set[str] = field(default_factory=set)
+    """Folders below the output folder that lines name."""
+
+    @property
+    def to_make(self) -> int:
+        """How many pictures will be paid."""
+        return self.kinds[Status.NEW]
+
+    @property
+    def unsaved(self) -> int:
+        """How many earlier failures are left alone."""
+        return sum(self.kinds[one] for one in (Status.REFUSED, Status.FAILED, Status.LOST))
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What holds for lines that do not say.
+class FilePlan:
+    """A batch file, its folder and what is known of both; it holds the folder until `close`.
 
-    `fields` are request fields. `sweep` multiplies every line. `shard` is (i, n) with 1 <= i <= n.
-    `folder` is where the pictures go. `check_base_url` raises UsageError for a line's base URL that
-    is not asked; None refuses all of them. `salt` is what seeds are drawn with: the same line of
-    the same batch gets the same one in every run.
+    `dry`: nothing is made, not even the folder. `fresh`: what was made before belongs to an earlier
+    batch. Opening raises UsageError where the folder cannot be used, or another batch is using it.
     """
 
-    fields: Mapping[str, object]
-    template: NameTemplate
-    sweep: Sweep = ONE
-    shard: tuple[int, int] = (1, 1)
-    folder: Path | None = None
-    check_base_url: Callable[[str], None] | None = None
-    salt: bytes = b""
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        defaults: LineDefaults,
+        options: RunOptions,
+        routes: Routes,
+        folder: Path,
+        *,
+        fresh: bool,
+        dry: bool,
+    ) -> None:
+        self.settings = settings
+        self.source = source
+        self.options = options
+        self.routes = routes
+        self.folder = folder
+        self.template = defaults.template
+        self.place = FolderPlace(folder)
+        self._defaults = defaults
+        self._fresh = fresh
+        self._dry = dry
+        self._stack = ExitStack()
+        self.journal = Journal(folder)
+        self.known = States(folder)
+        self.preflight = Preflight()
 
+    def open(self, book: Ledger | None) -> None:
+        """Take the folder, read what is known of it and check every line; `book`: the history."""
+        if not self._dry:
+            make_writable_folder(self.folder)
+            self._stack.enter_context(alone_in(self.folder))
+        self._stack.callback(self.journal.close)
+        if book is not None and not self._dry:
+            book.settle_abandoned()
+        self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
+        if book is not None and not self._dry:
+            self._claim(book)
+        self._defaults = replace(self._defaults, salt=self._salt())
+        self._about = self.source.fingerprint()
+        self.preflight = self._check()
 
-@dataclass
-class Planner:
-    """Plans one pass over a file; a fresh one for each pass."""
+    def close(self) -> None:
+        """Give the folder back."""
+        self._stack.close()
 
-    defaults: Defaults
-    _seen: dict[bytes, int] = field(default_factory=dict)
-    _templates: dict[str, NameTemplate] = field(default_factory=dict)
-    _folders: set[str] = field(default_factory=set)
-    """Folders of an `output` that were looked at, and are right."""
-    _number: int = 0
+    def _salt(self) -> bytes:
+        """Return what the seeds of this batch are drawn with, in whichever run that is.
 
-    def plan(self, records: Iterable[Record]) -> Iterator[Job | Invalid]:
-        """Yield the pictures of this shard in order, and every line that cannot be used."""
-        for record in records:
-            if record.fields is None:
-                yield Invalid(record.line, (str(record.problem or "cannot be read"),))
+        It stands in a file of its own, so that variants of a line share their seed even where the
+        first run is killed at once.
+        """
+        path, salt = self.folder / SALT_NAME, b""
+        if not self._fresh:
+            with suppress(OSError), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+                salt = file.read(_SALT_BYTES + 1)
+        return salt if len(salt) == _SALT_BYTES else os.urandom(_SALT_BYTES)
+
+    def _claim(self, book: Ledger) -> None:
+        """Find pictures that got their names in the instant before their process died.
+
+        Before anything else is made here, and one by one: equal pictures are told apart so.
+        """
+        from zimage_cli.core.making import recover
+
+        for key, state in self.known.to_fetch():
+            entry = book.entry(state.entry or 0)
+            if entry is not None and recover.claim(book, entry, self.folder) is not None:
+                self.known.found(key)
+
+    def _check(self) -> Preflight:
+        found, routes = Preflight(), self.routes
+        base = routes.price(None, prompt_extend=False)
+        total = Decimal(0)
+        last = None
+        for entry in JobReader(self._defaults).plan(self.source):
+            if entry.line != last:
+                found.lines += 1
+                last = entry.line
+            if isinstance(entry, Invalid):
+                found.invalid += 1
+                room = _SHOWN_PROBLEMS - len(found.problems)
+                found.problems += [(entry.line, text) for text in entry.problems][: max(room, 0)]
                 continue
-            try:
-                yield from self._jobs(record.line, dict(record.fields))
-            except ZimageError as error:
-                problems = [problem.message for problem in getattr(error, "problems", ())]
-                yield Invalid(record.line, tuple(problems or [error.message]))
+            found.pictures += 1
+            status = self.known.of(entry.key).decide(self.options)
+            found.kinds[status] += 1
+            if entry.output is not None and "/" in entry.output:
+                found.folders.add(entry.output.rpartition("/")[0])
+            if status is Status.NEW:
+                request = entry.request
+                price = routes.price(request.base_url, prompt_extend=request.prompt_extend)
+                found.unpriced += price is None
+                total += price.amount if price is not None else 0
+        found.cost = Price(total, base.currency) if base else None
+        return found
 
-    def _jobs(self, line: int, fields: dict[str, object]) -> Iterator[Job]:
-        own = {name: fields.pop(name) for name in _OWN_FIELDS & fields.keys()}
-        check_base_url = self.defaults.check_base_url
-        if "base_url" in fields and check_base_url is None:
-            raise UsageError(
-                "base_url: a file does not decide where the key is sent; "
-                "--trust-base-url allows it",
-                field="base_url",
-            )
-        template = self._template(own.get("name"))
-        output = self._output(own.get("output"))
-        sweep = self.defaults.sweep
-        if "count" in own:
-            sweep = replace(sweep, count=_count(own["count"]))
-        request = parse_request(fields, defaults=self.defaults.fields)
-        if request.base_url is not None and check_base_url is not None:
-            check_base_url(request.base_url)
-        shard, shards = self.defaults.shard
-        own_name = template.varied(sweep)
-        drawn: int | None = None
-        for number, variant in enumerate(variants(request, sweep), 1):
-            self._number += 1
-            key = self._key(variant.request, template, output)
-            if drawn is None:
-                drawn = self._draw(key)
-            if int.from_bytes(key[:8], "big") % shards == shard - 1:
-                sent = variant.request if sweep.no_seed else variant.with_seed(drawn)
-                one = None if sweep.is_one else number
-                yield Job(line, self._number, sent, own_name, output, key, one)
+    @property
+    def estimate(self) -> Estimate:
+        """How many pictures are to be paid, and their list price together."""
+        found = self.preflight
+        free = self.settings.target.is_sandbox
+        return Estimate(found.to_make, found.cost, found.unpriced, free)
 
-    def _key(self, request: Request, template: NameTemplate, output: str | None) -> bytes:
-        """Return what a picture is known by: its content, and which of several equal ones it is."""
-        from hashlib import blake2b
+    @property
+    def seconds(self) -> float:
+        """How long the run will take, about."""
+        pictures, rps = self.preflight.to_make, self.settings.rps.value
+        if self.settings.target.is_sandbox:
+            return pictures * _SECONDS_IN_SANDBOX
+        by_limit = pictures / rps if rps else 0.0
+        return max(by_limit, pictures * _SECONDS_A_PICTURE / self.options.concurrency)
 
-        content = "\x1f".join(
-            map(
-                str,
-                (
-                    request.prompt,
-                    request.size,
-                    request.seed,
-                    request.prompt_extend,
-                    request.base_url,
-                    template.text,
-                    output,
-                ),
-            )
-        ).encode("utf-8", "surrogatepass")
-        digest = blake2b(content, digest_size=16).digest()
-        twin = self._seen.get(digest, 0)
-        self._seen[digest] = twin + 1
-        return blake2b(digest + twin.to_bytes(8, "big"), digest_size=16).digest()
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the run will do, as JSON has it."""
+        found = self.preflight
+        return {
+            "lines": found.lines,
+            "pictures": found.pictures,
+            "to_make": found.to_make,
+            "to_fetch": found.kinds[Status.MADE],
+            "saved": found.kinds[Status.SAVED],
+            "refused": found.kinds[Status.REFUSED],
+            "failed": found.kinds[Status.FAILED],
+            "lost": found.kinds[Status.LOST],
+            "invalid": found.invalid,
+            "problems": [{"line": line, "message": text} for line, text in found.problems],
+            "cost": cost(found.cost),
+            "seconds": round(self.seconds, 1),
+            "region": self.settings.target.region_name,
+            "folder": str(self.folder.absolute()),
+        }
 
-    def _draw(self, key: bytes) -> int:
-        """Return the seed of a line, drawn by the key of its first picture."""
-        from hashlib import blake2b
+    @property
+    def lines(self) -> int:
+        """How many pictures are in flight at most."""
+        return self.options.concurrency
 
-        drawn = blake2b(key, key=self.defaults.salt, digest_size=4).digest()
-        return int.from_bytes(drawn, "big") & MAX_SEED
+    def engine(self, maker: Maker, options: RunOptions, watcher: Watcher) -> Engine:
+        """Return what makes these pictures, and note in the folder that it begins."""
+        from zimage_cli.core.run.engine import Engine
+        from zimage_cli.core.run.progress import Progress
 
-    def _template(self, name: object) -> NameTemplate:
-        if name is None:
-            return self.defaults.template
-        if not isinstance(name, str):
-            raise UsageError("name: {value} is not text", field="name", value=shown(name))
-        if name not in self._templates:
-            if len(self._templates) > 1000:
-                self._templates.clear()
-            self._templates[name] = NameTemplate.parse(name)
-        return self._templates[name]
+        ledger = maker.ledger
+        progress = Progress(self.folder, self.journal, self.known, lambda: ledger.book)
+        self.begin()
+        return Engine(self.routes.makers(maker), options, watcher, progress)
 
-    def _output(self, value: object) -> str | None:
-        output, folder = _output(value), self.defaults.folder
-        if output is None or folder is None or "/" not in output:
-            return output
-        parent = output.rpartition("/")[0]
-        if parent not in self._folders:
-            within(folder, output)
-            if len(self._folders) > 1000:
-                self._folders.clear()
-            self._folders.add(parent)
-        return output
+    def begin(self) -> None:
+        """Write down that a batch begins anew, before its first picture. Raises DiskError."""
+        from zimage_cli.core.history.ledger import now
 
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:
-        raise UsageError(
-            "count: {value} is not allowed; allowed: {allowed}",
-            field="count",
-            value=shown(value),
-            allowed=f"1 … {MAX_COUNT}",
-        )
-    return value
-
-
-def within(folder: Path, output: str, *, make: bool = False) -> Path:
-    """Return the path of a line's `output` in the folder; `make` makes what leads to it.
-
-    Raises UsageError where a link leads out of the folder, or a file is in the way.
-    """
-    path = folder / output
-    parent = path.parent
-    if parent == folder:
-        return path
-    try:
-        there = _nearest(parent, folder)
-        # Below it is nothing yet, and so no link: it alone decides where the path leads.
-        if not Path(os.path.realpath(there)).is_relative_to(os.path.realpath(folder)):
-            raise UsageError(
-                "output: {path} is a link that leads out of the output folder",
-                field="output",
-                value=output,
-                path=parent,
-            )
-        if make:
-            make_folder(parent)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            "output: {path} cannot be a folder: {why}",
-            field="output",
-            value=output,
-            path=parent,
-            why=reason(error),
-        ) from None
-    return path
-
-
-def _nearest(path: Path, top: Path) -> Path:
-    """Return the nearest folder that exists, of a path and those above it up to `top`.
-
-    Raises UsageError for a file in the way, and OSError for a link that leads nowhere: how
-    `resolve` and `is_file` take a loop of links differs from one Python to the next.
-    """
-    while path != top:
+        for name in ("", *self.preflight.folders):
+            remove_abandoned(self.folder / name)
+        with suppress(OSError):
+            write_whole(self.folder / SALT_NAME, self._defaults.salt, mode=0o600)
+        if not self._fresh:
+            return
         try:
-            mode = path.stat().st_mode
-        except FileNotFoundError:
-            if path.is_symlink():
-                raise
-            path = path.parent
-            continue
-        if not stat.S_ISDIR(mode):
-            raise UsageError(
-                "output: {path} is a file, and so no folder for others", field="output", path=path
-            )
-        break
-    return path
+            self.journal.append({"status": FRESH, "time": now()})
+        except OSError as error:
+            raise DiskError(
+                "{path} cannot be written: {why}. Nothing was sent.",
+                path=self.journal.path,
+                why=reason(error),
+            ) from None
 
-
-def _output(value: object) -> str | None:
-    """Return a line's `output`: a path within the output folder. Raises UsageError."""
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        raise UsageError("output: {value} is not a file name", field="output", value=shown(value))
-    if not all(map(is_safe, value)):
-        raise UsageError(
-            "output: {value} holds characters that no file name should",
-            field="output",
-            value=shown(value),
-        )
-    windows, posix = PureWindowsPath(value), PurePosixPath(value)
-    bad = (
-        windows.drive
-        or windows.root
-        or posix.is_absolute()
-        or ".." in windows.parts
-        or any(part.startswith(".") or part != part.strip() for part in windows.parts)
-        or any(part.endswith(".") or is_reserved(part) for part in windows.parts)
-        or any(len(part.encode()) > NAME_BYTES for part in windows.parts)
-        or len(windows.parts) > _DEEPEST
-        or any(char in '<>:"|?*' for char in value)
-    )
-    if bad:
-        raise UsageError(
-            "output: {value} is not a plain path within the output folder",
-            field="output",
-            value=shown(value),
-        )
-    if posix.suffix.lower() != ".png":
-        raise UsageError(
-            "output: {value} does not end in .png, and the service makes PNG",
-            field="output",
-            value=shown(value),
-        )
-    return "/".join(windows.parts)
+    def jobs(self) -> Iterator[Job]:
+        """Yield the pictures of the file, as long as it is the one that was checked."""
+        for entry in JobReader(self._defaults).plan(self.source):
+            if self.source.fingerprint() != self._about:
+                raise UsageError(
+                    "{file} was changed after it was checked: nothing more is sent.",
+                    hint="Run the same command again: what is saved is not made again.",
+                    file=self.source.name,
+                )
+            if not isinstance(entry, Invalid):
+                yield entry

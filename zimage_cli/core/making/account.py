@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zimage_cli.messages import Message
 
 
-class Destination(NamedTuple):
+class Account(NamedTuple):
     """Whom pictures are asked of. `region` is `sandbox` or `custom` where it is none of the two."""
 
     api_root: str

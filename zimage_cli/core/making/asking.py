@@ -13,7 +13,7 @@ from zimage_cli.errors import AnswerLost, AuthenticationError, ConnectionFailed,
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.making.generation import Run
+    from zimage_cli.core.making.generation import Generation
     from zimage_cli.core.making.loader import Loader
     from zimage_cli.core.making.notes import Notes
     from zimage_cli.core.making.pace import Pace, Turn
@@ -35,7 +35,7 @@ class Asking:
 
     def __init__(
         self,
-        run: Run,
+        generation: Generation,
         wire: Wire,
         key: str,
         key_hint: str | Message | None,
@@ -51,7 +51,7 @@ class Asking:
         sleep_unpaid: Callable[[float], None],
         leaving: set[int],
     ) -> None:
-        self.run = run
+        self.generation = generation
         self.wire = wire
         self.key = key
         self.key_hint = key_hint
@@ -84,17 +84,17 @@ class Asking:
                 self._never_sent(ConnectionFailed("The connection waited for the history."))
 
     def _try_once(self) -> Answer:
-        run = self.run
+        generation = self.generation
         if self.pace is not None:
             self.turn = self.pace.take(
                 sleep=self.sleep_unpaid, on_wait=self.observer.pacing, lead=LEAD
             )
-        run.attempts += 1
-        run.in_flight = False
-        self.observer.sending(run.attempts)
+        generation.attempts += 1
+        generation.in_flight = False
+        self.observer.sending(generation.attempts)
         try:
-            run.answer = self.wire.generate(
-                run.wire, self.key, on_ready=self._ready, on_sent=self._sent
+            generation.answer = self.wire.generate(
+                generation.wire, self.key, on_ready=self._ready, on_sent=self._sent
             )
         except AuthenticationError as error:
             self._failed(error)
@@ -106,22 +106,22 @@ class Asking:
             raise
         if self.turn is not None:
             self.turn.pace.succeeded()
-        return run.answer
+        return generation.answer
 
     def _ready(self) -> None:
         # In this order: who cancels and then looks at `leaving` misses nothing that leaves.
-        self.leaving.add(id(self.run))
+        self.leaving.add(id(self.generation))
         self.sleep(0.0)
         self.loader.begin()
         began = time.monotonic()
-        self.notes.sending(self.run, sleep=self.sleep_unpaid)
+        self.notes.sending(self.generation, sleep=self.sleep_unpaid)
         if time.monotonic() - began > limits.IDLE_BEFORE_REQUEST:
             raise _Idle
         if self.turn is not None:
             self.sleep(self.turn.left())
 
     def _sent(self) -> None:
-        self.run.in_flight = True
+        self.generation.in_flight = True
         if self.turn is not None:
             self.turn.sent()
         self.loader.sent.set()
@@ -130,24 +130,24 @@ class Asking:
         self.observer.sent()
 
     def _failed(self, error: BaseException) -> None:
-        run, turn = self.run, self.turn
-        if turn is not None and not run.in_flight:
+        generation, turn = self.generation, self.turn
+        if turn is not None and not generation.in_flight:
             turn.dropped()
         if isinstance(error, ZimageError):
             if turn is not None:
                 turn.pace.failed(error)
-            run.in_flight = False
-            run.maybe_billed |= error.maybe_billed
-        elif run.in_flight:
+            generation.in_flight = False
+            generation.maybe_billed |= error.maybe_billed
+        elif generation.in_flight:
             self.on_lost(AnswerLost("zimage was stopped while the service painted."))
 
     def _never_sent(self, error: ZimageError) -> None:
         """Give back a try that has cost nothing."""
-        self.run.attempts -= 1
-        self.notes.paused(self.run, error)
+        self.generation.attempts -= 1
+        self.notes.paused(self.generation, error)
 
     def _waiting(self, wait: retry.Wait) -> None:
         if wait.error.maybe_billed:
             self.on_lost(wait.error)
-        self.notes.paused(self.run, wait.error)
+        self.notes.paused(self.generation, wait.error)
         self.observer.waiting(wait)

@@ -24,8 +24,8 @@ from zimage_cli.version import __version__
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
-    from zimage_cli.core.making.account import Destination
-    from zimage_cli.core.making.generation import Run
+    from zimage_cli.core.making.account import Account
+    from zimage_cli.core.making.generation import Generation
 
 FOLDER = "aliyun-zimage-turbo"
 
@@ -45,25 +45,23 @@ where a kill in the very microsecond of the write may leave half of it."""
 
 
 def facts(
-    run: Run,
-    destination: Destination,
+    generation: Generation,
+    account: Account,
     status: str,
     fetched: Fetched | None,
     error: BaseException | None,
 ) -> dict[str, Any]:
     """Return what evidence says of a picture: never a key, never the signed part of an address."""
-    from zimage_cli.core.picture import saved_facts
-
-    answer = run.answer
-    price = destination.price(prompt_extend=run.request.prompt_extend)
+    answer = generation.answer
+    price = account.price(prompt_extend=generation.request.prompt_extend)
     return {
         "status": status,
-        "started": run.started.isoformat(timespec="milliseconds"),
+        "started": generation.started.isoformat(timespec="milliseconds"),
         "finished": ledger.now(),
-        "region": destination.region,
-        "endpoint": destination.origin,
-        "workspace": destination.workspace,
-        "request": json.loads(run.wire.body),
+        "region": account.region,
+        "endpoint": account.origin,
+        "workspace": account.workspace,
+        "request": json.loads(generation.wire.body),
         "answer": None
         if answer is None
         else {
@@ -71,21 +69,23 @@ def facts(
             "image_url": without_query(answer.image_url),
             "width": answer.width,
             "height": answer.height,
-            "rewritten_prompt": answer.rewritten_prompt(prompt_extend=run.request.prompt_extend),
+            "rewritten_prompt": answer.rewritten_prompt(
+                prompt_extend=generation.request.prompt_extend
+            ),
             "reasoning": answer.reasoning,
             "usage": answer.usage,
         },
         "request_id": answer.request_id if answer else getattr(error, "request_id", None),
-        "picture": None if fetched is None else saved_facts(_path(run), fetched),
+        "picture": None if fetched is None else saved_facts(_path(generation), fetched),
         "price": cost(price),
-        "attempts": run.attempts,
-        "history_id": run.entry,
+        "attempts": generation.attempts,
+        "history_id": generation.entry,
         "error": None if error is None else ledger.error_facts(error),
     }
 
 
-def _path(run: Run) -> str:
-    path = run.picture.path if run.picture is not None else None
+def _path(generation: Generation) -> str:
+    path = generation.picture.path if generation.picture is not None else None
     return "-" if path is None else str(path.absolute())
 
 
@@ -93,19 +93,19 @@ class Evidence:
     """The evidence of one run; safe to share between threads.
 
     The file is made with the first picture. Its region, endpoint and workspace are those of
-    `destination`, or else of the first picture.
+    `account`, or else of the first picture.
     """
 
-    def __init__(self, folder: Path, destination: Destination | None = None) -> None:
+    def __init__(self, folder: Path, account: Account | None = None) -> None:
         self._folder = folder
         self._started = datetime.now(UTC)
         self._of = (
             None
-            if destination is None
+            if account is None
             else {
-                "region": destination.region,
-                "endpoint": destination.origin,
-                "workspace": destination.workspace,
+                "region": account.region,
+                "endpoint": account.origin,
+                "workspace": account.workspace,
             }
         )
         self._path: Path | None = None
@@ -275,3 +275,14 @@ def _picture(facts: dict[str, Any]) -> bytes:
 
 def _end(finished: Any) -> bytes:
     return _END + json_text(finished).encode() + b"\n}\n"
+
+
+def saved_facts(path: str, fetched: Fetched) -> dict[str, Any]:
+    """Return what evidence says of a picture on disk."""
+    return {
+        "path": path,
+        "bytes": fetched.bytes,
+        "sha256": fetched.sha256,
+        "width": fetched.info.width,
+        "height": fetched.info.height,
+    }

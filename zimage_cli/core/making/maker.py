@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from zimage_cli.api import retry
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.history.ledger import now
-from zimage_cli.core.making.account import Destination
+from zimage_cli.core.making.account import Account
 from zimage_cli.core.making.asking import Asking
 from zimage_cli.core.making.fetching import fetch_and_keep
-from zimage_cli.core.making.generation import Run
+from zimage_cli.core.making.generation import Generation, mismatches, picture_of
 from zimage_cli.core.making.loader import Loader
 from zimage_cli.core.making.notes import Notes
 from zimage_cli.core.observer import Observer
@@ -57,7 +57,7 @@ class Maker:
     """
 
     wire: Wire
-    destination: Destination
+    account: Account
     ledger: SafeLedger
     place: Place
     policy: retry.Policy = field(default_factory=retry.Policy)
@@ -73,7 +73,7 @@ class Maker:
     loader: Loader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loader = Loader(self.wire, self.destination.api_root, self.place)
+        self.loader = Loader(self.wire, self.account.api_root, self.place)
 
     def make(
         self, request: Request, *, number: int = 1, observer: Observer | None = None
@@ -83,20 +83,20 @@ class Maker:
         Raises the typed error of whatever failed, with history and evidence already written.
         """
         observer = observer or Observer()
-        run = self.new_run(request, self.wanted(request, number))
-        self.ask(run, observer)
-        return self.save(run, observer)
+        generation = self.new_generation(request, self.wanted(request, number))
+        self.ask(generation, observer)
+        return self.save(generation, observer)
 
-    def new_run(
+    def new_generation(
         self, request: Request, wanted: str, tags: Mapping[str, str | None] | None = None
-    ) -> Run:
+    ) -> Generation:
         """Return a generation that has not begun; `tags` are further columns of its row."""
-        wire = self.destination.wire(request)
-        return Run(request, wire, wanted, tags or {}, datetime.now(UTC), time.monotonic())
+        wire = self.account.wire(request)
+        return Generation(request, wire, wanted, tags or {}, datetime.now(UTC), time.monotonic())
 
     def ask(
         self,
-        run: Run,
+        generation: Generation,
         observer: Observer,
         on_lost: Callable[[ZimageError], None] = lambda _: None,
     ) -> None:
@@ -105,26 +105,26 @@ class Maker:
         `on_lost` hears of every try that may be billed and is made again, or stopped.
         """
         try:
-            answer = self._asking(run, observer, on_lost).answer()
-            run.answered_at = now()
-            self._notes.answered(run, answer)
-            observer.answered(answer, run.request)
+            answer = self._asking(generation, observer, on_lost).answer()
+            generation.answered_at = now()
+            self._notes.answered(generation, answer)
+            observer.answered(answer, generation.request)
         except BaseException as error:  # noqa: BLE001 - raised again, with what to do next
-            raise self._ended(run, error, observer) from error.__cause__
+            raise self._ended(generation, error, observer) from error.__cause__
 
     @property
     def unsettled(self) -> bool:
         """Tell whether anything was sent that did not come to its end: it has rows to write."""
         return bool(self._leaving)
 
-    def save(self, run: Run, observer: Observer) -> Picture:
+    def save(self, generation: Generation, observer: Observer) -> Picture:
         """Do the second half of `make`: fetch the picture of an answer and give it its name."""
-        assert run.answer is not None
+        assert generation.answer is not None
         try:
-            picture = self._save(run, run.answer, observer)
+            picture = self._save(generation, generation.answer, observer)
         except BaseException as error:  # noqa: BLE001 - raised again, with what to do next
-            raise self._ended(run, error, observer) from error.__cause__
-        self._leaving.discard(id(run))
+            raise self._ended(generation, error, observer) from error.__cause__
+        self._leaving.discard(id(generation))
         observer.saved(picture)
         return picture
 
@@ -136,9 +136,9 @@ class Maker:
         self.wire.cancel()
         self.ledger.hurry()
 
-    def leave(self, run: Run, error: ZimageError, observer: Observer) -> ZimageError:
+    def leave(self, generation: Generation, error: ZimageError, observer: Observer) -> ZimageError:
         """End a run whose picture is not fetched now, and return the error with what to do next."""
-        advised = self._ended(run, error, observer)
+        advised = self._ended(generation, error, observer)
         assert isinstance(advised, ZimageError)
         return advised
 
@@ -149,21 +149,21 @@ class Maker:
     ) -> str:
         """Return where a picture of a request would go now; `template` is one of its own."""
         template = template or self.template
-        name = name_of(request, template, region=self.destination.region, number=number)
+        name = name_of(request, template, region=self.account.region, number=number)
         return self.place.wanted(name)
 
     @property
     def _notes(self) -> Notes:
-        return Notes(self.ledger, self.destination, self.evidence, self._warned)
+        return Notes(self.ledger, self.account, self.evidence, self._warned)
 
     def _asking(
-        self, run: Run, observer: Observer, on_lost: Callable[[ZimageError], None]
+        self, generation: Generation, observer: Observer, on_lost: Callable[[ZimageError], None]
     ) -> Asking:
         return Asking(
-            run,
+            generation,
             self.wire,
-            self.destination.key,
-            self.destination.key_hint,
+            self.account.key,
+            self.account.key_hint,
             self._notes,
             loader=self.loader,
             policy=self.policy,
@@ -176,71 +176,79 @@ class Maker:
             leaving=self._leaving,
         )
 
-    def _save(self, run: Run, answer: Answer, observer: Observer) -> Picture:
-        from zimage_cli.core.picture import mismatches, of_run
-
+    def _save(self, generation: Generation, answer: Answer, observer: Observer) -> Picture:
         fetched, path = fetch_and_keep(
             self.wire,
             answer.image_url,
             self.place,
-            run.wanted,
-            loopback=self.destination.loopback,
-            note=lambda fetched: self._notes.fetched(run, fetched),
+            generation.wanted,
+            loopback=self.account.loopback,
+            note=lambda fetched: self._notes.fetched(generation, fetched),
             retries=self.policy.retries,
             on_progress=observer.receiving,
             on_wait=observer.waiting,
             sleep=self.sleep,
         )
-        elapsed = time.monotonic() - run.began
-        run.picture = picture = of_run(run, answer, fetched, self.destination, path, elapsed)
-        for text in mismatches(run.request.size, answer, fetched):
+        elapsed = time.monotonic() - generation.began
+        generation.picture = picture = picture_of(
+            generation, answer, fetched, self.account, path, elapsed
+        )
+        for text in mismatches(generation.request.size, answer, fetched):
             observer.warning(text)
-        evidence = self._notes.write_evidence(run, Status.SAVED, observer, fetched=fetched)
+        evidence = self._notes.write_evidence(generation, Status.SAVED, observer, fetched=fetched)
         if evidence is not None:
-            run.picture = picture = replace(picture, evidence_path=evidence)
-        self._notes.saved(run, fetched)
+            generation.picture = picture = replace(picture, evidence_path=evidence)
+        self._notes.saved(generation, fetched)
         return picture
 
-    def _ended(self, run: Run, error: BaseException, observer: Observer) -> BaseException:
+    def _ended(
+        self, generation: Generation, error: BaseException, observer: Observer
+    ) -> BaseException:
         """Note how a run ended that was cut short, and return the error with what to do next."""
         try:
-            return self._note_cut(run, error, observer)
+            return self._note_cut(generation, error, observer)
         finally:
-            self._leaving.discard(id(run))
+            self._leaving.discard(id(generation))
 
-    def _note_cut(self, run: Run, error: BaseException, observer: Observer) -> BaseException:
-        if run.picture is not None:
+    def _note_cut(
+        self, generation: Generation, error: BaseException, observer: Observer
+    ) -> BaseException:
+        if generation.picture is not None:
             # Interrupted after the picture got its name: it is saved, whatever else is missing.
-            self._notes.saved(run, run.fetched)
-        elif run.answer is not None:
-            if not run.noted:
+            self._notes.saved(generation, generation.fetched)
+        elif generation.answer is not None:
+            if not generation.noted:
                 # Interrupted in the instant between the answer and its note.
-                self._notes.answered(run, run.answer)
-            return self._ended_without_picture(run, run.answer, error, observer)
+                self._notes.answered(generation, generation.answer)
+            return self._ended_without_picture(generation, generation.answer, error, observer)
         else:
-            lost = run.in_flight or run.maybe_billed
-            if isinstance(error, ZimageError) and error.maybe_billed and run.entry is None:
+            lost = generation.in_flight or generation.maybe_billed
+            if isinstance(error, ZimageError) and error.maybe_billed and generation.entry is None:
                 error = error.but(hint="Run the command again to pay for another try.")
             status = Status.REFUSED if isinstance(error, RefusedError) else Status.FAILED
             noted = error
-            if run.maybe_billed and isinstance(error, ZimageError) and not error.maybe_billed:
+            if (
+                generation.maybe_billed
+                and isinstance(error, ZimageError)
+                and not error.maybe_billed
+            ):
                 # The row of a picture that may be billed must not say that it is not.
                 noted = AnswerLost(
                     "The answer to a try was lost: its picture may have been made and billed. "
                     "The last try ended so: {why}",
                     why=error.said,
                 )
-            self._notes.ended(run, Status.LOST if lost else status, noted, observer)
-            told = _MAY_BE_BILLED + (_IN_HISTORY if run.entry is not None else "")
+            self._notes.ended(generation, Status.LOST if lost else status, noted, observer)
+            told = _MAY_BE_BILLED + (_IN_HISTORY if generation.entry is not None else "")
             self._tell_stopped(error, observer, told if lost else None)
         return error
 
     def _ended_without_picture(
-        self, run: Run, answer: Answer, error: BaseException, observer: Observer
+        self, generation: Generation, answer: Answer, error: BaseException, observer: Observer
     ) -> BaseException:
         refused = isinstance(error, AddressRefused)
-        self._notes.ended(run, Status.LOST if refused else Status.MADE, error, observer)
-        hint = None if run.noted else _BY_HAND + run.curl()
+        self._notes.ended(generation, Status.LOST if refused else Status.MADE, error, observer)
+        hint = None if generation.noted else _BY_HAND + generation.curl()
         if isinstance(error, AddressRefused):
             asked = answer.request_id
             error = error.but(hint="Ask the service what became of request {id}.", id=asked)
@@ -256,4 +264,4 @@ class Maker:
 
     @property
     def _in_sandbox(self) -> bool:
-        return self.destination.region == SANDBOX
+        return self.account.region == SANDBOX

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
     from zimage_cli.core.history.ledger import SafeLedger
-    from zimage_cli.core.making.account import Destination
+    from zimage_cli.core.making.account import Account
     from zimage_cli.core.making.evidence import Evidence
-    from zimage_cli.core.making.generation import Run
+    from zimage_cli.core.making.generation import Generation
     from zimage_cli.core.observer import Observer
 
 
@@ -28,88 +28,92 @@ class Notes(NamedTuple):
     """Writes down how far a run is; `evidence` is None where none is kept."""
 
     ledger: SafeLedger
-    destination: Destination
+    account: Account
     evidence: Evidence | None
     warned: threading.Event
     """Set once it was said that evidence cannot be written."""
 
-    def sending(self, run: Run, *, sleep: Callable[[float], None]) -> None:
+    def sending(self, generation: Generation, *, sleep: Callable[[float], None]) -> None:
         """Note that a request leaves now: the connection stands, the first byte is next.
 
         What only waits cannot be lost, so it has no row `sending`. Waits for a locked history with
         `sleep`; raises its error where the row cannot be written.
         """
-        if run.begun:
-            self.ledger.sending(run.entry, sleep=sleep)
+        if generation.begun:
+            self.ledger.sending(generation.entry, sleep=sleep)
             return
         try:
-            self._begin(run, sleep=sleep)
+            self._begin(generation, sleep=sleep)
         except Stopped:
             # It waited for the history, and nothing was sent.
-            run.begun = False
+            generation.begun = False
             raise
 
-    def answered(self, run: Run, answer: Answer) -> None:
+    def answered(self, generation: Generation, answer: Answer) -> None:
         """Note the answer, before its picture is fetched."""
-        rewritten = answer.rewritten_prompt(prompt_extend=run.request.prompt_extend)
-        run.noted = self.ledger.made(run.entry, answer, rewritten=rewritten, attempts=run.attempts)
+        rewritten = answer.rewritten_prompt(prompt_extend=generation.request.prompt_extend)
+        generation.noted = self.ledger.made(
+            generation.entry, answer, rewritten=rewritten, attempts=generation.attempts
+        )
 
-    def fetched(self, run: Run, fetched: Fetched) -> None:
+    def fetched(self, generation: Generation, fetched: Fetched) -> None:
         """Note what was fetched, before it gets its name."""
-        run.fetched = fetched
-        self.ledger.note(run.entry, lambda book, row: book.fetched(row, fetched))
+        generation.fetched = fetched
+        self.ledger.note(generation.entry, lambda book, row: book.fetched(row, fetched))
 
-    def saved(self, run: Run, fetched: Fetched | None) -> None:
+    def saved(self, generation: Generation, fetched: Fetched | None) -> None:
         """Note the picture on disk."""
-        picture, answer = run.picture, run.answer
+        picture, answer = generation.picture, generation.answer
         assert picture is not None
         assert answer is not None
         assert fetched is not None
-        if not run.noted:
+        if not generation.noted:
             # The history was locked, or its disk full: it may have passed.
-            self.answered(run, answer)
+            self.answered(generation, answer)
         path = "-" if picture.path is None else str(picture.path.absolute())
         evidence = None if picture.evidence_path is None else str(picture.evidence_path)
         elapsed = picture.elapsed_seconds or 0.0
         self.ledger.note(
-            run.entry,
+            generation.entry,
             lambda book, row: book.saved(row, path, fetched, answer.image_url, elapsed, evidence),
         )
 
-    def paused(self, run: Run, error: ZimageError) -> None:
+    def paused(self, generation: Generation, error: ZimageError) -> None:
         """Note what a process that dies before the next try leaves behind."""
-        if run.begun:
-            status = Status.LOST if run.maybe_billed else Status.FAILED
+        if generation.begun:
+            status = Status.LOST if generation.maybe_billed else Status.FAILED
             why = Stopped(f"zimage ended before another try; the one before: {error.message}")
             self.ledger.note(
-                run.entry,
-                lambda book, row: book.ended(row, status, why, attempts=run.attempts),
+                generation.entry,
+                lambda book, row: book.ended(row, status, why, attempts=generation.attempts),
             )
 
-    def ended(self, run: Run, status: str, error: BaseException, observer: Observer) -> None:
+    def ended(
+        self, generation: Generation, status: str, error: BaseException, observer: Observer
+    ) -> None:
         """Note how a run ended without a picture."""
-        if not run.begun:
+        if not generation.begun:
             if not isinstance(error, ZimageError):
                 return
             # It never left, and nobody stopped it: a row with its end, in one write.
             self._begin(
-                run,
+                generation,
                 status=status,
-                attempts=run.attempts,
+                attempts=generation.attempts,
                 error=json.dumps(ledgers.error_facts(error)),
             )
-        path = self.write_evidence(run, status, observer, error=error)
+        path = self.write_evidence(generation, status, observer, error=error)
         evidence = None if path is None else str(path)
         self.ledger.note(
-            run.entry,
+            generation.entry,
             lambda book, row: book.ended(
-                row, status, error, attempts=run.attempts, evidence_path=evidence
+                row, status, error, attempts=generation.attempts, evidence_path=evidence
             ),
         )
 
     def write_evidence(
         self,
-        run: Run,
+        generation: Generation,
         status: str,
         observer: Observer,
         *,
@@ -122,7 +126,7 @@ class Notes(NamedTuple):
         try:
             from zimage_cli.core.making import evidence
 
-            facts = evidence.facts(run, self.destination, status, fetched, error)
+            facts = evidence.facts(generation, self.account, status, fetched, error)
             path = self.evidence.add(facts)
         except (OSError, ImportError, MemoryError) as problem:
             # The row comes after it, and matters more.
@@ -133,21 +137,23 @@ class Notes(NamedTuple):
             return None
         return path.absolute()
 
-    def _begin(self, run: Run, **columns: Any) -> None:
-        run.begun = True
-        request = run.request
-        price = cost(self.destination.price(prompt_extend=request.prompt_extend))
-        run.entry = self.ledger.begin(
+    def _begin(self, generation: Generation, **columns: Any) -> None:
+        generation.begun = True
+        request = generation.request
+        price = cost(self.account.price(prompt_extend=request.prompt_extend))
+        generation.entry = self.ledger.begin(
             prompt=request.prompt,
             size=request.size,
             seed=request.seed,
             prompt_extend=request.prompt_extend,
-            region=self.destination.region,
-            endpoint=self.destination.origin,
-            workspace=self.destination.workspace,
-            wanted_path=run.wanted if run.wanted == "-" else str(Path(run.wanted).absolute()),
+            region=self.account.region,
+            endpoint=self.account.origin,
+            workspace=self.account.workspace,
+            wanted_path=generation.wanted
+            if generation.wanted == "-"
+            else str(Path(generation.wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],
-            **dict[str, Any](run.tags),
+            **dict[str, Any](generation.tags),
             **columns,
         )

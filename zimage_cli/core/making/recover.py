@@ -17,9 +17,9 @@ from zimage_cli.core.files import reason, remove_abandoned, sync_folder
 from zimage_cli.core.history import ledger
 from zimage_cli.core.history.entry import moment, why_refused
 from zimage_cli.core.making import evidence
+from zimage_cli.core.making.evidence import saved_facts
 from zimage_cli.core.making.fetching import fetch_and_keep
 from zimage_cli.core.making.save import FolderPlace
-from zimage_cli.core.picture import saved_facts
 from zimage_cli.core.request.names import NameTemplate, name_of, numbered
 from zimage_cli.core.request.request import Request
 from zimage_cli.core.status import Status

@@ -190,3 +190,57 @@ class StreamPlace:
 
 Place = FolderPlace | StreamPlace
 """Somewhere to save pictures."""
+
+
+def within(folder: Path, output: str, *, make: bool = False) -> Path:
+    """Return the path of a line's `output` in the folder; `make` makes what leads to it.
+
+    Raises UsageError where a link leads out of the folder, or a file is in the way.
+    """
+    path = folder / output
+    parent = path.parent
+    if parent == folder:
+        return path
+    try:
+        there = _nearest(parent, folder)
+        # Below it is nothing yet, and so no link: it alone decides where the path leads.
+        if not Path(os.path.realpath(there)).is_relative_to(os.path.realpath(folder)):
+            raise UsageError(
+                "output: {path} is a link that leads out of the output folder",
+                field="output",
+                value=output,
+                path=parent,
+            )
+        if make:
+            make_folder(parent)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            "output: {path} cannot be a folder: {why}",
+            field="output",
+            value=output,
+            path=parent,
+            why=reason(error),
+        ) from None
+    return path
+
+
+def _nearest(path: Path, top: Path) -> Path:
+    """Return the nearest folder that exists, of a path and those above it up to `top`.
+
+    Raises UsageError for a file in the way, and OSError for a link that leads nowhere: how
+    `resolve` and `is_file` take a loop of links differs from one Python to the next.
+    """
+    while path != top:
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            if path.is_symlink():
+                raise
+            path = path.parent
+            continue
+        if not stat.S_ISDIR(mode):
+            raise UsageError(
+                "output: {path} is a file, and so no folder for others", field="output", path=path
+            )
+        break
+    return path

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.core.request.request import Request, parse_request, seed_after
+from zimage_cli.core.request.sweep import Sweep
 from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.core.request.names import NameTemplate
 
-MAX_COUNT = 10_000
 MAX_VARIANTS = 1_000_000
 """Pictures that one line may stand for, `count` included: more is a slip, and CNY 100,000."""
 
@@ -44,35 +44,6 @@ class Job(NamedTuple):
     def id(self) -> str | None:
         """The key as the history and the journal write it."""
         return self.key.hex() or None
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """How one request becomes several.
-
-    `count` pictures of each, with the seeds n, n + 1 …; times `sizes`, times `seeds`; with `expand`
-    times the alternatives in its prompt. With `no_seed` no seed is drawn.
-    """
-
-    count: int = 1
-    expand: bool = False
-    sizes: Sequence[str] = ()
-    seeds: Sequence[int] = ()
-    no_seed: bool = False
-
-    @property
-    def is_one(self) -> bool:
-        """Tell whether it leaves one picture of each request."""
-        return self.count == 1 and not self.multiplies
-
-    @property
-    def multiplies(self) -> bool:
-        """Tell whether the words, the size or a list of seeds make several of one."""
-        return bool(self.expand or self.sizes or self.seeds)
-
-
-ONE = Sweep()
-"""One picture of each request."""
 
 
 class Variant(NamedTuple):

@@ -17,8 +17,8 @@ from zimage_cli.messages import Message
 from zimage_cli.text import INVISIBLE, is_safe, shown
 
 if TYPE_CHECKING:
-    from zimage_cli.core.request.jobs import Sweep
     from zimage_cli.core.request.request import Request
+    from zimage_cli.core.request.sweep import Sweep
 
 DEFAULT_TEMPLATE = "{date}-{time}-{slug}-{seed}.png"
 SUFFIX = ".png"

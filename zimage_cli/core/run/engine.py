@@ -19,7 +19,7 @@ from zimage_cli.core.making.generation import address_of
 from zimage_cli.core.run import crew
 from zimage_cli.core.run.causes import ends_all, to_fetch, unsent
 from zimage_cli.core.run.money import Budget, on_the_bill
-from zimage_cli.core.run.tally import Options, Tally
+from zimage_cli.core.run.tally import RunOptions, Tally
 from zimage_cli.core.status import Status
 from zimage_cli.errors import (
     Billed,
@@ -33,16 +33,16 @@ from zimage_cli.errors import (
 )
 
 if TYPE_CHECKING:
-    from zimage_cli.core.batch.progress import Progress
-    from zimage_cli.core.batch.state import State
     from zimage_cli.core.history.entry import Entry
-    from zimage_cli.core.making.generation import Run
+    from zimage_cli.core.making.generation import Generation
     from zimage_cli.core.making.maker import Maker
     from zimage_cli.core.observer import Observer, Watcher
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
+    from zimage_cli.core.run.progress import Progress
+    from zimage_cli.core.run.state import State
 
 ROOM = 4 * 1024 * 1024
 """Bytes of disk for a large picture. Where there is less, one in flight waits for another."""
@@ -53,7 +53,7 @@ class _Answered(NamedTuple):
 
     job: Job
     maker: Maker
-    run: Run
+    generation: Generation
     watch: Observer
 
 
@@ -68,7 +68,7 @@ class Engine:
     def __init__(
         self,
         maker_for: Callable[[str | None], Maker],
-        options: Options,
+        options: RunOptions,
         watcher: Watcher,
         progress: Progress | None = None,
     ) -> None:
@@ -250,7 +250,7 @@ class Engine:
         except ZimageError as error:
             self._failed(job, maker, request, error)
             return
-        price = maker.destination.price(prompt_extend=request.prompt_extend)
+        price = maker.account.price(prompt_extend=request.prompt_extend)
         amount = price.amount if price else Decimal(0)
         if not self._begin_flight(maker):
             return
@@ -276,28 +276,30 @@ class Engine:
         """Ask for a picture; None where there is none."""
         lost: list[ZimageError] = []
         watch = self._watcher.started(job)
-        run = maker.new_run(request, wanted, self._progress.tags(job) if self._progress else None)
+        generation = maker.new_generation(
+            request, wanted, self._progress.tags(job) if self._progress else None
+        )
         try:
-            maker.ask(run, watch, on_lost=partial(self._lost_a_try, maker, amount, lost))
+            maker.ask(generation, watch, on_lost=partial(self._lost_a_try, maker, amount, lost))
         except ZimageError as error:
             self._settle(maker, amount, error.billed)
             if lost and not error.maybe_billed:
                 # A try before this one may be on the bill.
                 error = lost[-1]
-            self._failed(job, maker, request, error, run)
+            self._failed(job, maker, request, error, generation)
             return None
         except BaseException:
             self._settle(maker, amount, Billed.NO)
             if lost:
-                self._failed(job, maker, request, lost[-1], run)
+                self._failed(job, maker, request, lost[-1], generation)
             raise
         self._settle(maker, amount, Billed.YES)
-        return _Answered(job, maker, run, watch)
+        return _Answered(job, maker, generation, watch)
 
     def _settle(self, maker: Maker, amount: Decimal, billed: Billed) -> None:
         self._budget.settle(amount, billed=billed is not Billed.NO)
         with self._book:
-            self.tally.billed[on_the_bill(maker.destination.region, billed)] += 1
+            self.tally.billed[on_the_bill(maker.account.region, billed)] += 1
 
     def _begin_flight(self, maker: Maker) -> bool:
         """Wait until the disk has room for one more picture in flight; False at the run's end.
@@ -322,21 +324,21 @@ class Engine:
 
     def _save(self, one: _Answered) -> None:
         """Fetch and save what was answered; into a disk that is full, nothing is fetched."""
-        job, maker, run = one.job, one.maker, one.run
+        job, maker, generation = one.job, one.maker, one.generation
         try:
             if self._full is not None:
                 error = DiskError(
                     "The picture was made and not fetched. {why}", why=self._full.said
                 )
-                raise maker.leave(run, error, one.watch)
-            picture = maker.save(run, one.watch)
+                raise maker.leave(generation, error, one.watch)
+            picture = maker.save(generation, one.watch)
         except ZimageError as error:
-            self._failed(job, maker, run.request, error, run)
+            self._failed(job, maker, generation.request, error, generation)
         except Stopped:
             stopped = NotSavedError("The picture was made and is not saved: zimage was stopped.")
-            self._failed(job, maker, run.request, stopped, run)
+            self._failed(job, maker, generation.request, stopped, generation)
         else:
-            self._saved(job, picture, run)
+            self._saved(job, picture, generation)
         finally:
             self._end_flight()
 
@@ -362,17 +364,17 @@ class Engine:
     def _fetch_recorded(self, progress: Progress, job: Job, state: State, maker: Maker) -> None:
         """Fetch a picture that the journal alone knows."""
         request = replace(job.request, seed=state.seed)
-        run = progress.recorded_run(state, maker.destination, request)
-        one = _Answered(job, maker, run, self._watcher.started(job))
+        generation = progress.recorded_generation(state, maker.account, request)
+        one = _Answered(job, maker, generation, self._watcher.started(job))
         try:
-            run.wanted = self._wanted(job, maker, request)
+            generation.wanted = self._wanted(job, maker, request)
         except ZimageError as error:
             unsaved = NotSavedError(
                 "The picture was made and not fetched. {why}",
                 hint="Make room for it, then run the same command again: it is not paid twice.",
                 why=error.said,
             )
-            self._failed(job, maker, request, unsaved, run)
+            self._failed(job, maker, request, unsaved, generation)
         else:
             with self._book:
                 self._flying += 1
@@ -388,7 +390,7 @@ class Engine:
 
     # -- what came of it -----------------------------------------------------------------------
 
-    def _saved(self, job: Job, picture: Picture, run: Run | None = None) -> None:
+    def _saved(self, job: Job, picture: Picture, generation: Generation | None = None) -> None:
         from zimage_cli.core.outcome import Outcome
 
         self._end(
@@ -404,7 +406,7 @@ class Engine:
                 history_id=picture.history_id,
                 attempts=picture.attempts,
             ),
-            run,
+            generation,
         )
 
     def _failed(
@@ -413,22 +415,22 @@ class Engine:
         maker: Maker,
         request: Request,
         error: ZimageError,
-        run: Run | None = None,
+        generation: Generation | None = None,
         entry: Entry | None = None,
     ) -> None:
-        """Note a picture that is not on disk; `run` or `entry` says how far it came."""
+        """Note a picture that is not on disk; `generation` or `entry` says how far it came."""
         from zimage_cli.core.outcome import Outcome
 
         if isinstance(error, DiskError):
             self._full = self._full or error
         if self._progress is not None:
-            error = self._progress.advised(error, run)
+            error = self._progress.advised(error, generation)
         foreign = self._progress is not None and job.request.base_url is not None
         if ends_all(error, foreign=foreign, waits=self._waits):
             self._end_all(error)
             if self._progress is not None and unsent(error):
                 return
-        whom = maker.destination
+        whom = maker.account
         self._end(
             Outcome(
                 job,
@@ -437,14 +439,16 @@ class Engine:
                 whom.region,
                 whom.origin,
                 error=error,
-                billed=on_the_bill(maker.destination.region, error.billed),
+                billed=on_the_bill(maker.account.region, error.billed),
                 price=whom.price(prompt_extend=request.prompt_extend),
-                history_id=run.entry if run else entry.id if entry else None,
-                attempts=run.attempts if run else entry.attempts if entry else 0,
-                elapsed=round(time.monotonic() - run.began, 3) if run else None,
-                address=address_of(run) if to_fetch(error) and run and run.answer else None,
+                history_id=generation.entry if generation else entry.id if entry else None,
+                attempts=generation.attempts if generation else entry.attempts if entry else 0,
+                elapsed=round(time.monotonic() - generation.began, 3) if generation else None,
+                address=address_of(generation)
+                if to_fetch(error) and generation and generation.answer
+                else None,
             ),
-            run,
+            generation,
         )
 
     def _left(self, progress: Progress, job: Job, state: State, kind: Status) -> None:
@@ -455,9 +459,9 @@ class Engine:
                 self.tally.left.setdefault(kind, []).append(job.line)
         self._end(outcome)
 
-    def _end(self, outcome: Outcome, run: Run | None = None) -> None:
+    def _end(self, outcome: Outcome, generation: Generation | None = None) -> None:
         """Count an outcome, write it down where there is a journal, and tell it."""
-        kept = run is not None and run.noted
+        kept = generation is not None and generation.noted
         if self._progress is not None and outcome.status is not Status.SKIPPED:
             try:
                 self._progress.keep(outcome)
@@ -468,14 +472,14 @@ class Engine:
         printed = (
             outcome.status is Status.MADE
             and not kept
-            and run is not None
-            and run.answer is not None
+            and generation is not None
+            and generation.answer is not None
         )
         with self._book:
             self.tally.note(outcome)
             self.tally.printed += printed
-        if printed and run is not None and self._progress is not None:
-            self._watcher.address(outcome.job, run.curl())
+        if printed and generation is not None and self._progress is not None:
+            self._watcher.address(outcome.job, generation.curl())
         self._watcher.ended(outcome)
 
     def _lost_a_try(
@@ -484,7 +488,7 @@ class Engine:
         """Note a try that may be billed and is made again; the end, where that is too much."""
         lost.append(error)
         with self._book:
-            self.tally.billed[on_the_bill(maker.destination.region, Billed.MAYBE)] += 1
+            self.tally.billed[on_the_bill(maker.account.region, Billed.MAYBE)] += 1
         if not self._budget.spend(amount):
             self._end_all(self._bound_reached())
 

@@ -1,11 +1,11 @@
-"""What a run of requests in memory will do, decided before anything is sent."""
+"""What a run will do, decided before anything is sent: for any run, and for requests in memory."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from zimage_cli.api.endpoint import SANDBOX, origin_of
 from zimage_cli.core.request.jobs import Job
@@ -15,9 +15,12 @@ from zimage_cli.core.run.money import Estimate
 from zimage_cli.errors import AuthenticationError, UsageError
 
 if TYPE_CHECKING:
+    from zimage_cli.core.making.maker import Maker
     from zimage_cli.core.making.save import Place
+    from zimage_cli.core.observer import Watcher
     from zimage_cli.core.request.request import Request
-    from zimage_cli.core.run.tally import Options
+    from zimage_cli.core.run.engine import Engine
+    from zimage_cli.core.run.tally import RunOptions
     from zimage_cli.core.settings.settings import Settings
 
 MAX_PICTURES = 10_000
@@ -33,14 +36,44 @@ _OTHER_SUFFIXES = frozenset(
 )
 
 
-class Plan(NamedTuple):
-    """Pictures to be made, each with its place. `filename` is what `--output` names, if a file."""
+class Plan(Protocol):
+    """What a run will do: of requests in memory, or of the lines of a file."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that it was made with."""
+
+    @property
+    def options(self) -> RunOptions:
+        """How the run is made."""
+
+    @property
+    def place(self) -> Place:
+        """Where its pictures go."""
+
+    @property
+    def template(self) -> NameTemplate:
+        """What they are called."""
+
+    @property
+    def lines(self) -> int:
+        """How many pictures are in flight at most."""
+
+    def engine(self, maker: Maker, options: RunOptions, watcher: Watcher) -> Engine:
+        """Return what makes these pictures; `maker` is the one for the service of the settings."""
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield every picture."""
+
+
+class RequestPlan(NamedTuple):
+    """Requests in memory, each picture with its place; `filename`: the file of `--output`."""
 
     settings: Settings
     requests: tuple[Request, ...]
     place: Place
     template: NameTemplate
-    options: Options
+    options: RunOptions
     filename: str | None = None
     warnings: tuple[str, ...] = ()
 
@@ -55,6 +88,17 @@ class Plan(NamedTuple):
             first, *rest = known
             total = Price(sum((price.amount for price in rest), first.amount), first.currency)
         return Estimate(len(prices), total, free=region == SANDBOX)
+
+    @property
+    def lines(self) -> int:
+        """How many pictures are in flight at most."""
+        return min(self.options.concurrency, len(self.requests))
+
+    def engine(self, maker: Maker, options: RunOptions, watcher: Watcher) -> Engine:
+        """Return what makes these pictures, with the maker for the one place that they go to."""
+        from zimage_cli.core.run.engine import Engine
+
+        return Engine(lambda _: maker, options, watcher)
 
     def jobs(self) -> Iterator[Job]:
         """Yield every picture with a name that no other of this run has."""
@@ -72,11 +116,11 @@ class Plan(NamedTuple):
         No key is needed, and nothing is sent or written.
         """
         from zimage_cli.api.payload import curl_command
-        from zimage_cli.core.making.account import Destination
+        from zimage_cli.core.making.account import Account
 
         target, request = self.settings.target, job.request
         root = target.api_root or SANDBOX_ROOT
-        wire = Destination(root, target.region_name, target.workspace, "").wire(request)
+        wire = Account(root, target.region_name, target.workspace, "").wire(request)
         path = self.place.wanted(job.output or "")
         price = list_price(target.region_name, request.prompt_extend)
         return {

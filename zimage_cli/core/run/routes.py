@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from zimage_cli.api.endpoint import CUSTOM
-from zimage_cli.core.making.account import Destination
+from zimage_cli.core.making.account import Account
 from zimage_cli.core.making.maker import Maker
 from zimage_cli.core.request.prices import Price, list_price
 from zimage_cli.core.settings.settings import Flags, Settings
@@ -63,10 +63,10 @@ class Routes:
             if base_url is None or target.api_root is None:
                 return maker
             if base_url not in made:
-                whom = Destination(
-                    target.api_root, target.region_name, target.workspace, maker.destination.key
+                whom = Account(
+                    target.api_root, target.region_name, target.workspace, maker.account.key
                 )
-                made[base_url] = replace(maker, destination=whom, reach=None)
+                made[base_url] = replace(maker, account=whom, reach=None)
             return made[base_url]
 
         return maker_for

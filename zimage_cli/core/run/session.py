@@ -8,15 +8,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from zimage_cli.core.run.plan import Plan
-from zimage_cli.core.settings.keys import Key
+from zimage_cli.core.settings.key import Key
 from zimage_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from zimage_cli.api.lines import Pool
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.batch.check import FilePlan
     from zimage_cli.core.history.ledger import SafeLedger
-    from zimage_cli.core.making.account import Destination
+    from zimage_cli.core.making.account import Account
     from zimage_cli.core.making.maker import Maker
     from zimage_cli.core.making.pace import Pace
     from zimage_cli.core.observer import Watcher
@@ -46,13 +45,13 @@ class Session:
         self._pool: Pool | None = None
         self._ledger: SafeLedger | None = None
         self._paces: dict[Key, Pace] = {}
-        self._sandbox: Destination | None = None
+        self._sandbox: Account | None = None
 
     def close(self) -> None:
         """Close all of it."""
         self._stack.close()
 
-    def wire(self, plan: Plan | FilePlan) -> Wire:
+    def wire(self, plan: Plan) -> Wire:
         """Return a wire for one run; what it leaves idle serves the next."""
         from zimage_cli.api.wire import Wire, open_pool
 
@@ -62,33 +61,21 @@ class Session:
         timeout, lines = plan.settings.timeout.value, plan.options.concurrency
         return Wire(timeout=timeout, connections=lines, pool=self._pool)
 
-    def engine(
-        self, plan: Plan | FilePlan, wire: Wire, watcher: Watcher
-    ) -> tuple[Engine, Iterator[Job]]:
+    def engine(self, plan: Plan, wire: Wire, watcher: Watcher) -> tuple[Engine, Iterator[Job]]:
         """Return the engine for a plan, and its jobs; nothing is sent where nothing can be saved.
 
         Raises AuthenticationError without a key, UsageError for a place that takes no picture.
         """
         from zimage_cli.core.run import crew
-        from zimage_cli.core.run.engine import Engine
 
-        wanted = plan.options.concurrency
-        if isinstance(plan, Plan):
-            wanted = min(wanted, len(plan.requests))
+        wanted = plan.lines
         maker = self._maker(plan, wire)
         lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
         if lines < wanted:
             few = f"{lines:,} at a time instead of {wanted:,}"
             watcher.warn(f"pictures are made {few}: too few files may be open (ulimit -n)")
         options = plan.options._replace(concurrency=lines)
-        if isinstance(plan, Plan):
-            return Engine(lambda _: maker, options, watcher), plan.jobs()
-        from zimage_cli.core.batch.progress import Progress
-
-        ledger = maker.ledger
-        progress = Progress(plan.folder, plan.journal, plan.known, lambda: ledger.book)
-        plan.begin()
-        return Engine(plan.routes.makers(maker), options, watcher, progress), plan.jobs()
+        return plan.engine(maker, options, watcher), plan.jobs()
 
     def history(self, sleep: Callable[[float], None]) -> SafeLedger:
         """Return the history; `sleep` waits for a locked one."""
@@ -109,7 +96,7 @@ class Session:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _maker(self, plan: Plan | FilePlan, wire: Wire) -> Maker:
+    def _maker(self, plan: Plan, wire: Wire) -> Maker:
         from zimage_cli.api import retry
         from zimage_cli.core.making.evidence import FOLDER, Evidence
         from zimage_cli.core.making.maker import Maker
@@ -119,7 +106,7 @@ class Session:
         plan.place.prepare()
         return Maker(
             wire=wire,
-            destination=asked,
+            account=asked,
             ledger=self.history(wire.sleep),
             place=plan.place,
             policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
@@ -131,12 +118,12 @@ class Session:
             sleep=wire.sleep,
         )
 
-    def _destination(self, settings: Settings) -> Destination:
+    def _destination(self, settings: Settings) -> Account:
         """Return the service to ask; the sandbox is started, and ends with this object.
 
         Raises AuthenticationError where a key is needed and there is none.
         """
-        from zimage_cli.core.making.account import Destination
+        from zimage_cli.core.making.account import Account
         from zimage_cli.core.settings.settings import refused_key_hint
 
         target = settings.target
@@ -146,10 +133,10 @@ class Session:
                     from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
 
                     root = self._stack.enter_context(Sandbox()).api_root
-                    self._sandbox = Destination(root, target.region_name, None, SANDBOX_KEY)
+                    self._sandbox = Account(root, target.region_name, None, SANDBOX_KEY)
                 return self._sandbox
         key = self._key or settings.require_key().value
-        return Destination(
+        return Account(
             target.api_root,
             target.region_name,
             target.workspace,
@@ -163,7 +150,7 @@ class Session:
         if count:
             self._warn(f"{count:,} picture{'s are' if count > 1 else ' is'} not in the history")
 
-    def _pace(self, settings: Settings, asked: Destination) -> Pace | None:
+    def _pace(self, settings: Settings, asked: Account) -> Pace | None:
         """Return the account's limit, shared with every other zimage of this user.
 
         The sandbox inside this process has no account.

@@ -23,7 +23,7 @@ PATIENCE = 3600.0
 NOT_SAVED = (Status.REFUSED, Status.FAILED, Status.MADE, Status.LOST)
 
 
-class Options(NamedTuple):
+class RunOptions(NamedTuple):
     """How a run is made. `max_cost` is in the region's currency; None is no bound.
 
     `patience` is how many seconds it waits for a service that cannot be reached; None does not

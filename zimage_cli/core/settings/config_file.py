@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from zimage_cli.api.endpoint import REGION_NAMES, SANDBOX, find_region
 from zimage_cli.core.settings.checks import safe, shown
-from zimage_cli.core.settings.keys import Key, check_key
+from zimage_cli.core.settings.key import Key, check_key
 from zimage_cli.core.settings.table import TABLE
 from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
 from zimage_cli.messages import Listing, Message

@@ -7,7 +7,8 @@ from typing import Any
 from zimage_cli.api.endpoint import CUSTOM, find_region
 from zimage_cli.core.settings.config_file import Config, read
 from zimage_cli.core.settings.environment import Environment
-from zimage_cli.core.settings.keys import Key, find_key, missing_key_error
+from zimage_cli.core.settings.key import Key
+from zimage_cli.core.settings.keys import find_key, missing_key_error
 from zimage_cli.core.settings.resolver import Flags, Resolver, Target
 from zimage_cli.core.settings.table import PLACE, TABLE, Declarations, Setting
 from zimage_cli.messages import Message

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from zimage_cli.api import limits
 from zimage_cli.core.settings import checks
-from zimage_cli.core.settings.keys import KEY_FILE_VARIABLE, KEY_VARIABLE
+from zimage_cli.core.settings.key import KEY_FILE_VARIABLE, KEY_VARIABLE
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.messages import Message

@@ -14,7 +14,7 @@ from zimage_cli.core.settings.source import CONFIG
 from zimage_cli.errors import AuthenticationError, ConnectionFailed, ZimageError
 
 if TYPE_CHECKING:
-    from zimage_cli.core.settings.keys import Key
+    from zimage_cli.core.settings.key import Key
 
 
 @dataclass(frozen=True, slots=True)

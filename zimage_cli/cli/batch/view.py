@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
-    from zimage_cli.core.batch.check import FilePlan
+    from zimage_cli.core.batch.plan import FilePlan
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
-    from zimage_cli.core.run.running import Running
+    from zimage_cli.core.run.run import Run
     from zimage_cli.errors import ConnectionFailed, ZimageError
 
 _WORDS = {
@@ -114,7 +114,7 @@ class BatchView(View):
         self._live: Live | None = None
         self._outage = ""
 
-    def watch(self, run: Running) -> None:
+    def watch(self, run: Run) -> None:
         """Show how far this run has come from now on."""
         self._tally = lambda: run.tally
         self.on_lost = run.stop

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
 from zimage_cli.core.history.entry import moment
-from zimage_cli.core.making.generation import Run
+from zimage_cli.core.making.generation import Generation
 
 if TYPE_CHECKING:
-    from zimage_cli.core.making.account import Destination
+    from zimage_cli.core.making.account import Account
     from zimage_cli.core.request.request import Request
 
 
@@ -24,14 +24,14 @@ def in_time(answered_at: object) -> bool:
     return when is not None and datetime.now(UTC) - when < day
 
 
-def run_of(record: dict[str, Any], destination: Destination, request: Request) -> Run:
+def generation_of(record: dict[str, Any], account: Account, request: Request) -> Generation:
     """Return the generation of a record, to be saved once it is `wanted` somewhere."""
     from zimage_cli.api.answer import Answer
 
     attempts = _number(record.get("attempts"))
-    return Run(
+    return Generation(
         request,
-        destination.wire(request),
+        account.wire(request),
         "",
         {},
         datetime.now(UTC),

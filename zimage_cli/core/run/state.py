@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.core.batch import made
-from zimage_cli.core.batch.journal import FRESH
 from zimage_cli.core.request.request import MAX_SEED
+from zimage_cli.core.run import made
+from zimage_cli.core.run.journal import FRESH
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
-    from zimage_cli.core.batch.journal import Journal
     from zimage_cli.core.history.ledger import Ledger
-    from zimage_cli.core.run.tally import Options
+    from zimage_cli.core.run.journal import Journal
+    from zimage_cli.core.run.tally import RunOptions
 
 _UNSENT = ("connection", "configuration")
 """Types of errors that say that nothing was sent: such a line has not failed."""
@@ -44,7 +44,7 @@ class State:
     at: int | None = None
     record: dict[str, Any] | None = None
 
-    def decide(self, options: Options) -> Status:
+    def decide(self, options: RunOptions) -> Status:
         """Return what a run does with a picture: NEW makes it, MADE fetches it, others are left."""
         if self.status in {Status.FAILED, Status.REFUSED} and options.retry_failed:
             return Status.NEW

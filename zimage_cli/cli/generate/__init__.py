@@ -19,16 +19,16 @@ from zimage_cli.core.advice import error_documents, exit_status
 from zimage_cli.core.request.prices import cost, format_price
 from zimage_cli.core.run.money import parse_bound
 from zimage_cli.core.run.plan import is_folder
-from zimage_cli.core.run.tally import Options
+from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.cli.progress import Display
+    from zimage_cli.cli.generate.display import Display
     from zimage_cli.core.outcome import Outcome
-    from zimage_cli.core.run.plan import Plan
-    from zimage_cli.core.run.running import Running
+    from zimage_cli.core.run.plan import RequestPlan
+    from zimage_cli.core.run.run import Run
 
 _SHOWN = 20
 """Requests that a dry run shows in full: of more, the number and the price matter."""
@@ -160,7 +160,7 @@ def generate(
             stream=out.data if to_stdout else None,
             name=name,
             overwrite=overwrite,
-            options=Options(retry_lost=retry_lost, max_cost=bound, patience=None),
+            options=RunOptions(retry_lost=retry_lost, max_cost=bound, patience=None),
         )
         for text in plan.warnings:
             out.warn(text)
@@ -196,12 +196,12 @@ def _refuse_stdout(out: Output) -> None:
         raise UsageError("-o -: the standard output is closed")
 
 
-def _run(out: Output, client: Client, plan: Plan, report: str) -> None:
+def _run(out: Output, client: Client, plan: RequestPlan, report: str) -> None:
     """Make the pictures and say what came of them.
 
     Raises typer.Exit with the first failure's status, or Interrupted.
     """
-    from zimage_cli.cli.progress import Display
+    from zimage_cli.cli.generate.display import Display
 
     with Signals() as signals:
         view = Display(out, plan, report)
@@ -237,7 +237,7 @@ def _errors(failures: list[Outcome]) -> list[tuple[ZimageError, str]]:
     return [(one.error, one.request.prompt) for one in told if one.error is not None]
 
 
-def _print_errors(out: Output, plan: Plan, errors: Sequence[ZimageError]) -> None:
+def _print_errors(out: Output, plan: RequestPlan, errors: Sequence[ZimageError]) -> None:
     """Print errors; of those that are the same, one, with how many pictures ended so.
 
     Pictures that are asked for at once fail the same way, and a person reads that once; but a hint
@@ -252,7 +252,9 @@ def _print_errors(out: Output, plan: Plan, errors: Sequence[ZimageError]) -> Non
             out.say(f"  pictures: {len(alike):,} of {len(plan.requests):,} ended so")
 
 
-def _interrupted(number: int, run: Running, plan: Plan, view: Display, report: str) -> Interrupted:
+def _interrupted(
+    number: int, run: Run, plan: RequestPlan, view: Display, report: str
+) -> Interrupted:
     """Return the interrupt with what became of the pictures that were being made."""
     counts = Counter(filter(None, view.stopped.values()))
     notes = [f"{count:,} pictures: {note}" if count > 1 else note for note, count in counts.items()]
@@ -281,7 +283,7 @@ def _document(view: Display, errors: Sequence[tuple[ZimageError, str]]) -> dict[
 # -- a dry run ------------------------------------------------------------------------------------
 
 
-def _show(out: Output, plan: Plan, report: str) -> None:
+def _show(out: Output, plan: RequestPlan, report: str) -> None:
     """Print the requests of a plan, the first of them in full; nothing is sent or written."""
     previews = [plan.preview(job) for job in islice(plan.jobs(), _SHOWN)]
     count, total = len(plan.requests), plan.estimate.cost

@@ -40,7 +40,7 @@ def settle(
         wait(_SLICE)
 
 
-class Running:
+class Run:
     """A run that is under way, in threads of its own.
 
     `fatal` is what ended it before its time, if anything did.
@@ -50,7 +50,7 @@ class Running:
         self,
         wire: Wire,
         prepare: Callable[[Wire], tuple[Engine, Iterator[Job]]],
-        on_end: Callable[[Running], None],
+        on_end: Callable[[Run], None],
     ) -> None:
         self._prepare = prepare
         self._on_end = on_end

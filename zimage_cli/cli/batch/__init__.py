@@ -11,23 +11,23 @@ import typer
 
 from zimage_cli.cli import asking, options, process
 from zimage_cli.cli.app import App
-from zimage_cli.cli.batch_view import Again, BatchView, report, show, summary
+from zimage_cli.cli.batch.view import Again, BatchView, report, show, summary
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
-from zimage_cli.core.batch.plan import Defaults
+from zimage_cli.core.batch.reader import LineDefaults
 from zimage_cli.core.batch.source import open_source
 from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.run.money import parse_bound
-from zimage_cli.core.run.tally import Options
+from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.errors import Billed, BoundReached, UsageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.core.batch.check import FilePlan, Preflight
+    from zimage_cli.core.batch.plan import FilePlan, Preflight
 
 NOT_ALL_STATUS = 9
 MAX_CONCURRENCY = 256
@@ -187,7 +187,7 @@ def batch(
         seeds=seeds,
         no_seed=no_seed,
     )
-    run_options = Options(
+    run_options = RunOptions(
         concurrency=concurrency,
         retry_failed=retry_failed,
         retry_lost=retry_lost,
@@ -221,7 +221,7 @@ def batch(
             fields["seed"] = seed
         plan = client.plan_file(
             source,
-            Defaults(
+            LineDefaults(
                 fields=fields,
                 template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
                 sweep=sweep,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
-    from zimage_cli.core.run.plan import Plan
+    from zimage_cli.core.run.plan import RequestPlan
 
 _FRAME = 0.1
 _SHOW_AFTER = 1.0
@@ -90,7 +90,7 @@ class Display(View):
     `stopped` are those that were given up on request, with what became of each in words.
     """
 
-    def __init__(self, out: Output, plan: Plan, report: str) -> None:
+    def __init__(self, out: Output, plan: RequestPlan, report: str) -> None:
         super().__init__(out)
         self._plan = plan
         self._report = report
@@ -309,7 +309,7 @@ class Display(View):
         return row
 
 
-def request_facts(plan: Plan) -> list[tuple[str, str]]:
+def request_facts(plan: RequestPlan) -> list[tuple[str, str]]:
     """Return the rows of the table that shows what is asked for before it is made."""
     from zimage_cli.core.request.prices import format_price
 

@@ -9,25 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
-from zimage_cli.core.batch import made
-from zimage_cli.core.batch.plan import within
 from zimage_cli.core.files import reason
+from zimage_cli.core.making.save import within
+from zimage_cli.core.run import made
 from zimage_cli.core.run.money import on_the_bill
 from zimage_cli.core.status import Status
 from zimage_cli.errors import AnswerLost, DiskError, NotSavedError
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.batch.journal import Journal
-    from zimage_cli.core.batch.state import State, States
     from zimage_cli.core.history.entry import Entry
     from zimage_cli.core.history.ledger import Ledger
-    from zimage_cli.core.making.account import Destination
-    from zimage_cli.core.making.generation import Run
+    from zimage_cli.core.making.account import Account
+    from zimage_cli.core.making.generation import Generation
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
+    from zimage_cli.core.run.journal import Journal
+    from zimage_cli.core.run.state import State, States
     from zimage_cli.errors import ZimageError
 
 _REASONS = {
@@ -86,10 +86,10 @@ class Progress:
         )
         return replace((book.entry(entry.id) or entry).picture, path=path)
 
-    def recorded_run(self, state: State, destination: Destination, request: Request) -> Run:
+    def recorded_generation(self, state: State, account: Account, request: Request) -> Generation:
         """Return the generation of a picture that the journal alone knows."""
         assert state.record is not None
-        return made.run_of(state.record, destination, request)
+        return made.generation_of(state.record, account, request)
 
     def unrecorded_outcome(self, job: Job, status: Status) -> Outcome | None:
         """Return how a picture ended where its process died before the journal had it."""
@@ -116,11 +116,16 @@ class Progress:
             elapsed=entry.elapsed_seconds,
         )
 
-    def advised(self, error: ZimageError, run: Run | None) -> ZimageError:
+    def advised(self, error: ZimageError, generation: Generation | None) -> ZimageError:
         """Return an error with what to do next in a batch, where that is something else."""
         if isinstance(error, AnswerLost):
             return error.but(hint=_AGAIN)
-        if isinstance(error, NotSavedError) and run is not None and run.noted and not run.entry:
+        if (
+            isinstance(error, NotSavedError)
+            and generation is not None
+            and generation.noted
+            and not generation.entry
+        ):
             # The journal has its address, and the history knows nothing of it.
             return error.but(hint=_FETCHED_AGAIN)
         return error

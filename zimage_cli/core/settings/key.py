@@ -1,0 +1,116 @@
+"""An API key: what it looks like, and how it stays unseen."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from zimage_cli.api.endpoint import find_region
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
+from zimage_cli.text import KEY_PREFIXES, mask
+
+KEY_VARIABLE = "DASHSCOPE_API_KEY"
+KEY_FILE_VARIABLE = "DASHSCOPE_API_KEY_FILE_PATH"
+
+MIN_LENGTH = 8
+MAX_LENGTH = 1024
+
+CODING_PLAN = "sk-sp-"
+
+CODING_PLAN_REASON = (
+    "is a Coding Plan key (sk-sp-…): those work at the Coding Plan's own endpoint only, "
+    "not at the ones that make pictures"
+)
+
+
+class Key:
+    """An API key that shows itself masked wherever it is printed, and whole only by `reveal()`."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+    def __init__(self, text: str) -> None:
+        object.__setattr__(self, "_text", text)
+
+    def reveal(self) -> str:
+        """Return the key itself: for the Authorization header and the 0600 file alone."""
+        return self._text
+
+    @property
+    def masked(self) -> str:
+        """The key as it may be shown: `sk-…cdef`."""
+        return mask(self._text)
+
+    def __str__(self) -> str:
+        return self.masked
+
+    def __repr__(self) -> str:
+        return f"Key({self.masked!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.masked, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((Key, self._text))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Key cannot be changed: {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Key cannot be changed: {name}")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Key is not to be pickled")
+
+
+def check_key(text: str) -> str:
+    """Return a key to store: stripped, without surrounding quotes, of a key's shape.
+
+    Raises UsageError that says what is wrong and never shows the text.
+    """
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    why = shape_problem(text)
+    if why is None and not text.startswith(KEY_PREFIXES):
+        why = "does not begin with sk- (or st-, for a temporary key)"
+    if why is None and text.startswith(CODING_PLAN):
+        why = CODING_PLAN_REASON
+    if why is None and ("*" in text or ".." in text):
+        why = "is the masked form that the console shows; copy the key itself"
+    if why is None and len(text) < MIN_LENGTH:
+        why = f"is too short: {len(text)} characters"
+    if why is not None:
+        raise UsageError("key: what was given {why}", hint=pages_hint(), why=why)
+    return text
+
+
+def pages_hint(region: str | None = None) -> Message:
+    """Return where to copy a key from, and what to do with it then."""
+    known = find_region(region) if region else None
+    if known:
+        return Message(
+            "Copy a key from {page}, then: zimage config set-key --region {region}",
+            page=known.key_page,
+            region=known.name,
+        )
+    return Message(
+        "Copy a key from https://bailian.console.aliyun.com (beijing) or "
+        "https://modelstudio.console.aliyun.com/ap-southeast-1 (singapore)."
+    )
+
+
+def shape_problem(text: str) -> str | None:
+    """Return why a text can be no value of the Authorization header; None where it can."""
+    if not text:
+        return "is empty"
+    if len(text) > MAX_LENGTH:
+        return f"is too long for a key: {len(text)} characters"
+    for place, char in enumerate(text, 1):
+        if not "!" <= char <= "~":
+            what = "a space" if char == " " else "a character that no key has"
+            return f"holds {what}, at place {place}"
+    return None
