@@ -171,10 +171,10 @@ class Entry:
 
 
 def _is_error(value: object) -> bool:
-    from zimage_cli.errors import AddressRefused, DiskError, ZimageError
+    from zimage_cli.errors import AddressRefused, DiskError, RequestInvalid, ZimageError
 
     # The last is what others are: it has no hint and no exit status of its own.
-    special = {AddressRefused, DiskError, ZimageError}
+    special = {AddressRefused, DiskError, RequestInvalid, ZimageError}
     return isinstance(value, type) and issubclass(value, ZimageError) and value not in special
 
 

@@ -119,7 +119,7 @@ def failed(name: str, error: ZimageError) -> Check:
 
 def check_code() -> Check:
     """Compile every module of the package, without writing anything."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     count = 0
     for path in sorted(root.rglob("*.py")):
         try:

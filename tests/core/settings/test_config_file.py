@@ -309,7 +309,7 @@ for number in range(10):
 
 
 def test_writers_at_once_lose_nothing(path: Path) -> None:
-    source = Path(config_file.__file__).parents[2]
+    source = Path(config_file.__file__).parents[3]
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path), name],
@@ -341,7 +341,7 @@ def test_a_lock_that_is_removed_each_time_is_held_by_one_at_a_time(
     others = [
         subprocess.Popen(
             [sys.executable, "-c", LOCKER, str(path), str(tmp_path / "count")],
-            env={**os.environ, "PYTHONPATH": str(Path(config_file.__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(Path(config_file.__file__).parents[3])},
         )
         for _ in range(4)
     ]

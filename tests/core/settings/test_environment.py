@@ -97,7 +97,7 @@ def test_a_user_without_home_and_passwd_entry(tmp_path: Path) -> None:
         "os.setuid(54321)\n"
         "print(Environment.current().config_file())\n"
     )
-    source = Path(__file__).parents[2]
+    source = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(source)},

@@ -188,7 +188,7 @@ def test_updates_and_a_run_that_goes_on_lose_nothing_of_each_other(tmp_path: Pat
     path = run.add(picture(0))
     program = (
         "import sys, pathlib\n"
-        "from zimage_cli.core import evidence\n"
+        "from zimage_cli.core.making import evidence\n"
         "for number in range(100):\n"
         "    evidence.update(pathlib.Path(sys.argv[1]), 0, **{sys.argv[2] + str(number): number})\n"
     )
