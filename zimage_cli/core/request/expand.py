@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from zimage_cli.core.request.request import MAX_SEED
@@ -137,18 +138,6 @@ def sweep(
     )
 
 
-def sweep_count(
-    prompt: str,
-    sizes: Sequence[str] = (),
-    seeds: Sequence[int] = (),
-    *,
-    expand: bool = True,
-) -> int:
-    """Return how many combinations `sweep` would give, without making them; the same errors."""
-    prompts = count(prompt) if expand else 1
-    return prompts * max(len(sizes), 1) * max(len(seeds), 1)
-
-
 def _seed(item: str, digits: str) -> int:
     digits = digits.lstrip("0") or "0"
     # Python refuses to read some thousand digits; ten hold the largest seed.
@@ -225,25 +214,22 @@ def _count(parts: _Parts) -> int:
 
 
 def _texts(parts: _Parts) -> Iterator[str]:
-    """Yield every text that parts stand for, like an odometer: the last one turns fastest."""
-    turning = [_either(part) for part in parts]
-    shown = [next(one) for one in turning]
+    """Yield every text that parts stand for, like an odometer: the last choice turns fastest."""
+    choices = {at: part for at, part in enumerate(parts) if not isinstance(part, str)}
+    turning = {at: _each(choice) for at, choice in choices.items()}
+    shown = [part if isinstance(part, str) else next(turning[at]) for at, part in enumerate(parts)]
     while True:
         yield "".join(shown)
-        for place in reversed(range(len(parts))):
-            following = next(turning[place], None)
+        for at in reversed(choices):
+            following = next(turning[at], None)
             if following is not None:
-                shown[place] = following
+                shown[at] = following
                 break
-            turning[place] = _either(parts[place])
-            shown[place] = next(turning[place])
+            turning[at] = _each(choices[at])
+            shown[at] = next(turning[at])
         else:
             return
 
 
-def _either(part: _Part) -> Iterator[str]:
-    if isinstance(part, str):
-        yield part
-    else:
-        for alternative in part:
-            yield from _texts(alternative)
+def _each(alternatives: list[_Parts]) -> Iterator[str]:
+    return chain.from_iterable(map(_texts, alternatives))
