@@ -40,23 +40,14 @@ takes less than a millisecond, and which a kill cannot cut. A larger one is writ
 where a kill in the very microsecond of the write may leave half of it."""
 
 
-def facts(
-    generation: Generation,
-    account: Account,
-    status: str,
-    fetched: Fetched | None,
-    error: BaseException | None,
-) -> dict[str, Any]:
+def facts(generation: Generation, status: str, error: BaseException | None) -> dict[str, Any]:
     """Return what evidence says of a picture: never a key, never the signed part of an address."""
-    answer = generation.answer
-    price = account.price(prompt_extend=generation.request.prompt_extend)
+    answer, fetched = generation.answer, generation.fetched
     return {
         "status": status,
         "started": generation.started.isoformat(timespec="milliseconds"),
         "finished": ledger.now(),
-        "region": account.region,
-        "endpoint": account.origin,
-        "workspace": account.workspace,
+        **_whom(generation.account),
         "request": json.loads(generation.wire.body),
         "answer": None
         if answer is None
@@ -65,24 +56,27 @@ def facts(
             "image_url": without_query(answer.image_url),
             "width": answer.width,
             "height": answer.height,
-            "rewritten_prompt": answer.rewritten_prompt(
-                prompt_extend=generation.request.prompt_extend
-            ),
+            "rewritten_prompt": generation.rewritten,
             "reasoning": answer.reasoning,
             "usage": answer.usage,
         },
         "request_id": answer.request_id if answer else getattr(error, "request_id", None),
-        "picture": None if fetched is None else saved_facts(_path(generation), fetched),
-        "price": cost(price),
+        "picture": saved_facts(generation.saved_path, fetched)
+        if generation.picture is not None and fetched is not None
+        else None,
+        "price": cost(generation.price),
         "attempts": generation.attempts,
         "history_id": generation.entry,
         "error": None if error is None else ledger.error_facts(error),
     }
 
 
-def _path(generation: Generation) -> str:
-    path = generation.picture.path if generation.picture is not None else None
-    return "-" if path is None else str(path.absolute())
+def _whom(account: Account) -> dict[str, str | None]:
+    return {
+        "region": account.region,
+        "endpoint": account.origin,
+        "workspace": account.workspace,
+    }
 
 
 class Evidence:
@@ -95,15 +89,7 @@ class Evidence:
     def __init__(self, folder: Path, account: Account | None = None) -> None:
         self._folder = folder
         self._started = datetime.now(UTC)
-        self._of = (
-            None
-            if account is None
-            else {
-                "region": account.region,
-                "endpoint": account.origin,
-                "workspace": account.workspace,
-            }
-        )
+        self._whom = None if account is None else _whom(account)
         self._path: Path | None = None
         self._lock = threading.Lock()
 
@@ -128,7 +114,7 @@ class Evidence:
             return self._path
 
     def _begin(self, facts: dict[str, Any]) -> Path:
-        of = self._of or {name: facts.get(name) for name in ("region", "endpoint", "workspace")}
+        whom = self._whom or {name: facts.get(name) for name in ("region", "endpoint", "workspace")}
         self._folder.mkdir(parents=True, exist_ok=True)
         stamp = self._started.strftime("%Y%m%dT%H%M%S.%f")[:-3]
         path = self._folder / f"{stamp}Z-{os.urandom(4).hex()}.json"
@@ -137,7 +123,7 @@ class Evidence:
             "zimage": __version__,
             "model": MODEL,
             "started": self._started.isoformat(timespec="milliseconds"),
-            **of,
+            **whom,
             "pictures": [facts],
             "finished": ledger.now(),
         }
