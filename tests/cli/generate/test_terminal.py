@@ -25,7 +25,7 @@ ARGS = ("generate", "a calm [bold]lake[/bold]", "--size", "512x512", "--seed", "
 @pytest.fixture(scope="session")
 def large() -> bytes:
     """A picture of 512*512 that takes the sandbox several pieces to send."""
-    from zimage_cli.sandbox.drawing import noise
+    from noise import noise
 
     return noise(512, 512, 100_000)
 
