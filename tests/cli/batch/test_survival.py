@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -346,7 +347,7 @@ def test_pictures_that_had_their_name_are_found_and_equal_ones_told_apart(
     before = pictures(work / "out")
     # As if it had died in the instant after the last of them got its name.
     (work / "out" / "results.jsonl").unlink()
-    with sqlite3.connect(next(home.rglob("history.db"))) as db:
+    with closing(sqlite3.connect(next(home.rglob("history.db")))) as db, db:
         db.execute("UPDATE generation SET status = 'made', path = NULL")
     db.close()
     asked = len(service.books.pictures)
