@@ -48,7 +48,7 @@ def seen(terminal: Any, pattern: re.Pattern[str]) -> list[str]:
 
 @pytest.fixture
 def until_shown() -> Iterator[threading.Event]:
-    """Set by a test that has seen what it waits for: `serve(log=held(until_shown))` answers then."""
+    """Set by a test that has seen enough: `serve(log=held(until_shown))` answers then."""
     shown = threading.Event()
     yield shown
     shown.set()
