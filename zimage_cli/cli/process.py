@@ -35,6 +35,7 @@ _LATER: dict[str, tuple[str, ...]] = {
     "platform": (),
     "shellingham": (),
     "subprocess": (),
+    "tempfile": ("gettempdir",),
     "textwrap": (),
     "tokenize": (),
 }
