@@ -229,7 +229,7 @@ class FilePlan:
 
     def begin(self) -> None:
         """Write down that a batch begins anew, before its first picture. Raises DiskError."""
-        from zimage_cli.core.history.ledger import now
+        from zimage_cli.core.history.database import now
 
         for name in ("", *self.preflight.folders):
             remove_abandoned(self.folder / name)

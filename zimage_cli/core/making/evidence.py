@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core.files import open_own, write_whole
-from zimage_cli.core.history import ledger
+from zimage_cli.core.history.database import now
+from zimage_cli.core.history.ledger import error_facts
 from zimage_cli.core.request.prices import cost
 from zimage_cli.text import json_text
 from zimage_cli.version import __version__
@@ -50,7 +51,7 @@ def facts(generation: Generation, status: str, error: BaseException | None) -> d
     return {
         "status": status,
         "started": generation.started.isoformat(timespec="milliseconds"),
-        "finished": ledger.now(),
+        "finished": now(),
         **_whom(generation.account),
         "request": json.loads(generation.wire.body),
         "answer": None
@@ -71,7 +72,7 @@ def facts(generation: Generation, status: str, error: BaseException | None) -> d
         "price": cost(generation.price),
         "attempts": generation.attempts,
         "history_id": generation.entry,
-        "error": None if error is None else ledger.error_facts(error),
+        "error": None if error is None else error_facts(error),
     }
 
 
@@ -129,7 +130,7 @@ class Evidence:
             "started": self._started.isoformat(timespec="milliseconds"),
             **whom,
             "pictures": [facts],
-            "finished": ledger.now(),
+            "finished": now(),
         }
         _write(path, _document(document))
         return path
@@ -161,10 +162,10 @@ def _append(path: Path, facts: dict[str, Any]) -> None:
             # Its owner laid it out anew.
             document = _read(file)
             document["pictures"] = [*document.get("pictures", []), facts]
-            _replace(file, path, _document({**document, "finished": ledger.now()}))
+            _replace(file, path, _document({**document, "finished": now()}))
             return
         comma = b"" if last[:begin].endswith(b"[") else b","
-        data = comma + _picture(facts) + _end(ledger.now())
+        data = comma + _picture(facts) + _end(now())
         last, place = last[begin:], size - len(last) + begin
         if size <= _SMALL:
             file.seek(0)
