@@ -110,18 +110,20 @@ class FilePlan:
 
     def open(self, book: Ledger | None) -> None:
         """Take the folder, read what is known of it and check every line; `book`: the history."""
-        if not self._dry:
-            make_writable_folder(self.folder)
-            self._stack.enter_context(alone_in(self.folder))
-        self._stack.callback(self.journal.close)
-        if book is not None and not self._dry:
-            book.settle_abandoned()
-        self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
-        if book is not None and not self._dry:
-            self._claim(book)
-        self._defaults = replace(self._defaults, salt=self._salt())
-        self._about = self.source.fingerprint()
-        self.preflight = self._check()
+        with ExitStack() as held:
+            if not self._dry:
+                make_writable_folder(self.folder)
+                held.enter_context(alone_in(self.folder))
+            held.callback(self.journal.close)
+            if book is not None and not self._dry:
+                book.settle_abandoned()
+            self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
+            if book is not None and not self._dry:
+                self._claim(book)
+            self._defaults = replace(self._defaults, salt=self._salt())
+            self._about = self.source.fingerprint()
+            self.preflight = self._check()
+            self._stack = held.pop_all()
 
     def close(self) -> None:
         """Give the folder back."""
