@@ -216,10 +216,10 @@ class Client:
         request: Callable[[], Asked] | None = None,
         online: bool = False,
     ) -> Report:
-        """Check installation and settings, whatever they are worth; a request too, and the service.
+        """Check installation and settings; where asked for, a request and the service too.
 
-        No object is needed: settings that cannot be used are a finding. What `request` raises is
-        one too.
+        No object is needed: settings that cannot be used are a finding, and so is what `request`
+        raises.
         """
         from zimage_cli.core.validate import report as selfcheck
 

@@ -1,4 +1,4 @@
-"""Before a batch is paid: every line checked, and what the run would do added up."""
+"""What the lines of a file will make, decided before anything is paid: every line is checked."""
 
 from __future__ import annotations
 
@@ -126,11 +126,11 @@ class FilePlan:
             self._stack = held.pop_all()
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Free the folder."""
         self._stack.close()
 
     def _salt(self) -> bytes:
-        """Return what the seeds of this batch are drawn with, in whichever run that is.
+        """Return what the seeds of this batch are drawn with: the same in every run.
 
         It stands in a file of its own, so that variants of a line share their seed even where the
         first run is killed at once.
@@ -144,7 +144,7 @@ class FilePlan:
     def _claim(self, book: Ledger) -> None:
         """Find pictures that got their names in the instant before their process died.
 
-        Before anything else is made here, and one by one: equal pictures are told apart so.
+        Before anything else is made here, and one by one: two equal pictures could be confused.
         """
         from zimage_cli.core.making import recover
 

@@ -82,7 +82,7 @@ class Candidate:
 
     @property
     def hopeless(self) -> bool:
-        """Tell whether not even trying makes sense, or it is being done right now."""
+        """Tell whether no try is made: it is gone, or another process fetches it right now."""
         return self.state == CLAIMED or self.entry.region == SANDBOX
 
 
@@ -357,7 +357,7 @@ def _fetch(
             _give_up(book, entry, error)
         raise
     except ValueError as error:
-        # What somebody wrote into the history is a name that no file can have.
+        # Somebody wrote a name into the history that no file can have.
         raise NotSavedError(
             "{path} could not be written: {why}.", path=wanted, why=reason(error)
         ) from None
@@ -376,7 +376,7 @@ def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
     url = entry.image_url or ""
     book.saved(entry.id, str(path), fetched, url, entry.elapsed_seconds or 0.0)
     if entry.evidence_path:
-        # Where its owner moved or changed the evidence, the ledger knows all the same.
+        # The user may have moved or changed the evidence; the history has these facts too.
         with suppress(OSError, ValueError):
             evidence.update(
                 Path(entry.evidence_path),
