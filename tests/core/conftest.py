@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import Sandbox
 
 from zimage_cli.api.retry import Policy, Wait
 from zimage_cli.api.wire import Wire
@@ -24,7 +25,7 @@ from zimage_cli.core.making.maker import Maker
 from zimage_cli.core.making.save import FolderPlace, Place
 from zimage_cli.core.observer import Observer
 from zimage_cli.core.request.request import Request
-from zimage_cli.sandbox.server import Sandbox, SandboxServer
+from zimage_cli.sandbox.server import SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 

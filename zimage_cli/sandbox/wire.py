@@ -291,8 +291,3 @@ def _fields(lines: list[str]) -> dict[str, str]:
         name, value = name.lower(), value.strip()
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
-
-
-def headers_of(head: bytes) -> dict[str, str]:
-    """Return the header fields of a raw request head, by lower-case name."""
-    return _fields(head.decode("latin-1").lstrip("\r\n").split("\r\n")[1:])

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -16,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.payload import MODEL
-from zimage_cli.core.files import open_own, write_whole
+from zimage_cli.core.files import NO_LOCKS, open_locked, open_own, write_whole
 from zimage_cli.core.history.database import now
 from zimage_cli.core.history.ledger import error_facts
 from zimage_cli.core.request.prices import cost
@@ -142,7 +138,7 @@ def update(path: Path, history_id: int, **facts: Any) -> None:
     Files of schema 1, with one picture each, are changed too. Raises OSError, or ValueError for a
     file that is no evidence or knows no such picture.
     """
-    with _held(path, os.O_RDONLY) as file:
+    with _open(path, os.O_RDONLY) as file:
         document = _read(file)
         pictures = document.get("pictures", [document])
         found = [one for one in pictures if one.get("history_id") == history_id]
@@ -153,7 +149,7 @@ def update(path: Path, history_id: int, **facts: Any) -> None:
 
 
 def _append(path: Path, facts: dict[str, Any]) -> None:
-    with _held(path, os.O_RDWR) as file:
+    with _open(path, os.O_RDWR) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _END_BYTES))
         last = file.read(_END_BYTES)
@@ -186,37 +182,15 @@ def _put(file: FileIO, data: bytes, place: int) -> None:
         data = data[file.write(data) :]
 
 
-@contextmanager
-def _held(path: Path, flags: int) -> Iterator[FileIO]:
+def _open(path: Path, flags: int) -> FileIO:
     """Open and lock a file: all who change or replace it do so under this lock."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        with FileIO(open_own(path, flags), "rb" if flags == os.O_RDONLY else "rb+") as file:
-            _lock(file, until)
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                yield file
-                return
-
-
-def _lock(file: FileIO, until: float) -> None:
     try:
-        import fcntl
-    except ImportError:
-        return
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        except OSError as error:
-            # Some file systems know no locks.
-            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
-                raise
-            return
-        else:
-            return
+        handle = open_locked(path, flags, patience=_PATIENCE)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        handle = open_own(path, flags)
+    return FileIO(handle, "rb" if flags == os.O_RDONLY else "rb+")
 
 
 def _read(file: FileIO) -> dict[str, Any]:
