@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +113,12 @@ def test_only_the_command_line_knows_its_libraries() -> None:
         }
         if room(name) != "cli":
             assert not found & {"typer", "rich"}, name
+
+
+def test_the_map_names_files_that_are_there() -> None:
+    root = Path(__file__).parents[1]
+    text = (root / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"(?<![\w/])(?:tests|core|api|cli|benchmarks)/[\w/]*\.py\b", text))
+    assert len(named) > 40
+    homes = (root, PACKAGE)
+    assert [name for name in named if not any((home / name).is_file() for home in homes)] == []

@@ -147,7 +147,7 @@ def test_every_kind_of_proxy_still_works(zimage: Any, scheme: str, first: bytes)
 FILES = """
 import resource
 from zimage_cli.cli import process
-from zimage_cli.core.making import crew
+from zimage_cli.core.run import crew
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}))
 before = crew.room_for(100, sandbox={sandbox})
 process.allow_files(100, sandbox={sandbox})

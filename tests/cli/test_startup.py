@@ -75,6 +75,7 @@ def test_the_version_needs_nothing_at_all(zimage: Any) -> None:
     assert {name for name in modules if name.startswith("zimage_cli")} == {
         "zimage_cli",
         "zimage_cli.__main__",
+        "zimage_cli.version",
     }
 
 

@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 
 from zimage_cli.core.files import (
+    TooLarge,
     free_bytes,
     make_folder,
     make_temporary,
     make_writable_folder,
+    open_locked,
     open_own,
     publish,
+    read_text,
     reason,
     remove_abandoned,
     sync_folder,
@@ -143,7 +146,7 @@ def test_processes_that_want_one_name_overwrite_nothing(work: Path) -> None:
         racer.stdin.write("go\n")
         racer.stdin.flush()
     for racer in racers:
-        racer.communicate(timeout=30)
+        racer.communicate(timeout=60)
         assert racer.returncode == 0
     found = {path.read_text() for path in work.iterdir()}
     assert found == {f"{racer.pid} {n}" for racer in racers for n in range(10)}
@@ -424,3 +427,41 @@ def test_reasons() -> None:
     assert reason(NotADirectoryError(20, "Not a directory")) == "a file is in the way"
     assert reason(FileExistsError(17, "File exists")) == "a file is in the way"
     assert reason(OSError("Only Words")) == "only words"
+
+
+def test_text_is_read_without_its_mark_and_no_further_than_told(work: Path) -> None:
+    path = work / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + "图".encode())
+    assert read_text(path, 6) == "图"
+    with path.open("rb") as file:
+        assert read_text(file, 6) == "图"
+    with pytest.raises(TooLarge):
+        read_text(path, 5)
+    path.write_bytes(b"a\xff")
+    with pytest.raises(UnicodeDecodeError) as caught:
+        read_text(path, 6)
+    assert caught.value.start == 1
+    with pytest.raises(FileNotFoundError):
+        read_text(work / "b.txt", 6)
+
+
+def test_a_lock_keeps_others_out_until_it_is_closed(work: Path) -> None:
+    path, flags = work / "lock", os.O_RDWR | os.O_CREAT
+    handle = open_locked(path, flags)
+    with pytest.raises(BlockingIOError):
+        open_locked(path, flags)
+    freed = threading.Timer(0.2, os.close, (handle,))
+    freed.start()
+    os.close(open_locked(path, flags, patience=60))
+    freed.join()
+
+
+@POSIX
+def test_a_lock_is_on_the_file_that_has_the_name_now(work: Path) -> None:
+    path, flags = work / "lock", os.O_RDWR | os.O_CREAT
+    handle = open_locked(path, flags)
+    path.unlink()
+    other = open_locked(path, flags)
+    assert os.path.samestat(os.fstat(other), path.stat())
+    os.close(other)
+    os.close(handle)

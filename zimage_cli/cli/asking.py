@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from zimage_cli.core.files import reason
+from zimage_cli.core.files import TooLarge, read_text, reason
 from zimage_cli.core.request.request import parse_json_object
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
 from zimage_cli.core.run.money import count_of, money
@@ -33,16 +33,16 @@ def read_stdin(what: str) -> str:
     stream = sys.stdin
     if stream is None or stream.closed:
         raise UsageError("{what}: standard input is closed", what=what)
-    return _decode(stream.buffer.read(_MAX_INPUT + 1), what)
+    return _text(stream.buffer, what)
 
 
-def _decode(data: bytes, what: str) -> str:
-    if len(data) > _MAX_INPUT:
+def _text(file: Path | BinaryIO, what: str) -> str:
+    try:
+        return read_text(file, _MAX_INPUT)
+    except TooLarge:
         raise UsageError(
             "{what}: more than {mebibytes} MiB", what=what, mebibytes=_MAX_INPUT // (1024 * 1024)
-        )
-    try:
-        return data.decode("utf-8-sig")
+        ) from None
     except UnicodeDecodeError as error:
         raise UsageError(
             "{what}: byte {place} is not UTF-8", what=what, place=error.start + 1
@@ -79,12 +79,11 @@ def _read_request(
         return parse_json_object(read_stdin("--file -"), "--file -"), prompt
     if file is not None:
         try:
-            with Path(file).open("rb") as stream:
-                data = stream.read(_MAX_INPUT + 1)
+            text = _text(Path(file), f"--file {file}")
         except (OSError, ValueError) as error:
             why = reason(error) if isinstance(error, OSError) else str(error)
             raise UsageError("--file {value}: {why}", field="file", value=file, why=why) from None
-        return parse_json_object(_decode(data, f"--file {file}"), f"--file {file}"), prompt
+        return parse_json_object(text, f"--file {file}"), prompt
     return {}, prompt
 
 

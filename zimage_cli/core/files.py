@@ -6,11 +6,14 @@ import errno
 import os
 import re
 import stat
+import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
+from typing import BinaryIO
 
 from zimage_cli.errors import UsageError
 
@@ -30,6 +33,10 @@ _NO_LINKS = frozenset(
 _NO_SYNC = frozenset(
     {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EISDIR}
 )
+
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_LOOK_AGAIN = 0.01
+"""Seconds between two looks at a lock that another process holds."""
 
 _unsynced: set[Path] = set()
 """Folders with names that may not be on disk yet."""
@@ -78,16 +85,62 @@ def make_held(
 
 def _hold(handle: int) -> bool:
     """Lock a new file; False where it was removed meanwhile, or is about to be."""
-    if os.name == "nt":
-        # That it is open is its lock there.
+    # That it is open is its lock on Windows.
+    return os.name == "nt" or (_lock(handle) and os.fstat(handle).st_nlink > 0)
+
+
+def _lock(handle: int, *, shared: bool = False) -> bool:
+    """Lock an open file until it is closed; False where another process has it.
+
+    Raises OSError, one of `NO_LOCKS` where the file system knows no locks.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        # A locked byte cannot be read: one behind all that a file holds.
+        os.lseek(handle, 1 << 30, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno not in {errno.EACCES, errno.EDEADLK}:
+                raise
+            return False
+        finally:
+            os.lseek(handle, 0, os.SEEK_SET)
         return True
     import fcntl
 
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return os.fstat(handle).st_nlink > 0
+    return True
+
+
+def open_locked(path: Path, flags: int, *, patience: float = 0.0) -> int:
+    """Open a file as `open_own` does, and keep all others out who lock it until it is closed.
+
+    Its holder may replace or remove it meanwhile: the lock is on the file that has the name now.
+    Raises BlockingIOError where another process has held it for over `patience` seconds, and
+    OSError, one of `NO_LOCKS` where the file system knows no locks.
+    """
+    until = time.monotonic() + patience
+    while True:
+        handle = open_own(path, flags)
+        ours = False
+        try:
+            free = _lock(handle)
+            with suppress(FileNotFoundError):
+                ours = free and os.path.samestat(os.fstat(handle), path.stat())
+        finally:
+            if not ours:
+                os.close(handle)
+        if ours:
+            return handle
+        if not free:
+            if time.monotonic() > until:
+                raise BlockingIOError(errno.EAGAIN, "another process has locked it", str(path))
+            time.sleep(_LOOK_AGAIN)
 
 
 def is_held(path: Path | str) -> bool | None:
@@ -102,19 +155,16 @@ def is_held(path: Path | str) -> bool | None:
             # An open file cannot be removed there.
             return not isinstance(error, FileNotFoundError)
         return False
-    import fcntl
-
     try:
         handle = open_own(path, os.O_RDONLY)
     except OSError as error:
         return False if isinstance(error, FileNotFoundError) else None
     try:
         # Shared: two that look at the same time do not take each other for the holder.
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if not _lock(handle, shared=True):
+            return True
         with suppress(OSError):
             os.unlink(path)  # noqa: PTH108
-    except BlockingIOError:
-        return True
     except OSError:
         return None
     finally:
@@ -205,6 +255,25 @@ def _sync_now(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+class TooLarge(OSError):
+    """A file holds more than is read of it."""
+
+
+def read_text(file: Path | BinaryIO, most: int) -> str:
+    """Return the UTF-8 text of a file, without a BOM.
+
+    Raises TooLarge for one of more than `most` bytes, UnicodeDecodeError, OSError.
+    """
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            data = opened.read(most + 1)
+    else:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise TooLarge(errno.EFBIG, f"it is larger than {most} bytes")
+    return data.decode("utf-8-sig")
 
 
 def write_whole(path: Path, data: bytes, *, mode: int | None = None, sync: bool = True) -> None:

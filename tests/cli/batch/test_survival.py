@@ -88,7 +88,7 @@ def kill_until_done(service: Any, dice: random.Random, *args: str) -> tuple[int,
             else:
                 # Anywhere in its work.
                 started = _Started(run, before)
-                assert service.books.wait_for(started, 20)
+                assert service.books.wait_for(started, 60)
                 seconds = dice.uniform(0.0, 0.3)
             try:
                 run.communicate(timeout=seconds)
@@ -183,7 +183,7 @@ def check_folder(folder: Path, records: dict[str, dict[str, Any]]) -> None:
 
 
 def stop(service: Any, run: Any, number: int, *, in_flight: int) -> None:
-    assert service.books.wait_for(lambda books: books.post_count >= in_flight, 20)
+    assert service.books.wait_for(lambda books: books.post_count >= in_flight, 60)
     run.send_signal(number)
 
 
@@ -197,7 +197,7 @@ def test_stopped_once_it_saves_what_is_in_flight(
     args = ("batch", str(file), "-o", "out", *RUN[:-1])
     with service.popen(*args) as run:
         stop(service, run, number, in_flight=J)
-        _, errors = run.communicate(timeout=20)
+        _, errors = run.communicate(timeout=60)
     assert run.returncode == status
     assert service.books.post_count == service.books.billed_count == J
     assert len(pictures(work / "out")) == J
@@ -223,7 +223,7 @@ def test_stopped_twice_it_leaves_at_once(
                 break
         run.send_signal(signal.SIGINT)
         began = time.monotonic()
-        run.communicate(timeout=20)
+        run.communicate(timeout=60)
     assert time.monotonic() - began < 5
     assert run.returncode == 130
     assert pictures(work / "out") == set()
@@ -240,10 +240,10 @@ def test_a_batch_cannot_be_stopped_into_forgetting(serve: Callable[..., Any], wo
     for _ in range(8):
         before = service.books.post_count
         with service.popen("batch", str(file), "-o", "out", *RUN) as run:
-            assert service.books.wait_for(_Started(run, before), 20)
+            assert service.books.wait_for(_Started(run, before), 60)
             time.sleep(dice.uniform(0.0, 0.2))
             run.send_signal(signal.SIGINT)
-            run.communicate(timeout=20)
+            run.communicate(timeout=60)
         if run.returncode == 0:
             break
         assert run.returncode == 130
@@ -387,7 +387,7 @@ def test_lines_lost_to_a_kill_are_told_once_and_listed(
     file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(1, 4)))
     args = ("batch", str(file), "-o", "out", "--json", *RUN[:-1])
     with service.popen(*args) as run:
-        assert service.books.wait_for(lambda books: books.post_count == 3, 20)
+        assert service.books.wait_for(lambda books: books.post_count == 3, 60)
         run.kill()
         run.communicate()
     told = service(*args, status=9)
@@ -411,7 +411,7 @@ def test_who_only_waits_for_a_turn_is_not_lost_to_a_kill(
     file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(40)))
     args = ("batch", str(file), "-o", "out", "-j", "32", "--size", "512*512", "--no-evidence")
     with service.popen(*args, "--rps", "2") as run:
-        assert service.books.wait_for(lambda books: books.post_count == 3, 20)
+        assert service.books.wait_for(lambda books: books.post_count == 3, 60)
         run.kill()
         run.communicate()
     sent = service.books.post_count

@@ -231,7 +231,7 @@ def test_signals_in_a_pipe(serve: Any, number: int, status: int, word: str) -> N
     assert service.books.wait_for(lambda books: books.post_count == 1)
     time.sleep(0.2)
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == status
     assert stderr.decode().splitlines()[0] == word
     assert b"may have been made and billed" in stderr
@@ -255,7 +255,7 @@ def test_interrupted_in_the_middle_of_several(unpaced: None, serve: Any) -> None
     told = iter(process.stderr.readline, b"")
     assert any(b"is waited for; Ctrl-C again leaves at once" in line for line in told)
     process.send_signal(signal.SIGINT)
-    stdout, _ = process.communicate(timeout=10)
+    stdout, _ = process.communicate(timeout=60)
     document = json.loads(stdout)
     assert document["status"] == "partial"
     assert len(document["images"]) == 1
@@ -268,7 +268,7 @@ def test_one_ctrl_c_saves_what_is_paid_and_sends_no_more(serve: Any) -> None:
     process = service.popen(*ARGS, "-n", "40", "--json")
     assert service.books.wait_for(lambda books: books.post_count == 2)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     document = json.loads(stdout)
     assert document["status"] == "partial"
@@ -284,7 +284,7 @@ def test_killed_in_flight_is_lost_at_the_next_look(serve: Any) -> None:
     assert service.books.wait_for(lambda books: books.post_count == 1)
     assert service("history", "list", "--json").json["entries"][0]["status"] == "sending"
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     (entry,) = service("history", "list", "--json").json["entries"]
     assert entry["status"] == "lost"
     assert entry["error"]["message"] == "zimage ended before the answer arrived"
@@ -296,7 +296,7 @@ def test_killed_in_the_download_is_recoverable(serve: Any, files: Any) -> None:
     assert service.books.wait_for(lambda books: len(books.pictures) == 1)
     time.sleep(0.3)
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert not (service.work / "x.png").exists()
     run = service("history", "recover")
     assert run.lines == [str(service.work / "x.png")]
@@ -310,7 +310,7 @@ def test_nohup_keeps_its_word(serve: Any) -> None:
     )
     assert service.books.wait_for(lambda books: books.post_count == 1)
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     assert (service.work / "x.png").is_file()
 
@@ -320,7 +320,7 @@ def test_ctrl_c_while_it_starts_shows_no_traceback(zimage: Any) -> None:
         process = zimage.popen("generate", "a", "--sandbox", stderr=subprocess.PIPE)
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=10)
+        _, stderr = process.communicate(timeout=60)
         # Before the first line of zimage runs, the interpreter itself answers.
         if b"zimage_cli" in stderr:
             assert b"Traceback" not in stderr

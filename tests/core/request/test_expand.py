@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from zimage_cli.core.request.expand import (
     MAX_DEPTH,
     MAX_SEEDS,
-    Variant,
+    Combination,
     count,
     count_text,
     expand,
     parse_seeds,
     parse_sizes,
     sweep,
-    sweep_count,
 )
 from zimage_cli.core.request.sizes import SizeError
 from zimage_cli.errors import UsageError
@@ -84,7 +83,6 @@ def test_a_brace_without_partner_is_named_with_its_place(prompt: str, what: str)
     assert refused(expand, prompt) == message
     assert refused(count, prompt) == message
     assert refused(sweep, prompt) == message
-    assert refused(sweep_count, prompt) == message
 
 
 def nested(depth: int) -> str:
@@ -262,28 +260,26 @@ def test_ranges_are_inclusive(spans: list[tuple[int, int]]) -> None:
 def test_prompt_varies_slowest_then_size_then_seed() -> None:
     sizes, seeds = ("1024*1024", "1280*720"), (1, 2)
     found = list(sweep("{a|b}", sizes, seeds))
-    assert found == [Variant(p, size, s) for p in ("a", "b") for size in sizes for s in seeds]
-    assert sweep_count("{a|b}", sizes, seeds) == len(found) == 8
+    assert found == [Combination(p, size, s) for p in ("a", "b") for size in sizes for s in seeds]
+    assert len(found) == 8
 
 
 def test_what_is_not_listed_is_left_open() -> None:
-    assert list(sweep("a")) == [Variant("a", None, None)]
-    assert list(sweep("a", seeds=(5, 6))) == [Variant("a", None, 5), Variant("a", None, 6)]
-    assert list(sweep("a", ("1280*720",))) == [Variant("a", "1280*720", None)]
-    assert [sweep_count("a"), sweep_count("a", (), (5, 6))] == [1, 2]
+    assert list(sweep("a")) == [Combination("a", None, None)]
+    assert list(sweep("a", seeds=(5, 6))) == [Combination("a", None, 5), Combination("a", None, 6)]
+    assert list(sweep("a", ("1280*720",))) == [Combination("a", "1280*720", None)]
 
 
 def test_without_expand_the_prompt_is_as_it_stands() -> None:
     for prompt in ("{a|b}", "{", r"\{"):
-        assert list(sweep(prompt, seeds=(1,), expand=False)) == [Variant(prompt, None, 1)]
-        assert sweep_count(prompt, seeds=(1, 2), expand=False) == 2
+        assert list(sweep(prompt, seeds=(1,), expand=False)) == [Combination(prompt, None, 1)]
 
 
 def test_a_sweep_without_end_is_begun_and_counted() -> None:
     seeds = parse_seeds("1-100000")
     prompt = "{a|b}" * 1000
-    assert sweep_count(prompt, (), seeds) == 2**1000 * 100_000
-    assert next(sweep(prompt, (), seeds)) == Variant("a" * 1000, None, 1)
+    assert count(prompt) == 2**1000
+    assert next(sweep(prompt, (), seeds)) == Combination("a" * 1000, None, 1)
 
 
 def test_a_count_is_shown_whatever_its_length() -> None:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -244,13 +243,6 @@ def test_a_planted_lock_is_refused_and_what_it_leads_to_left_alone(
     assert "remove it" in (caught.value.hint or "")
     assert target.read_bytes() == b"precious"
     assert {path.name for path in tmp_path.iterdir()} == {"home", "out", "target", "work"}
-
-
-def test_no_lock_that_follows_links_is_allowed() -> None:
-    project = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))["project"]
-    (bound,) = [text for text in project["dependencies"] if text.startswith("filelock")]
-    least = tuple(map(int, bound.partition(">=")[2].split(".")))
-    assert least >= (3, 20, 3)
 
 
 @POSIX

@@ -222,13 +222,10 @@ class FilePlan:
 
     def engine(self, maker: Maker, options: RunOptions, watcher: Watcher) -> Engine:
         """Return what makes these pictures, and note in the folder that it begins."""
-        from zimage_cli.core.run.engine import Engine
-        from zimage_cli.core.run.progress import Progress
+        from zimage_cli.core.run.folder import FolderEngine
 
-        ledger = maker.ledger
-        progress = Progress(self.folder, self.journal, self.known, lambda: ledger.book)
         self.begin()
-        return Engine(self.routes.makers(maker), options, watcher, progress)
+        return FolderEngine(self.routes.makers(maker), options, watcher, self.journal, self.known)
 
     def begin(self) -> None:
         """Write down that a batch begins anew, before its first picture. Raises DiskError."""

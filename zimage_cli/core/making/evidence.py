@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -16,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.payload import MODEL
-from zimage_cli.core.files import open_own, write_whole
+from zimage_cli.core.files import NO_LOCKS, open_locked, open_own, write_whole
 from zimage_cli.core.history import ledger
 from zimage_cli.core.request.prices import cost
 from zimage_cli.text import json_text
@@ -44,23 +40,14 @@ takes less than a millisecond, and which a kill cannot cut. A larger one is writ
 where a kill in the very microsecond of the write may leave half of it."""
 
 
-def facts(
-    generation: Generation,
-    account: Account,
-    status: str,
-    fetched: Fetched | None,
-    error: BaseException | None,
-) -> dict[str, Any]:
+def facts(generation: Generation, status: str, error: BaseException | None) -> dict[str, Any]:
     """Return what evidence says of a picture: never a key, never the signed part of an address."""
-    answer = generation.answer
-    price = account.price(prompt_extend=generation.request.prompt_extend)
+    answer, fetched = generation.answer, generation.fetched
     return {
         "status": status,
         "started": generation.started.isoformat(timespec="milliseconds"),
         "finished": ledger.now(),
-        "region": account.region,
-        "endpoint": account.origin,
-        "workspace": account.workspace,
+        **_whom(generation.account),
         "request": json.loads(generation.wire.body),
         "answer": None
         if answer is None
@@ -69,24 +56,27 @@ def facts(
             "image_url": without_query(answer.image_url),
             "width": answer.width,
             "height": answer.height,
-            "rewritten_prompt": answer.rewritten_prompt(
-                prompt_extend=generation.request.prompt_extend
-            ),
+            "rewritten_prompt": generation.rewritten,
             "reasoning": answer.reasoning,
             "usage": answer.usage,
         },
         "request_id": answer.request_id if answer else getattr(error, "request_id", None),
-        "picture": None if fetched is None else saved_facts(_path(generation), fetched),
-        "price": cost(price),
+        "picture": saved_facts(generation.saved_path, fetched)
+        if generation.picture is not None and fetched is not None
+        else None,
+        "price": cost(generation.price),
         "attempts": generation.attempts,
         "history_id": generation.entry,
         "error": None if error is None else ledger.error_facts(error),
     }
 
 
-def _path(generation: Generation) -> str:
-    path = generation.picture.path if generation.picture is not None else None
-    return "-" if path is None else str(path.absolute())
+def _whom(account: Account) -> dict[str, str | None]:
+    return {
+        "region": account.region,
+        "endpoint": account.origin,
+        "workspace": account.workspace,
+    }
 
 
 class Evidence:
@@ -99,15 +89,7 @@ class Evidence:
     def __init__(self, folder: Path, account: Account | None = None) -> None:
         self._folder = folder
         self._started = datetime.now(UTC)
-        self._of = (
-            None
-            if account is None
-            else {
-                "region": account.region,
-                "endpoint": account.origin,
-                "workspace": account.workspace,
-            }
-        )
+        self._whom = None if account is None else _whom(account)
         self._path: Path | None = None
         self._lock = threading.Lock()
 
@@ -132,7 +114,7 @@ class Evidence:
             return self._path
 
     def _begin(self, facts: dict[str, Any]) -> Path:
-        of = self._of or {name: facts.get(name) for name in ("region", "endpoint", "workspace")}
+        whom = self._whom or {name: facts.get(name) for name in ("region", "endpoint", "workspace")}
         self._folder.mkdir(parents=True, exist_ok=True)
         stamp = self._started.strftime("%Y%m%dT%H%M%S.%f")[:-3]
         path = self._folder / f"{stamp}Z-{os.urandom(4).hex()}.json"
@@ -141,7 +123,7 @@ class Evidence:
             "zimage": __version__,
             "model": MODEL,
             "started": self._started.isoformat(timespec="milliseconds"),
-            **of,
+            **whom,
             "pictures": [facts],
             "finished": ledger.now(),
         }
@@ -155,7 +137,7 @@ def update(path: Path, history_id: int, **facts: Any) -> None:
     Files of schema 1, with one picture each, are changed too. Raises OSError, or ValueError for a
     file that is no evidence or knows no such picture.
     """
-    with _held(path, os.O_RDONLY) as file:
+    with _open(path, os.O_RDONLY) as file:
         document = _read(file)
         pictures = document.get("pictures", [document])
         found = [one for one in pictures if one.get("history_id") == history_id]
@@ -166,7 +148,7 @@ def update(path: Path, history_id: int, **facts: Any) -> None:
 
 
 def _append(path: Path, facts: dict[str, Any]) -> None:
-    with _held(path, os.O_RDWR) as file:
+    with _open(path, os.O_RDWR) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _END_BYTES))
         last = file.read(_END_BYTES)
@@ -199,37 +181,15 @@ def _put(file: FileIO, data: bytes, place: int) -> None:
         data = data[file.write(data) :]
 
 
-@contextmanager
-def _held(path: Path, flags: int) -> Iterator[FileIO]:
+def _open(path: Path, flags: int) -> FileIO:
     """Open a file that nobody else changes meanwhile: whoever does locks it, and may replace it."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        with FileIO(open_own(path, flags), "rb" if flags == os.O_RDONLY else "rb+") as file:
-            _lock(file, until)
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                yield file
-                return
-
-
-def _lock(file: FileIO, until: float) -> None:
     try:
-        import fcntl
-    except ImportError:
-        return
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        except OSError as error:
-            # Some file systems know no locks.
-            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
-                raise
-            return
-        else:
-            return
+        handle = open_locked(path, flags, patience=_PATIENCE)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        handle = open_own(path, flags)
+    return FileIO(handle, "rb" if flags == os.O_RDONLY else "rb+")
 
 
 def _read(file: FileIO) -> dict[str, Any]:

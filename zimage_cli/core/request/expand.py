@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 
 from zimage_cli.core.request.request import MAX_SEED
 from zimage_cli.core.request.sizes import parse_size
@@ -27,8 +28,12 @@ _SEEDS = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
 _SEEDS_ALLOWED = Message("numbers and ranges, 0 to {most}, such as 1-4,9", most=MAX_SEED)
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+_Part = str | list["_Parts"]
+"""Text, or the alternatives of a brace pair."""
+_Parts = list[_Part]
+
+
+class Combination(NamedTuple):
     """One combination of a sweep; `size` (`W*H`) and `seed` are None where none were listed."""
 
     prompt: str
@@ -42,7 +47,7 @@ def expand(prompt: str) -> Iterator[str]:
     The same text gives the same prompts in the same order. Raises UsageError, before the first of
     them, for a brace that has no partner and for braces nested over 100 levels deep.
     """
-    return _walk(_parse(prompt))
+    return _texts(_parse(prompt))
 
 
 def count(prompt: str) -> int:
@@ -50,7 +55,7 @@ def count(prompt: str) -> int:
 
     The number can have more digits than Python prints: show it with `count_text`.
     """
-    return _parse(prompt).count
+    return _count(_parse(prompt))
 
 
 def count_text(number: int) -> str:
@@ -118,31 +123,19 @@ def sweep(
     seeds: Sequence[int] = (),
     *,
     expand: bool = True,
-) -> Iterator[Variant]:
+) -> Iterator[Combination]:
     """Return, one by one, every combination: prompt varies slowest, then size, then seed.
 
     No sizes or no seeds leave that open (None). Without `expand` the prompt is taken as it
     stands. Raises what `expand()` does, before the first combination.
     """
-    prompts = _walk(_parse(prompt)) if expand else iter((prompt,))
+    prompts = _texts(_parse(prompt)) if expand else iter((prompt,))
     return (
-        Variant(text, size, seed)
+        Combination(text, size, seed)
         for text in prompts
         for size in sizes or (None,)
         for seed in seeds or (None,)
     )
-
-
-def sweep_count(
-    prompt: str,
-    sizes: Sequence[str] = (),
-    seeds: Sequence[int] = (),
-    *,
-    expand: bool = True,
-) -> int:
-    """Return how many combinations `sweep` would give, without making them; the same errors."""
-    prompts = count(prompt) if expand else 1
-    return prompts * max(len(sizes), 1) * max(len(seeds), 1)
 
 
 def _seed(item: str, digits: str) -> int:
@@ -159,100 +152,44 @@ def _no_seeds(template: str, item: str, nearest: str | None = None) -> UsageErro
     )
 
 
-@dataclass(slots=True)
-class _Graph:
-    """A parsed text: step k writes `texts[k]` and goes on at any of `nexts[k]`; none is the end.
-
-    A graph and not a tree: a walk over it needs neither recursion nor a stack deeper than the
-    choices that are still open.
-    """
-
-    texts: list[str] = field(default_factory=list)
-    nexts: list[list[int]] = field(default_factory=list)
-    count: int = 1
-
-    def add(self) -> int:
-        self.texts.append("")
-        self.nexts.append([])
-        return len(self.texts) - 1
-
-
-@dataclass(slots=True)
-class _Group:
-    """An open brace: where it stands, the step before it, and its alternatives so far."""
-
-    place: int
-    before: int
-    factors: list[int]
-    """How many ways each choice allows that precedes the brace in the enclosing alternative."""
-    starts: list[int]
-    ends: list[int] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-
-
-def _parse(prompt: str) -> _Graph:
-    graph = _Graph()
-    at = graph.add()
-    written: list[str] = []
-    factors: list[int] = []
-    opened: list[_Group] = []
-
-    def leave() -> int:
-        """Give the step its text, and return it."""
-        graph.texts[at] += "".join(written)
-        written.clear()
-        return at
-
+def _parse(prompt: str) -> _Parts:
+    """Return a text as its parts. Raises UsageError for braces that do not pair up."""
+    text: _Parts = []
+    # The open braces: the place of each, and its alternatives so far; before them the text itself.
+    opened: list[tuple[int, list[_Parts]]] = [(0, [text])]
     for token in _TOKEN.finditer(prompt):
-        text = token[0]
-        if text == "{":
-            if len(opened) == MAX_DEPTH:
-                raise _unpaired(
-                    "prompt: the {{ at character {place} is nested over {most} deep; "
-                    "allowed: {allowed}",
-                    token.start(),
-                )
-            before, at = leave(), graph.add()
-            graph.nexts[before] = [at]
-            opened.append(_Group(token.start(), before, factors, [at]))
-            factors = []
-        elif text == "|" and opened:
-            group = opened[-1]
-            group.ends.append(leave())
-            group.counts.append(_product(factors))
-            at, factors = graph.add(), []
-            group.starts.append(at)
-        elif text == "}":
-            if not opened:
-                raise _unpaired(
-                    "prompt: the }} at character {place} closes nothing; allowed: {allowed}",
-                    token.start(),
-                )
-            group = opened.pop()
-            if not group.ends:
-                graph.texts[group.before] += "{"
-                written.append("}")
-                group.factors.extend(factors)
-            else:
-                group.ends.append(leave())
-                group.counts.append(_product(factors))
-                graph.nexts[group.before] = group.starts
-                at = graph.add()
-                for end in group.ends:
-                    graph.nexts[end] = [at]
-                # Small ones first: a long number is then not walked once for each of them.
-                group.factors.append(sum(sorted(group.counts)))
-            factors = group.factors
-        else:
-            written.append(text[1:] if len(text) == 2 and text[0] == "\\" else text)
-    if opened:
+        alternatives = opened[-1][1]
+        match token[0]:
+            case "{":
+                if len(opened) > MAX_DEPTH:
+                    raise _unpaired(
+                        "prompt: the {{ at character {place} is nested over {most} deep; "
+                        "allowed: {allowed}",
+                        token.start(),
+                    )
+                opened.append((token.start(), [[]]))
+            case "|" if len(opened) > 1:
+                alternatives.append([])
+            case "}":
+                if len(opened) == 1:
+                    raise _unpaired(
+                        "prompt: the }} at character {place} closes nothing; allowed: {allowed}",
+                        token.start(),
+                    )
+                opened.pop()
+                outside = opened[-1][1][-1]
+                if len(alternatives) > 1:
+                    outside.append(alternatives)
+                else:
+                    outside += ["{", *alternatives[0], "}"]
+            case plain:
+                escaped = len(plain) == 2 and plain[0] == "\\"
+                alternatives[-1].append(plain[1:] if escaped else plain)
+    if len(opened) > 1:
         raise _unpaired(
-            "prompt: the {{ at character {place} is not closed; allowed: {allowed}",
-            opened[-1].place,
+            "prompt: the {{ at character {place} is not closed; allowed: {allowed}", opened[-1][0]
         )
-    leave()
-    graph.count = _product(factors)
-    return graph
+    return text
 
 
 def _unpaired(template: str, place: int) -> UsageError:
@@ -266,32 +203,33 @@ def _unpaired(template: str, place: int) -> UsageError:
     )
 
 
-def _product(factors: list[int]) -> int:
-    """Return the product, pairs first: factors of like length multiply faster."""
+def _count(parts: _Parts) -> int:
+    # Numbers of like length are multiplied, and small ones added first: a number of a million
+    # digits is then not gone through once for each brace.
+    factors = [sum(sorted(map(_count, part))) for part in parts if not isinstance(part, str)]
     while len(factors) > 1:
         odd = factors[-1:] if len(factors) % 2 else []
         factors = [a * b for a, b in zip(factors[::2], factors[1::2], strict=False)] + odd
     return factors[0] if factors else 1
 
 
-def _walk(graph: _Graph) -> Iterator[str]:
-    texts, nexts = graph.texts, graph.nexts
-    written: list[str] = []
-    # Choices with alternatives left: (step, which is next, how much was written before).
-    choices: list[tuple[int, int, int]] = []
-    at = 0
+def _texts(parts: _Parts) -> Iterator[str]:
+    """Yield every text that parts stand for, like an odometer: the last choice turns fastest."""
+    choices = {at: part for at, part in enumerate(parts) if not isinstance(part, str)}
+    turning = {at: _each(choice) for at, choice in choices.items()}
+    shown = [part if isinstance(part, str) else next(turning[at]) for at, part in enumerate(parts)]
     while True:
-        written.append(texts[at])
-        while following := nexts[at]:
-            if len(following) > 1:
-                choices.append((at, 1, len(written)))
-            at = following[0]
-            written.append(texts[at])
-        yield "".join(written)
-        if not choices:
+        yield "".join(shown)
+        for at in reversed(choices):
+            following = next(turning[at], None)
+            if following is not None:
+                shown[at] = following
+                break
+            turning[at] = _each(choices[at])
+            shown[at] = next(turning[at])
+        else:
             return
-        step, which, length = choices.pop()
-        if which + 1 < len(nexts[step]):
-            choices.append((step, which + 1, length))
-        del written[length:]
-        at = nexts[step][which]
+
+
+def _each(alternatives: list[_Parts]) -> Iterator[str]:
+    return chain.from_iterable(map(_texts, alternatives))

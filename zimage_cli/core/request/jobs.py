@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.core.request.request import Request, parse_request, seed_after
@@ -68,21 +69,32 @@ def variants(
     make the difference. Raises UsageError, before the first, where they are more than `most`, and
     RequestInvalid for one that is no request.
     """
-    if not sweep.multiplies:
-        if sweep.count > most:
-            raise _too_many(request, sweep, sweep.count, most, hint)
-        return _counted(request, sweep.count)
-    return _swept(request, sweep, most, hint)
+    if sweep.multiplies or sweep.count > most:
+        return _swept(request, sweep, most, hint)
+    return _counted(request, sweep.count)
 
 
 def _swept(request: Request, sweep: Sweep, most: int, hint: str | None) -> Iterator[Variant]:
     from zimage_cli.core.request import expand
 
-    lists = (request.prompt, sweep.sizes, sweep.seeds)
-    total = sweep.count * expand.sweep_count(*lists, expand=sweep.expand)
+    factors = {
+        "prompts": expand.count(request.prompt) if sweep.expand else 1,
+        "sizes": len(sweep.sizes) or 1,
+        "seeds": len(sweep.seeds) or 1,
+        "of each": sweep.count,
+    }
+    total = prod(factors.values())
     if total > most:
-        raise _too_many(request, sweep, total, most, hint)
-    for found in expand.sweep(*lists, expand=sweep.expand):
+        several = {name: number for name, number in factors.items() if number > 1}
+        words = (f"{expand.count_text(number)} {name}" for name, number in several.items())
+        raise UsageError(
+            "{total} pictures are too many: {factors}; allowed: {most:,}",
+            hint=hint,
+            total=expand.count_text(total),
+            factors=" × ".join(words),
+            most=most,
+        )
+    for found in expand.sweep(request.prompt, sweep.sizes, sweep.seeds, expand=sweep.expand):
         fields = {**request.fields(), "prompt": found.prompt}
         if found.size is not None:
             fields["size"] = found.size
@@ -98,25 +110,3 @@ def _counted(request: Request, count: int) -> Iterator[Variant]:
         else:
             seed = seed_after(request.seed, step)
             yield Variant(request if not step else replace(request, seed=seed), step)
-
-
-def _too_many(
-    request: Request, sweep: Sweep, total: int, most: int, hint: str | None
-) -> UsageError:
-    from zimage_cli.core.request.expand import count_text, sweep_count
-
-    prompts = sweep_count(request.prompt, expand=sweep.expand)
-    factors = {
-        "prompts": prompts,
-        "sizes": len(sweep.sizes),
-        "seeds": len(sweep.seeds),
-        "of each": sweep.count,
-    }
-    words = [f"{count_text(number)} {name}" for name, number in factors.items() if number > 1]
-    return UsageError(
-        "{total} pictures are too many: {factors}; allowed: {most:,}",
-        hint=hint,
-        total=count_text(total),
-        factors=" × ".join(words),
-        most=most,
-    )

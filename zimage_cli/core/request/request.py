@@ -76,20 +76,18 @@ class Request:
 
 
 def parse_request(
-    source: Mapping[str, object] | str | bytes = _NOTHING,
+    source: Mapping[str, object] = _NOTHING,
     *,
     overrides: Mapping[str, object] = _NOTHING,
     defaults: Mapping[str, object] = _NOTHING,
 ) -> Request:
-    """Return the request that a JSON object (or its text) describes.
+    """Return the request that a JSON object describes.
 
     `overrides` are the options that were given: they win, and the source's value of the same field
     is not looked at; a seed of None there drops the source's. `defaults` are settings: they fill in
     what neither says. null in the source is a wrong type: a field that is not wanted is left out.
-    Raises RequestInvalid with every problem, or UsageError for a text that is no JSON object.
+    Raises RequestInvalid with every problem.
     """
-    if isinstance(source, str | bytes):
-        source = parse_json_object(source, "the request")
     problems: list[UsageError] = []
     values: dict[str, object] = {**defaults, **source, **overrides}
     if "seed" in overrides and overrides["seed"] is None:
@@ -121,16 +119,13 @@ def parse_request(
     return Request(prompt, size or DEFAULT_SIZE, seed, prompt_extend, base_url)
 
 
-def parse_json_object(text: str | bytes, where: str) -> dict[str, object]:
-    """Return the one JSON object in a text; bytes are UTF-8, with or without a BOM.
+def parse_json_object(text: str, where: str) -> dict[str, object]:
+    """Return the one JSON object in a text, with or without a BOM.
 
     `where` names the source in errors (`--request`, a file's name). Raises UsageError for anything
     else, for a key that stands twice in an object, and for NaN and Infinity.
     """
     where = visible(clip(where, 200))
-    if isinstance(text, bytes):
-        text = _decode(text, where)
-
     try:
         return decode_object(text.removeprefix("\ufeff"))
     except NotAnObject as error:
@@ -370,14 +365,3 @@ def _problem(
         nearest=nearest,
         **facts,
     )
-
-
-def _decode(data: bytes, where: str) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UsageError("{where}: is UTF-16; save it as UTF-8", where=where)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            "{where}: is not valid UTF-8 at byte {place}", where=where, place=error.start + 1
-        ) from None

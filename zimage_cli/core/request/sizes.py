@@ -7,7 +7,8 @@ a side is documented, only on the product of both.
 from __future__ import annotations
 
 import re
-from math import ceil, exp, floor, inf, log
+from itertools import product
+from math import ceil, floor, sqrt
 from os.path import lexists
 from typing import Any, NamedTuple
 
@@ -53,7 +54,7 @@ _FILE_SUFFIX = r"\.[0-9]*[A-Za-z][0-9A-Za-z]*$"
 _GRID = 16
 """Pixels. Suggested sides are multiples of it, as all recommended sides are."""
 
-_LONGEST = log(4)
+_LONGEST = 4
 """Beyond 4:1 a scaled suggestion would be a strip that nobody means."""
 
 
@@ -132,7 +133,7 @@ def _check_pixels(text: str, width: str, height: str) -> str:
     if max(len(width), len(height)) <= 7 and MIN_PIXELS <= int(width) * int(height) <= MAX_PIXELS:
         return f"{width}*{height}"
     allowed = Message("{least:,} to {most:,} pixels", least=MIN_PIXELS, most=MAX_PIXELS)
-    nearest = _within_limits(_log(width), _log(height))
+    nearest = _within_limits(_number(width), _number(height))
     if len(width + height) > 18:
         raise SizeError(
             "size: {value} is too many pixels; allowed: {allowed}; nearest valid size: {nearest}",
@@ -154,7 +155,7 @@ def _recommended(text: str, ratio: str, tier: str | None) -> str:
     for size in RECOMMENDED:
         if size.ratio == ratio and str(size.tier) == wanted:
             return size.text
-    best = _nearest(_aspect(ratio), 2 * _log(wanted))
+    best = _nearest(_aspect(ratio), _number(wanted) ** 2)
     name = best.ratio if best.tier == TIERS[0] else f"{best.ratio}@{best.tier}"
     if ratio not in _TABLE:
         raise SizeError(
@@ -184,11 +185,11 @@ def _no_size(text: str) -> SizeError:
     start = unicodedata.normalize("NFKC", text.strip()[:200]).lower()
     numbers = re.findall(_NUMBER, start)
     if len(numbers) >= 2 and ":" in start:
-        nearest = _nearest(_log(numbers[0]) - _log(numbers[1]), 2 * log(TIERS[0])).text
+        nearest = _nearest(_number(numbers[0]) / _number(numbers[1]), TIERS[0] ** 2).text
     elif len(numbers) >= 2:
         nearest = _as_it_is_or_near(numbers[0], numbers[1])
     elif numbers:
-        nearest = _nearest(0.0, 2 * _log(numbers[0])).text
+        nearest = _nearest(1, _number(numbers[0]) ** 2).text
     else:
         names = get_close_matches(start, NAMED_RATIOS, n=1) or ["square"]
         nearest = parse_size(names[0])
@@ -223,41 +224,44 @@ def _looks_like_a_file(text: str) -> bool:
     return bool(name) and (suffix is not None or "/" in name or lexists(name))
 
 
-def _log(digits: str) -> float:
-    """Return the natural logarithm of a decimal number of any length; of 0 as of 1."""
-    digits = digits.lstrip("0") or "1"
-    return log(int(digits[:15])) + max(len(digits) - 15, 0) * log(10)
+def _number(digits: str) -> float:
+    """Return a number of any length; 0 counts as 1, and what is beyond all measure as 10^150."""
+    return min(float(digits) or 1.0, 1e150)
 
 
 def _aspect(ratio: str) -> float:
     width, _, height = ratio.partition(":")
-    return _log(width) - _log(height)
+    return _number(width) / _number(height)
+
+
+def _apart(one: float, other: float) -> float:
+    """Return how many times as large the larger number is."""
+    return max(one / other, other / one)
 
 
 def _nearest(aspect: float, area: float) -> Size:
-    """Return the recommended size nearest in ratio, then in pixels; both given as logarithms."""
+    """Return the recommended size nearest to width / height, then to an area in pixels."""
     return min(
         RECOMMENDED,
-        key=lambda size: (
-            abs(_aspect(size.ratio) - aspect),
-            abs(log(size.pixels) - area),
-        ),
+        key=lambda size: (_apart(_aspect(size.ratio), aspect), _apart(size.pixels, area)),
     )
 
 
 def _within_limits(width: float, height: float) -> str:
-    """Return the size of about the same shape just within the limits; sides given as logarithms."""
-    aspect, area = width - height, width + height
-    if abs(aspect) > _LONGEST:
+    """Return the size of about the same shape just within the limits."""
+    aspect, area = width / height, width * height
+    if _apart(aspect, 1) > _LONGEST:
         return _nearest(aspect, area).text
-    target = min(max(area, log(MIN_PIXELS)), log(MAX_PIXELS))
-    across, down = exp((target + aspect) / 2), exp((target - aspect) / 2)
-    best, least = DEFAULT_SIZE, inf
-    for w in (floor(across / _GRID) * _GRID, ceil(across / _GRID) * _GRID):
-        for h in (floor(down / _GRID) * _GRID, ceil(down / _GRID) * _GRID):
-            if not MIN_PIXELS <= w * h <= MAX_PIXELS:
-                continue
-            off = 2 * abs(log(w / h) - aspect) + abs(log(w * h) - target)
-            if off < least:
-                best, least = f"{w}*{h}", off
-    return best
+    target = min(max(area, MIN_PIXELS), MAX_PIXELS)
+    across, down = sqrt(target * aspect), sqrt(target / aspect)
+    around = product(
+        (floor(across / _GRID) * _GRID, ceil(across / _GRID) * _GRID),
+        (floor(down / _GRID) * _GRID, ceil(down / _GRID) * _GRID),
+    )
+    valid = [(w, h) for w, h in around if MIN_PIXELS <= w * h <= MAX_PIXELS]
+    # The shape counts for more than the area.
+    best = min(
+        valid,
+        key=lambda size: _apart(size[0] / size[1], aspect) ** 2 * _apart(size[0] * size[1], target),
+    )
+    return f"{best[0]}*{best[1]}"

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zimage_cli.core.files import open_own, reason
+from zimage_cli.core.files import NO_LOCKS, open_locked, open_own, reason
 from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text
 
@@ -122,35 +122,32 @@ def alone_in(folder: Path) -> Iterator[None]:
 
     Raises UsageError where another batch holds it.
     """
-    from filelock import FileLock, Timeout
-
     path = folder / LOCK_NAME
     _refuse_planted(path)
-    lock = FileLock(path, timeout=0)
     try:
-        lock.acquire()
-    except Timeout:
+        handle = open_locked(path, os.O_RDWR | os.O_CREAT)
+    except BlockingIOError:
         raise UsageError(
             "another zimage batch is writing to {path}",
             hint="Wait for it to end, or give this one another folder with --output.",
             path=folder,
         ) from None
     except OSError as error:
+        if error.errno in NO_LOCKS:
+            raise UsageError(
+                "{path} cannot be locked: its file system knows no locks",
+                hint="Give a folder on a local disk with --output.",
+                path=folder,
+            ) from None
         raise UsageError("{path} cannot be locked: {why}", path=folder, why=reason(error)) from None
-    except NotImplementedError:
-        raise UsageError(
-            "{path} cannot be locked: its file system knows no locks",
-            hint="Give a folder on a local disk with --output.",
-            path=folder,
-        ) from None
     try:
         yield
     finally:
-        lock.release()
+        os.close(handle)
 
 
 def _refuse_planted(path: Path) -> None:
-    """Refuse what somebody else put in the place of a lock: filelock may empty what it locks."""
+    """Refuse what somebody else put in the place of a lock."""
     try:
         found = path.lstat()
     except OSError:

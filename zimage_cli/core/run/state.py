@@ -11,12 +11,14 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
+from zimage_cli.core.history.entry import moment
 from zimage_cli.core.request.request import MAX_SEED
-from zimage_cli.core.run import made
 from zimage_cli.core.run.journal import FRESH
 from zimage_cli.core.status import Status
 
@@ -64,7 +66,7 @@ class States:
     """
 
     folder: Path
-    generation: int = 0
+    fresh_starts: int = 0
     """How often the folder was begun anew."""
     unrecorded: dict[bytes, int] = field(default_factory=dict)
     """Entries of the history that ended as the journal does not have it, because the process died
@@ -77,7 +79,7 @@ class States:
         """How the history knows this folder's batch, whichever path leads to it."""
         from hashlib import blake2b
 
-        text = f"{self.generation}\0{self.folder.resolve()}"
+        text = f"{self.fresh_starts}\0{self.folder.resolve()}"
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def of(self, key: bytes) -> State:
@@ -115,7 +117,7 @@ class States:
         return states
 
     def _begin_anew(self) -> None:
-        self.generation += 1
+        self.fresh_starts += 1
         self._states.clear()
 
     def _take_record(self, record: dict[str, Any], place: int) -> None:
@@ -154,7 +156,7 @@ class States:
                 case Status.MADE if region == SANDBOX:
                     # It ended with its process, and the next picture is as free.
                     state = State(Status.NEW, seed)
-                case Status.MADE if made.in_time(answered_at):
+                case Status.MADE if _in_time(answered_at):
                     state = State(Status.MADE, seed, entry)
                 case Status.LOST | Status.SENDING | Status.MADE if _has_address(state):
                     # The history did not take the answer; the journal did.
@@ -205,9 +207,15 @@ def _made(record: dict[str, Any], seed: int | None, place: int) -> State:
     """Return the state of a picture that was made and not fetched, as the journal has it."""
     if record.get("region") == SANDBOX:
         return State(Status.NEW, seed)
-    if made.in_time(record.get("answered_at")):
+    if _in_time(record.get("answered_at")):
         return State(Status.MADE, seed, record=record)
     return State(Status.LOST, seed, at=place)
+
+
+def _in_time(answered_at: object) -> bool:
+    """Tell whether the service still has a picture that was made then."""
+    when, day = moment(str(answered_at)), timedelta(hours=limits.URL_LIFETIME_HOURS)
+    return when is not None and datetime.now(UTC) - when < day
 
 
 def _seed(value: object) -> int | None:

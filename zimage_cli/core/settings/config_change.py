@@ -6,24 +6,20 @@ when something is written.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from zimage_cli.api.endpoint import find_region
-from zimage_cli.core.files import open_own, write_whole
+from zimage_cli.core.files import open_locked, write_whole
 from zimage_cli.core.settings.config_file import TABLES, parse, read_text
 from zimage_cli.errors import ConfigurationError, ZimageError
 
 LOCK_SECONDS = 10.0
 """How long to wait for another zimage that writes: it takes milliseconds."""
-
-_TRY_SECONDS = 0.02
 
 
 def change(path: Path, edit: Callable[[MutableMapping[str, Any]], None]) -> None:
@@ -74,17 +70,15 @@ def locked(path: Path) -> Iterator[None]:
     """
     make_folder(path.parent)
     lock = path.with_name(f".{path.name}.lock")
-    patience = time.monotonic() + LOCK_SECONDS
     try:
-        while (handle := _try_lock(lock)) is None:
-            if time.monotonic() > patience:
-                raise ConfigurationError(
-                    "{path} is being written by another zimage, for more than {seconds:.0f} s",
-                    hint="Try again when it has ended.",
-                    path=path,
-                    seconds=LOCK_SECONDS,
-                )
-            time.sleep(_TRY_SECONDS)
+        handle = open_locked(lock, os.O_RDWR | os.O_CREAT, patience=LOCK_SECONDS)
+    except BlockingIOError:
+        raise ConfigurationError(
+            "{path} is being written by another zimage, for more than {seconds:.0f} s",
+            hint="Try again when it has ended.",
+            path=path,
+            seconds=LOCK_SECONDS,
+        ) from None
     except OSError as error:
         raise _cannot_write(path, error) from None
     try:
@@ -98,32 +92,6 @@ def locked(path: Path) -> Iterator[None]:
             lock.unlink()
         if sys.platform != "win32":
             os.close(handle)
-
-
-def _try_lock(lock: Path) -> int | None:
-    """Return the open and locked lock file, None where another process is at it."""
-    handle = open_own(lock, os.O_RDWR | os.O_CREAT)
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its holder may have removed the file after it was opened here: another process then finds
-        # no file, makes a new one and locks that. The lock counts for the file that has the name.
-        if os.path.samestat(os.fstat(handle), lock.stat()):
-            return handle
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        if error.errno not in {errno.EACCES, errno.EAGAIN, errno.EDEADLK}:
-            os.close(handle)
-            raise
-    os.close(handle)
-    return None
 
 
 def replace(path: Path, text: str) -> None:

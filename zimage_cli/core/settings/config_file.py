@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zimage_cli.api.endpoint import REGION_NAMES, SANDBOX, find_region
+from zimage_cli.core import files
 from zimage_cli.core.settings.checks import safe, shown
 from zimage_cli.core.settings.key import Key, check_key
 from zimage_cli.core.settings.table import TABLE
@@ -109,24 +110,21 @@ def _read_text(path: Path) -> str | None:
             raise _unreadable(
                 path, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
             )
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        return files.read_text(path, _MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a valid path"
-        raise _unreadable(path, why) from None
-    if len(data) > _MAX_BYTES:
-        raise _unreadable(path, "larger than any config file")
-    try:
-        return data.decode("utf-8-sig")
+    except files.TooLarge:
+        raise _unreadable(path, "larger than any config file") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             "{path}, line {line}: it is not UTF-8 text",
             hint="Save it as UTF-8.",
             path=path,
-            line=data.count(b"\n", 0, error.start) + 1,
+            line=error.object.count(b"\n", 0, error.start) + 1,
         ) from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a valid path"
+        raise _unreadable(path, why) from None
 
 
 def _unreadable(path: Path, why: str | None) -> ConfigurationError:

@@ -8,11 +8,11 @@ parsers quote the line they failed on, and that line holds a key.
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import find_region
+from zimage_cli.core.files import TooLarge, read_text
 from zimage_cli.core.settings.key import (
     CODING_PLAN,
     CODING_PLAN_REASON,
@@ -175,13 +175,12 @@ def _read_optional(path: Path) -> str | None:
 
 
 def _read(path: Path) -> str:
-    if stat.S_ISDIR(path.stat().st_mode):
+    if path.is_dir():
         raise IsADirectoryError(None, "it is a folder")
-    with path.open("rb") as file:
-        data = file.read(_MAX_FILE + 1)
-    if len(data) > _MAX_FILE:
-        raise OSError(None, "it is too large for a key")
-    return data.decode("utf-8-sig").strip()
+    try:
+        return read_text(path, _MAX_FILE).strip()
+    except TooLarge:
+        raise OSError(None, "it is too large for a key") from None
 
 
 def _reason(error: OSError | ValueError) -> str:
