@@ -36,7 +36,7 @@ def heading(text: str) -> str:
 
 
 def _show_help(context: Any, _option: Any, wanted: bool) -> None:
-    # Typer's own callback prints by itself, and knows nothing of a stdout that takes no more.
+    # Typer's own callback prints by itself, and fails where stdout takes no more.
     if wanted and not context.resilient_parsing:
         Output().help(context.get_help())
         context.exit()
@@ -70,7 +70,7 @@ class _Helpful:
             kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
             panel = getattr(parameter, "rich_help_panel", None) or kind
             sections.setdefault(panel, []).append(record)
-        # One column for all sections: the eye runs down one edge.
+        # One column for all sections: all texts begin at the same place.
         wide = [len(name) for rows in sections.values() for name, _ in rows]
         column = min(max(wide, default=1), 28)
         for name in sorted(sections, key=lambda name: {"Arguments": 0, "Options": 2}.get(name, 1)):

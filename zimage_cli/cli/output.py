@@ -195,7 +195,7 @@ class Output:
             self._print(self.stderr_console, renderable)
 
     def live(self) -> Live:
-        """Return a live display on stderr, not started, of which nothing stays when it ends."""
+        """Return a live display on stderr, not started, that leaves nothing behind."""
         from rich.live import Live
 
         return Live(
@@ -234,7 +234,7 @@ class Output:
         from rich.console import Console
 
         class Careful(Console):
-            """Leaves a broken pipe to us: rich ends the program, whichever stream it was."""
+            """Raises where a pipe is broken; rich itself ends the program, whatever the stream."""
 
             def on_broken_pipe(self) -> None:
                 raise  # noqa: PLE0704 - called while the error is handled
@@ -264,9 +264,9 @@ class Output:
 
     @contextmanager
     def _writing(self, stream: IO[str]) -> Iterator[None]:
-        """Let a lost stderr go: there is nobody to tell, and the work goes on.
+        """Go on where stderr cannot be written to: nobody reads it any more.
 
-        A lost stdout ends the command: as other programs end where the reader went away, else
+        Where stdout cannot, end the command: with SIGPIPE's status where the reader went away, else
         with UsageError.
         """
         try:

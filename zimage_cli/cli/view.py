@@ -47,7 +47,7 @@ class View(Watcher):
         self._out = out
         self._lock = threading.RLock()
         self._writing = threading.Lock()
-        """One of its own: a reader that stands still holds up nothing but results."""
+        """Held while a result is written: a reader that takes nothing holds up results alone."""
         self.on_lost: Callable[[], None] = lambda: None
         self.lost: Exception | None = None
 

@@ -1,4 +1,4 @@
-"""What a person, or a program, sees of a batch."""
+"""What a person, or a program, sees while a batch is made."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class BatchView(View):
         self.on_lost = run.stop
 
     def __enter__(self) -> Self:
-        # Records on the same terminal would tear the view.
+        # Records printed on the same terminal would break the view up.
         records = self._json and self._out.stdout.isatty()
         if self._out.stderr.isatty() and not self._out.quiet and not records:
             self._live = live = self._out.live()
@@ -145,7 +145,7 @@ class BatchView(View):
         return watch
 
     def warn(self, text: str) -> None:
-        """Tell what is worth knowing and stops nothing; only so much where it would stay."""
+        """Show a warning; where warnings are not overwritten, only the first of them."""
         with self._lock:
             if self._live is not None:
                 self._events.append(visible(text))
@@ -181,12 +181,12 @@ class BatchView(View):
         )
 
     def reachable(self, seconds: float) -> None:
-        """Say that it goes on."""
+        """Say that the service answers again."""
         self._outage = ""
         self.say(f"the service can be reached again, after {span(seconds)}")
 
     def address(self, job: Job, command: str) -> None:
-        """Print what nothing else knows, even under `quiet`."""
+        """Print an address that no file could take, even under `quiet`."""
         text = f"{job.place}: made and paid, to be fetched within 24 hours: {visible(command)}"
         self._print(text, self._out.say, whole=True)
 
@@ -249,7 +249,7 @@ class BatchView(View):
             events = list(self._events)
             flying = sorted(self._flying.values(), key=lambda watch: watch.began)
             done = self._done
-        # While nobody is reached, all of them are slow.
+        # While the service cannot be reached, every line is slow.
         slow = [watch for watch in flying if now - watch.began > _SLOW and not self._outage]
         slow = slow[:_SLOW_SHOWN]
         bar = Table.grid(padding=(0, 1), expand=True)

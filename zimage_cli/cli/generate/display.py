@@ -1,8 +1,8 @@
 """What a person sees while pictures are made.
 
-On a terminal one thread draws: it imports rich once the request has left, so that not one
-millisecond of it delays the service, and looks ten times a second at what the observers have noted.
-Elsewhere a wait is a line, and nothing else is said.
+On a terminal one thread draws. It imports rich once the request has left, so that the import does
+not delay the request, and looks ten times a second at what the observers have noted. Elsewhere each
+wait is printed as a line, and nothing else.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Display(View):
         self._report = report
         self._count = len(plan.requests)
         self._shown = not out.quiet and out.stderr.isatty()
-        # A dumb terminal cannot take a line back: it gets the table, then a line a wait.
+        # A dumb terminal cannot overwrite a line: it gets the table, then a line for each wait.
         self._live = self._shown and out.environ.get("TERM") not in {"dumb", "unknown"}
         self._began = time.monotonic()
         self._flying: dict[int, _PictureWatch] = {}
