@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from zimage_cli.sandbox.drawing import noise
+from noise import noise
+
 from zimage_cli.sandbox.server import Sandbox
 
 

@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from zimage_cli.sandbox.server import Sandbox, SandboxServer
+from zimage_cli.sandbox.server import Sandbox
 
 HERE = Path(__file__).parent
 BARE = [sys.executable, "-I", "-c", "pass"]
@@ -91,40 +92,34 @@ def row(
 class Journey:
     """Process start to POST, and picture request to exit, of one command against the sandbox."""
 
-    def __init__(self, server: SandboxServer, command: list[str], env: dict[str, str], cwd: str):
-        self._server, self._command, self._env, self._cwd = server, command, env, cwd
+    def __init__(self, requests: list[dict[str, Any]], command: list[str], env: dict[str, str]):
+        self._requests, self._command, self._env = requests, command, env
         self.tails: list[float] = []
 
     def __call__(self) -> float:
-        began = time.monotonic()
+        self._requests.clear()
+        began = time.time()
+        null, cwd = subprocess.DEVNULL, self._env["HOME"]
         subprocess.run(
-            self._command,
-            env=self._env,
-            cwd=self._cwd,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=True,
+            self._command, env=self._env, cwd=cwd, stdout=null, stderr=subprocess.PIPE, check=True
         )
-        ended = time.monotonic()
-        self.tails.append(ended - self._server.books.pictures[-1].clock)
-        return self._server.books.post_clocks[-1] - began
+        ended = time.time()
+        post, picture = self._requests
+        self.tails.append(ended - picture["at"])
+        return float(post["at"] - began)
 
 
-def whole_path(runs: int, env: dict[str, str], cwd: str) -> None:
+def whole_path(runs: int, env: dict[str, str]) -> None:
     """Print start-to-POST and picture-to-exit against the plain script."""
-    with Sandbox(latency=0.4) as server:
-        plain = Journey(
-            server,
-            [sys.executable, str(HERE / "plain_stdlib.py"), server.api_root, cwd],
-            env,
-            cwd,
-        )
+    requests: list[dict[str, Any]] = []
+    with Sandbox(latency=0.4, log=requests.append) as server:
+        script = [sys.executable, str(HERE / "plain_stdlib.py"), server.api_root, env["HOME"]]
+        plain = Journey(requests, script, env)
         ours = Journey(
-            server,
+            requests,
             [*ZIMAGE, "generate", "A calm lake at dawn", "--seed", "1234", "--overwrite",
              "-o", "ours.png"],
             {**env, "DASHSCOPE_BASE_URL": server.api_root},
-            cwd,
         )  # fmt: skip
         a, b, ratio = ratios(ours, plain, runs)
     print("process start to POST, against a plain urllib script")
@@ -142,7 +137,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         env = environment(home)
         start_up(runs, env, home)
-        whole_path(runs, env, home)
+        whole_path(runs, env)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,43 @@ settings.load_profile("zimage")
 
 SOURCE = Path(zimage_cli.__file__).resolve().parent.parent
 
+# Every command in an interpreter of its own, also where a fork would do the same.
+FRESH = os.environ.get("ZIMAGE_TEST_FRESH") == "1"
+
+# The tests are no package, and their folder is not on the path.
+_spec = importlib.util.spec_from_file_location("forker", Path(__file__).with_name("forker.py"))
+assert _spec is not None
+assert _spec.loader is not None
+forker_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(forker_module)
+
 # All that a test takes from the developer's shell: nothing in it can decide a test or be shown by
 # a failing one.
 INHERITED = frozenset(
     {"PATH", "PATHEXT", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TMPDIR", "TEMP", "TMP"}
 )
+
+
+# Tests wait more than they work.
+WORKERS_PER_CORE = 3
+
+# Those that take longest come first, so that no worker is left alone with one at the end.
+SLOW = (
+    *("tests/cli/batch/", "tests/cli/test_interrupts.py", "tests/cli/test_completions_shells.py"),
+    *("tests/cli/generate/test_terminal.py", "tests/cli/test_history.py", "tests/api/test_body.py"),
+    *("tests/cli/test_locale.py", "tests/api/test_deadline.py"),
+)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Answer `-n auto`."""
+    # Handed out a few at a time; by itself xdist begins with a quarter of all.
+    config.option.maxschedchunk = config.option.maxschedchunk or 4
+    return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
 
 
 def is_inherited(name: str) -> bool:
@@ -64,7 +97,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Zimage:
-    """Run `python -m zimage_cli` in a subprocess with an environment of its own.
+    """Run `python -m zimage_cli` in a process and an environment of its own.
+
+    `zimage(…)` may fork a process that has the program imported: see forker.py. `zimage.popen(…)`
+    starts a fresh interpreter.
 
     `env` adds to (or with None removes from) that environment. A status that was not asked for
     raises AssertionError with both streams: pass a number, or several where any of them will do.
@@ -72,6 +108,7 @@ class Zimage:
 
     env: Mapping[str, str]
     cwd: Path
+    forker: Any = None
 
     @property
     def command(self) -> list[str]:
@@ -106,24 +143,29 @@ class Zimage:
         timeout: float = 60,
     ) -> Result:
         given = stdin.encode("utf-8") if isinstance(stdin, str) else stdin
-        options: dict[str, Any] = (
-            {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
-        )
-        done = subprocess.run(
-            [*self.command, *args],
-            env=self.environment(env),
-            cwd=cwd or self.cwd,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-            **options,
-        )
-        result = Result(args, done.returncode, done.stdout, done.stderr)
+        whole, folder = self.environment(env), cwd or self.cwd
+        if self.forker and self.forker.can_run(whole):
+            ended = self.forker.run(args, whole, folder, given, timeout)
+        else:
+            options: dict[str, Any] = (
+                {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
+            )
+            done = subprocess.run(
+                [*self.command, *args],
+                env=whole,
+                cwd=folder,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+                **options,
+            )
+            ended = done.returncode, done.stdout, done.stderr
+        result = Result(args, *ended)
         asked = {status} if isinstance(status, int) else set(status)
         if result.status not in asked:
             streams = "\n".join(
                 f"--- {name}\n{data.decode('utf-8', 'backslashreplace')}"
-                for name, data in (("stdout", done.stdout), ("stderr", done.stderr))
+                for name, data in zip(("stdout", "stderr"), ended[1:], strict=True)
             )
             raise AssertionError(
                 f"zimage {' '.join(args)} ended with {result.status}, "
@@ -159,18 +201,33 @@ def isolation(home: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(work)
 
 
-@pytest.fixture
-def zimage(home: Path, work: Path, isolation: None) -> Zimage:
-    """The real command: `zimage("sizes", "--json", status=0).json`."""
-    env = {name: value for name, value in os.environ.items() if is_inherited(name)}
-    env |= {
-        "HOME": str(home),
-        "USERPROFILE": str(home),
+def base_environment(home: str) -> dict[str, str]:
+    """What a command is started with."""
+    return {
+        **{name: value for name, value in os.environ.items() if is_inherited(name)},
+        "HOME": home,
+        "USERPROFILE": home,
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",
         "PYTHONPATH": str(SOURCE),
     }
-    return Zimage(env, work)
+
+
+@pytest.fixture(scope="session")
+def forker() -> Iterator[Any]:
+    """The process that forks itself for commands; None where every one gets an interpreter."""
+    if FRESH or not forker_module.supported():
+        yield None
+        return
+    forker = forker_module.Forker(base_environment(os.devnull))
+    yield forker
+    forker.close()
+
+
+@pytest.fixture
+def zimage(home: Path, work: Path, isolation: None, forker: Any) -> Zimage:
+    """The real command: `zimage("sizes", "--json", status=0).json`."""
+    return Zimage(base_environment(str(home)), work, forker)
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from noise import noise
+from stand_in import Sandbox
 
 from zimage_cli import Client, Outcome, Picture, errors, generate
 from zimage_cli.core.observer import Watcher
-from zimage_cli.sandbox.drawing import noise
 from zimage_cli.sandbox.faults import Fault
-from zimage_cli.sandbox.server import Sandbox, SandboxServer
+from zimage_cli.sandbox.server import SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 

@@ -18,10 +18,11 @@ from pathlib import Path
 # With SOCKS: tests set proxies long after something else may have loaded httpx without.
 import httpcore  # noqa: F401
 import pytest
+from stand_in import Sandbox
 
 from zimage_cli.api.payload import WireRequest, generation_request
 from zimage_cli.api.wire import Wire
-from zimage_cli.sandbox.server import Sandbox, SandboxServer
+from zimage_cli.sandbox.server import SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import Sandbox
 
-from zimage_cli.sandbox.server import Sandbox, SandboxServer
+from zimage_cli.sandbox.server import SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 SIZE = "512*512"
@@ -23,7 +24,7 @@ SIZE = "512*512"
 @pytest.fixture(scope="session")
 def png() -> bytes:
     """A picture of 512*512 that costs nothing to serve."""
-    from zimage_cli.sandbox.drawing import noise
+    from noise import noise
 
     return noise(512, 512, 20_000)
 

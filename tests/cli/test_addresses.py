@@ -37,12 +37,12 @@ class TestWithoutAHistory:
     def test_of_pictures_that_were_stopped(self, alone: None, serve: Any) -> None:
         service = serve(picture_latency=30)
         process = service.popen("generate", "--size", "512*512", *FOUR)
-        assert service.books.wait_for(lambda books: len(books.pictures) == 4, 20)
+        assert service.books.wait_for(lambda books: len(books.pictures) == 4, 60)
         process.send_signal(signal.SIGINT)
         while b"stopping" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
         assert process.returncode == 130
         check_told(service, stderr.decode())
 
@@ -52,12 +52,12 @@ class TestWithoutAHistory:
         service = serve(picture_latency=30)
         service.script("picture-404", "picture-404")
         process = service.popen("generate", "--size", "512*512", *FOUR)
-        assert service.books.wait_for(lambda books: len(books.pictures) == 4, 20)
+        assert service.books.wait_for(lambda books: len(books.pictures) == 4, 60)
         process.send_signal(signal.SIGINT)
         while b"stopping" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
         check_told(service, stderr.decode())
 
     def test_although_nobody_reads_the_paths(self, alone: None, serve: Any) -> None:
@@ -69,7 +69,7 @@ class TestWithoutAHistory:
             "generate", "--size", "512*512", "a kite", "-n", "5", *FOUR[3:], stdout=write
         )
         os.close(write)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
         told = stderr.decode()
         unsaved = [one.url for one in service.books.billed if one.url not in told]
         assert process.returncode == 141

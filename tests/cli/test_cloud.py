@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import Sandbox
 
 from zimage_cli.sandbox.faults import Fault
-from zimage_cli.sandbox.server import Sandbox, SandboxServer
+from zimage_cli.sandbox.server import SandboxServer
 
 BEIJING, SINGAPORE = "dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"
 WORKSPACE = "ws-1.cn-beijing.maas.aliyuncs.com"

@@ -199,7 +199,7 @@ def test_a_sandbox_picture_is_gone_with_its_sandbox(zimage: Any) -> None:
         pytest.skip("POSIX devices")
     with Path("/dev/full").open("wb") as full:
         process = zimage.popen("generate", "fox", "--sandbox", "-o", "-", stdout=full)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 8, stderr
     run = zimage("history", "recover")
     assert "made by the sandbox, which has ended" in run.stderr
@@ -482,7 +482,7 @@ def test_ctrl_c_leaves_no_claim_and_no_half_picture(unpaced: None, serve: Any, p
     process = service.popen("history", "recover")
     assert service.books.wait_for(lambda books: len(books.pictures) == 3)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stdout == b""
     assert stderr.decode().splitlines()[-2:] == [
@@ -500,9 +500,9 @@ def test_ctrl_c_tells_what_was_recovered_until_then(unpaced: None, serve: Any, p
     unsaved(service, 2)
     process = service.popen("history", "recover", "--json")
     # The first one is saved when the second is asked for.
-    assert service.books.wait_for(lambda books: len(books.pictures) == 4, timeout=30)
+    assert service.books.wait_for(lambda books: len(books.pictures) == 4, 60)
     process.send_signal(signal.SIGINT)
-    stdout, _ = process.communicate(timeout=20)
+    stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     document = json.loads(stdout)
     assert list(document) == ["schema", "status", "pictures", "errors"]

@@ -82,7 +82,7 @@ def test_ctrl_c_at_any_instant_in_the_sandbox(unpaced: None, zimage: Any, work: 
                 process.wait(at)
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=60)
         check_end(process.returncode, stderr.decode())
         assert b"history recover" not in stderr
     shown = zimage("history", "list", "--limit", "1000", "--json").json["entries"]
@@ -126,7 +126,7 @@ def test_what_was_never_sent_has_no_row(
     process = zimage.popen("generate", "fox", env=env)
     assert asked.wait(20)
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert stdout == b""
     if number != signal.SIGKILL:
@@ -144,7 +144,7 @@ def test_a_wait_for_another_try_is_not_told_as_lost(serve: Any) -> None:
     assert process.stderr is not None
     assert b"waiting 60.0 s" in process.stderr.readline()
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     (entry,) = service("history", "list", "--json").json["entries"]
     assert entry["status"] == "failed"
     assert entry["error"]["type"] == "interrupted"
@@ -195,7 +195,7 @@ def test_a_connection_that_never_comes_does_not_hold_it_back(
             while b"stopping" not in process.stderr.readline():
                 pass
             process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         # It would connect for ten seconds.
         assert time.monotonic() - began < 4
         assert process.returncode == 130
@@ -242,7 +242,7 @@ def test_a_locked_history_does_not_swallow_an_address(
         process.send_signal(signal.SIGINT)
     for _ in range(signals - 1):
         process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     holder.rollback()
     holder.close()
@@ -272,7 +272,7 @@ def test_a_reader_that_stands_still_holds_no_stop_up(
     os.set_blocking(write, True)
     process = service.popen(command, *what, "--size", "512x512", stdout=write)
     os.close(write)
-    assert service.books.wait_for(lambda books: books.pictures, 20)
+    assert service.books.wait_for(lambda books: books.pictures, 60)
     # By then it writes; should it not, it is stopped all the same.
     time.sleep(1)
     process.send_signal(signal.SIGINT)
@@ -281,7 +281,7 @@ def test_a_reader_that_stands_still_holds_no_stop_up(
             pass
         process.send_signal(signal.SIGINT)
     try:
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     finally:
         process.kill()
         os.close(read)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from zimage_cli.sandbox.drawing import noise
+from noise import noise
 
 SIZE = ("--size", "512*512")
 BOTH = pytest.mark.parametrize("command", ["generate", "batch"])

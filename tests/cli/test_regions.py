@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from zimage_cli.sandbox.server import Sandbox
+from stand_in import Sandbox
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 OTHER = "sk-fedcba9876543210fedcba9876543210"

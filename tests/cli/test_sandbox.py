@@ -34,7 +34,7 @@ class Served:
 
     def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
         self.process.send_signal(number)
-        _, stderr = self.process.communicate(timeout=10)
+        _, stderr = self.process.communicate(timeout=60)
         return self.process.returncode, stderr.decode()
 
     def books(self) -> Any:
@@ -104,7 +104,7 @@ def test_it_stops_cleanly_and_at_once(running: Any, number: int) -> None:
     assert status == 0
     assert "Traceback" not in rest
     assert "Stopped after 1 calls, 0 pictures." in rest
-    hanging.communicate(timeout=10)
+    hanging.communicate(timeout=60)
 
 
 CALL = """

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import Sandbox
 
 from zimage_cli.api.retry import Policy, Wait
 from zimage_cli.api.wire import Wire
@@ -19,11 +20,12 @@ from zimage_cli.core.history.ledger import Ledger, SafeLedger
 from zimage_cli.core.making.account import Account
 from zimage_cli.core.making.evidence import FOLDER as EVIDENCE
 from zimage_cli.core.making.evidence import Evidence
+from zimage_cli.core.making.generation import Generation
 from zimage_cli.core.making.maker import Maker
 from zimage_cli.core.making.save import FolderPlace, Place
 from zimage_cli.core.observer import Observer
 from zimage_cli.core.request.request import Request
-from zimage_cli.sandbox.server import Sandbox, SandboxServer
+from zimage_cli.sandbox.server import SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 
@@ -116,7 +118,10 @@ class Studio:
         request = Request(
             prompt, **{"size": "512*512", "seed": 7, "prompt_extend": False, **changes}
         )
-        return self.maker.make(request, observer=self.heard)
+        wanted = self.maker.wanted(request)
+        generation = Generation(request, self.maker.account, wanted, self.heard)
+        self.maker.ask(generation)
+        return self.maker.save(generation)
 
     def read(self) -> list[Entry]:
         """The ledger's entries, newest first, read as another process would."""

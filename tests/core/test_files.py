@@ -146,7 +146,7 @@ def test_processes_that_want_one_name_overwrite_nothing(work: Path) -> None:
         racer.stdin.write("go\n")
         racer.stdin.flush()
     for racer in racers:
-        racer.communicate(timeout=30)
+        racer.communicate(timeout=60)
         assert racer.returncode == 0
     found = {path.read_text() for path in work.iterdir()}
     assert found == {f"{racer.pid} {n}" for racer in racers for n in range(10)}

@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from stand_in import Sandbox
 
-from zimage_cli.sandbox.server import Sandbox, SandboxServer
+from zimage_cli.sandbox.server import SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 GENERATION = "/api/v1/services/aigc/multimodal-generation/generation"
@@ -136,6 +137,6 @@ def sandbox() -> Iterator[Callable[..., SandboxServer]]:
 @pytest.fixture(scope="session")
 def small_png() -> bytes:
     """A valid PNG that costs nothing to serve."""
-    from zimage_cli.sandbox.drawing import noise
+    from noise import noise
 
     return noise(64, 64, 9000)

@@ -10,10 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from noise import noise
 from PIL import Image, ImageChops
 
 from zimage_cli.sandbox import lettering
-from zimage_cli.sandbox.drawing import NOTICE, draw, noise
+from zimage_cli.sandbox.drawing import NOTICE, draw
 
 SOURCE = Path(__file__).resolve().parents[2]
 HARD = [

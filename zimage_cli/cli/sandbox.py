@@ -90,8 +90,8 @@ def serve(
         out.note(f"  export DASHSCOPE_API_KEY={SANDBOX_KEY}")
         out.note("What it was asked and what it billed: GET /sandbox/books. Ctrl-C ends it.")
         signals.wait()
-        books = server.books
-        out.note(f"\nStopped after {books.post_count} calls, {books.billed_count} pictures.")
+        found = server.books.summary()
+        out.note(f"\nStopped after {found['posts']} calls, {found['billed']} pictures.")
 
 
 def json_line(line: dict[str, Any]) -> str:

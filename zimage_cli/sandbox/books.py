@@ -1,22 +1,17 @@
-"""What the sandbox saw and did: every request, every answer, every picture that was billed."""
+"""What the sandbox did: how many requests and answers of each kind, and what was billed."""
 
 from __future__ import annotations
 
 import threading
-import time
 from array import array
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.sandbox.wire import headers_of
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from zimage_cli.sandbox.wire import Request
 
-_KEPT_CALLS = 20_000
 _KEPT_BILLED = 400_000
-_KEPT_BODY = 16 * 1024
 
 
 def mask(key: str | None) -> str | None:
@@ -27,54 +22,19 @@ def mask(key: str | None) -> str | None:
 
 
 @dataclass(slots=True)
-class ApiCall:
-    """One request at the API origin; `status` is 0 until it is answered (and after a reset).
+class Call:
+    """A request and its answer; `status` is 0 until it is answered (and after a reset).
 
-    `at` is seconds since the epoch, `clock` time.monotonic() of the same instant, both taken when
-    the last header had arrived. `key` is what stood behind `Bearer `, in full: for tests.
+    `key` is what stood behind `Bearer `, in full.
     """
 
-    at: float
-    clock: float
-    method: str
-    target: str
-    head: bytes
-    key: str | None
-    body: bytes = b""
+    request: Request
+    key: str | None = None
     status: int = 0
     code: str | None = None
     request_id: str | None = None
     faults: tuple[str, ...] = ()
     billed: bool = False
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return the request's headers by lower-case name."""
-        return headers_of(self.head)
-
-    def json(self) -> Any:
-        """Return the request's body, parsed."""
-        import json
-
-        return json.loads(self.body)
-
-
-@dataclass(slots=True)
-class PictureCall:
-    """One request at the picture origin."""
-
-    at: float
-    clock: float
-    method: str
-    target: str
-    head: bytes
-    status: int = 0
-    fault: str | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return the request's headers by lower-case name."""
-        return headers_of(self.head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,50 +51,54 @@ class Billed:
     at: float
     url: str
 
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON object, the key masked."""
+        return {
+            "request_id": self.request_id,
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "seed_given": self.seed_given,
+            "size": self.size,
+            "prompt_extend": self.prompt_extend,
+            "key": mask(self.key),
+            "at": self.at,
+        }
+
 
 class Books:
     """Keep count, safely among threads.
 
-    Counters and arrival times are exact for ever; full records are kept for the latest calls only,
-    so that a day's batch does not fill the memory.
+    Counters and arrival times are exact for ever; of the pictures made, the latest are kept.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._calls: deque[ApiCall] = deque(maxlen=_KEPT_CALLS)
-        self._pictures: deque[PictureCall] = deque(maxlen=_KEPT_CALLS)
-        self._billed: deque[Billed] = deque(maxlen=_KEPT_BILLED)
+        self._lock = threading.RLock()
         self._post_clocks = array("d")
         self._post_times = array("d")
         self._statuses: Counter[int] = Counter()
         self._codes: Counter[str] = Counter()
+        self._billed: deque[Billed] = deque(maxlen=_KEPT_BILLED)
         self._billed_count = 0
-        self._picture_count = 0
         self._picture_statuses: Counter[int] = Counter()
         self._authorized_pictures = 0
         self._in_flight = 0
         self._peak = 0
 
-    # What the server writes.
-
-    def arrived(self, call: ApiCall) -> ApiCall:
+    def arrived(self, call: Call) -> None:
         """Enter a request at the API origin, before it is answered."""
-        call.body = call.body[:_KEPT_BODY]
-        with self._changed:
-            self._calls.append(call)
-            if call.method == "POST":
-                self._post_clocks.append(call.clock)
-                self._post_times.append(call.at)
-                self._in_flight += 1
-                self._peak = max(self._peak, self._in_flight)
-            self._changed.notify_all()
-        return call
+        if call.request.method != "POST":
+            return
+        with self._lock:
+            self._post_clocks.append(call.request.clock)
+            self._post_times.append(call.request.at)
+            self._in_flight += 1
+            self._peak = max(self._peak, self._in_flight)
 
-    def answered(self, call: ApiCall, *, status: int, billed: Billed | None = None) -> None:
+    def answered(self, call: Call, *, status: int, billed: Billed | None = None) -> None:
         """Enter the answer, before its first byte is sent."""
-        with self._changed:
+        with self._lock:
             call.status = status
-            if call.method == "POST":
+            if call.request.method == "POST":
                 self._in_flight -= 1
                 self._statuses[status] += 1
                 if call.code is not None:
@@ -143,126 +107,35 @@ class Books:
                 call.billed = True
                 self._billed.append(billed)
                 self._billed_count += 1
-            self._changed.notify_all()
 
-    def picture(self, call: PictureCall) -> None:
+    def picture(self, call: Call) -> None:
         """Enter a request at the picture origin and what it is answered with."""
-        with self._changed:
-            self._pictures.append(call)
-            self._picture_count += 1
+        with self._lock:
             self._picture_statuses[call.status] += 1
-            self._authorized_pictures += b"\r\nauthorization:" in call.head.lower()
-            self._changed.notify_all()
-
-    # What tests and benchmarks read.
-
-    @property
-    def calls(self) -> list[ApiCall]:
-        """Return the requests at the API origin, oldest first."""
-        with self._changed:
-            return list(self._calls)
-
-    @property
-    def posts(self) -> list[ApiCall]:
-        """Return the generation calls, oldest first."""
-        return [call for call in self.calls if call.method == "POST"]
-
-    @property
-    def gets(self) -> list[ApiCall]:
-        """Return the read-only calls, oldest first."""
-        return [call for call in self.calls if call.method == "GET"]
-
-    @property
-    def billed(self) -> list[Billed]:
-        """Return the pictures made, oldest first."""
-        with self._changed:
-            return list(self._billed)
-
-    @property
-    def pictures(self) -> list[PictureCall]:
-        """Return the requests at the picture origin, oldest first."""
-        with self._changed:
-            return list(self._pictures)
-
-    @property
-    def post_count(self) -> int:
-        """Return how many POSTs came."""
-        return len(self._post_clocks)
-
-    @property
-    def billed_count(self) -> int:
-        """Return how many pictures were billed."""
-        return self._billed_count
-
-    @property
-    def throttled_count(self) -> int:
-        """Return how many POSTs were answered with 429."""
-        return self._statuses[429]
-
-    @property
-    def peak_in_flight(self) -> int:
-        """Return how many POSTs were at most being answered at one time."""
-        return self._peak
-
-    @property
-    def post_clocks(self) -> list[float]:
-        """Return time.monotonic() of every POST's arrival."""
-        with self._changed:
-            return list(self._post_clocks)
-
-    def most_in(self, seconds: float = 1.0) -> int:
-        """Return how many POSTs came at most in any window of so many seconds."""
-        clocks = sorted(self.post_clocks)
-        most = start = 0
-        for end, clock in enumerate(clocks):
-            while clock - clocks[start] >= seconds:
-                start += 1
-            most = max(most, end - start + 1)
-        return most
-
-    def wait_for(self, condition: Callable[[Books], bool], timeout: float = 5.0) -> bool:
-        """Wait until the books satisfy `condition`, at most `timeout` seconds; say whether."""
-        deadline = time.monotonic() + timeout
-        while not condition(self):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            with self._changed:
-                self._changed.wait(min(left, 0.02))
-        return True
+            self._authorized_pictures += "authorization" in call.request.headers
 
     def summary(self, *, billed: bool = False) -> dict[str, Any]:
         """Return the counters, and with `billed` each picture made, as a JSON object."""
-        with self._changed:
+        with self._lock:
             found: dict[str, Any] = {
                 "posts": len(self._post_clocks),
                 "billed": self._billed_count,
                 "throttled": self._statuses[429],
                 "in_flight": self._in_flight,
                 "peak_in_flight": self._peak,
-                "statuses": {str(status): n for status, n in sorted(self._statuses.items())},
+                "statuses": _counts(self._statuses),
                 "codes": dict(sorted(self._codes.items())),
-                "picture_requests": self._picture_count,
-                "picture_statuses": {
-                    str(status): n for status, n in sorted(self._picture_statuses.items())
-                },
+                "picture_requests": self._picture_statuses.total(),
+                "picture_statuses": _counts(self._picture_statuses),
                 "picture_requests_with_authorization": self._authorized_pictures,
                 "post_times": list(self._post_times),
                 "post_clocks": list(self._post_clocks),
             }
             made = list(self._billed) if billed else []
         if billed:
-            found["billed_pictures"] = [
-                {
-                    "request_id": one.request_id,
-                    "prompt": one.prompt,
-                    "seed": one.seed,
-                    "seed_given": one.seed_given,
-                    "size": one.size,
-                    "prompt_extend": one.prompt_extend,
-                    "key": mask(one.key),
-                    "at": one.at,
-                }
-                for one in made
-            ]
+            found["billed_pictures"] = [one.document() for one in made]
         return found
+
+
+def _counts(statuses: Counter[int]) -> dict[str, int]:
+    return {str(status): count for status, count in sorted(statuses.items())}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 Colour = tuple[int, int, int]
 
 NOTICE = "Sandbox picture: drawn from prompt and seed, not made by z-image-turbo"
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class Dice:
@@ -70,25 +68,6 @@ def draw(prompt: str, seed: int, width: int, height: int, *, show_seed: bool = T
     # Level 1 takes a third of the time of the default and the picture is for loopback.
     picture.save(out, "PNG", compress_level=1, pnginfo=about)
     return out.getvalue()
-
-
-def noise(width: int, height: int, size: int) -> bytes:
-    """Return a valid PNG of about `size` bytes, for benchmarks that only move pictures.
-
-    As many rows as `size` needs are noise that does not compress, the others are one grey; a
-    `size` over 3 × width × height gives all the noise there is room for.
-    """
-    row = 3 * width
-    noisy = max(0, min(height, size // (row + 1)))
-    random = hashlib.shake_256(f"{width}*{height}".encode()).digest(row * noisy)
-    rows = [b"\0" + random[i * row : (i + 1) * row] for i in range(noisy)]
-    rows.extend([b"\0" + b"\x80" * row] * (height - noisy))
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows), 1)), (b"IEND", b""))
-    return _SIGNATURE + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )
 
 
 def _hsl(hue: float, saturation: float, lightness: float) -> Colour:
@@ -145,7 +124,7 @@ def _layers(
 ) -> Picture:
     """Return a map (L) of layers one before the other: 0 where none is, 255 where the nearest is.
 
-    Drawn at twice the size and halved, which is how the edges get smooth.
+    Drawn at twice the size and halved, so that the edges are smooth.
     """
     width, height = size
     unit = min(width, height) * smooth

@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zimage_cli.sandbox.books import Books, PictureCall
+from zimage_cli.sandbox.books import Books, Call
 from zimage_cli.sandbox.wire import Answer
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class PictureStore:
 
     def answer(self, request: Request) -> Answer:
         """Answer a request at the picture origin and enter it in the books."""
-        call = PictureCall(request.at, request.clock, request.method, request.target, request.head)
+        call = Call(request)
         answer = self._answer(request, call)
         call.status = 0 if answer.silent else answer.status
         self._books.picture(call)
@@ -147,7 +147,7 @@ class PictureStore:
                 return self._cache[key]
         from zimage_cli.sandbox.drawing import draw
 
-        # Drawing is one core's work: side by side it would only be slower for everyone.
+        # Drawing keeps a core busy: several at once would make each of them slower.
         with self._drawing:
             data = self._cache.get(key) or draw(*key[:4], show_seed=shown)
         with self._lock:
@@ -158,7 +158,7 @@ class PictureStore:
                 self._cached -= len(self._cache.popitem(last=False)[1])
         return data
 
-    def _answer(self, request: Request, call: PictureCall) -> Answer:
+    def _answer(self, request: Request, call: Call) -> Answer:
         if request.method not in {"GET", "HEAD"}:
             return _storage_error(405, "MethodNotAllowed", "The method is not allowed.")
         if request.path.startswith("/hop/"):
@@ -169,14 +169,14 @@ class PictureStore:
         refusal = _check_access(request, picture)
         if refusal is not None:
             return refusal
-        # What is asked for with HEAD does not use up a fault that GET is to meet.
+        # A HEAD uses up no fault: faults are for GET.
         fault = None
         if request.method == "GET":
             with self._lock:
                 fault = picture.next_fault()
         if fault is None:
             return self._plain(self.bytes_of(picture))
-        call.fault = fault.kind
+        call.faults = (fault.kind,)
         return self._faulty(fault, picture)
 
     def _plain(self, data: bytes) -> Answer:

@@ -12,11 +12,11 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message, Shown
-from zimage_cli.sandbox.books import ApiCall, Books, mask
+from zimage_cli.sandbox.books import Books, Call, mask
 from zimage_cli.sandbox.pictures import PictureStore
 from zimage_cli.sandbox.service import Behaviour, Service
 from zimage_cli.sandbox.wire import Answer, Connection, Request, WireError
@@ -95,9 +95,9 @@ class Sandbox(Behaviour):
 class SandboxServer:
     """A running sandbox: where it is, what it did, and what will go wrong next."""
 
-    def __init__(self, config: Sandbox) -> None:
+    def __init__(self, config: Sandbox, books: Books | None = None) -> None:
         self.config = config
-        self.books = Books()
+        self.books = Books() if books is None else books
         self._stopping = threading.Event()
         self._log_lock = threading.Lock()
         self._pictures = PictureStore(
@@ -137,27 +137,21 @@ class SandboxServer:
 
         A step is a kind, a Fault, "ok", or a tuple of a fault of the answer and one of the picture.
         """
-        self._service.plan.script(steps)
+        self._service.faults.script(steps)
 
     def script_models(self, *steps: Step) -> None:
         """Say what happens to the next calls for the list of models."""
-        self._service.models_plan.script(steps)
+        self._service.models_faults.script(steps)
 
     def clear_script(self) -> None:
         """Forget what is left of both scripts."""
-        self._service.plan.clear()
-        self._service.models_plan.clear()
+        self._service.faults.clear()
+        self._service.models_faults.clear()
 
     @property
     def steps_left(self) -> int:
         """Return how many steps of the generation script are not used yet."""
-        return self._service.plan.remaining()
-
-    def wait(self) -> None:
-        """Wait until the server is stopped; Ctrl-C raises KeyboardInterrupt here as anywhere."""
-        # Without a timeout some systems hold the interrupt back until the wait is over.
-        while not self._stopping.wait(0.5):
-            continue
+        return self._service.faults.remaining()
 
     def stop(self) -> None:
         """Stop at once: hanging connections are cut. Safe to call twice."""
@@ -165,12 +159,6 @@ class SandboxServer:
         deadline = time.monotonic() + _STOP_SECONDS
         for door in self._doors:
             door.close(deadline)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.stop()
 
     def _serve_api(self, request: Request, connection: Connection) -> Answer:
         answer, call = self._service.answer(request, connection)
@@ -201,20 +189,20 @@ class SandboxServer:
                 self.config.log(line)
 
 
-def _api_line(call: ApiCall, answer: Answer, region: str | None) -> dict[str, Any]:
+def _api_line(call: Call, answer: Answer, region: str | None) -> dict[str, Any]:
     return {
-        "at": call.at,
+        "at": call.request.at,
         "origin": "api",
         "region": region,
-        "method": call.method,
-        "path": call.target.partition("?")[0],
+        "method": call.request.method,
+        "path": call.request.path,
         "status": 0 if answer.silent else answer.status,
         "code": call.code,
         "request_id": call.request_id,
         "key": mask(call.key),
         "billed": call.billed,
         "faults": list(call.faults),
-        "seconds": round(time.monotonic() - call.clock, 3),
+        "seconds": round(time.monotonic() - call.request.clock, 3),
     }
 
 
@@ -262,8 +250,8 @@ class _Door:
         self._thread.start()
 
     def close(self, deadline: float) -> None:
-        """Let nobody in any more, cut who is in, and wait for the threads until `deadline`."""
-        # Closing a listening socket does not everywhere wake who waits in accept(); a visitor does.
+        """Take no more connections, cut the open ones, and wait for threads until `deadline`."""
+        # On some systems accept() does not end when its socket is closed; a connection ends it.
         with contextlib.suppress(OSError):
             socket.create_connection(self._address[:2], timeout=_STOP_SECONDS).close()
         self._thread.join(max(0.0, deadline - time.monotonic()))
@@ -274,7 +262,7 @@ class _Door:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
         for thread in threads:
-            # Who does not end in time is a daemon and holds nothing.
+            # A thread that does not end in time is a daemon: the process ends without it.
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -298,7 +286,7 @@ class _Door:
             try:
                 thread.start()
             except RuntimeError:
-                # The system allows no more threads: who asked finds the connection closed.
+                # The system allows no more threads: the client finds the connection closed.
                 with self._lock:
                     del self._open[thread]
                 sock.close()

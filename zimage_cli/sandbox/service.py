@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.sandbox import checks, words
-from zimage_cli.sandbox.books import ApiCall, Billed, Books
+from zimage_cli.sandbox.books import Billed, Books, Call
 from zimage_cli.sandbox.checks import Order, Refusal
 from zimage_cli.sandbox.faults import Fault, Faults, documented_error
 from zimage_cli.sandbox.limit import SlidingLimit
@@ -76,36 +75,28 @@ class Service:
         self._books = books
         self._pictures = pictures
         self._stopping = stopping
-        self.plan = Faults(dict(config.faults), config.fault_seed)
-        self.models_plan = Faults()
+        self.faults = Faults(dict(config.faults), config.fault_seed)
+        self.models_faults = Faults()
         self._limit = None if config.rps is None else SlidingLimit(config.rps)
         self._dice = _dice(config.latency, config.fault_seed)
 
-    def answer(self, request: Request, connection: Connection) -> tuple[Answer, ApiCall | None]:
+    def answer(self, request: Request, connection: Connection) -> tuple[Answer, Call | None]:
         """Answer a request and enter it in the books, before a byte of the answer is sent."""
         if request.path == BOOKS_PATH and request.method == "GET":
             connection.read_body(request)
             summary = self._books.summary(billed="billed" in request.target.partition("?")[2])
             return _json(200, summary), None
-        call = ApiCall(
-            request.at,
-            request.clock,
-            sys.intern(request.method),
-            sys.intern(request.target),
-            request.head,
-            checks.bearer_key(request.headers),
-        )
+        call = Call(request, checks.bearer_key(request.headers))
         ordered = request.method == "POST" and request.path == checks.GENERATION_PATH
         listed = request.method == "GET" and request.path == checks.MODELS_PATH
-        plan = self.plan if ordered else self.models_plan
-        faults = plan.next() if ordered or listed else ()
+        coming = self.faults if ordered else self.models_faults
+        faults = coming.next() if ordered or listed else ()
         call.faults = tuple(fault.kind for fault in faults)
         if "reset-early" in call.faults:
             self._books.arrived(call)
             self._books.answered(call, status=0)
             return Answer(0, silent=True, reset=True), call
         connection.read_body(request)
-        call.body = request.body
         self._books.arrived(call)
         call.request_id = new_id()
         billed: Billed | None = None
@@ -124,13 +115,13 @@ class Service:
             self._books.answered(call, status=status, billed=billed)
         return answer, call
 
-    def _key(self, call: ApiCall) -> str:
+    def _key(self, call: Call) -> str:
         key = checks.check_key(call.key)
         if self._config.keys is not None and key not in self._config.keys:
             raise Refusal("InvalidApiKey")
         return key
 
-    def _nowhere(self, request: Request, call: ApiCall) -> Answer:
+    def _nowhere(self, request: Request, call: Call) -> Answer:
         known = {checks.GENERATION_PATH: "POST", checks.MODELS_PATH: "GET"}.get(request.path)
         if known is None:
             return _refusal(Refusal("NotFound", "The requested path does not exist.", 404), call)
@@ -140,7 +131,7 @@ class Service:
 
     # The list of models.
 
-    def _models(self, request: Request, call: ApiCall, faults: tuple[Fault, ...]) -> Answer:
+    def _models(self, request: Request, call: Call, faults: tuple[Fault, ...]) -> Answer:
         key = self._key(call)
         for fault in faults:
             if (answer := _instead(fault, call, self._pictures.origin)) is not None:
@@ -175,7 +166,7 @@ class Service:
     # The generation call.
 
     def _generate(
-        self, request: Request, call: ApiCall, faults: tuple[Fault, ...]
+        self, request: Request, call: Call, faults: tuple[Fault, ...]
     ) -> tuple[Answer, Billed | None]:
         key = self._key(call)
         if self._limit is not None:
@@ -208,7 +199,7 @@ class Service:
             _deliver(of_answer, answer)
         return answer, billed
 
-    def _billed(self, order: Order, seed: int, key: str, url: str, call: ApiCall) -> Billed:
+    def _billed(self, order: Order, seed: int, key: str, url: str, call: Call) -> Billed:
         return Billed(
             request_id=call.request_id or "",
             prompt=order.prompt,
@@ -217,7 +208,7 @@ class Service:
             size=f"{order.width}*{order.height}",
             prompt_extend=order.prompt_extend,
             key=key,
-            at=call.at,
+            at=call.request.at,
             url=url,
         )
 
@@ -241,7 +232,7 @@ def _dice(latency: float | tuple[float, float], seed: int) -> Callable[[], float
     return lambda: dice.uniform(low, high)
 
 
-def _success(order: Order, url: str, call: ApiCall, fault: Fault | None) -> dict[str, Any]:
+def _success(order: Order, url: str, call: Call, fault: Fault | None) -> dict[str, Any]:
     """Return the body of an answer with a picture, changed where the fault changes the body."""
     kind = "" if fault is None else fault.kind
     text, reasoning = words.rewrite(order.prompt) if order.prompt_extend else (order.prompt, "")
@@ -292,8 +283,8 @@ def _success(order: Order, url: str, call: ApiCall, fault: Fault | None) -> dict
     return body
 
 
-def _instead(fault: Fault, call: ApiCall, other_origin: str) -> Answer | None:
-    """Return the answer that takes the ordinary one's place, None where that is only bent."""
+def _instead(fault: Fault, call: Call, other_origin: str) -> Answer | None:
+    """Return the answer that takes the ordinary one's place, None where that is only changed."""
     kind = fault.kind
     if documented_error(kind) is not None:
         return _error(fault, call)
@@ -316,7 +307,7 @@ def _instead(fault: Fault, call: ApiCall, other_origin: str) -> Answer | None:
             refusal = Refusal(f"InvalidParameter.{HOSTILE}", message, fault.status or 400)
             answer = _refusal(refusal, call)
         case "redirect":
-            location = fault.url or f"{other_origin}{call.target}"
+            location = fault.url or f"{other_origin}{call.request.target}"
             answer = Answer(fault.status or 307, b"", None, headers=(("Location", location),))
         case _:
             return None
@@ -332,7 +323,7 @@ def _gateway(fault: Fault, status: int, *, html: bool) -> Answer:
 
 
 def _deliver(fault: Fault, answer: Answer) -> None:
-    """Bend the way an ordinary answer is sent."""
+    """Change how an ordinary answer is sent."""
     if fault.kind == "cut-answer":
         answer.cut = len(answer.body) // 2
     elif fault.kind == "slow-answer":
@@ -341,7 +332,7 @@ def _deliver(fault: Fault, answer: Answer) -> None:
         answer.spread = fault.seconds
 
 
-def _error(fault: Fault, call: ApiCall) -> Answer:
+def _error(fault: Fault, call: Call) -> Answer:
     status, message = documented_error(fault.kind) or (500, "")
     refusal = Refusal(
         fault.kind,
@@ -354,7 +345,7 @@ def _error(fault: Fault, call: ApiCall) -> Answer:
     return answer
 
 
-def _refusal(refusal: Refusal, call: ApiCall) -> Answer:
+def _refusal(refusal: Refusal, call: Call) -> Answer:
     call.code = refusal.code
     body = {"code": refusal.code, "message": refusal.message, "request_id": call.request_id}
     return _json(refusal.status, body)

@@ -233,7 +233,7 @@ def test_a_disk_that_fills_up_ends_it(serve: Any, write: Any, work: Path) -> Non
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("may not mount")
     try:
-        from zimage_cli.sandbox.drawing import noise
+        from noise import noise
 
         service = serve(picture_bytes=noise(1024, 1024, 3_000_000))
         file = write(*kites(30))

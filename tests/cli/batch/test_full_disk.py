@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from zimage_cli.sandbox.drawing import noise
+from noise import noise
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tmpfs and RLIMIT_FSIZE")
 
@@ -96,7 +95,7 @@ def stopped_by(service: Any, work: Path, fault: Callable[[], object], *more: str
     """Start a batch, break something when 16 are in flight, and return how it ended."""
     args = ("batch", prompts(work), *ARGS, *more)
     with service.popen(*args, **kw) as run:
-        assert service.books.wait_for(lambda books: books.post_count >= 16, 20)
+        assert service.books.wait_for(lambda books: books.post_count >= 16, 60)
         fault()
         out, errors = run.communicate(timeout=60)
     return run.returncode, out.decode(), errors.decode()

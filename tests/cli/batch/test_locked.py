@@ -51,7 +51,7 @@ def test_it_waits_for_a_locked_history_and_goes_on(
 ) -> None:
     service = serve(latency=0.1)
     with service.popen("batch", prompts, *ARGS) as run:
-        assert service.books.wait_for(lambda books: books.post_count >= 8, 20)
+        assert service.books.wait_for(lambda books: books.post_count >= 8, 60)
         with locked(home) as let_go:
             until_it_waits(run)
             let_go()
@@ -67,7 +67,7 @@ def test_ctrl_c_while_it_waits_sends_nothing_more(
 ) -> None:
     service = serve(latency=0.1)
     with service.popen("batch", prompts, *ARGS) as run:
-        assert service.books.wait_for(lambda books: books.post_count >= 8, 20)
+        assert service.books.wait_for(lambda books: books.post_count >= 8, 60)
         with locked(home) as let_go:
             until_it_waits(run)
             run.send_signal(signal.SIGINT)

@@ -111,7 +111,7 @@ def test_it_waits_until_the_service_is_back_and_nothing_fails(
     service, way = road(latency=0.1)
     args = ("batch", prompts(60), "-o", "out", "-j", "8", "--retries", "0", *FAST)
     with service.popen(*args, env=way.env) as run:
-        assert service.books.wait_for(lambda books: books.post_count >= 20, 20)
+        assert service.books.wait_for(lambda books: books.post_count >= 20, 60)
         way.close()
         said = read_until(run.stderr, b"cannot be reached since")
         time.sleep(1.5)  # the length of the outage: one try falls into it
@@ -171,7 +171,7 @@ def test_ctrl_c_ends_the_wait(road: Any, prompts: Any) -> None:
     with service.popen("batch", prompts(9), "-o", "out", *FAST, env=way.env) as run:
         read_until(run.stderr, b"cannot be reached since")
         run.send_signal(signal.SIGINT)
-        _, errors = run.communicate(timeout=20)
+        _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert b"9 left; to go on:" in errors
     assert service.history() == []

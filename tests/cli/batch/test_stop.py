@@ -32,7 +32,7 @@ def stop(run: Any, *, number: int = signal.SIGINT, times: int = 2) -> str:
     for _ in range(times - 1):
         run.send_signal(number)
     said += run.stderr.read()
-    run.communicate(timeout=20)
+    run.communicate(timeout=60)
     return said.decode()
 
 
@@ -56,7 +56,7 @@ def test_what_was_painting_is_noted_as_lost(
 ) -> None:
     service = serve(latency=60.0)
     with service.popen("batch", prompts(20), "-o", "out", *FAST) as run:
-        assert service.books.wait_for(lambda books: books.post_count == 4, 20)
+        assert service.books.wait_for(lambda books: books.post_count == 4, 60)
         began = time.monotonic()
         text = stop(run, number=number, times=times)
     assert time.monotonic() - began < 15
@@ -78,7 +78,7 @@ def test_what_was_downloading_is_fetched_by_the_next_run(
     service.script(*[Fault("picture-slow", seconds=60.0, count=1)] * 4)
     args = ("batch", prompts(4), "-o", "out", *FAST)
     with service.popen(*args) as run:
-        assert service.books.wait_for(lambda books: len(books.pictures) == 4, 20)
+        assert service.books.wait_for(lambda books: len(books.pictures) == 4, 60)
         text = stop(run)
     assert run.returncode == 130
     assert clean(text)
@@ -97,7 +97,7 @@ def test_what_waits_between_two_tries_of_a_download_does_not_hold_it_up(
     service.script(*[Fault("picture-503", count=3)] * 4)
     args = ("batch", prompts(4), "-o", "out", *FAST)
     with service.popen(*args) as run:
-        assert service.books.wait_for(lambda books: len(books.pictures) >= 6, 30)
+        assert service.books.wait_for(lambda books: len(books.pictures) >= 6, 60)
         text = stop(run)
     assert run.returncode == 130
     assert clean(text)
@@ -109,7 +109,7 @@ def test_what_waits_between_two_tries_of_a_download_does_not_hold_it_up(
 def test_who_waits_for_a_turn_leaves_no_trace(serve: Any, prompts: Any, work: Path) -> None:
     service = serve(latency=60.0)
     with service.popen("batch", prompts(20), "-o", "out", "--rps", "0.2", *RUN) as run:
-        assert service.books.wait_for(lambda books: books.post_count == 1, 20)
+        assert service.books.wait_for(lambda books: books.post_count == 1, 60)
         text = stop(run)
     assert run.returncode == 130
     assert clean(text)
@@ -129,11 +129,11 @@ def test_signals_at_random_instants_leave_nothing_half_done(
         before = service.books.post_count
         with service.popen(*args) as run:
             ended = _Begun(run, before)
-            assert service.books.wait_for(ended, 20)
+            assert service.books.wait_for(ended, 60)
             for _ in range(dice.randint(1, 3)):
                 time.sleep(dice.uniform(0.0, 0.15))
                 run.send_signal(dice.choice((signal.SIGINT, signal.SIGTERM)))
-            _, errors = run.communicate(timeout=30)
+            _, errors = run.communicate(timeout=60)
         assert clean(errors.decode()), errors
         assert run.returncode in {0, 9, 128 + signal.SIGINT, 128 + signal.SIGTERM} | {
             -signal.SIGINT,

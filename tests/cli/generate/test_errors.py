@@ -464,7 +464,7 @@ def test_a_folder_that_goes_while_the_service_paints(serve: Any) -> None:
     assert service.books.wait_for(lambda books: books.post_count == 1)
     (service.work / "there").rmdir()
     (service.work / "there").write_text("a file now")
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 8
     assert b"zimage history recover" in stderr
     assert service.history()[0]["status"] == "made"

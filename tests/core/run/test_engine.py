@@ -30,8 +30,8 @@ from zimage_cli.core.request.jobs import Job
 from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.core.run.engine import ROOM, Engine
+from zimage_cli.core.run.folder import FolderEngine
 from zimage_cli.core.run.journal import Journal
-from zimage_cli.core.run.progress import Progress
 from zimage_cli.core.run.state import States
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.status import Status
@@ -110,15 +110,15 @@ def run() -> Iterator[Callable[..., Run]]:
     ) -> Run:
         folder, maker = studio.pictures, studio.maker
         maker.reach = None
-        view, progress = view or Seen(), None
+        view = view or Seen()
         if journal:
             written = Journal(folder)
             opened.append(written)
             known = States.load(folder, written, maker.ledger.book, fresh=False)
-            progress = Progress(folder, written, known, lambda: maker.ledger.book)
+            how = RunOptions(**options)
+            engine: Engine = FolderEngine(lambda _: maker, how, view, written, known)
         else:
-            options.setdefault("patience", None)
-        engine = Engine(lambda _: maker, RunOptions(**options), view, progress)
+            engine = Engine(lambda _: maker, RunOptions(**{"patience": None, **options}), view)
         engine.start(jobs(lines, sweep) if isinstance(lines, list) else lines)
         return Run(engine, view)
 

@@ -25,7 +25,7 @@ class Account(NamedTuple):
 
     def __repr__(self) -> str:
         # Not the key.
-        return f"Destination({self.api_root!r}, {self.region!r})"
+        return f"Account({self.api_root!r}, {self.region!r})"
 
     @property
     def origin(self) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core.files import NO_LOCKS, open_locked, open_own, write_whole
-from zimage_cli.core.history import ledger
+from zimage_cli.core.history.database import now
+from zimage_cli.core.history.ledger import error_facts
 from zimage_cli.core.request.prices import cost
 from zimage_cli.text import json_text
 from zimage_cli.version import __version__
@@ -26,37 +27,28 @@ if TYPE_CHECKING:
 FOLDER = "aliyun-zimage-turbo"
 
 _PATIENCE = 5.0
-"""Seconds to wait for another process that changes the file: that takes milliseconds."""
+"""Seconds to wait for another process that changes the file, which takes it milliseconds."""
 
 _END = b'\n  ],\n  "finished": '
 """How the last lines of a file begin: nothing else in it has this indentation."""
 
 _END_BYTES = 128
-"""No file has longer last lines."""
+"""The last lines of a file are never longer."""
 
 _SMALL = 256 * 1024
-"""Bytes: some hundred pictures. Up to here a file is replaced by one with a picture more, which
-takes less than a millisecond, and which a kill cannot cut. A larger one is written on in place,
-where a kill in the very microsecond of the write may leave half of it."""
+"""Bytes of some hundred pictures. A file up to this size is replaced by one with a picture more:
+that takes less than a millisecond, and a kill leaves the old file or the new one. A larger one is
+changed in place: a kill during the write may leave half a picture at its end."""
 
 
-def facts(
-    generation: Generation,
-    account: Account,
-    status: str,
-    fetched: Fetched | None,
-    error: BaseException | None,
-) -> dict[str, Any]:
+def facts(generation: Generation, status: str, error: BaseException | None) -> dict[str, Any]:
     """Return what evidence says of a picture: never a key, never the signed part of an address."""
-    answer = generation.answer
-    price = account.price(prompt_extend=generation.request.prompt_extend)
+    answer, fetched = generation.answer, generation.fetched
     return {
         "status": status,
         "started": generation.started.isoformat(timespec="milliseconds"),
-        "finished": ledger.now(),
-        "region": account.region,
-        "endpoint": account.origin,
-        "workspace": account.workspace,
+        "finished": now(),
+        **_whom(generation.account),
         "request": json.loads(generation.wire.body),
         "answer": None
         if answer is None
@@ -65,24 +57,27 @@ def facts(
             "image_url": without_query(answer.image_url),
             "width": answer.width,
             "height": answer.height,
-            "rewritten_prompt": answer.rewritten_prompt(
-                prompt_extend=generation.request.prompt_extend
-            ),
+            "rewritten_prompt": generation.rewritten,
             "reasoning": answer.reasoning,
             "usage": answer.usage,
         },
         "request_id": answer.request_id if answer else getattr(error, "request_id", None),
-        "picture": None if fetched is None else saved_facts(_path(generation), fetched),
-        "price": cost(price),
+        "picture": saved_facts(generation.saved_path, fetched)
+        if generation.picture is not None and fetched is not None
+        else None,
+        "price": cost(generation.price),
         "attempts": generation.attempts,
         "history_id": generation.entry,
-        "error": None if error is None else ledger.error_facts(error),
+        "error": None if error is None else error_facts(error),
     }
 
 
-def _path(generation: Generation) -> str:
-    path = generation.picture.path if generation.picture is not None else None
-    return "-" if path is None else str(path.absolute())
+def _whom(account: Account) -> dict[str, str | None]:
+    return {
+        "region": account.region,
+        "endpoint": account.origin,
+        "workspace": account.workspace,
+    }
 
 
 class Evidence:
@@ -95,15 +90,7 @@ class Evidence:
     def __init__(self, folder: Path, account: Account | None = None) -> None:
         self._folder = folder
         self._started = datetime.now(UTC)
-        self._of = (
-            None
-            if account is None
-            else {
-                "region": account.region,
-                "endpoint": account.origin,
-                "workspace": account.workspace,
-            }
-        )
+        self._whom = None if account is None else _whom(account)
         self._path: Path | None = None
         self._lock = threading.Lock()
 
@@ -121,14 +108,14 @@ class Evidence:
                     stands = self._path.is_file() and not self._path.is_symlink()
                     if stands and isinstance(error, OSError):
                         raise
-                    # Its owner moved it away, or made something else of it.
+                    # The user moved it away, or changed it into something else.
                     self._path = None
             if self._path is None:
                 self._path = self._begin(facts)
             return self._path
 
     def _begin(self, facts: dict[str, Any]) -> Path:
-        of = self._of or {name: facts.get(name) for name in ("region", "endpoint", "workspace")}
+        whom = self._whom or {name: facts.get(name) for name in ("region", "endpoint", "workspace")}
         self._folder.mkdir(parents=True, exist_ok=True)
         stamp = self._started.strftime("%Y%m%dT%H%M%S.%f")[:-3]
         path = self._folder / f"{stamp}Z-{os.urandom(4).hex()}.json"
@@ -137,9 +124,9 @@ class Evidence:
             "zimage": __version__,
             "model": MODEL,
             "started": self._started.isoformat(timespec="milliseconds"),
-            **of,
+            **whom,
             "pictures": [facts],
-            "finished": ledger.now(),
+            "finished": now(),
         }
         _write(path, _document(document))
         return path
@@ -168,13 +155,13 @@ def _append(path: Path, facts: dict[str, Any]) -> None:
         last = file.read(_END_BYTES)
         begin = last.rfind(_END)
         if begin < 0:
-            # Its owner laid it out anew.
+            # Somebody has formatted the file in another way.
             document = _read(file)
             document["pictures"] = [*document.get("pictures", []), facts]
-            _replace(file, path, _document({**document, "finished": ledger.now()}))
+            _replace(file, path, _document({**document, "finished": now()}))
             return
         comma = b"" if last[:begin].endswith(b"[") else b","
-        data = comma + _picture(facts) + _end(ledger.now())
+        data = comma + _picture(facts) + _end(now())
         last, place = last[begin:], size - len(last) + begin
         if size <= _SMALL:
             file.seek(0)
@@ -183,7 +170,7 @@ def _append(path: Path, facts: dict[str, Any]) -> None:
         try:
             _put(file, data, place)
         except BaseException:
-            # The disk is full, say. What was there has its space.
+            # The disk may be full. The old end fits: the file still has its space.
             _put(file, last, place)
             file.truncate(size)
             raise
@@ -196,7 +183,7 @@ def _put(file: FileIO, data: bytes, place: int) -> None:
 
 
 def _open(path: Path, flags: int) -> FileIO:
-    """Open a file that nobody else changes meanwhile: whoever does locks it, and may replace it."""
+    """Open and lock a file: all who change or replace it do so under this lock."""
     try:
         handle = open_locked(path, flags, patience=_PATIENCE)
     except OSError as error:
@@ -228,8 +215,7 @@ def _replace(file: FileIO, path: Path, data: bytes) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    # What it says stands in the history too, and that is synced. Prompts are nobody else's
-    # business.
+    # Not synced: the history has the same facts, and that is. Private: it holds prompts.
     write_whole(path, data, mode=0o600, sync=False)
 
 

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from zimage_cli.api.payload import WireRequest
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
+    from zimage_cli.api.payload import WireRequest
     from zimage_cli.core.making.account import Account
+    from zimage_cli.core.observer import Observer
     from zimage_cli.core.picture import Picture
+    from zimage_cli.core.request.prices import Price
     from zimage_cli.core.request.request import Request
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Generation:
-    """What is known so far about one generation: asked for, perhaps answered, perhaps saved."""
+    """One picture in the making: asked for, perhaps answered, perhaps saved.
+
+    `wanted` is the path where it goes, `-` for the standard output. `tags` are further columns of
+    its row in the history.
+    """
 
     request: Request
-    wire: WireRequest
+    account: Account
     wanted: str
-    tags: Mapping[str, str | None]
-    started: datetime
-    began: float
+    observer: Observer
+    tags: Mapping[str, str | None] = field(default_factory=dict)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=time.monotonic)
     begun: bool = False
-    """Whether a row was written for it, where a ledger is kept."""
+    """Whether a row was written for it, where a history is kept."""
     entry: int | None = None
     attempts: int = 0
     in_flight: bool = False
@@ -38,10 +45,38 @@ class Generation:
     answer: Answer | None = None
     answered_at: str | None = None
     noted: bool = False
-    """Whether the answer is in the ledger."""
+    """Whether the answer is in the history, or in the journal that it was read from."""
     fetched: Fetched | None = None
     picture: Picture | None = None
     """The picture, once it is in its place."""
+
+    @property
+    def wire(self) -> WireRequest:
+        """The call that asks for it."""
+        return self.account.wire(self.request)
+
+    @property
+    def price(self) -> Price | None:
+        """The list price, None where none is known."""
+        return self.account.price(prompt_extend=self.request.prompt_extend)
+
+    @property
+    def rewritten(self) -> str | None:
+        """The rewritten prompt of the answer, None where there is none."""
+        if self.answer is None:
+            return None
+        return self.answer.rewritten_prompt(prompt_extend=self.request.prompt_extend)
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds since it began."""
+        return round(time.monotonic() - self.began, 3)
+
+    @property
+    def saved_path(self) -> str:
+        """Where its picture is, as history and evidence have it: `-` for the standard output."""
+        path = self.picture.path if self.picture is not None else None
+        return "-" if path is None else str(path.absolute())
 
     def curl(self) -> str:
         """Return the command that fetches the picture of an answer without zimage."""
@@ -52,68 +87,60 @@ class Generation:
         name = "picture.png" if self.wanted == "-" else Path(self.wanted).name
         return f"curl -o {quote(name)} {quote(self.answer.image_url)}"
 
+    def address(self) -> dict[str, Any] | None:
+        """Return what a record needs so that a later run can fetch the picture of the answer."""
+        answer = self.answer
+        if answer is None:
+            return None
+        return {
+            "image_url": answer.image_url,
+            "request_id": answer.request_id,
+            "answered_at": self.answered_at,
+            "width": answer.width,
+            "height": answer.height,
+            "rewritten_prompt": self.rewritten,
+            "reasoning": answer.reasoning,
+            "attempts": self.attempts,
+        }
 
-def address_of(generation: Generation) -> dict[str, Any]:
-    """Return what a record needs so that a later run can fetch the picture of an answer."""
-    answer = generation.answer
-    assert answer is not None
-    rewritten = answer.rewritten_prompt(prompt_extend=generation.request.prompt_extend)
-    return {
-        "image_url": answer.image_url,
-        "request_id": answer.request_id,
-        "answered_at": generation.answered_at,
-        "width": answer.width,
-        "height": answer.height,
-        "rewritten_prompt": rewritten,
-        "reasoning": answer.reasoning,
-        "attempts": generation.attempts,
-    }
+    def picture_at(self, path: str) -> Picture:
+        """Return the picture, which was just saved under a path."""
+        from zimage_cli.core.picture import Picture
 
+        request, answer, fetched = self.request, self.answer, self.fetched
+        assert answer is not None
+        assert fetched is not None
+        return Picture(
+            image_url=answer.image_url,
+            width=answer.width or fetched.info.width,
+            height=answer.height or fetched.info.height,
+            prompt=request.prompt,
+            rewritten_prompt=self.rewritten,
+            reasoning=answer.reasoning,
+            request_id=answer.request_id,
+            path=None if path == "-" else Path(path),
+            history_id=self.entry,
+            evidence_path=None,
+            seed=request.seed,
+            size=request.size,
+            prompt_extend=request.prompt_extend,
+            region=self.account.region,
+            endpoint=self.account.origin,
+            bytes=fetched.bytes,
+            sha256=fetched.sha256,
+            cost=self.price,
+            elapsed_seconds=self.elapsed,
+            attempts=self.attempts,
+        )
 
-def picture_of(
-    generation: Generation,
-    answer: Answer,
-    fetched: Fetched,
-    account: Account,
-    path: str,
-    elapsed: float,
-) -> Picture:
-    """Return the picture of a generation that was just saved."""
-    from zimage_cli.core.picture import Picture
-
-    request, info = generation.request, fetched.info
-    return Picture(
-        image_url=answer.image_url,
-        width=answer.width or info.width,
-        height=answer.height or info.height,
-        prompt=request.prompt,
-        rewritten_prompt=answer.rewritten_prompt(prompt_extend=request.prompt_extend),
-        reasoning=answer.reasoning,
-        request_id=answer.request_id,
-        path=None if path == "-" else Path(path),
-        history_id=generation.entry,
-        evidence_path=None,
-        seed=request.seed,
-        size=request.size,
-        prompt_extend=request.prompt_extend,
-        region=account.region,
-        endpoint=account.origin,
-        bytes=fetched.bytes,
-        sha256=fetched.sha256,
-        cost=account.price(prompt_extend=request.prompt_extend),
-        elapsed_seconds=round(elapsed, 3),
-        attempts=generation.attempts,
-    )
-
-
-def mismatches(size: str, answer: Answer, fetched: Fetched) -> list[str]:
-    """Return a warning for each dimension that is not what was asked for or said."""
-    info = fetched.info
-    got = f"{info.width}*{info.height}"
-    said = (answer.width or info.width, answer.height or info.height)
-    texts = []
-    if got != size:
-        texts.append(f"the picture is {got}, not {size} as asked for; saved as it is")
-    if said != (info.width, info.height):
-        texts.append(f"the service said {said[0]}*{said[1]}, the picture is {got}; saved as it is")
-    return texts
+    def mismatches(self) -> Iterator[str]:
+        """Yield a warning for each dimension of the picture that is not what was asked or said."""
+        assert self.answer is not None
+        assert self.fetched is not None
+        info, answer = self.fetched.info, self.answer
+        got = f"{info.width}*{info.height}"
+        said = f"{answer.width or info.width}*{answer.height or info.height}"
+        if got != self.request.size:
+            yield f"the picture is {got}, not {self.request.size} as asked for; saved as it is"
+        if said != got:
+            yield f"the service said {said}, the picture is {got}; saved as it is"

@@ -8,27 +8,38 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.files import reason
-from zimage_cli.core.history import ledger as ledgers
+from zimage_cli.core.history.ledger import error_facts
 from zimage_cli.core.request.prices import cost
 from zimage_cli.core.status import Status
-from zimage_cli.errors import Stopped, ZimageError
+from zimage_cli.errors import (
+    AddressRefused,
+    AnswerLost,
+    NotSavedError,
+    RefusedError,
+    Stopped,
+    ZimageError,
+)
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
     from zimage_cli.core.history.ledger import SafeLedger
-    from zimage_cli.core.making.account import Account
     from zimage_cli.core.making.evidence import Evidence
     from zimage_cli.core.making.generation import Generation
-    from zimage_cli.core.observer import Observer
+
+_MAY_BE_BILLED = "The request was sent: the picture may have been made and billed."
+_IN_HISTORY = " It is in zimage history as lost."
+_BY_HAND = "Its address could not be written to the history, so fetch it yourself within 24 hours: "
+_RECOVERABLE = "The picture was made: zimage history recover fetches it within 24 hours."
+_SANDBOX_ENDS = "The sandbox has ended with its pictures; nothing was billed. Make it again."
 
 
 class Notes(NamedTuple):
-    """Writes down how far a run is; `evidence` is None where none is kept."""
+    """Writes down how far a generation is; `evidence` is None where none is kept."""
 
     ledger: SafeLedger
-    account: Account
     evidence: Evidence | None
     warned: threading.Event
     """Set once it was said that evidence cannot be written."""
@@ -51,9 +62,8 @@ class Notes(NamedTuple):
 
     def answered(self, generation: Generation, answer: Answer) -> None:
         """Note the answer, before its picture is fetched."""
-        rewritten = answer.rewritten_prompt(prompt_extend=generation.request.prompt_extend)
         generation.noted = self.ledger.made(
-            generation.entry, answer, rewritten=rewritten, attempts=generation.attempts
+            generation.entry, answer, rewritten=generation.rewritten, attempts=generation.attempts
         )
 
     def fetched(self, generation: Generation, fetched: Fetched) -> None:
@@ -61,21 +71,21 @@ class Notes(NamedTuple):
         generation.fetched = fetched
         self.ledger.note(generation.entry, lambda book, row: book.fetched(row, fetched))
 
-    def saved(self, generation: Generation, fetched: Fetched | None) -> None:
+    def saved(self, generation: Generation) -> None:
         """Note the picture on disk."""
-        picture, answer = generation.picture, generation.answer
+        picture, answer, fetched = generation.picture, generation.answer, generation.fetched
         assert picture is not None
         assert answer is not None
         assert fetched is not None
         if not generation.noted:
             # The history was locked, or its disk full: it may have passed.
             self.answered(generation, answer)
-        path = "-" if picture.path is None else str(picture.path.absolute())
+        path, url = generation.saved_path, answer.image_url
         evidence = None if picture.evidence_path is None else str(picture.evidence_path)
         elapsed = picture.elapsed_seconds or 0.0
         self.ledger.note(
             generation.entry,
-            lambda book, row: book.saved(row, path, fetched, answer.image_url, elapsed, evidence),
+            lambda book, row: book.saved(row, path, fetched, url, elapsed, evidence),
         )
 
     def paused(self, generation: Generation, error: ZimageError) -> None:
@@ -88,10 +98,76 @@ class Notes(NamedTuple):
                 lambda book, row: book.ended(row, status, why, attempts=generation.attempts),
             )
 
-    def ended(
-        self, generation: Generation, status: str, error: BaseException, observer: Observer
-    ) -> None:
-        """Note how a run ended without a picture."""
+    def cut_short(self, generation: Generation, error: BaseException) -> BaseException:
+        """Note how a generation ended before its time; return the error with what to do next."""
+        if generation.picture is not None:
+            # Interrupted after the picture got its name: it is saved, whatever else is missing.
+            self.saved(generation)
+        elif generation.answer is None:
+            error = self._unanswered(generation, error)
+        else:
+            if not generation.noted:
+                # Interrupted in the instant between the answer and its note.
+                self.answered(generation, generation.answer)
+            error = self._unsaved(generation, generation.answer, error)
+        return error
+
+    def evidence_of(
+        self, generation: Generation, status: str, error: BaseException | None = None
+    ) -> Path | None:
+        """Write the evidence and return its path; None where there is none."""
+        if self.evidence is None:
+            return None
+        try:
+            from zimage_cli.core.making import evidence
+
+            path = self.evidence.add(evidence.facts(generation, status, error))
+        except (OSError, ImportError, MemoryError) as problem:
+            # The row comes after it, and matters more.
+            if not self.warned.is_set():
+                self.warned.set()
+                why = reason(problem) if isinstance(problem, OSError) else str(problem)
+                generation.observer.warning(f"evidence could not be written: {why}")
+            return None
+        return path.absolute()
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _unanswered(self, generation: Generation, error: BaseException) -> BaseException:
+        lost = generation.in_flight or generation.maybe_billed
+        status = Status.REFUSED if isinstance(error, RefusedError) else Status.FAILED
+        noted = error
+        if isinstance(error, ZimageError):
+            if error.maybe_billed and generation.entry is None:
+                noted = error = error.but(hint="Run the command again to pay for another try.")
+            elif generation.maybe_billed and not error.maybe_billed:
+                # The row of a picture that may be billed must not say that it is not.
+                noted = AnswerLost(
+                    "The answer to a try was lost: its picture may have been made and billed. "
+                    "The last try ended so: {why}",
+                    why=error.said,
+                )
+        self._ended(generation, Status.LOST if lost else status, noted)
+        told = _MAY_BE_BILLED + (_IN_HISTORY if generation.entry is not None else "")
+        _tell_stopped(generation, error, told if lost else None)
+        return error
+
+    def _unsaved(
+        self, generation: Generation, answer: Answer, error: BaseException
+    ) -> BaseException:
+        refused = isinstance(error, AddressRefused)
+        self._ended(generation, Status.LOST if refused else Status.MADE, error)
+        hint = None if generation.noted else _BY_HAND + generation.curl()
+        if isinstance(error, AddressRefused):
+            asked = answer.request_id
+            error = error.but(hint="Ask the service what became of request {id}.", id=asked)
+        elif isinstance(error, NotSavedError):
+            error = error.but(hint=_SANDBOX_ENDS if _in_sandbox(generation) else hint or error.hint)
+        _tell_stopped(generation, error, hint or _RECOVERABLE)
+        return error
+
+    def _ended(self, generation: Generation, status: str, error: BaseException) -> None:
+        """Note how a generation ended without a picture."""
         if not generation.begun:
             if not isinstance(error, ZimageError):
                 return
@@ -100,60 +176,42 @@ class Notes(NamedTuple):
                 generation,
                 status=status,
                 attempts=generation.attempts,
-                error=json.dumps(ledgers.error_facts(error)),
+                error=json.dumps(error_facts(error)),
             )
-        path = self.write_evidence(generation, status, observer, error=error)
-        evidence = None if path is None else str(path)
+        path = self.evidence_of(generation, status, error)
+        evidence, attempts = None if path is None else str(path), generation.attempts
         self.ledger.note(
             generation.entry,
             lambda book, row: book.ended(
-                row, status, error, attempts=generation.attempts, evidence_path=evidence
+                row, status, error, attempts=attempts, evidence_path=evidence
             ),
         )
 
-    def write_evidence(
-        self,
-        generation: Generation,
-        status: str,
-        observer: Observer,
-        *,
-        fetched: Fetched | None = None,
-        error: BaseException | None = None,
-    ) -> Path | None:
-        """Write the evidence and return its path; None where there is none."""
-        if self.evidence is None:
-            return None
-        try:
-            from zimage_cli.core.making import evidence
-
-            facts = evidence.facts(generation, self.account, status, fetched, error)
-            path = self.evidence.add(facts)
-        except (OSError, ImportError, MemoryError) as problem:
-            # The row comes after it, and matters more.
-            if not self.warned.is_set():
-                self.warned.set()
-                why = reason(problem) if isinstance(problem, OSError) else str(problem)
-                observer.warning(f"evidence could not be written: {why}")
-            return None
-        return path.absolute()
-
     def _begin(self, generation: Generation, **columns: Any) -> None:
         generation.begun = True
-        request = generation.request
-        price = cost(self.account.price(prompt_extend=request.prompt_extend))
+        request, account, wanted = generation.request, generation.account, generation.wanted
+        price = cost(generation.price)
         generation.entry = self.ledger.begin(
             prompt=request.prompt,
             size=request.size,
             seed=request.seed,
             prompt_extend=request.prompt_extend,
-            region=self.account.region,
-            endpoint=self.account.origin,
-            workspace=self.account.workspace,
-            wanted_path=generation.wanted
-            if generation.wanted == "-"
-            else str(Path(generation.wanted).absolute()),
+            region=account.region,
+            endpoint=account.origin,
+            workspace=account.workspace,
+            wanted_path=wanted if wanted == "-" else str(Path(wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],
             **dict[str, Any](generation.tags),
             **columns,
         )
+
+
+def _tell_stopped(generation: Generation, error: BaseException, note: str | None) -> None:
+    """Tell what became of a picture that somebody gave up; an error speaks for itself."""
+    if not isinstance(error, ZimageError):
+        generation.observer.stopped(_SANDBOX_ENDS if note and _in_sandbox(generation) else note)
+
+
+def _in_sandbox(generation: Generation) -> bool:
+    return generation.account.region == SANDBOX

@@ -1,48 +1,41 @@
 """The engine: workers that make, fetch and note pictures, until there are none left or a reason.
 
-One picture is a run of one; a batch adds what it knows from earlier runs (`core.batch.progress`).
+One picture is a run of one; a batch adds what it knows from earlier runs (`core.run.folder`).
 Workers make, the main thread waits, signals only note.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from queue import Queue
 from typing import TYPE_CHECKING, NamedTuple
 
-from zimage_cli.core.making.generation import address_of
+from zimage_cli.core.making.generation import Generation
 from zimage_cli.core.run import crew
-from zimage_cli.core.run.causes import ends_all, to_fetch, unsent
+from zimage_cli.core.run.causes import ends_all, unsent
 from zimage_cli.core.run.money import Budget, on_the_bill
 from zimage_cli.core.run.tally import RunOptions, Tally
-from zimage_cli.core.status import Status
 from zimage_cli.errors import (
     Billed,
     BoundReached,
     ConfigurationError,
     DiskError,
     NotSavedError,
-    RefusedError,
     Stopped,
     ZimageError,
 )
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
-    from zimage_cli.core.making.generation import Generation
+    from zimage_cli.core.making.account import Account
     from zimage_cli.core.making.maker import Maker
-    from zimage_cli.core.observer import Observer, Watcher
+    from zimage_cli.core.observer import Watcher
     from zimage_cli.core.outcome import Outcome
-    from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
-    from zimage_cli.core.run.progress import Progress
-    from zimage_cli.core.run.state import State
 
 ROOM = 4 * 1024 * 1024
 """Bytes of disk for a large picture. Where there is less, one in flight waits for another."""
@@ -54,7 +47,6 @@ class _Answered(NamedTuple):
     job: Job
     maker: Maker
     generation: Generation
-    watch: Observer
 
 
 class Engine:
@@ -62,20 +54,22 @@ class Engine:
 
     `wait` tells when every job has ended or nothing more may be sent. `stop` ends it early: what is
     in flight is waited for and saved. `maker_for` gives the maker for a job's `base_url`; all of
-    them share one history and one pace. `progress` is what a batch knows of its folder.
+    them share one history and one pace.
     """
+
+    resumable = False
+    """Whether the same command goes on where this run ends: what was not sent is new then."""
 
     def __init__(
         self,
         maker_for: Callable[[str | None], Maker],
         options: RunOptions,
         watcher: Watcher,
-        progress: Progress | None = None,
     ) -> None:
         self._maker_for = maker_for
+        self._maker = maker_for(None)
         self._options = options
         self._watcher = watcher
-        self._progress = progress
         self._stop = threading.Event()
         self._finished = threading.Event()
         self._on_end: Callable[[], None] = lambda: None
@@ -91,12 +85,11 @@ class Engine:
         self.tally = Tally()
         self._budget = Budget(self.tally, options.max_cost)
         self._waits = options.patience is not None
-        maker = maker_for(None)
-        maker.sleep_unpaid = self._sleep
+        self._maker.sleep_unpaid = self._sleep
         if options.patience is not None:
             from zimage_cli.core.making.reach import Reach
 
-            maker.reach = Reach(
+            self._maker.reach = Reach(
                 options.patience,
                 on_out=watcher.unreachable,
                 on_back=watcher.reachable,
@@ -116,9 +109,6 @@ class Engine:
         """
         self._on_end = on_end
         wanted = self._options.concurrency
-        if self._progress is not None:
-            # What many pictures need may as well be there before the first.
-            self._maker_for(None).loader.load()
         workers = crew.Crew(partial(self._work, jobs), self._save_all, wanted, self._savers)
         self._working = workers.askers
         self._saving = self._savers = workers.savers
@@ -139,21 +129,20 @@ class Engine:
     def stop(self) -> None:
         """Send nothing more."""
         self._stop.set()
-        reach = self._maker_for(None).reach
-        if reach is not None:
-            reach.stop()
+        if self._maker.reach is not None:
+            self._maker.reach.stop()
         with self._book:
             self._book.notify_all()
 
     def cancel(self) -> None:
         """End what is in flight too: each picture is noted as it stands."""
         self.stop()
-        self._maker_for(None).cancel()
+        self._maker.cancel()
 
     @property
     def unsettled(self) -> bool:
         """Tell whether anything was sent that has not come to its end."""
-        return self._maker_for(None).unsettled
+        return self._maker.unsettled
 
     # -- workers -------------------------------------------------------------------------------
 
@@ -179,7 +168,7 @@ class Engine:
         """Save pictures from the queue until every thread that asks has ended."""
         while (one := self._answered.get()) is not None:
             try:
-                self._save(one)
+                self._save(*one)
             except BaseException as error:  # noqa: BLE001 - as above; those that ask must not hang
                 self._broken(error)
         with self._book:
@@ -225,90 +214,84 @@ class Engine:
         if self._stop.wait(seconds):
             raise Stopped
 
-    def _one(self, job: Job) -> None:
-        if self._progress is None:
-            self._make(job, self._maker_for(job.request.base_url), job.request)
-            return
-        state = self._progress.of(job)
-        match state.decide(self._options):
-            case Status.NEW:
-                request = job.request
-                if request.seed is not None and state.seed is not None:
-                    # A seed stays, even where the salt that it was drawn with is not known now.
-                    request = replace(request, seed=state.seed)
-                self._make(job, self._maker_for(request.base_url), request)
-            case Status.MADE:
-                self._fetch(self._progress, job, state)
-            case kind:
-                self._left(self._progress, job, state, kind)
-
     # -- one picture ---------------------------------------------------------------------------
+
+    def _one(self, job: Job) -> None:
+        self._make(job, self._maker_for(job.request.base_url), job.request)
 
     def _make(self, job: Job, maker: Maker, request: Request) -> None:
         try:
             wanted = self._wanted(job, maker, request)
         except ZimageError as error:
-            self._failed(job, maker, request, error)
+            self._failed(job, maker.account, request, error)
             return
         price = maker.account.price(prompt_extend=request.prompt_extend)
         amount = price.amount if price else Decimal(0)
-        if not self._begin_flight(maker):
+        if not self._begin_flight():
             return
         try:
             if not self._budget.reserve(amount):
                 self._end_flight()
-                self._end_all(self._bound_reached())
+                self._bound_reached()
                 return
-            answered = self._ask(job, maker, request, wanted, amount)
+            generation = self._ask(job, maker, request, wanted, amount)
         except BaseException:
             self._end_flight()
             raise
-        if answered is None:
+        if generation is None:
             self._end_flight()
         elif self._savers:
-            self._answered.put(answered)
+            self._answered.put(_Answered(job, maker, generation))
         else:
-            self._save(answered)
+            self._save(job, maker, generation)
 
     def _ask(
         self, job: Job, maker: Maker, request: Request, wanted: str, amount: Decimal
-    ) -> _Answered | None:
-        """Ask for a picture; None where there is none."""
-        lost: list[ZimageError] = []
+    ) -> Generation | None:
+        """Ask for a picture and return it with its answer; None where there is none."""
+        account, lost = maker.account, list[ZimageError]()
         watch = self._watcher.started(job)
-        generation = maker.new_generation(
-            request, wanted, self._progress.tags(job) if self._progress else None
-        )
+        generation = Generation(request, account, wanted, watch, self._tags(job))
         try:
-            maker.ask(generation, watch, on_lost=partial(self._lost_a_try, maker, amount, lost))
+            maker.ask(generation, partial(self._lost_a_try, account, amount, lost))
         except ZimageError as error:
-            self._settle(maker, amount, error.billed)
+            self._settle(account, amount, error.billed)
             if lost and not error.maybe_billed:
                 # A try before this one may be on the bill.
                 error = lost[-1]
-            self._failed(job, maker, request, error, generation)
+            self._failed(job, account, request, error, generation)
             return None
         except BaseException:
-            self._settle(maker, amount, Billed.NO)
+            self._settle(account, amount, Billed.NO)
             if lost:
-                self._failed(job, maker, request, lost[-1], generation)
+                self._failed(job, account, request, lost[-1], generation)
             raise
-        self._settle(maker, amount, Billed.YES)
-        return _Answered(job, maker, generation, watch)
+        self._settle(account, amount, Billed.YES)
+        return generation
 
-    def _settle(self, maker: Maker, amount: Decimal, billed: Billed) -> None:
+    def _settle(self, account: Account, amount: Decimal, billed: Billed) -> None:
         self._budget.settle(amount, billed=billed is not Billed.NO)
         with self._book:
-            self.tally.billed[on_the_bill(maker.account.region, billed)] += 1
+            self.tally.billed[on_the_bill(account.region, billed)] += 1
 
-    def _begin_flight(self, maker: Maker) -> bool:
+    def _lost_a_try(
+        self, account: Account, amount: Decimal, lost: list[ZimageError], error: ZimageError
+    ) -> None:
+        """Note a try that may be billed and is made again; the end, where that is too much."""
+        lost.append(error)
+        with self._book:
+            self.tally.billed[on_the_bill(account.region, Billed.MAYBE)] += 1
+        if not self._budget.spend(amount):
+            self._bound_reached()
+
+    def _begin_flight(self) -> bool:
         """Wait until the disk has room for one more picture in flight; False at the run's end.
 
         Where it has none, one is made all the same, alone: it shows what the disk really takes.
         """
         while True:
             # Not under the lock: a disk may be slow to answer.
-            room = maker.place.room() if self._flying else None
+            room = self._maker.place.room() if self._flying else None
             with self._book:
                 if self._stop.is_set():
                     return False
@@ -322,181 +305,70 @@ class Engine:
             self._flying -= 1
             self._book.notify_all()
 
-    def _save(self, one: _Answered) -> None:
+    def _save(self, job: Job, maker: Maker, generation: Generation) -> None:
         """Fetch and save what was answered; into a disk that is full, nothing is fetched."""
-        job, maker, generation = one.job, one.maker, one.generation
+        from zimage_cli.core.run import outcomes
+
+        account, request = generation.account, generation.request
         try:
             if self._full is not None:
                 error = DiskError(
                     "The picture was made and not fetched. {why}", why=self._full.said
                 )
-                raise maker.leave(generation, error, one.watch)
-            picture = maker.save(generation, one.watch)
+                raise maker.leave(generation, error)
+            picture = maker.save(generation)
         except ZimageError as error:
-            self._failed(job, maker, generation.request, error, generation)
+            self._failed(job, account, request, error, generation)
         except Stopped:
             stopped = NotSavedError("The picture was made and is not saved: zimage was stopped.")
-            self._failed(job, maker, generation.request, stopped, generation)
+            self._failed(job, account, request, stopped, generation)
         else:
-            self._saved(job, picture, generation)
+            self._end(outcomes.saved(job, picture), generation)
         finally:
             self._end_flight()
 
-    def _fetch(self, progress: Progress, job: Job, state: State) -> None:
-        """Fetch a picture that an earlier run paid."""
-        maker = self._maker_for(job.request.base_url)
-        if state.record is not None:
-            self._fetch_recorded(progress, job, state, maker)
-            return
-        entry = progress.entry(state.entry)
-        if entry is None:
-            self._left(progress, job, state, Status.LOST)
-            return
-        watch = self._watcher.started(job)
-        try:
-            picture = progress.fetch(entry, self._maker_for(None).wire, watch.receiving)
-        except ZimageError as error:
-            error = error.but(request_id=entry.request_id)
-            self._failed(job, maker, replace(job.request, seed=entry.seed), error, entry=entry)
-        else:
-            self._saved(job, picture)
-
-    def _fetch_recorded(self, progress: Progress, job: Job, state: State, maker: Maker) -> None:
-        """Fetch a picture that the journal alone knows."""
-        request = replace(job.request, seed=state.seed)
-        generation = progress.recorded_generation(state, maker.account, request)
-        one = _Answered(job, maker, generation, self._watcher.started(job))
-        try:
-            generation.wanted = self._wanted(job, maker, request)
-        except ZimageError as error:
-            unsaved = NotSavedError(
-                "The picture was made and not fetched. {why}",
-                hint="Make room for it, then run the same command again: it is not paid twice.",
-                why=error.said,
-            )
-            self._failed(job, maker, request, unsaved, generation)
-        else:
-            with self._book:
-                self._flying += 1
-            self._save(one)
-
-    def _wanted(self, job: Job, maker: Maker, request: Request) -> str:
-        """Return where a picture goes. Raises UsageError where it cannot, before it is paid."""
-        if job.output is None:
-            return maker.wanted(request, job.number, job.template)
-        if self._progress is not None:
-            return self._progress.path_of(job.output)
-        return maker.place.wanted(job.output)
-
     # -- what came of it -----------------------------------------------------------------------
-
-    def _saved(self, job: Job, picture: Picture, generation: Generation | None = None) -> None:
-        from zimage_cli.core.outcome import Outcome
-
-        self._end(
-            Outcome(
-                job,
-                Status.SAVED,
-                replace(job.request, seed=picture.seed),
-                picture.region,
-                picture.endpoint,
-                picture=picture,
-                billed=on_the_bill(picture.region, Billed.YES),
-                price=picture.cost,
-                history_id=picture.history_id,
-                attempts=picture.attempts,
-            ),
-            generation,
-        )
 
     def _failed(
         self,
         job: Job,
-        maker: Maker,
+        account: Account,
         request: Request,
         error: ZimageError,
         generation: Generation | None = None,
         entry: Entry | None = None,
     ) -> None:
         """Note a picture that is not on disk; `generation` or `entry` says how far it came."""
-        from zimage_cli.core.outcome import Outcome
+        from zimage_cli.core.run import outcomes
 
         if isinstance(error, DiskError):
             self._full = self._full or error
-        if self._progress is not None:
-            error = self._progress.advised(error, generation)
-        foreign = self._progress is not None and job.request.base_url is not None
-        if ends_all(error, foreign=foreign, waits=self._waits):
+        error = self._advised(error, generation)
+        foreign = self.resumable and job.request.base_url is not None
+        if ends_all(error, foreign=foreign, waits=self._options.patience is not None):
             self._end_all(error)
-            if self._progress is not None and unsent(error):
+            if self.resumable and unsent(error):
                 return
-        whom = maker.account
-        self._end(
-            Outcome(
-                job,
-                status_of(error),
-                request,
-                whom.region,
-                whom.origin,
-                error=error,
-                billed=on_the_bill(maker.account.region, error.billed),
-                price=whom.price(prompt_extend=request.prompt_extend),
-                history_id=generation.entry if generation else entry.id if entry else None,
-                attempts=generation.attempts if generation else entry.attempts if entry else 0,
-                elapsed=round(time.monotonic() - generation.began, 3) if generation else None,
-                address=address_of(generation)
-                if to_fetch(error) and generation and generation.answer
-                else None,
-            ),
-            generation,
-        )
-
-    def _left(self, progress: Progress, job: Job, state: State, kind: Status) -> None:
-        """Note a picture that this run leaves alone."""
-        outcome = progress.unrecorded_outcome(job, kind) or progress.skipped(job, state, kind)
-        if outcome.status is Status.SKIPPED:
-            with self._book:
-                self.tally.left.setdefault(kind, []).append(job.line)
-        self._end(outcome)
+        self._end(outcomes.failed(job, account, request, error, generation, entry), generation)
 
     def _end(self, outcome: Outcome, generation: Generation | None = None) -> None:
         """Count an outcome, write it down where there is a journal, and tell it."""
-        kept = generation is not None and generation.noted
-        if self._progress is not None and outcome.status is not Status.SKIPPED:
-            try:
-                self._progress.keep(outcome)
-                kept = True
-            except DiskError as error:
-                # The history has it; but a folder that takes no line takes no picture either.
-                self._end_all(error)
-        printed = (
-            outcome.status is Status.MADE
-            and not kept
-            and generation is not None
-            and generation.answer is not None
-        )
+        kept = self._keep(outcome) or (generation is not None and generation.noted)
+        printed = outcome.address is not None and not kept
         with self._book:
             self.tally.note(outcome)
             self.tally.printed += printed
-        if printed and generation is not None and self._progress is not None:
+        if printed and generation is not None and self.resumable:
             self._watcher.address(outcome.job, generation.curl())
         self._watcher.ended(outcome)
 
-    def _lost_a_try(
-        self, maker: Maker, amount: Decimal, lost: list[ZimageError], error: ZimageError
-    ) -> None:
-        """Note a try that may be billed and is made again; the end, where that is too much."""
-        lost.append(error)
-        with self._book:
-            self.tally.billed[on_the_bill(maker.account.region, Billed.MAYBE)] += 1
-        if not self._budget.spend(amount):
-            self._end_all(self._bound_reached())
-
-    def _bound_reached(self) -> BoundReached:
-        return BoundReached(
-            "The run stopped at --max-cost {bound}: what was left was not asked for.",
-            field="max_cost",
-            bound=self._options.max_cost,
+    def _bound_reached(self) -> None:
+        self._end_all(
+            BoundReached(
+                "The run stopped at --max-cost {bound}: what was left was not asked for.",
+                field="max_cost",
+                bound=self._options.max_cost,
+            )
         )
 
     def _end_all(self, error: ZimageError) -> None:
@@ -504,11 +376,22 @@ class Engine:
             self.tally.fatal = self.tally.fatal or error
         self.stop()
 
+    # -- what a batch does otherwise -----------------------------------------------------------
 
-def status_of(error: ZimageError) -> Status:
-    """Return what a picture is whose making ended with an error."""
-    if to_fetch(error):
-        return Status.MADE
-    if error.maybe_billed:
-        return Status.LOST
-    return Status.REFUSED if isinstance(error, RefusedError) else Status.FAILED
+    def _tags(self, job: Job) -> dict[str, str | None]:  # noqa: ARG002
+        """Return further columns of a picture's row, by which the history finds it."""
+        return {}
+
+    def _wanted(self, job: Job, maker: Maker, request: Request) -> str:
+        """Return where a picture goes. Raises UsageError where it cannot, before it is paid."""
+        if job.output is None:
+            return maker.wanted(request, job.number, job.template)
+        return maker.place.wanted(job.output)
+
+    def _advised(self, error: ZimageError, generation: Generation | None) -> ZimageError:  # noqa: ARG002
+        """Return an error with what to do next, where that is something else for this run."""
+        return error
+
+    def _keep(self, outcome: Outcome) -> bool:  # noqa: ARG002
+        """Write an outcome down, where there is a journal; tell whether it is there."""
+        return False
