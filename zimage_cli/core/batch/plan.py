@@ -77,8 +77,9 @@ class Preflight:
 class FilePlan:
     """A batch file, its folder and what is known of both; it holds the folder until `close`.
 
-    `dry`: nothing is made, not even the folder. `fresh`: what was made before belongs to an earlier
-    batch. Opening raises UsageError where the folder cannot be used, or another batch is using it.
+    `book` is the history. `dry`: nothing is made, not even the folder. `fresh`: what was made
+    before belongs to an earlier batch. Raises UsageError where the folder cannot be used, or
+    another batch is using it.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class FilePlan:
         options: RunOptions,
         routes: Routes,
         folder: Path,
+        book: Ledger | None,
         *,
         fresh: bool,
         dry: bool,
@@ -100,28 +102,20 @@ class FilePlan:
         self.folder = folder
         self.template = defaults.template
         self.place = FolderPlace(folder)
-        self._defaults = defaults
-        self._fresh = fresh
-        self._dry = dry
-        self._stack = ExitStack()
         self.journal = Journal(folder)
-        self.known = States(folder)
-        self.preflight = Preflight()
-
-    def open(self, book: Ledger | None) -> None:
-        """Take the folder, read what is known of it and check every line; `book`: the history."""
+        self._fresh = fresh
         with ExitStack() as held:
-            if not self._dry:
-                make_writable_folder(self.folder)
-                held.enter_context(alone_in(self.folder))
+            if not dry:
+                make_writable_folder(folder)
+                held.enter_context(alone_in(folder))
             held.callback(self.journal.close)
-            if book is not None and not self._dry:
+            if book is not None and not dry:
                 book.settle_abandoned()
-            self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
-            if book is not None and not self._dry:
+            self.known = States.load(folder, self.journal, book, fresh=fresh)
+            if book is not None and not dry:
                 self._claim(book)
-            self._defaults = replace(self._defaults, salt=self._salt())
-            self._about = self.source.fingerprint()
+            self._defaults = replace(defaults, salt=self._salt())
+            self._about = source.fingerprint()
             self.preflight = self._check()
             self._stack = held.pop_all()
 

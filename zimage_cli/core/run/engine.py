@@ -72,7 +72,6 @@ class Engine:
         self._watcher = watcher
         self._stop = threading.Event()
         self._finished = threading.Event()
-        self._on_end: Callable[[], None] = lambda: None
         self._next = threading.Lock()
         self._book = threading.Condition()
         self._working = 0
@@ -84,7 +83,6 @@ class Engine:
         self._bug: BaseException | None = None
         self.tally = Tally()
         self._budget = Budget(self.tally, options.max_cost)
-        self._waits = options.patience is not None
         self._maker.sleep_unpaid = self._sleep
         if options.patience is not None:
             from zimage_cli.core.making.reach import Reach
@@ -98,8 +96,8 @@ class Engine:
 
     # -- from outside --------------------------------------------------------------------------
 
-    def start(self, jobs: Iterator[Job], on_end: Callable[[], None] = lambda: None) -> None:
-        """Start the workers; `on_end` is called by the last of them.
+    def start(self, jobs: Iterator[Job]) -> None:
+        """Start the workers.
 
         Those that ask wait on the service most of the time; those that fetch and save are few, so
         that the pictures of one moment do not fight for the processor, and the next ones are
@@ -107,7 +105,6 @@ class Engine:
         no request is sent before the picture before it is saved. Raises ConfigurationError where
         no worker can be started.
         """
-        self._on_end = on_end
         wanted = self._options.concurrency
         workers = crew.Crew(partial(self._work, jobs), self._save_all, wanted, self._savers)
         self._working = workers.askers
@@ -159,7 +156,7 @@ class Engine:
                 self._working -= 1
                 last = not self._working
             if last and not self._savers:
-                self._finish()
+                self._finished.set()
             elif last:
                 for _ in range(self._savers):
                     self._answered.put(None)
@@ -175,7 +172,7 @@ class Engine:
             self._saving -= 1
             last = not self._saving
         if last:
-            self._finish()
+            self._finished.set()
 
     def _broken(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
@@ -194,10 +191,6 @@ class Engine:
         else:
             self._bug = error
             self.stop()
-
-    def _finish(self) -> None:
-        self._finished.set()
-        self._on_end()
 
     def _take(self, jobs: Iterator[Job]) -> Job | None:
         with self._next:
