@@ -20,7 +20,6 @@ from zimage_cli.core.run.money import Budget, on_the_bill
 from zimage_cli.core.run.tally import RunOptions, Tally
 from zimage_cli.errors import (
     Billed,
-    BoundReached,
     ConfigurationError,
     DiskError,
     NotSavedError,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.request.request import Request
 
 ROOM = 4 * 1024 * 1024
-"""Bytes of disk for a large picture. Where there is less, one in flight waits for another."""
+"""Bytes of disk for a large picture. With less for each in flight, the next one waits."""
 
 
 class _Answered(NamedTuple):
@@ -99,11 +98,10 @@ class Engine:
     def start(self, jobs: Iterator[Job]) -> None:
         """Start the workers.
 
-        Those that ask wait on the service most of the time; those that fetch and save are few, so
-        that the pictures of one moment do not fight for the processor, and the next ones are
-        painted meanwhile. Where saving falls behind, asking waits. One at a time means just that:
-        no request is sent before the picture before it is saved. Raises ConfigurationError where
-        no worker can be started.
+        Those that ask mostly wait for the service. Those that fetch and save use the processor, so
+        they are few; the next pictures are painted meanwhile. Where saving falls behind, asking
+        waits. With one at a time, no request is sent before the picture before it is saved. Raises
+        ConfigurationError where no worker can be started.
         """
         wanted = self._options.concurrency
         workers = crew.Crew(partial(self._work, jobs), self._save_all, wanted, self._savers)
@@ -225,7 +223,7 @@ class Engine:
         try:
             if not self._budget.reserve(amount):
                 self._end_flight()
-                self._bound_reached()
+                self.stop()
                 return
             generation = self._ask(job, maker, request, wanted, amount)
         except BaseException:
@@ -275,12 +273,12 @@ class Engine:
         with self._book:
             self.tally.billed[on_the_bill(account.region, Billed.MAYBE)] += 1
         if not self._budget.spend(amount):
-            self._bound_reached()
+            self.stop()
 
     def _begin_flight(self) -> bool:
         """Wait until the disk has room for one more picture in flight; False at the run's end.
 
-        Where it has none, one is made all the same, alone: it shows what the disk really takes.
+        Where it has none, one is made all the same, alone: only trying shows what the disk takes.
         """
         while True:
             # Not under the lock: a disk may be slow to answer.
@@ -354,15 +352,6 @@ class Engine:
         if printed and generation is not None and self.resumable:
             self._watcher.address(outcome.job, generation.curl())
         self._watcher.ended(outcome)
-
-    def _bound_reached(self) -> None:
-        self._end_all(
-            BoundReached(
-                "The run stopped at --max-cost {bound}: what was left was not asked for.",
-                field="max_cost",
-                bound=self._options.max_cost,
-            )
-        )
 
     def _end_all(self, error: ZimageError) -> None:
         with self._book:
