@@ -185,14 +185,17 @@ class Recovery:
 
 
 def _not_recoverable(candidate: Candidate) -> NotSavedError:
-    facts = {"number": candidate.entry.id, "words": candidate.words}
+    number, words = candidate.entry.id, candidate.words
     if candidate.entry.region == SANDBOX:
         return NotSavedError(
             "{number} cannot be recovered: {words}.",
             hint="Its prompt and seed, to make it again: zimage history show {number}",
-            **facts,
+            number=number,
+            words=words,
         )
-    return NotSavedError("{number} was not fetched: {words}.", hint=_WHERE_IT_WENT, **facts)
+    return NotSavedError(
+        "{number} was not fetched: {words}.", hint=_WHERE_IT_WENT, number=number, words=words
+    )
 
 
 def candidates(book: Ledger, ids: Collection[int] = ()) -> list[Candidate]:
