@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -17,6 +17,9 @@ from typer.core import TyperCommand, TyperGroup
 from zimage_cli.cli.output import Output, wants_colour
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+"""The option of commands whose result is a table."""
 
 PROMISED = "zimage.document"
 """Where a context notes what `--json` promises: the own keys of the command's document, empty."""
@@ -32,38 +35,8 @@ def heading(text: str) -> str:
     return f"\x1b[1m{text}\x1b[0m" if wants_colour(sys.stdout, os.environ) else text
 
 
-def _write_parameters(command: Any, context: Any, formatter: Any) -> None:
-    """Write arguments, then options by panel; those without a panel last, with `--help`."""
-    sections: dict[str, list[tuple[str, str]]] = {}
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record is None:
-            continue
-        kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
-        panel = getattr(parameter, "rich_help_panel", None) or kind
-        sections.setdefault(panel, []).append(record)
-    order = sorted(sections, key=lambda name: {"Arguments": 0, "Options": 2}.get(name, 1))
-    # One column for all sections: the eye runs down one edge.
-    wide = [(name, text) for rows in sections.values() for name, text in rows]
-    column = min(max((len(name) for name, _ in wide), default=0), 28)
-    for name in order:
-        with formatter.section(heading(name)):
-            rows = [(option.ljust(column), text) for option, text in sections[name]]
-            formatter.write_dl(rows, col_max=max(column, 1))
-
-
-def _write_examples(command: Any, formatter: Any) -> None:
-    """Write the epilog: `Examples:` and one command a paragraph, none of them re-wrapped."""
-    lines = [line for line in (command.epilog or "").splitlines() if line.strip()]
-    if not lines:
-        return
-    with formatter.section(heading(lines[0].rstrip(":"))):
-        for line in lines[1:]:
-            formatter.write(f"  {line.strip()}\n")
-
-
 def _show_help(context: Any, _option: Any, wanted: bool) -> None:
-    # Typer's own callback prints by itself, and knows nothing of a stdout that takes no more.
+    # Typer's own callback prints by itself, and fails where stdout takes no more.
     if wanted and not context.resilient_parsing:
         Output().help(context.get_help())
         context.exit()
@@ -77,7 +50,44 @@ def write_statuses(formatter: Any, statuses: Iterable[int]) -> None:
         formatter.write_dl([(str(status), EXIT_STATUSES[status]) for status in statuses])
 
 
-class Command(TyperCommand):
+class _Helpful:
+    """What the help of commands and of groups has in common."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return `--help`, printed as all else is."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, then options by panel; those without a panel last, with `--help`."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):  # type: ignore[attr-defined]
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            panel = getattr(parameter, "rich_help_panel", None) or kind
+            sections.setdefault(panel, []).append(record)
+        # One column for all sections: all texts begin at the same place.
+        wide = [len(name) for rows in sections.values() for name, _ in rows]
+        column = min(max(wide, default=1), 28)
+        for name in sorted(sections, key=lambda name: {"Arguments": 0, "Options": 2}.get(name, 1)):
+            with formatter.section(heading(name)):
+                rows = [(option.ljust(column), text) for option, text in sections[name]]
+                formatter.write_dl(rows, col_max=column)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
+        """Write the epilog: `Examples:` and one command a paragraph, none of them re-wrapped."""
+        lines = [line for line in (self.epilog or "").splitlines() if line.strip()]  # type: ignore[attr-defined]
+        if lines:
+            with formatter.section(heading(lines[0].rstrip(":"))):
+                for line in lines[1:]:
+                    formatter.write(f"  {line.strip()}\n")
+
+
+class Command(_Helpful, TyperCommand):
     """A command whose help is grouped by panel and ends with exit statuses and examples.
 
     `document` holds the own keys of what its `--json` prints, with empty values; None for a command
@@ -107,32 +117,14 @@ class Command(TyperCommand):
             ctx.resilient_parsing = before
         return any(given.get(param.name or "") for param in self.params if "--json" in param.opts)
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """Return `--help`, printed as all else is."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.callback = _show_help
-        return option
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the parameters."""
-        _write_parameters(self, ctx, formatter)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the exit statuses and the examples."""
         write_statuses(formatter, self.statuses)
-        _write_examples(self, formatter)
+        super().format_epilog(ctx, formatter)
 
 
-class Group(TyperGroup):
+class Group(_Helpful, TyperGroup):
     """A command group, its help in the same style."""
-
-    def get_help_option(self, ctx: Any) -> Any:
-        """Return `--help`, printed as all else is."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.callback = _show_help
-        return option
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the subcommands, then the group's own options."""
@@ -145,11 +137,7 @@ class Group(TyperGroup):
         if rows:
             with formatter.section(heading("Commands")):
                 formatter.write_dl(rows)
-        _write_parameters(self, ctx, formatter)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """Write the examples."""
-        _write_examples(self, formatter)
+        super().format_options(ctx, formatter)
 
 
 class App(typer.Typer):

@@ -1,4 +1,4 @@
-"""From the command line to checked requests: what `generate` and `validate` share."""
+"""From the command line to checked requests: what `generate`, `batch` and `validate` share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from zimage_cli.core.files import TooLarge, read_text, reason
 from zimage_cli.core.request.request import parse_json_object
+from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
 from zimage_cli.core.run.money import count_of, money
 from zimage_cli.errors import UsageError
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
+
+_CONTRADICTIONS = (
+    ("--size", "--sizes"),
+    ("--seed", "--seeds"),
+    ("--seed", "--no-seed"),
+    ("--seeds", "--no-seed"),
+)
 
 
 def read_stdin(what: str) -> str:
@@ -82,6 +90,49 @@ def _read_request(
 def given(**options: Any) -> dict[str, object]:
     """Return the options that were given: not None."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def sweep(
+    *,
+    count: int,
+    expand: bool,
+    size: str | None,
+    sizes: str | None,
+    seed: int | None,
+    seeds: str | None,
+    no_seed: bool,
+) -> Sweep:
+    """Return how the options multiply a request. Raises UsageError for those that contradict."""
+    wanted = given(size=size, sizes=sizes, seed=seed, seeds=seeds, no_seed=no_seed or None)
+    names = {f"--{name.replace('_', '-')}" for name in wanted}
+    for one, other in _CONTRADICTIONS:
+        if {one, other} <= names:
+            raise UsageError(
+                "{one} and {other} contradict each other: give only one", one=one, other=other
+            )
+    if not 1 <= count <= MAX_COUNT:
+        more = count > MAX_COUNT
+        raise UsageError(
+            "--count: {value} is not allowed; allowed: {allowed}",
+            hint="For more, give the prompt several lines of a file: zimage batch FILE"
+            if more
+            else None,
+            field="count",
+            value=count,
+            allowed=f"1 … {MAX_COUNT}",
+            nearest=MAX_COUNT if more else 1,
+        )
+    if count == 1 and not expand and not wanted.keys() & {"sizes", "seeds", "no_seed"}:
+        return ONE
+    several: dict[str, Any] = {}
+    if sizes is not None or seeds is not None:
+        from zimage_cli.core.request.expand import parse_seeds, parse_sizes
+
+        several = given(
+            sizes=parse_sizes(sizes) if sizes is not None else None,
+            seeds=parse_seeds(seeds) if seeds is not None else None,
+        )
+    return Sweep(count, expand, no_seed=no_seed, **several)
 
 
 def agree(out: Output, plan: RequestPlan | FilePlan, *, yes: bool, aloud: bool) -> None:

@@ -93,7 +93,7 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
 
 
 def _shown(text: str) -> str:
-    # The last line of defence: no message holds a key, and none that slipped in is shown.
+    # No message should hold a key; one that holds one all the same does not show it.
     return visible(redact(text), newlines=True)
 
 
@@ -111,13 +111,14 @@ def from_typer(error: typer.TyperException) -> errors.UsageError:
 
 
 _SCARCE = ("start new thread", "allocate lock")
-"""What Python says where it gets no more of them."""
+"""Words of Python's errors where the system gives no more threads."""
 
 
 def shortage(error: Exception) -> errors.ConfigurationError | None:
     """Return the error for a system that gives no more memory, threads or files; None else.
 
-    What is needed after a request is loaded before it: then nothing was sent.
+    All modules that are needed after a request are loaded before it, so that nothing was sent where
+    one of these errors comes.
     """
     import errno
 

@@ -10,7 +10,7 @@ import typer
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, print_error
-from zimage_cli.cli.output import Output, cell, document, make_table
+from zimage_cli.cli.output import Output, cell, document, make_table, one_line
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
@@ -69,7 +69,7 @@ def list_(
             cell(_local(entry.created_at)),
             cell(entry.status, _STYLES.get(entry.status, "")),
             cell(entry.size),
-            _one_line(clip(" ".join(entry.prompt.split()), 200)),
+            one_line(visible(clip(" ".join(entry.prompt.split()), 200))),
         )
     # The prompt alone gives way where the terminal is narrow.
     for column in table.columns[:4]:
@@ -189,12 +189,6 @@ def _recovered(status: str, results: list[Recovered], *more: dict[str, Any]) -> 
     errors = [document for result in results for document in result.errors]
     pictures = [result.document for result in results]
     return document(status, errors=[*errors, *more], pictures=pictures)
-
-
-def _one_line(text: str) -> Any:
-    line = cell(text)
-    line.no_wrap, line.overflow = True, "ellipsis"
-    return line
 
 
 def _document(entry: Entry) -> dict[str, Any]:

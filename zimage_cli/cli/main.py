@@ -101,12 +101,12 @@ def main(args: list[str]) -> int:
     set_up_streams()
     status = _run(args)
     if work_hangs():
-        # In the middle of writing to this stream, perhaps: nobody reads it.
+        # That thread may be writing to this stream, and a flush would wait for it.
         return status
     try:
         sys.stdout.flush()
     except OSError:
-        # The reader is gone: without this, the interpreter would complain once more at exit.
+        # The reader is gone: the interpreter would print a complaint when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = status or SIGPIPE_STATUS
     return status
@@ -149,7 +149,7 @@ class _Failure:
 
     def __init__(self, output: Output, context: Any) -> None:
         self._output = output
-        # What the command that failed promises; commands share their context's notes with the top.
+        # What the command that failed promises: contexts share their `meta` with the top one.
         self._promised = None if context is None else context.meta.get(PROMISED)
 
     def of(self, error: ZimageError) -> int:
@@ -174,13 +174,13 @@ class _Failure:
 
         from zimage_cli.cli.errors import Interrupted
 
-        # Who presses Ctrl-C twice wants the end, not a traceback.
+        # A second Ctrl-C, while this is printed, must not show a traceback.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         end = stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT)
         self._output.say(end.words)
         for line in (end.note or "").split("\n"):
             if line:
-                # It may hold an address, and that is the service's word.
+                # A note may hold an address, which is text of the service.
                 self._output.tell(f"  {visible(line)}")
         if end.document is not None:
             self._output.json(end.document)

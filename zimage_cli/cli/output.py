@@ -21,7 +21,9 @@ from zimage_cli.text import json_text, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
     from rich.table import Table
+    from rich.text import Text
 
 SIGPIPE_STATUS = 141
 """What a shell reports for a program whose reader went away: 128 + SIGPIPE."""
@@ -192,6 +194,18 @@ class Output:
         if not self.quiet:
             self._print(self.stderr_console, renderable)
 
+    def live(self) -> Live:
+        """Return a live display on stderr, not started, that leaves nothing behind."""
+        from rich.live import Live
+
+        return Live(
+            console=self.stderr_console,
+            transient=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
     def lose_stderr(self) -> None:
         """Print nothing more on stderr: its terminal is gone."""
         _silence(self.stderr)
@@ -220,7 +234,7 @@ class Output:
         from rich.console import Console
 
         class Careful(Console):
-            """Leaves a broken pipe to us: rich ends the program, whichever stream it was."""
+            """Raises where a pipe is broken; rich itself ends the program, whatever the stream."""
 
             def on_broken_pipe(self) -> None:
                 raise  # noqa: PLE0704 - called while the error is handled
@@ -250,9 +264,9 @@ class Output:
 
     @contextmanager
     def _writing(self, stream: IO[str]) -> Iterator[None]:
-        """Let a lost stderr go: there is nobody to tell, and the work goes on.
+        """Go on where stderr cannot be written to: nobody reads it any more.
 
-        A lost stdout ends the command: as other programs end where the reader went away, else
+        Where stdout cannot, end the command: with SIGPIPE's status where the reader went away, else
         with UsageError.
         """
         try:
@@ -280,20 +294,15 @@ def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:
     return table
 
 
-def cell(text: str, style: str = "") -> Any:
+def cell(text: str, style: str = "") -> Text:
     """Return text from outside as a table cell: shown as data, never as markup."""
     from rich.text import Text
 
     return Text(visible(text), style=style)
 
 
-__all__ = [
-    "SIGPIPE_STATUS",
-    "Output",
-    "cell",
-    "document",
-    "json_text",
-    "make_table",
-    "set_up_streams",
-    "wants_colour",
-]
+def one_line(text: str, style: str = "") -> Text:
+    """Return text, ours or made visible, as one line that is cut off where there is no room."""
+    from rich.text import Text
+
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")

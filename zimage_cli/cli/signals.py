@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.run.run import Run
 
 _MOST = 3
-"""Signals that are noted; the next one has its default action, so a hang can always be ended."""
+"""Signals that are noted; the next one has its default action: what hangs can always be ended."""
 
 WORK = ("work", "zimage-run", "askers-", "savers-")
 """What the names of threads begin with that make pictures."""
@@ -116,7 +116,7 @@ class Signals:
     def wake(self) -> None:
         """End a `wait`, from any thread."""
         self._woken = True
-        # Full: it wakes as it is. Closed: nobody waits.
+        # A full socket wakes it already; with a closed one nobody waits any more.
         with suppress(OSError):
             self._wakes.send(b"\0")
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from zimage_cli.cli.app import App
+from zimage_cli.cli.app import App, Json
 from zimage_cli.cli.output import Output
 from zimage_cli.core.request import sizes
 
@@ -22,14 +20,10 @@ zimage generate 'A calm lake at dawn' --size 16:9@1536"""
 
 
 @app.command(epilog=EXAMPLES, document={"default": None, "limits": {}, "names": {}, "sizes": []})
-def show(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document instead of a table.")
-    ] = False,
-) -> None:
+def show(json: Json = False) -> None:
     """Show the recommended sizes by ratio and tier."""
     output = Output()
-    if as_json:
+    if json:
         output.document("ok", **document())
         return
     _print_table(output)

@@ -49,10 +49,10 @@ def validate(
     sandbox: options.Sandbox = False,
     online: Annotated[
         bool,
-        typer.Option(
+        options.option(
+            options.SERVICE,
             "--online",
-            help="Ask the service too, read-only and free: reachable, key, model.",
-            rich_help_panel=options.SERVICE,
+            "Ask the service too, read-only and free: reachable, key, model.",
         ),
     ] = False,
     output_dir: options.OutputDir = None,

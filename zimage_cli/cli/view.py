@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 import typer
 
-from zimage_cli.core.observer import Watcher
+from zimage_cli.core.observer import Observer, Watcher
 from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from zimage_cli.api.answer import Answer
     from zimage_cli.cli.output import Output
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.request.request import Request
+
+
+class Watch(Observer):
+    """Follows one picture that is being made: what is `doing`, and since when."""
+
+    def __init__(self, job: Job, doing: str) -> None:
+        self.job = job
+        self.doing = doing
+        self.began = time.monotonic()
+
+    def sent(self) -> None:
+        """Note that the service paints."""
+        self.doing = "painting"
+
+    def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
+        """Note that the picture is fetched."""
+        self.doing = "downloading"
 
 
 class View(Watcher):
@@ -26,7 +47,7 @@ class View(Watcher):
         self._out = out
         self._lock = threading.RLock()
         self._writing = threading.Lock()
-        """One of its own: a reader that stands still holds up nothing but results."""
+        """Held while a result is written: a reader that takes nothing holds up results alone."""
         self.on_lost: Callable[[], None] = lambda: None
         self.lost: Exception | None = None
 

@@ -124,7 +124,7 @@ def _layers(
 ) -> Picture:
     """Return a map (L) of layers one before the other: 0 where none is, 255 where the nearest is.
 
-    Drawn at twice the size and halved, which is how the edges get smooth.
+    Drawn at twice the size and halved, so that the edges are smooth.
     """
     width, height = size
     unit = min(width, height) * smooth

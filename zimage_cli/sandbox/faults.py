@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -54,10 +54,7 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
         ),
         "Model.AccessDenied": (403, "Model access denied."),
         "Workspace.AccessDenied": (403, "Workspace access denied."),
-        "AllocationQuota.FreeTierOnly": (
-            403,
-            _FREE_TIER,
-        ),
+        "AllocationQuota.FreeTierOnly": (403, _FREE_TIER),
         "ModelNotFound": (404, _NO_MODEL),
         "model_not_found": (404, "The model `z-image-turbo` does not exist."),
         "WorkSpaceNotFound": (404, "Workspace not found."),
@@ -158,11 +155,11 @@ _NOT_BILLED = frozenset(
         *("error-in-200", "hostile-error", "reset-early", "redirect"),
     }
 )
-_ERROR_FAMILIES = (
-    ("InvalidParameter.", 400),
-    ("BadRequest.", 400),
-    ("InternalError.", 500),
-)
+_ERROR_FAMILIES = {
+    "InvalidParameter": ERRORS["InvalidParameter"],
+    "BadRequest": (400, "Bad request."),
+    "InternalError": ERRORS["InternalError"],
+}
 
 
 def kinds() -> tuple[str, ...]:
@@ -174,10 +171,8 @@ def documented_error(kind: str) -> tuple[int, str] | None:
     """Return (HTTP status, message) where `kind` is an error code, or of a documented family."""
     if kind in ERRORS:
         return ERRORS[kind]
-    for family, status in _ERROR_FAMILIES:
-        if kind.startswith(family) and len(kind) > len(family):
-            return status, ERRORS[family[:-1]][1] if family[:-1] in ERRORS else "Bad request."
-    return None
+    family, _, member = kind.partition(".")
+    return _ERROR_FAMILIES.get(family) if member else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +254,6 @@ def parse_fault(text: str) -> tuple[str, float]:
     return kind, rate
 
 
-def _as_faults(step: Step) -> tuple[Fault, ...]:
-    parts = step if isinstance(step, tuple) else (step,)
-    faults = tuple(Fault(part) if isinstance(part, str) else part for part in parts)
-    return tuple(fault for fault in faults if fault.kind != OK)
-
-
 @dataclass(slots=True)
 class Faults:
     """Decide what happens to each call: first the script, then by rates. Safe among threads.
@@ -293,9 +282,10 @@ class Faults:
         """Append what happens to the next calls, one step a call (`times` of a fault: so many)."""
         found: list[tuple[Fault, ...]] = []
         for step in steps:
-            faults = _as_faults(step)
-            times = max((fault.times for fault in _times_of(step)), default=1)
-            found.extend([tuple(replace(fault, times=1) for fault in faults)] * times)
+            parts = step if isinstance(step, tuple) else (step,)
+            faults = [Fault(part) if isinstance(part, str) else part for part in parts]
+            times = max(fault.times for fault in faults)
+            found += [tuple(fault for fault in faults if fault.kind != OK)] * times
         with self._lock:
             self._script.extend(found)
 
@@ -316,8 +306,3 @@ class Faults:
             hit = [fault for fault, rate, dice in self._dice if dice.random() < rate]
         answer = [fault for fault in hit if not fault.of_picture][:1]
         return (*answer, *[fault for fault in hit if fault.of_picture][:1])
-
-
-def _times_of(step: Step) -> tuple[Fault, ...]:
-    parts = step if isinstance(step, tuple) else (step,)
-    return tuple(part for part in parts if isinstance(part, Fault))

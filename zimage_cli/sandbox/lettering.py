@@ -15,53 +15,33 @@ if TYPE_CHECKING:
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_LINUX = "/usr/share/fonts"
-_MAC = "/System/Library/Fonts"
-_WINDOWS = "C:/Windows/Fonts"
-# (file, face in the file): where common systems keep a font with Latin letters ...
-_LATIN = (
-    (f"{_LINUX}/truetype/dejavu/DejaVuSans.ttf", 0),
-    (f"{_LINUX}/dejavu-sans-fonts/DejaVuSans.ttf", 0),
-    (f"{_LINUX}/TTF/DejaVuSans.ttf", 0),
-    (f"{_LINUX}/truetype/liberation/LiberationSans-Regular.ttf", 0),
-    (f"{_LINUX}/truetype/noto/NotoSans-Regular.ttf", 0),
-    (f"{_LINUX}/noto/NotoSans-Regular.ttf", 0),
-    (f"{_MAC}/HelveticaNeue.ttc", 0),
-    (f"{_MAC}/Helvetica.ttc", 0),
-    (f"{_WINDOWS}/segoeui.ttf", 0),
-    (f"{_WINDOWS}/arial.ttf", 0),
+_FOLDERS = (
+    *(
+        f"/usr/share/fonts/{name}"
+        for name in (
+            *("truetype/dejavu", "dejavu-sans-fonts", "TTF", "truetype/liberation"),
+            *("truetype/noto", "noto", "opentype/noto", "noto-cjk", "google-noto-cjk"),
+            *("google-noto-sans-cjk-fonts", "google-noto-sans-cjk-vf-fonts"),
+            *("adobe-source-han-sans", "truetype/wqy", "wqy-microhei", "wqy-zenhei"),
+            *("truetype/droid", "truetype/arphic"),
+        )
+    ),
+    *("/System/Library/Fonts", "/System/Library/Fonts/Supplemental", "C:/Windows/Fonts"),
 )
-# ... a bold one ...
+"""Where common systems keep the fonts that follow."""
+_LATIN = (
+    *("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf"),
+    *("HelveticaNeue.ttc", "Helvetica.ttc", "segoeui.ttf", "arial.ttf"),
+)
 _BOLD = (
-    (f"{_LINUX}/truetype/dejavu/DejaVuSans-Bold.ttf", 0),
-    (f"{_LINUX}/dejavu-sans-fonts/DejaVuSans-Bold.ttf", 0),
-    (f"{_LINUX}/TTF/DejaVuSans-Bold.ttf", 0),
-    (f"{_LINUX}/truetype/liberation/LiberationSans-Bold.ttf", 0),
-    (f"{_MAC}/Supplemental/Arial Bold.ttf", 0),
-    (f"{_WINDOWS}/arialbd.ttf", 0),
+    *("DejaVuSans-Bold.ttf", "LiberationSans-Bold.ttf", "Arial Bold.ttf", "arialbd.ttf"),
     *_LATIN,
 )
-# ... and one with Han; face 2 of Noto's and Source Han's collections is simplified Chinese.
 _HAN = (
-    (f"{_LINUX}/opentype/noto/NotoSansCJK-Regular.ttc", 2),
-    (f"{_LINUX}/noto-cjk/NotoSansCJK-Regular.ttc", 2),
-    (f"{_LINUX}/google-noto-cjk/NotoSansCJK-Regular.ttc", 2),
-    (f"{_LINUX}/google-noto-sans-cjk-fonts/NotoSansCJK-Regular.ttc", 2),
-    (f"{_LINUX}/google-noto-sans-cjk-vf-fonts/NotoSansCJK-VF.ttc", 2),
-    (f"{_LINUX}/opentype/noto/NotoSansSC-Regular.otf", 0),
-    (f"{_LINUX}/adobe-source-han-sans/SourceHanSans.ttc", 2),
-    (f"{_LINUX}/truetype/wqy/wqy-microhei.ttc", 0),
-    (f"{_LINUX}/truetype/wqy/wqy-zenhei.ttc", 0),
-    (f"{_LINUX}/wqy-microhei/wqy-microhei.ttc", 0),
-    (f"{_LINUX}/wqy-zenhei/wqy-zenhei.ttc", 0),
-    (f"{_LINUX}/truetype/droid/DroidSansFallbackFull.ttf", 0),
-    (f"{_LINUX}/truetype/arphic/uming.ttc", 0),
-    (f"{_MAC}/PingFang.ttc", 0),
-    (f"{_MAC}/Hiragino Sans GB.ttc", 0),
-    (f"{_MAC}/STHeiti Light.ttc", 0),
-    (f"{_WINDOWS}/msyh.ttc", 0),
-    (f"{_WINDOWS}/simhei.ttf", 0),
-    (f"{_WINDOWS}/simsun.ttc", 0),
+    *("NotoSansCJK-Regular.ttc", "NotoSansCJK-VF.ttc", "NotoSansSC-Regular.otf"),
+    *("SourceHanSans.ttc", "wqy-microhei.ttc", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf"),
+    *("uming.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "STHeiti Light.ttc"),
+    *("msyh.ttc", "simhei.ttf", "simsun.ttc"),
 )
 _SMALLEST = 9
 _CARD = (14, 16, 22)
@@ -69,21 +49,23 @@ _INK = (250, 250, 252)
 
 
 @lru_cache(maxsize=3)
-def _file(places: tuple[tuple[str, int], ...]) -> tuple[str, int] | None:
-    return next((place for place in places if Path(place[0]).is_file()), None)
+def _file(names: tuple[str, ...]) -> Path | None:
+    """Return the first of these fonts that the system has."""
+    places = (Path(folder, name) for name in names for folder in _FOLDERS)
+    return next((place for place in places if place.is_file()), None)
 
 
 @lru_cache(maxsize=64)
-def _font(places: tuple[tuple[str, int], ...], size: int) -> Font | None:
-    """Return the first font of `places` that is there and can be read."""
-    found = _file(places)
-    if found is None:
+def _font(names: tuple[str, ...], size: int) -> Font | None:
+    """Return the first of these fonts that the system has; None where it cannot be read."""
+    file = _file(names)
+    if file is None:
         return None
+    # The collections of Noto and Source Han hold simplified Chinese as face 2.
+    face = 2 if file.name.startswith(("NotoSansCJK", "SourceHanSans")) else 0
     try:
         # Kerning by raqm would make pictures differ between builds of Pillow.
-        return ImageFont.truetype(
-            found[0], size, index=found[1], layout_engine=ImageFont.Layout.BASIC
-        )
+        return ImageFont.truetype(file, size, index=face, layout_engine=ImageFont.Layout.BASIC)
     except OSError:
         return None
 

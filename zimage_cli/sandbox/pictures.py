@@ -147,7 +147,7 @@ class PictureStore:
                 return self._cache[key]
         from zimage_cli.sandbox.drawing import draw
 
-        # Drawing is one core's work: side by side it would only be slower for everyone.
+        # Drawing keeps a core busy: several at once would make each of them slower.
         with self._drawing:
             data = self._cache.get(key) or draw(*key[:4], show_seed=shown)
         with self._lock:
@@ -169,7 +169,7 @@ class PictureStore:
         refusal = _check_access(request, picture)
         if refusal is not None:
             return refusal
-        # What is asked for with HEAD does not use up a fault that GET is to meet.
+        # A HEAD uses up no fault: faults are for GET.
         fault = None
         if request.method == "GET":
             with self._lock:

@@ -250,8 +250,8 @@ class _Door:
         self._thread.start()
 
     def close(self, deadline: float) -> None:
-        """Let nobody in any more, cut who is in, and wait for the threads until `deadline`."""
-        # Closing a listening socket does not everywhere wake who waits in accept(); a visitor does.
+        """Take no more connections, cut the open ones, and wait for threads until `deadline`."""
+        # On some systems accept() does not end when its socket is closed; a connection ends it.
         with contextlib.suppress(OSError):
             socket.create_connection(self._address[:2], timeout=_STOP_SECONDS).close()
         self._thread.join(max(0.0, deadline - time.monotonic()))
@@ -262,7 +262,7 @@ class _Door:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
         for thread in threads:
-            # Who does not end in time is a daemon and holds nothing.
+            # A thread that does not end in time is a daemon: the process ends without it.
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -286,7 +286,7 @@ class _Door:
             try:
                 thread.start()
             except RuntimeError:
-                # The system allows no more threads: who asked finds the connection closed.
+                # The system allows no more threads: the client finds the connection closed.
                 with self._lock:
                     del self._open[thread]
                 sock.close()

@@ -284,7 +284,7 @@ def _success(order: Order, url: str, call: Call, fault: Fault | None) -> dict[st
 
 
 def _instead(fault: Fault, call: Call, other_origin: str) -> Answer | None:
-    """Return the answer that takes the ordinary one's place, None where that is only bent."""
+    """Return the answer that takes the ordinary one's place, None where that is only changed."""
     kind = fault.kind
     if documented_error(kind) is not None:
         return _error(fault, call)
@@ -323,7 +323,7 @@ def _gateway(fault: Fault, status: int, *, html: bool) -> Answer:
 
 
 def _deliver(fault: Fault, answer: Answer) -> None:
-    """Bend the way an ordinary answer is sent."""
+    """Change how an ordinary answer is sent."""
     if fault.kind == "cut-answer":
         answer.cut = len(answer.body) // 2
     elif fault.kind == "slow-answer":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Iterator
 
 _MAX_HEAD = 64 * 1024
 _MAX_BODY = 6 * 1024 * 1024
@@ -199,17 +200,18 @@ class Connection:
         if answer.chunked and answer.cut is None:
             self._sock.sendall(b"0\r\n\r\n")
 
-    def _pieces(self, body: memoryview, answer: Answer) -> list[memoryview] | _Paced:
+    def _pieces(self, body: memoryview, answer: Answer) -> Iterator[memoryview]:
+        """Yield the body in pieces, each after its pause; ends early when the server stops."""
+        size, pause = 4 * _PIECE if answer.chunked else max(1, len(body)), 0.0
         if answer.spread > 0:
             size = max(1, min(_PIECE, -(-len(body) // 20)))
-            pieces = [body[i : i + size] for i in range(0, len(body), size)]
-            return _Paced(pieces, answer.spread / max(1, len(pieces)), self._stopping)
-        if answer.bandwidth is not None:
-            pieces = [body[i : i + _PIECE] for i in range(0, len(body), _PIECE)]
-            return _Paced(pieces, _PIECE / answer.bandwidth, self._stopping)
-        if answer.chunked:
-            return [body[i : i + 4 * _PIECE] for i in range(0, len(body), 4 * _PIECE)]
-        return [body]
+            pause = answer.spread / max(1, -(-len(body) // size))
+        elif answer.bandwidth is not None:
+            size, pause = _PIECE, _PIECE / answer.bandwidth
+        for at in range(0, len(body), size):
+            if pause and self._stopping.wait(pause):
+                return
+            yield body[at : at + size]
 
     def _send_piece(self, piece: memoryview, *, chunked: bool) -> None:
         if chunked:
@@ -262,23 +264,6 @@ class Connection:
         while self._take_line():
             continue
         return bytes(body)
-
-
-class _Paced:
-    """Pieces with a pause before each; ends early when the server stops."""
-
-    def __init__(self, pieces: list[memoryview], pause: float, stopping: threading.Event) -> None:
-        self._pieces = iter(pieces)
-        self._pause = pause
-        self._stopping = stopping
-
-    def __iter__(self) -> _Paced:
-        return self
-
-    def __next__(self) -> memoryview:
-        if self._stopping.wait(self._pause):
-            raise StopIteration
-        return next(self._pieces)
 
 
 def _fields(lines: list[str]) -> dict[str, str]:

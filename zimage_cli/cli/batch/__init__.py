@@ -11,7 +11,8 @@ import typer
 
 from zimage_cli.cli import asking, options, process
 from zimage_cli.cli.app import App
-from zimage_cli.cli.batch.view import Again, BatchView, report, show, summary
+from zimage_cli.cli.batch.report import Report, show
+from zimage_cli.cli.batch.view import BatchView
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
@@ -28,6 +29,7 @@ from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.plan import FilePlan, Preflight
+    from zimage_cli.core.run.run import Run
 
 NOT_ALL_STATUS = 9
 MAX_CONCURRENCY = 256
@@ -69,84 +71,62 @@ def batch(
     retry_lost: options.RetryLost = False,
     trust_base_url: Annotated[
         bool,
-        typer.Option(
-            "--trust-base-url",
-            help="Let lines say where they, and your key, are sent.",
-            rich_help_panel=options.SERVICE,
+        options.option(
+            options.SERVICE, "--trust-base-url", "Let lines say where they, and your key, are sent."
         ),
     ] = False,
     rps: options.Rps = None,
     concurrency: Annotated[
-        int,
-        typer.Option(
-            "--concurrency",
-            "-j",
-            help="Lines in flight at most.",
-            metavar="N",
-            rich_help_panel=options.RUN,
-        ),
+        int, options.option(options.RUN, "--concurrency -j", "Lines in flight at most.", "N")
     ] = 16,
     patience: Annotated[
         str,
-        typer.Option(
+        options.option(
+            options.RUN,
             "--patience",
-            help="How long to wait for a service that cannot be reached: 90, 30m, 2h.",
-            metavar="SPAN",
-            rich_help_panel=options.RUN,
+            "How long to wait for a service that cannot be reached: 90, 30m, 2h.",
+            "SPAN",
         ),
     ] = "1h",
     max_cost: options.MaxCost = None,
     yes: options.Yes = False,
     skip_invalid: Annotated[
         bool,
-        typer.Option(
-            "--skip-invalid",
-            help="Make the lines that are right although others are not.",
-            rich_help_panel=options.RUN,
+        options.option(
+            options.RUN, "--skip-invalid", "Make the lines that are right although others are not."
         ),
     ] = False,
     retry_failed: Annotated[
         bool,
-        typer.Option(
-            "--retry-failed",
-            help="Also make lines that failed in an earlier run.",
-            rich_help_panel=options.RUN,
+        options.option(
+            options.RUN, "--retry-failed", "Also make lines that failed in an earlier run."
         ),
     ] = False,
     fresh: Annotated[
         bool,
-        typer.Option(
-            "--fresh",
-            help="Start over: make every line again, beside the old files.",
-            rich_help_panel=options.RUN,
+        options.option(
+            options.RUN, "--fresh", "Start over: make every line again, beside the old files."
         ),
     ] = False,
     shard: Annotated[
         str | None,
-        typer.Option(
-            "--shard",
-            help="Only the I-th of N equal parts, for several machines.",
-            metavar="I/N",
-            rich_help_panel=options.RUN,
+        options.option(
+            options.RUN, "--shard", "Only the I-th of N equal parts, for several machines.", "I/N"
         ),
     ] = None,
     input_format: Annotated[
         str | None,
-        typer.Option(
+        options.option(
+            options.RUN,
             "--input-format",
-            help="jsonl, csv, tsv or txt, where the file's name does not say.",
-            metavar="FORMAT",
-            rich_help_panel=options.RUN,
+            "jsonl, csv, tsv or txt, where the file's name does not say.",
+            "FORMAT",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Folder of the pictures and of results.jsonl.",
-            metavar="DIR",
-            rich_help_panel=options.SAVING,
+        options.option(
+            options.SAVING, "--output -o", "Folder of the pictures and of results.jsonl.", "DIR"
         ),
     ] = None,
     output_dir: options.OutputDir = None,
@@ -154,31 +134,21 @@ def batch(
     no_evidence: options.NoEvidence = False,
     json: Annotated[
         bool,
-        typer.Option(
-            "--json",
-            help="One JSON object on stdout as each line ends.",
-            rich_help_panel=options.REPORT,
-        ),
+        options.option(options.REPORT, "--json", "One JSON object on stdout as each line ends."),
     ] = False,
     quiet: options.Quiet = False,
     dry_run: Annotated[
         bool,
-        typer.Option(
+        options.option(
+            options.REPORT,
             "--dry-run",
-            help="Check every line and show number, price and time; send nothing.",
-            rich_help_panel=options.REPORT,
+            "Check every line and show number, price and time; send nothing.",
         ),
     ] = False,
 ) -> None:
     """Make a picture of every line of a file; run it again to go on where it stopped."""
-    if not 1 <= concurrency <= MAX_CONCURRENCY:
-        raise UsageError(
-            "--concurrency: {value} is not allowed; allowed: {allowed}",
-            field="concurrency",
-            value=concurrency,
-            allowed=f"1 … {MAX_CONCURRENCY}",
-        )
-    sweep = options.sweep(
+    _refuse_concurrency(concurrency)
+    sweep = asking.sweep(
         count=count,
         expand=expand,
         size=size,
@@ -194,8 +164,6 @@ def batch(
         max_cost=parse_bound(max_cost),
         patience=_patience(patience),
     )
-    out = Output(quiet=quiet)
-    again = Again(tuple(sys.argv[1:]))
     flags = Flags(
         region=region,
         endpoint=endpoint,
@@ -210,23 +178,22 @@ def batch(
         evidence=False if no_evidence else None,
         sandbox=sandbox or None,
     )
+    out = Output(quiet=quiet)
     with (
         Client(flags=flags, on_warning=out.warn) as client,
         open_source(file, input_format, stdin=getattr(sys.stdin, "buffer", None)) as source,
     ):
         for text in client.settings.warnings:
             out.warn(text)
-        fields = client.settings.request_defaults
-        if seed is not None:
-            fields["seed"] = seed
+        defaults = LineDefaults(
+            fields=client.settings.request_defaults | asking.given(seed=seed),
+            template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
+            sweep=sweep,
+            shard=_shard(shard),
+        )
         plan = client.plan_file(
             source,
-            LineDefaults(
-                fields=fields,
-                template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
-                sweep=sweep,
-                shard=_shard(shard),
-            ),
+            defaults,
             run_options,
             folder=output,
             trust_base_url=trust_base_url,
@@ -239,10 +206,8 @@ def batch(
             asking.agree(out, plan, yes=yes or dry_run, aloud=False)
             if dry_run:
                 _end_dry(out, plan, json=json)
-                return
-            status = _run(out, client, plan, again, json=json)
-    if status:
-        raise typer.Exit(status)
+            else:
+                _run(out, client, plan, json=json)
 
 
 def _refuse_invalid(out: Output, preflight: Preflight, *, skip_invalid: bool) -> None:
@@ -270,39 +235,52 @@ def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
     out.note("nothing was sent")
 
 
-def _run(out: Output, client: Client, plan: FilePlan, again: Again, *, json: bool) -> int:
-    """Make the pictures, say what came of them, and return the exit status."""
-    preflight = plan.preflight
+def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
+    """Make the pictures and say what came of them. Raises typer.Exit where that is not all well."""
     # Until the summary is printed: whoever stops a run reads how far it came.
+    pictures, cost = plan.preflight.pictures, plan.preflight.cost
     with Signals() as signals:
-        currency = preflight.cost.currency if preflight.cost else None
-        with BatchView(out, preflight.pictures, currency, json=json) as view:
+        with BatchView(out, pictures, cost.currency if cost else None, json=json) as view:
             process.lean_memory()
             process.allow_files(plan.options.concurrency, sandbox=plan.settings.target.is_sandbox)
             run = client.start(plan, view, on_end=signals.wake)
             view.watch(run)
             signals.drive(run, view, patient=True)
-        tally, error = run.tally, run.fatal
         if len(signals.numbers) > 1:
-            billed = tally.billed[Billed.MAYBE] or run.unsettled
+            billed = run.tally.billed[Billed.MAYBE] or run.unsettled
             lost = ": what was in flight may have been made and billed" if billed else ""
             out.say(f"left at once{lost}")
-        report(out, plan, tally, again)
-        if error is not None:
-            if not isinstance(error, BoundReached):
-                # Of that the summary speaks, with the command that goes on.
-                print_error(out, error)
-            status = exit_status(error)
-        elif signals.numbers:
-            status = 128 + signals.numbers[0]
-        else:
-            left = tally.not_saved + preflight.invalid + preflight.unsaved
-            status = NOT_ALL_STATUS if left else 0
+        report = Report(plan, run.tally, tuple(sys.argv[1:]))
+        report.show(out)
+        # Of its bound the report speaks, with the command that goes on.
+        if run.fatal is not None and not isinstance(run.fatal, BoundReached):
+            print_error(out, run.fatal)
+        status = _status(plan, run, signals.numbers)
         if view.lost is not None:
             raise view.lost
         if json and not (run.left_behind and view.stuck):
-            out.json(summary(plan, tally, again, status, error))
-    return status
+            out.json(report.document(status, run.fatal))
+    if status:
+        raise typer.Exit(status)
+
+
+def _status(plan: FilePlan, run: Run, signals: list[int]) -> int:
+    if run.fatal is not None:
+        return exit_status(run.fatal)
+    if signals:
+        return 128 + signals[0]
+    left = run.tally.not_saved + plan.preflight.invalid + plan.preflight.unsaved
+    return NOT_ALL_STATUS if left else 0
+
+
+def _refuse_concurrency(number: int) -> None:
+    if not 1 <= number <= MAX_CONCURRENCY:
+        raise UsageError(
+            "--concurrency: {value} is not allowed; allowed: {allowed}",
+            field="concurrency",
+            value=number,
+            allowed=f"1 … {MAX_CONCURRENCY}",
+        )
 
 
 def _patience(text: str) -> float:

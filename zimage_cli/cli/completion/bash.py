@@ -62,14 +62,14 @@ def _value(value: Value) -> str:
     lines = []
     if value.words:
         lines.append("candidates=(")
-        lines += [f"    {_quoted(word.text)}" for word in value.words]
+        lines += [f"    {quoted(word.text)}" for word in value.words]
         lines.append(")")
     if value.suffixes:
-        lines.append(f"patterns=({' '.join(_quoted(_pattern(one)) for one in value.suffixes)})")
+        lines.append(f"patterns=({' '.join(quoted(_pattern(one)) for one in value.suffixes)})")
     if value.folders:
         lines.append("folders=1")
     if value.goes_on:
-        lines.append(f"goes_on={_quoted(value.goes_on)}")
+        lines.append(f"goes_on={quoted(value.goes_on)}")
     if value.after:
         lines.append("case $2 in")
         lines += [f"{word}) __zimage_values {kind.name} '' ;;" for word, kind in value.after]
@@ -81,7 +81,8 @@ def _value(value: Value) -> str:
     )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return text as one word of a POSIX shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

@@ -45,10 +45,8 @@ def _command(command: Command) -> str:
     lines = [f"        case {_quoted(command.key)}"]
     words = [_word(Word(one.name, one.about)) for one in command.commands]
     lines += _list("commands", words)
-    named = [(name, option) for option in command.options for name in option.names]
-    named.sort(key=lambda pair: not pair[0].startswith("--"))
     specs = []
-    for name, option in named:
+    for name, option in command.spellings:
         value = option.value.name if option.value else ""
         many = "+" if option.repeatable else ""
         specs.append(_quoted(f"{name}:{option.group[0]}:{value}:{many}:{option.about}"))

@@ -34,8 +34,8 @@ _BY_HAND = "Put it in place yourself: zimage completions show {shell} > {path}"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a shell's script goes; `lines` are for the start-up file `rc`, none where none needed.
+class ShellFiles:
+    """Where a shell's script goes; `lines` are what its start-up file `rc` needs beside that.
 
     `why` says in words what the lines are for. `folders` are removed again when left empty.
     """
@@ -53,57 +53,56 @@ def install(output: Output, shell: str, script: bytes) -> None:
     Raises ConfigurationError where there is no home folder, or a place is outside of it.
     """
     home = _home(shell)
-    place = _place(shell, home, ask=True)
-    changed = _write(_inside(place.script, home, shell), script)
-    output.result(str(place.script))
+    files = _files(shell, home, ask=True)
+    changed = _write(_inside(files.script, home, shell), script)
+    output.result(str(files.script))
     words = "written" if changed else "is there already"
-    output.note(visible(f"The script for {shell} {words}: {place.script}"))
-    if place.rc is not None and place.lines:
-        target = _inside(place.rc, home, shell)
+    output.note(visible(f"The script for {shell} {words}: {files.script}"))
+    if files.rc is not None and files.lines:
+        target = _inside(files.rc, home, shell)
         before = _read(target)
-        after = _with_lines(before, place.lines)
+        after = _with_lines(before, files.lines)
         if before == after:
-            output.note(visible(f"{place.rc} has what it needs already."))
+            output.note(visible(f"{files.rc} has what it needs already."))
         else:
             _write(target, after)
-            output.note(visible(f"Added to {place.rc}, since {place.why}:"))
-            for line in place.lines:
+            output.note(visible(f"Added to {files.rc}, since {files.why}:"))
+            for line in files.lines:
                 output.note(visible(f"  {line}"))
-        output.result(str(place.rc))
+        output.result(str(files.rc))
     output.note("It holds for shells that are started from now on.")
 
 
 def uninstall(output: Output, shell: str) -> None:
     """Remove the script and the lines that `install` added; print the paths that were changed."""
     home = _home(shell)
-    place = _place(shell, home, ask=False)
+    files = _files(shell, home, ask=False)
     found = False
-    target = _inside(place.script, home, shell)
-    data = _read(target)
+    data = _read(_inside(files.script, home, shell))
     if data is not None and TITLE.encode() in data[:200]:
-        _remove(place.script)
-        for folder in place.folders:
+        _remove(files.script)
+        for folder in files.folders:
             try:
                 folder.rmdir()
             except OSError:
                 break
         found = True
-        output.result(str(place.script))
-        output.note(visible(f"Removed {place.script}"))
+        output.result(str(files.script))
+        output.note(visible(f"Removed {files.script}"))
     elif data is not None:
-        output.warn(visible(f"{place.script} is not of zimage's making, and stays"))
-    if place.rc is not None:
-        target = _inside(place.rc, home, shell)
+        output.warn(visible(f"{files.script} is not of zimage's making, and stays"))
+    if files.rc is not None:
+        target = _inside(files.rc, home, shell)
         before = _read(target)
         after, made_by_us = _without_lines(before or b"")
         if before is not None and after != before:
             if made_by_us and not after:
-                _remove(place.rc)
+                _remove(files.rc)
             else:
                 _write(target, after)
             found = True
-            output.result(str(place.rc))
-            output.note(visible(f"Removed zimage's lines from {place.rc}"))
+            output.result(str(files.rc))
+            output.note(visible(f"Removed zimage's lines from {files.rc}"))
     if not found:
         output.note(f"There is no completion for {shell} of zimage's installing.")
 
@@ -170,13 +169,13 @@ def _home(shell: str) -> Path:
     return Path(text)
 
 
-def _place(shell: str, home: Path, *, ask: bool) -> Place:
+def _files(shell: str, home: Path, *, ask: bool) -> ShellFiles:
     """Return where a shell's script goes; `ask` has the shell say whether it needs more."""
     find = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell}[shell]
     return find(home, Environment(dict(os.environ), home), ask)
 
 
-def _bash(home: Path, environment: Environment, ask: bool) -> Place:
+def _bash(home: Path, environment: Environment, ask: bool) -> ShellFiles:
     data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
     # Later versions of bash-completion take a list.
     named = (environment.get("BASH_COMPLETION_USER_DIR") or "").split(":")[0]
@@ -186,58 +185,47 @@ def _bash(home: Path, environment: Environment, ask: bool) -> Place:
     if sys.platform == "darwin" and (home / ".bash_profile").exists():
         rc = home / ".bash_profile"  # its Terminal starts login shells
     lines: tuple[str, ...] = ()
-    if ask and not _bash_completion_is_loaded(environment.variables):
-        quoted = shlex.quote(str(script))
-        lines = (f"[ ! -r {quoted} ] || . {quoted}",)
-    return Place(script, (script.parent, folder), rc, lines, "bash-completion is not loaded")
+    if ask:
+        # An interactive bash says whether it loads completions from the user's folder on demand.
+        words = "declare -F _completion_loader _comp_complete_load _comp_load; :"
+        if "_comp" not in _ask(["bash", "-ic", words], environment.variables, apart=True):
+            quoted = shlex.quote(str(script))
+            lines = (f"[ ! -r {quoted} ] || . {quoted}",)
+    return ShellFiles(script, (script.parent, folder), rc, lines, "bash-completion is not loaded")
 
 
-def _bash_completion_is_loaded(variables: Mapping[str, str]) -> bool:
-    """Ask an interactive bash whether completions are loaded from the user's folder on demand."""
-    told = _ask(
-        ["bash", "-ic", "declare -F _completion_loader _comp_complete_load _comp_load; :"],
-        variables,
-        unmarked=True,
-    )
-    return "_comp" in told
-
-
-def _zsh(home: Path, environment: Environment, ask: bool) -> Place:
+def _zsh(home: Path, environment: Environment, ask: bool) -> ShellFiles:
     dot = Path(environment.get("ZDOTDIR") or home)
     folder = dot / ".zfunc"
     lines: tuple[str, ...] = ()
-    if ask and not _zsh_finds(folder, environment.variables):
-        start = "(( ${+functions[compdef]} )) || { autoload -Uz compinit && compinit; }"
-        lines = (
-            f"fpath=({shlex.quote(str(folder))} $fpath)",
-            f"{start}; autoload -Uz _zimage && compdef _zimage zimage",
-        )
+    if ask:
+        # An interactive zsh says whether its completion system is on and looks into the folder.
+        words = "(( ${+functions[compdef]} )) && print -rl -- $fpath; :"
+        told = _ask(["zsh", "-ic", words], environment.variables, apart=True)
+        if str(folder) not in told.splitlines():
+            start = "(( ${+functions[compdef]} )) || { autoload -Uz compinit && compinit; }"
+            lines = (
+                f"fpath=({shlex.quote(str(folder))} $fpath)",
+                f"{start}; autoload -Uz _zimage && compdef _zimage zimage",
+            )
     why = "zsh does not look into that folder by itself"
-    return Place(folder / SCRIPTS["zsh"], (folder,), dot / ".zshrc", lines, why)
+    return ShellFiles(folder / SCRIPTS["zsh"], (folder,), dot / ".zshrc", lines, why)
 
 
-def _zsh_finds(folder: Path, variables: Mapping[str, str]) -> bool:
-    """Ask an interactive zsh whether its completion system is on and looks into the folder."""
-    told = _ask(
-        ["zsh", "-ic", "(( ${+functions[compdef]} )) && print -rl -- $fpath; :"],
-        variables,
-        unmarked=True,
-    )
-    return str(folder) in told.splitlines()
-
-
-def _fish(home: Path, environment: Environment, ask: bool) -> Place:  # noqa: ARG001 - one signature
+def _fish(home: Path, environment: Environment, ask: bool) -> ShellFiles:  # noqa: ARG001 - one signature
     config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     folder = config / "fish" / "completions"
-    return Place(folder / SCRIPTS["fish"], (folder,), None, (), "")
+    return ShellFiles(folder / SCRIPTS["fish"], (folder,), None, (), "")
 
 
-def _powershell(home: Path, environment: Environment, ask: bool) -> Place:
+def _powershell(home: Path, environment: Environment, ask: bool) -> ShellFiles:
     profile = _profile(home, environment)
     script = profile.parent / SCRIPTS["powershell"]
     quoted = "'" + str(script).replace("'", "''") + "'"
     lines = (f"if (Test-Path -LiteralPath {quoted}) {{ . {quoted} }}",) if ask else ()
-    return Place(script, (script.parent,), profile, lines, "PowerShell has no folder for scripts")
+    return ShellFiles(
+        script, (script.parent,), profile, lines, "PowerShell has no folder for scripts"
+    )
 
 
 def _profile(home: Path, environment: Environment) -> Path:
@@ -253,11 +241,10 @@ def _profile(home: Path, environment: Environment) -> Path:
     return config / "powershell" / "profile.ps1"
 
 
-def _ask(command: list[str], variables: Mapping[str, str], *, unmarked: bool = False) -> str:
+def _ask(command: list[str], variables: Mapping[str, str], *, apart: bool = False) -> str:
     """Return what a command prints, empty where it cannot be run or takes too long.
 
-    `unmarked`: in a session of its own without a terminal, so that no start-up file can take this
-    one over.
+    `apart`: in a session of its own, so that a start-up file cannot take this terminal over.
     """
     try:
         done = subprocess.run(  # noqa: S603 - our own words
@@ -267,7 +254,7 @@ def _ask(command: list[str], variables: Mapping[str, str], *, unmarked: bool = F
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_ASK_SECONDS,
-            start_new_session=unmarked,
+            start_new_session=apart,
             check=False,
         )
     except (OSError, subprocess.SubprocessError):

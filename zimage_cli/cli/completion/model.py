@@ -59,6 +59,12 @@ class Command:
         """The path in words, empty for zimage itself."""
         return " ".join(self.path)
 
+    @property
+    def spellings(self) -> list[tuple[str, Option]]:
+        """Every name of every option with its option, long names before short ones."""
+        named = [(name, option) for option in self.options for name in option.names]
+        return sorted(named, key=lambda pair: not pair[0].startswith("--"))
+
     def walk(self) -> Iterator[Command]:
         """Yield this command and all below it."""
         yield self

@@ -40,13 +40,11 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
 
 
 def _command(command: Command) -> str:
-    named = [(name, option) for option in command.options for name in option.names]
-    named.sort(key=lambda pair: not pair[0].startswith("--"))
     options = [
         f"@{{ Name = {_quoted(name)}; Group = {_quoted(option.group[0])}; "
         f"Value = {_quoted(option.value.name if option.value else '')}; "
         f"Many = {_boolean(option.repeatable)}; About = {_quoted(option.about)} }}"
-        for name, option in named
+        for name, option in command.spellings
     ]
     words = [_word(Word(one.name, one.about), "Command") for one in command.commands]
     arguments = [

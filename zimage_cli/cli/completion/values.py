@@ -1,7 +1,7 @@
 """What each option and argument takes: the one table to extend when there is a new one.
 
-A parameter that takes a value and stands in no table makes the generator fail and say so: nobody
-forgets to decide. A choice that typer knows needs no entry. FREE is for what only the user knows.
+The generator fails, and says so, where a parameter takes a value and stands in no table. A choice
+that typer knows needs no entry. FREE is for what only the user knows.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zimage_cli.cli.completion import COMMAND, TITLE
+from zimage_cli.cli.completion.bash import quoted
 from zimage_cli.cli.completion.model import Argument, Command, Option
 from zimage_cli.cli.completion.values import Value, Word
 
@@ -82,14 +83,14 @@ def _option(option: Option) -> str:
     else:
         before = f"'({' '.join(option.group)})'" if len(option.group) > 1 else ""
     spelled = f"{{{','.join(forms)}}}" if len(forms) > 1 else forms[0]
-    return f"{before}{spelled}{_quoted(rest)}"
+    return f"{before}{spelled}{quoted(rest)}"
 
 
 def _argument(at: int, argument: Argument) -> str:
     place = "*" if argument.repeatable else str(at)
     # The message that _arguments has for free text would keep options from being inserted.
     action = "_zimage_free" if _is_free(argument.value) else _action(argument.value)
-    return _quoted(f"{place}:{_colons(argument.label)}:{action}")
+    return quoted(f"{place}:{_colons(argument.label)}:{action}")
 
 
 def _action(value: Value) -> str:
@@ -131,7 +132,7 @@ def _globs(value: Value) -> str:
 def _described(tag: str, title: str, words: list[Word] | tuple[Word, ...], more: str = "") -> str:
     """Return a body that offers words in their order, each with what it means."""
     lines = [
-        _quoted(_colons(word.text) + (f":{word.about}" if word.about else "")) for word in words
+        quoted(_colons(word.text) + (f":{word.about}" if word.about else "")) for word in words
     ]
     listed = "\n    ".join(lines)
     return f"  local -a found=(\n    {listed}\n  )\n  _describe -V -t {tag} '{title}' found{more}\n"
@@ -139,7 +140,3 @@ def _described(tag: str, title: str, words: list[Word] | tuple[Word, ...], more:
 
 def _colons(text: str) -> str:
     return text.replace("\\", "\\\\").replace(":", "\\:")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

@@ -8,16 +8,16 @@ import typer
 
 from zimage_cli.cli.config.common import (
     RegionOption,
-    change,
     describe_place,
     drop,
     key_region,
+    put,
     refuse_contradiction,
     setting_name,
     warn_if_overridden,
 )
 from zimage_cli.cli.output import Output
-from zimage_cli.core.settings import config_change, config_file
+from zimage_cli.core.settings import config_file
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import TABLE, text_of
@@ -45,12 +45,7 @@ def set_value(
     if name == "region":
         set_region(value)
         return
-    checked = _checked(name, value, "VALUE")
-    output, environment = Output(), Environment.current()
-    refuse_contradiction(environment, **{name: checked})
-    path = change(environment, lambda document: config_change.put(document, None, name, checked))
-    output.note(visible(f"{name} = {text_of(checked)} in {path}"))
-    warn_if_overridden(output, environment, name)
+    _store(Output(), Environment.current(), name, _checked(name, value, "VALUE"))
 
 
 def unset(
@@ -80,11 +75,7 @@ def set_region(
 ) -> None:
     """Store the region, and say where calls go now."""
     output, environment = Output(), Environment.current()
-    name = _checked("region", region, "REGION")
-    refuse_contradiction(environment, region=name)
-    path = change(environment, lambda document: config_change.put(document, None, "region", name))
-    output.note(visible(f"region = {name} in {path}"))
-    warn_if_overridden(output, environment, "region")
+    _store(output, environment, "region", _checked("region", region, "REGION"))
     describe_place(output, environment)
 
 
@@ -96,13 +87,17 @@ def set_workspace(
     checked = _checked("workspace", workspace, "ID")
     output, environment = Output(), Environment.current()
     where = key_region(environment, region)
-    path = change(
-        environment,
-        lambda document: config_change.put(document, config_file.WORKSPACES, where, checked),
-    )
+    path = put(environment, config_file.WORKSPACES, where, checked)
     output.note(visible(f"workspace of {where} = {checked} in {path}"))
     warn_if_overridden(output, environment, "workspace")
     describe_place(output, environment)
+
+
+def _store(output: Output, environment: Environment, name: str, value: Any) -> None:
+    refuse_contradiction(environment, **{name: value})
+    path = put(environment, None, name, value)
+    output.note(visible(f"{name} = {text_of(value)} in {path}"))
+    warn_if_overridden(output, environment, name)
 
 
 def _checked(name: str, value: str, argument: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,10 +71,10 @@ def key_region(environment: Environment, region: str | None) -> str:
     return name
 
 
-def change(environment: Environment, edit: Callable[[MutableMapping[str, Any]], None]) -> Path:
-    """Change the config file, and return its path. Raises ConfigurationError."""
+def put(environment: Environment, table: str | None, name: str, value: object) -> Path:
+    """Set a value in the config file, and return its path. Raises ConfigurationError."""
     path = environment.require_config_file()
-    config_change.change(path, edit)
+    config_change.change(path, lambda document: config_change.put(document, table, name, value))
     return path
 
 

@@ -10,15 +10,15 @@ import typer
 from zimage_cli.api.endpoint import find_region
 from zimage_cli.cli.config.common import (
     RegionOption,
-    change,
     drop,
     key_region,
     now,
+    put,
     warn_if_overridden,
 )
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import raising
-from zimage_cli.core.settings import config_change, config_file
+from zimage_cli.core.settings import config_file
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.key import KEY_VARIABLE, MAX_LENGTH, Key, check_key
 from zimage_cli.errors import UsageError
@@ -43,10 +43,7 @@ def set_key(
     where = key_region(environment, region)
     before = now(environment)
     key = Key(check_key(_read(environment, where, from_env=from_env)))
-    path = change(
-        environment,
-        lambda document: config_change.put(document, config_file.KEYS, where, key.reveal()),
-    )
+    path = put(environment, config_file.KEYS, where, key.reveal())
     output.note(visible(f"key {key} stored for {where} in {path}"))
     warn_if_overridden(output, environment, "key")
     after = now(environment)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zimage_cli.cli.app import Json
 from zimage_cli.cli.config.common import setting_name
 from zimage_cli.cli.output import Output
 from zimage_cli.core.settings.environment import Environment
@@ -16,18 +17,14 @@ from zimage_cli.errors import ZimageError
 from zimage_cli.text import visible
 
 
-def show(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document instead of a table.")
-    ] = False,
-) -> None:
+def show(json: Json = False) -> None:
     """Show every setting, its value and where it comes from; keys are masked."""
     output = Output()
     environment = Environment.current()
     settings = resolve(environment)
     key, problem = _key(settings)
     rows = [key if name == "key" else getattr(settings, name) for name in NAMES]
-    if as_json:
+    if json:
         output.document("ok", **_document(settings, rows, problem))
     else:
         _print_table(output, rows)

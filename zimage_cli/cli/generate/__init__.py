@@ -79,41 +79,36 @@ def generate(
     yes: options.Yes = False,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Picture file, folder (an existing one, or ending in /), or - for stdout.",
-            metavar="FILE|DIR|-",
-            rich_help_panel=options.SAVING,
+        options.option(
+            options.SAVING,
+            "--output -o",
+            "Picture file, folder (an existing one, or ending in /), or - for stdout.",
+            "FILE|DIR|-",
         ),
     ] = None,
     output_dir: options.OutputDir = None,
     name: options.NameOption = None,
     overwrite: Annotated[
         bool,
-        typer.Option(
-            "--overwrite",
-            help="Replace an existing file instead of adding a number.",
-            rich_help_panel=options.SAVING,
+        options.option(
+            options.SAVING, "--overwrite", "Replace an existing file instead of adding a number."
         ),
     ] = False,
     no_evidence: options.NoEvidence = False,
     json: options.Json = False,
     print_response: Annotated[
         bool,
-        typer.Option(
-            "--print-response",
-            help="The response on stdout, one JSON object a picture.",
-            rich_help_panel=options.REPORT,
+        options.option(
+            options.REPORT, "--print-response", "The response on stdout, one JSON object a picture."
         ),
     ] = False,
     quiet: options.Quiet = False,
     dry_run: Annotated[
         bool,
-        typer.Option(
+        options.option(
+            options.REPORT,
             "--dry-run",
-            help="Show the exact request, where it would go, and its price; send nothing.",
-            rich_help_panel=options.REPORT,
+            "Show the exact request, where it would go, and its price; send nothing.",
         ),
     ] = False,
 ) -> None:
@@ -124,7 +119,7 @@ def generate(
         names=(name is not None, output is not None and not is_folder(output)),
         dry_run=dry_run,
     )
-    sweep = options.sweep(
+    sweep = asking.sweep(
         count=count,
         expand=expand,
         size=size,

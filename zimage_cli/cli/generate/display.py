@@ -1,8 +1,8 @@
 """What a person sees while pictures are made.
 
-On a terminal one thread draws: it imports rich once the request has left, so that not one
-millisecond of it delays the service, and looks ten times a second at what the observers have noted.
-Elsewhere a wait is a line, and nothing else is said.
+On a terminal one thread draws. It imports rich once the request has left, so that the import does
+not delay the request, and looks ten times a second at what the observers have noted. Elsewhere each
+wait is printed as a line, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.cli.view import View
-from zimage_cli.core.observer import Observer
+from zimage_cli.cli.view import View, Watch
 from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
@@ -33,15 +32,13 @@ _ROWS = 12
 """Pictures in flight that are shown, a row each."""
 
 
-class _Watch(Observer):
+class _PictureWatch(Watch):
     """Follows one picture that is being made."""
 
-    def __init__(self, view: Display, number: int, label: str) -> None:
+    def __init__(self, job: Job, view: Display, label: str) -> None:
+        super().__init__(job, "connecting")
         self._view = view
-        self.number = number
         self.label = label
-        self.began = time.monotonic()
-        self.doing = "connecting"
         self.wait: tuple[float, Wait] | None = None
         self.bytes: tuple[int, int | None] | None = None
 
@@ -57,7 +54,7 @@ class _Watch(Observer):
         self.doing = "connecting" if attempt == 1 else f"connecting, try {attempt}"
 
     def sent(self) -> None:
-        self.doing = "painting"
+        super().sent()
         self.began = time.monotonic()
         self._view.wake.set()
 
@@ -67,8 +64,8 @@ class _Watch(Observer):
         self.wait = (time.monotonic() + wait.seconds, wait)
         self._view.tell_wait(self.label, wait)
 
-    def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
-        self.doing = "downloading"
+    def answered(self, answer: Answer, request: Request) -> None:
+        super().answered(answer, request)
         self.wait = None
 
     def receiving(self, received: int, total: int | None) -> None:
@@ -76,7 +73,7 @@ class _Watch(Observer):
         self.bytes = (received, total)
 
     def stopped(self, note: str | None) -> None:
-        self._view.stopped[self.number] = note
+        self._view.stopped[self.job.number] = note
 
     def warning(self, text: str) -> None:
         self._view.warn(text)
@@ -96,10 +93,10 @@ class Display(View):
         self._report = report
         self._count = len(plan.requests)
         self._shown = not out.quiet and out.stderr.isatty()
-        # A dumb terminal cannot take a line back: it gets the table, then a line a wait.
+        # A dumb terminal cannot overwrite a line: it gets the table, then a line for each wait.
         self._live = self._shown and out.environ.get("TERM") not in {"dumb", "unknown"}
         self._began = time.monotonic()
-        self._flying: dict[int, _Watch] = {}
+        self._flying: dict[int, _PictureWatch] = {}
         self._untold: list[Outcome] = []
         self._warnings: list[str] = []
         self._notes: list[str] = []
@@ -135,10 +132,10 @@ class Display(View):
 
     # -- what the engine tells, from many threads ----------------------------------------------
 
-    def started(self, job: Job) -> Observer:
+    def started(self, job: Job) -> Watch:
         """Note a picture that is being made."""
         label = f"{job.number} of {self._count}: " if self._count > 1 else ""
-        watch = _Watch(self, job.number, label)
+        watch = _PictureWatch(job, self, label)
         with self._lock:
             self._begun = True
             self._flying[job.number] = watch
@@ -227,21 +224,12 @@ class Display(View):
         if self._done.is_set() and not self._begun:
             # It ended before anything was asked for: without a key, say.
             return
-        from rich.live import Live
-
-        console = self._out.stderr_console
-        console.print(self._table())
+        self._out.stderr_console.print(self._table())
         if not self._live:
             return
         while not self._done.is_set():
             self._cursor_hidden = True
-            with Live(
-                console=console,
-                transient=True,
-                auto_refresh=False,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            ) as live:
+            with self._out.live() as live:
                 while not (self._done.is_set() or self._untold or self._warnings or self._notes):
                     live.update(self._frame(), refresh=True)
                     self._done.wait(_FRAME)
@@ -273,7 +261,7 @@ class Display(View):
             rows.append(self._spinner(text, self._began))
         return Group(*rows)
 
-    def _row(self, watch: _Watch) -> Any:
+    def _row(self, watch: _PictureWatch) -> Any:
         if watch.bytes is not None and watch.wait is None:
             return self._bar(watch.label, *watch.bytes)
         if watch.wait is not None:
