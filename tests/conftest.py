@@ -41,6 +41,28 @@ INHERITED = frozenset(
 )
 
 
+# Tests wait more than they work.
+WORKERS_PER_CORE = 3
+
+# Those that take longest come first, so that no worker is left alone with one at the end.
+SLOW = (
+    *("tests/cli/batch/", "tests/cli/test_interrupts.py", "tests/cli/test_completions_shells.py"),
+    *("tests/cli/generate/test_terminal.py", "tests/cli/test_history.py", "tests/api/test_body.py"),
+    *("tests/cli/test_locale.py", "tests/api/test_deadline.py"),
+)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Answer `-n auto`."""
+    # Handed out a few at a time; by itself xdist begins with a quarter of all.
+    config.option.maxschedchunk = config.option.maxschedchunk or 4
+    return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+
+
 def is_inherited(name: str) -> bool:
     # pytest and Hypothesis keep notes of their own in the environment of their processes.
     return name.upper() in INHERITED or name.startswith(("PYTEST_", "HYPOTHESIS_", "COVERAGE_"))

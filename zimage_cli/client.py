@@ -11,14 +11,15 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.api.endpoint import CUSTOM
 from zimage_cli.core.observer import Watcher
-from zimage_cli.core.request.jobs import variants
 from zimage_cli.core.request.names import NameTemplate
-from zimage_cli.core.request.request import Request, draw_seed, parse_request, prompt_warning
+from zimage_cli.core.request.request import Request, parse_request, prompt_warning
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.core.run.session import Session
 from zimage_cli.core.settings.environment import Environment
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.source import Source
     from zimage_cli.core.history.ledger import Ledger
     from zimage_cli.core.making.recover import Recovered, Recovery
-    from zimage_cli.core.making.save import Place
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
@@ -146,9 +146,10 @@ class Client:
         the error that kept the first from being asked for.
         """
         from zimage_cli.core.run.plan import RequestPlan
+        from zimage_cli.core.run.run import outcomes
 
         plan = requests if isinstance(requests, RequestPlan) else self.plan_all(requests)
-        return _outcomes(self, plan, watcher or Watcher())
+        return outcomes(partial(self.start, plan), plan, watcher or Watcher())
 
     def estimate(
         self, requests: Sequence[str | Mapping[str, object] | Request], sweep: Sweep = ONE
@@ -215,10 +216,10 @@ class Client:
         request: Callable[[], Asked] | None = None,
         online: bool = False,
     ) -> Report:
-        """Check installation and settings, whatever they are worth; a request too, and the service.
+        """Check installation and settings; where asked for, a request and the service too.
 
-        No object is needed: settings that cannot be used are a finding. What `request` raises is
-        one too.
+        No object is needed: settings that cannot be used are a finding, and so is what `request`
+        raises.
         """
         from zimage_cli.core.validate import report as selfcheck
 
@@ -242,7 +243,7 @@ class Client:
         """
         request = self._parsed(fields, overrides or {})
         if sweep.no_seed and request.seed is not None:
-            request = Request(**{**request.fields(), "seed": None})  # type: ignore[arg-type]
+            request = replace(request, seed=None)
         return self.plan_all([request], sweep, **wishes)
 
     def plan_all(
@@ -262,8 +263,8 @@ class Client:
         is written to it and has no file. `name` is a template for file names. `options` say how the
         run is made. Raises RequestInvalid, or UsageError.
         """
-        from zimage_cli.core.making.save import FOLDER, FolderPlace, StreamPlace
-        from zimage_cli.core.run.plan import MAX_PICTURES, MAX_TEXT, RequestPlan, is_folder
+        from zimage_cli.core.making.save import FOLDER
+        from zimage_cli.core.run.plan import RequestPlan, multiplied, place_for
         from zimage_cli.core.run.tally import RunOptions
 
         if isinstance(requests, (str, Mapping)):
@@ -273,43 +274,21 @@ class Client:
         if not parsed:
             raise UsageError("There is no request.")
         settings = self._settings_for({one.base_url for one in parsed})
-        longest = max(len(one.prompt) for one in parsed)
-        most = min(MAX_PICTURES, MAX_TEXT // longest or 1)
-        found: list[Request] = []
-        for one in parsed:
-            drawn = draw_seed()
-            found += (
-                variant.request if sweep.no_seed else variant.with_seed(drawn)
-                for variant in variants(one, sweep, most=most - len(found), hint=_BATCH_HINT)
-            )
-        place: Place
-        filename = None
-        if stream is not None:
-            place = StreamPlace(stream)
-            if len(found) > 1:
-                raise UsageError("-o - takes one picture, and these are several", field="output")
-        elif output is None:
-            place = FolderPlace(settings.output_dir.value / FOLDER, overwrite=overwrite)
-        elif is_folder(output):
-            place = FolderPlace(Path(output), overwrite=overwrite)
-        else:
-            path = Path(output)
-            filename = path.name
-            place = FolderPlace(path.parent, filename=filename, overwrite=overwrite)
+        found = multiplied(parsed, sweep)
+        if stream is not None and len(found) > 1:
+            raise UsageError("-o - takes one picture, and these are several", field="output")
+        folder = settings.output_dir.value / FOLDER
+        place, filename = place_for(output, stream, folder, overwrite=overwrite)
         template = NameTemplate.parse() if name is None else NameTemplate.parse(name)
-        options = options or RunOptions(patience=None)
-        warnings = (
-            *settings.warnings,
-            *filter(None, (prompt_warning(one.prompt) for one in parsed)),
-        )
+        long = filter(None, (prompt_warning(one.prompt) for one in parsed))
         return RequestPlan(
             settings,
-            tuple(found),
+            found,
             place,
             template.varied(sweep),
-            options,
+            options or RunOptions(patience=None),
             filename,
-            warnings,
+            (*settings.warnings, *long),
         )
 
     def plan_file(
@@ -328,8 +307,6 @@ class Client:
         The plan holds its folder until it is closed; with `dry` nothing is written. Raises
         UsageError where the folder cannot be used, or another batch is using it.
         """
-        from dataclasses import replace
-
         from zimage_cli.core.batch.plan import FilePlan
         from zimage_cli.core.making.save import FOLDER
         from zimage_cli.core.run.routes import Routes
@@ -339,23 +316,13 @@ class Client:
         defaults = replace(
             defaults, folder=folder, check_base_url=routes.check if trust_base_url else None
         )
+        path = self.settings.environment.ledger_file()
+        there = path is not None and path.exists()
+        book = self._session.history(time.sleep).book if there or not dry else None
         plan = FilePlan(
-            self.settings,
-            source,
-            defaults,
-            options,
-            routes,
-            folder,
-            fresh=fresh,
-            dry=dry,
+            self.settings, source, defaults, options, routes, folder, fresh=fresh, dry=dry
         )
-        try:
-            path = self.settings.environment.ledger_file()
-            there = path is not None and path.exists()
-            plan.open(self._session.history(time.sleep).book if there or not dry else None)
-        except BaseException:
-            plan.close()
-            raise
+        plan.open(book)
         return plan
 
     def start(
@@ -420,50 +387,6 @@ class Client:
         if len(base_urls) > 1:
             raise UsageError("base_url: the requests of one run go to one place", field="base_url")
         return self.settings.for_base_url(self._flags, base_urls.pop())
-
-
-_BATCH_HINT = (
-    "A batch makes up to 1,000,000 of each line of a file, with the same options: zimage batch FILE"
-)
-
-
-def _outcomes(client: Client, plan: RequestPlan, watcher: Watcher) -> Iterator[Outcome]:
-    """Run a plan and yield its outcomes; after an early end what is in flight is still saved."""
-    from queue import SimpleQueue
-
-    from zimage_cli.core.observer import Telling
-    from zimage_cli.core.outcome import Outcome
-    from zimage_cli.core.status import Status
-    from zimage_cli.errors import Billed
-
-    news: SimpleQueue[Outcome | None] = SimpleQueue()
-    run = client.start(plan, Telling(watcher, news.put), on_end=lambda: news.put(None))
-    told: set[int] = set()
-    try:
-        while (outcome := news.get()) is not None:
-            told.add(outcome.job.number)
-            yield outcome
-        run.wait()
-    except GeneratorExit:
-        run.stop()
-        raise
-    except BaseException:
-        run.cancel()
-        raise
-    if run.fatal is not None and not told:
-        raise run.fatal
-    for job in plan.jobs():
-        if job.number not in told:
-            target = plan.settings.target
-            yield Outcome(
-                job,
-                Status.SKIPPED,
-                job.request,
-                target.region_name,
-                target.host or "",
-                billed=Billed.NO,
-                reason=f"not asked for: {run.fatal or 'the run was stopped'}",
-            )
 
 
 def generate(prompt: str, **options: Any) -> Picture:

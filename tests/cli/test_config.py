@@ -726,8 +726,6 @@ HEAVY = (
     "tomlkit",
     "sqlite3",
     "PIL",
-    "filelock",
-    "platformdirs",
     "pydantic",
     "ssl",
 )

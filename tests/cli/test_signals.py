@@ -66,11 +66,12 @@ def test_each_is_taken_once_and_the_end_is_not_cut_off(handlers: None) -> None:
 def test_another_thread_wakes_it_and_a_signal_interrupts_the_wait(handlers: None) -> None:
     with Signals() as signals:
         threading.Timer(0.05, signals.wake).start()
-        assert signals.wait(20) is None
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGHUP)).start()
         began = time.monotonic()
-        assert signals.wait(20) == signal.SIGHUP
-        assert time.monotonic() - began < 15
+        assert signals.wait(600) is None
+        assert time.monotonic() - began < 300
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGHUP)).start()
+        # At its time-out it would return None.
+        assert signals.wait(60) == signal.SIGHUP
 
 
 def test_a_signal_in_the_instant_before_a_wait_ends_it(handlers: None) -> None:
@@ -86,14 +87,11 @@ def test_a_signal_in_the_instant_before_a_wait_ends_it(handlers: None) -> None:
             signal.pthread_kill(main, signal.SIGINT)
 
     threading.Thread(target=send, daemon=True).start()
-    slowest = 0.0
     for _ in range(turns):
         with Signals() as signals:
             go.release()
-            began = time.monotonic()
-            assert signals.wait(5) == signal.SIGINT
-            slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 4
+            # One that does not end the wait leaves it to its time-out, which returns None.
+            assert signals.wait(60) == signal.SIGINT
 
 
 def test_what_is_ignored_stays_ignored(handlers: None) -> None:
@@ -115,4 +113,4 @@ def test_three_are_noted_and_the_fourth_ends_the_process() -> None:
             run.send_signal(signal.SIGINT)
             assert run.stdout.readline() == f"2 {[2] * count}\n"
         run.send_signal(signal.SIGINT)
-        assert run.wait(20) == -signal.SIGINT
+        assert run.wait(60) == -signal.SIGINT

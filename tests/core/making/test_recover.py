@@ -22,7 +22,6 @@ from zimage_cli.core.making.recover import (
     Recovery,
     TakenError,
     candidates,
-    fetch_again,
     pick,
     recover,
 )
@@ -301,7 +300,7 @@ def both_ways(book: Ledger, one: Any, entry: Any) -> list[Callable[[], Path]]:
     """As `history recover` fetches a picture, and as a batch does."""
     return [
         lambda: recover(book, one.maker.wire, entry, None, default_folder=one.base),
-        lambda: fetch_again(book, one.maker.wire, entry, default_folder=one.base),
+        lambda: recover(book, one.maker.wire, entry, None, default_folder=one.base, looked=True),
     ]
 
 

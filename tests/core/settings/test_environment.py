@@ -94,6 +94,8 @@ def test_a_user_without_home_and_passwd_entry(tmp_path: Path) -> None:
     program = (
         "from zimage_cli.core.settings.environment import Environment\n"
         "import os\n"
+        # This user may not be able to read it.
+        "import platformdirs\n"
         "os.setuid(54321)\n"
         "print(Environment.current().config_file())\n"
     )

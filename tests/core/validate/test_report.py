@@ -31,14 +31,7 @@ def checks(home: Path, config: str | None = None, **variables: str) -> dict[str,
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.toml").write_text(config)
         (folder / "config.toml").chmod(0o600)
-    environment = Environment(
-        {
-            "XDG_CONFIG_HOME": str(home / ".config"),
-            "XDG_DATA_HOME": str(home / "data"),
-            **variables,
-        },
-        home,
-    )
+    environment = Environment(variables, home)
     path = environment.config_file()
     settings = resolve(environment, Flags(), config=read(path) if path else None)
     return {check.name: check for check in check_settings(settings)}
@@ -61,9 +54,11 @@ def test_all_is_well(home: Path, work: Path) -> None:
     )
     assert found["key"].detail == "sk-…cdef (environment DASHSCOPE_API_KEY)"
     assert str(work / "output") in found["output"].detail
-    assert found["history"].detail == str(home / "data" / "zimage" / "history.db")
+    assert found["history"].detail == str(home / ".local" / "share" / "zimage" / "history.db")
     # Neither a lock nor a reserve of disk: nothing is sent.
-    assert [path.name for path in (home / "data" / "zimage").iterdir()] == ["history.db"]
+    assert [path.name for path in (home / ".local" / "share" / "zimage").iterdir()] == [
+        "history.db"
+    ]
     assert "https://dashscope.aliyuncs.com/api/v1" in found["endpoint"].detail
     assert KEY not in repr(found)
 
@@ -101,7 +96,7 @@ def test_an_output_folder_with_spaces_and_han_letters(home: Path, work: Path) ->
 
 @pytest.mark.parametrize("kind", ["text", "folder", "newer"])
 def test_a_history_that_cannot_be_kept_is_a_warning(home: Path, kind: str) -> None:
-    path = home / "data" / "zimage" / "history.db"
+    path = home / ".local" / "share" / "zimage" / "history.db"
     path.parent.mkdir(parents=True)
     match kind:
         case "text":
@@ -121,7 +116,7 @@ def test_a_history_that_cannot_be_kept_is_a_warning(home: Path, kind: str) -> No
 
 
 def test_a_locked_history_is_a_warning_that_says_so(home: Path) -> None:
-    path = home / "data" / "zimage" / "history.db"
+    path = home / ".local" / "share" / "zimage" / "history.db"
     path.parent.mkdir(parents=True)
     Ledger(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -145,7 +140,7 @@ def test_without_a_home_there_is_no_history() -> None:
 
 
 def test_a_whole_validation(home: Path, work: Path) -> None:
-    environment = Environment({"XDG_DATA_HOME": str(home / "data")}, home)
+    environment = Environment({}, home)
     asked = {"prompt": "a fox", "size": "16:9", "seed": 3}
     report = validate(
         environment, Flags(sandbox=True), request=lambda: (asked, {"seed": 4}), online=True

@@ -1,4 +1,4 @@
-"""Before a batch is paid: every line checked, and what the run would do added up."""
+"""What the lines of a file will make, decided before anything is paid: every line is checked."""
 
 from __future__ import annotations
 
@@ -110,25 +110,27 @@ class FilePlan:
 
     def open(self, book: Ledger | None) -> None:
         """Take the folder, read what is known of it and check every line; `book`: the history."""
-        if not self._dry:
-            make_writable_folder(self.folder)
-            self._stack.enter_context(alone_in(self.folder))
-        self._stack.callback(self.journal.close)
-        if book is not None and not self._dry:
-            book.settle_abandoned()
-        self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
-        if book is not None and not self._dry:
-            self._claim(book)
-        self._defaults = replace(self._defaults, salt=self._salt())
-        self._about = self.source.fingerprint()
-        self.preflight = self._check()
+        with ExitStack() as held:
+            if not self._dry:
+                make_writable_folder(self.folder)
+                held.enter_context(alone_in(self.folder))
+            held.callback(self.journal.close)
+            if book is not None and not self._dry:
+                book.settle_abandoned()
+            self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
+            if book is not None and not self._dry:
+                self._claim(book)
+            self._defaults = replace(self._defaults, salt=self._salt())
+            self._about = self.source.fingerprint()
+            self.preflight = self._check()
+            self._stack = held.pop_all()
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Free the folder."""
         self._stack.close()
 
     def _salt(self) -> bytes:
-        """Return what the seeds of this batch are drawn with, in whichever run that is.
+        """Return what the seeds of this batch are drawn with: the same in every run.
 
         It stands in a file of its own, so that variants of a line share their seed even where the
         first run is killed at once.
@@ -142,7 +144,7 @@ class FilePlan:
     def _claim(self, book: Ledger) -> None:
         """Find pictures that got their names in the instant before their process died.
 
-        Before anything else is made here, and one by one: equal pictures are told apart so.
+        Before anything else is made here, and one by one: two equal pictures could be confused.
         """
         from zimage_cli.core.making import recover
 
@@ -229,7 +231,7 @@ class FilePlan:
 
     def begin(self) -> None:
         """Write down that a batch begins anew, before its first picture. Raises DiskError."""
-        from zimage_cli.core.history.ledger import now
+        from zimage_cli.core.history.database import now
 
         for name in ("", *self.preflight.folders):
             remove_abandoned(self.folder / name)

@@ -1,6 +1,6 @@
-"""From the lines of a batch file to pictures to be made, each with a name of its own for ever.
+"""From the lines of a batch file to pictures to be made, each with a key that never changes.
 
-A picture is known by its content: the normalized request, how its file is to be named, and which of
+The key follows from the content: the normalized request, how its file is to be named, and which of
 several equal ones it is. So lines may be added, removed and re-ordered between runs.
 """
 
@@ -57,13 +57,13 @@ class LineDefaults:
 
 @dataclass
 class JobReader:
-    """Plans one pass over a file; a fresh one for each pass."""
+    """Reads the jobs of one pass over a file; each pass needs a reader of its own."""
 
     defaults: LineDefaults
     _seen: dict[bytes, int] = field(default_factory=dict)
     _templates: dict[str, NameTemplate] = field(default_factory=dict)
     _folders: set[str] = field(default_factory=set)
-    """Folders of an `output` that were looked at, and are right."""
+    """Folders of an `output` that were checked."""
     _number: int = 0
 
     def plan(self, records: Iterable[Record]) -> Iterator[Job | Invalid]:

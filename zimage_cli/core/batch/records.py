@@ -67,21 +67,26 @@ def read_records(file: BinaryIO, input_format: str) -> Iterator[Record]:
     """
     match input_format:
         case "jsonl":
-            return _json_records(file)
+            return _line_records(file, decode_object)
         case "txt":
-            return _text_records(file)
+            return _line_records(file, lambda line: {"prompt": line}, comment=b"#")
         case "csv":
             return _table_records(file, ",")
     return _table_records(file, "\t")
 
 
-def _json_records(file: BinaryIO) -> Iterator[Record]:
+def _line_records(
+    file: BinaryIO, read: Callable[[str], dict[str, object]], comment: bytes | None = None
+) -> Iterator[Record]:
+    """Yield a record a line; `read` makes its fields of it. Lines that begin a `comment` have none.
+
+    `read` gets it without its end: an error behind it would stand in a line of its own.
+    """
     for number, raw in _lines(file):
-        if raw.isspace():
+        if raw.isspace() or (comment is not None and raw.startswith(comment)):
             continue
         try:
-            # Without its end: an error behind it would stand in a line of its own.
-            fields = decode_object(_text(raw).rstrip("\r\n"))
+            fields = read(_text(raw).rstrip("\r\n"))
         except _Unreadable as error:
             yield Record(number, None, error.why)
         except NotAnObject as error:
@@ -93,16 +98,6 @@ def _json_records(file: BinaryIO) -> Iterator[Record]:
             yield Record(number, None, why)
         else:
             yield Record(number, fields, None)
-
-
-def _text_records(file: BinaryIO) -> Iterator[Record]:
-    for number, raw in _lines(file):
-        if raw.isspace() or raw.startswith(b"#"):
-            continue
-        try:
-            yield Record(number, {"prompt": _text(raw).rstrip("\r\n")}, None)
-        except _Unreadable as error:
-            yield Record(number, None, error.why)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -297,17 +292,11 @@ def _why(error: Exception) -> Message:
 def _length_problem(cells: int, columns: int, delimiter: str) -> Message:
     if cells < columns:
         return Message("has {cells} cells, the header {columns}", cells=cells, columns=columns)
-    if delimiter == ",":
-        return Message(
-            "has {cells} cells, the header {columns}; "
-            "a cell that holds a comma is written in quotes",
-            cells=cells,
-            columns=columns,
-        )
     return Message(
-        "has {cells} cells, the header {columns}; a cell that holds a tab is written in quotes",
+        "has {cells} cells, the header {columns}; a cell that holds {mark} is written in quotes",
         cells=cells,
         columns=columns,
+        mark=Message("a comma") if delimiter == "," else Message("a tab"),
     )
 
 

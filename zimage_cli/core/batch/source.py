@@ -9,15 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import PurePath
 from threading import Lock
-from types import TracebackType
 from typing import IO, BinaryIO, Self, cast
 
 from zimage_cli.core.batch.records import Record, read_records
 from zimage_cli.core.files import reason
 from zimage_cli.errors import UsageError
 from zimage_cli.text import clip, shown, visible
-
-__all__ = ["INPUT_FORMATS", "Record", "Source", "open_source"]
 
 INPUT_FORMATS = ("jsonl", "csv", "tsv", "txt")
 
@@ -62,12 +59,7 @@ class Source:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _reader(self, start: int) -> BinaryIO:

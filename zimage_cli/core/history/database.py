@@ -1,4 +1,4 @@
-"""The history as a database that threads share: writes that wait, try again and go on elsewhere."""
+"""The history's file as threads share it: writes wait for locks, try again and share a sync."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -32,7 +33,7 @@ PAID_PATIENCE = 600.0
 
 _PAUSE = 0.05
 _TOLD_AFTER = 2.0
-"""Seconds for which a lock is nothing to speak of: other zimages write too."""
+"""Seconds after which a wait for a lock is told: other zimages hold it for less."""
 
 
 @dataclass(eq=False)
@@ -79,8 +80,10 @@ class Database:
         self._locked_out = False
         self._told = False
         self._unfinished: dict[int, dict[str, Any]] = {}
-        """The rows written here that have not ended: they move along to another file."""
+        """The rows written here that have not ended: if another file takes the place of theirs,
+        they are written there too."""
         self._left_behind: set[int] = set()
+        """Rows that could not be written there, because their number was taken."""
         self._db = self._patiently(self._open, patience, sleep)
 
     def hurry(self) -> None:
@@ -145,7 +148,7 @@ class Database:
     ) -> T:
         """Do one write and return once it is on disk."""
         if patience is None:
-            # Once one picture has waited in vain, the others do not wait as well.
+            # Once one picture has waited in vain, the others do not wait.
             patience = 0 if self._locked_out else self._paid_patience
         try:
             result = self._patiently(lambda: self._write_once(do, paid=paid), patience, sleep)
@@ -154,6 +157,23 @@ class Database:
             raise
         self._locked_out = False
         return result
+
+    def _change(self, row: int, columns: dict[str, Any], **how: Any) -> None:
+        changes = {name: storable(value) for name, value in columns.items()}
+        changes["updated_at"] = now()
+        if row in self._unfinished:
+            self._unfinished[row] |= changes
+        sets = ", ".join(f"{name} = ?" for name in changes)
+        update = f"UPDATE generation SET {sets} WHERE id = ?"  # noqa: S608 - our own names
+
+        def write(db: sqlite3.Connection) -> None:
+            gone = row in self._left_behind
+            if gone or not db.execute(update, [*changes.values(), row]).rowcount:
+                raise HistoryError(
+                    "The history {path} has no row {row} any more.", path=self.path, row=row
+                )
+
+        self._write(write, **how)
 
     def _write_once(self, do: Callable[[sqlite3.Connection], T], *, paid: bool) -> T:
         """Write, together with what other threads have.
@@ -184,7 +204,7 @@ class Database:
         if isinstance(error, HistoryBroken) and self._reopen():
             error = self._tried(writes)
         if len(writes) > 1 and error and not isinstance(error, HistoryLocked | HistoryBroken):
-            # One that cannot be written does not take the others along.
+            # One that cannot be written must not make the others fail.
             for write in writes:
                 self._commit([write])
             return
@@ -201,7 +221,7 @@ class Database:
         try:
             with sqlite_errors(self.path):
                 if not self._closed and _identity(self.path) != self._identity:
-                    # SQLite would go on writing to it, wherever it is now.
+                    # SQLite would go on writing to the old file.
                     raise OSError("it was moved or replaced")
                 with self._db:
                     for write in writes:
@@ -226,7 +246,7 @@ class Database:
             return False
         self._reopened, before = True, self._identity
         with suppress(HistoryError), sqlite_errors(self.path):
-            # A file that was moved away is whole, and leaves nothing to the one in its place.
+            # So the file that was moved away is whole, without the WAL that stands beside it.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._db.close()
         try:
@@ -238,7 +258,7 @@ class Database:
         return True
 
     def _move_along(self) -> None:
-        """Write the rows that have not ended into the file that stands in the place of theirs."""
+        """Write the rows that have not ended into the file that took the place of theirs."""
         with sqlite_errors(self.path), self._db:
             for row, columns in list(self._unfinished.items()):
                 names = ", ".join(("id", *columns))
@@ -247,6 +267,21 @@ class Database:
                 if not self._db.execute(insert, [row, *columns.values()]).rowcount:
                     # Another row has its number there: that one is not touched.
                     self._left_behind.add(row)
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def storable(value: Any) -> Any:
+    """Return a value as SQLite takes it: a path that is no valid text goes in as bytes."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-8", "surrogatepass")
+    return value
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

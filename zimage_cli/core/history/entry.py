@@ -1,4 +1,4 @@
-"""One entry of the ledger, as it is read back."""
+"""One row of the history, as it is read back."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Entry:
 def _is_error(value: object) -> bool:
     from zimage_cli.errors import AddressRefused, DiskError, RequestInvalid, ZimageError
 
-    # The last is what others are: it has no hint and no exit status of its own.
+    # ZimageError is the base of the others: it has no hint and no exit status of its own.
     special = {AddressRefused, DiskError, RequestInvalid, ZimageError}
     return isinstance(value, type) and issubclass(value, ZimageError) and value not in special
 
@@ -224,7 +224,7 @@ def _value(name: str, value: Any) -> Any:
 
 def _json(text: Any) -> Any:
     try:
-        # NaN and its like are no JSON, and would come out again as what nobody can read.
+        # NaN and Infinity are no JSON: printed again, no reader would take them.
         return json.loads(text, parse_constant=str) if text else None
     except (ValueError, TypeError, RecursionError):
         return str(text)
@@ -242,7 +242,7 @@ def moment(text: str | None) -> datetime | None:
 def why_never(entry: Entry) -> str | None:
     """Return why a picture that was made will never be fetched; None where it may be.
 
-    One that somebody saves right now may be, and so may the sandbox's: it was never paid.
+    One that a process saves right now may be. The sandbox's are left alone: they were not paid.
     """
     if entry.region == SANDBOX or entry.claimed or (entry.error is None and entry.in_progress):
         return None

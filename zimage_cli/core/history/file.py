@@ -63,7 +63,7 @@ MIGRATIONS = (
     ALTER TABLE generation ADD COLUMN claim TEXT;
     """,
 )
-"""Append only: entry n brings a ledger from schema n to n + 1."""
+"""Append only: entry n changes a history of schema n into one of schema n + 1."""
 
 BUSY_SECONDS = 0.5
 """How long one try waits for another program's lock: between tries a stop is noticed."""
@@ -148,7 +148,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     """Open the history, made or brought up to date where needed. Raises what SQLite raises."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
-        # Prompts and picture addresses are nobody else's business.
+        # Private: it holds prompts and the addresses of pictures.
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     db = _connect(str(path))
     try:
@@ -176,7 +176,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
             raise
-        # Its folder takes no file that readers share: read what stands in the file itself.
+        # SQLite cannot make the file beside it that its readers share: so it reads without one.
         db = _connect(f"{place}&immutable=1")
     return db
 
@@ -214,16 +214,16 @@ def version(db: sqlite3.Connection, path: Path) -> int:
 
 
 class Reserve:
-    """Room on the disk that is kept for what is paid already: a file that is given back in steps.
+    """A file that keeps room on the disk for rows of paid pictures, and is shortened in steps.
 
-    With it the address of a picture that was made can be written while the disk is full.
+    With it the address of a picture that was made can be written although the disk is full.
     """
 
     def __init__(self, history: Path) -> None:
         self._path = history.with_suffix(".reserve")
 
     def ready(self) -> bool:
-        """Make sure of it before a request; False where it was drawn on and the disk is full."""
+        """Make it before a request; False where some of it was used and the disk is full."""
         try:
             about = self._path.lstat()
             if about.st_size >= _RESERVE or not stat.S_ISREG(about.st_mode):
@@ -256,6 +256,6 @@ class Reserve:
                     # Random: a file system may keep zeros without any room.
                     file.write(os.urandom(_RESERVE))
         except OSError:
-            # A limit or a quota: then there is none.
+            # A limit or a quota forbids it: there is no reserve then.
             with suppress(OSError):
                 self._path.unlink()

@@ -1,8 +1,8 @@
-"""The ledger: every generation, from before it is sent until its picture is on disk.
+"""The history's rows: every generation, from before it is sent until its picture is on disk.
 
 SQLite in WAL mode, so that several processes write at once. `sending` is written before the POST,
 `made` (with the picture's address) before the download, then `saved`; `failed` and `lost` are the
-other ends. Each write is synced: after a power cut the ledger still knows every paid picture.
+other ends. Each write is synced: after a power cut the history still has every paid picture.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.core.history import owner
-from zimage_cli.core.history.database import Database
+from zimage_cli.core.history.database import Database, now, storable
 from zimage_cli.core.history.file import (
     HistoryBroken,
     HistoryError,
@@ -41,13 +40,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def now() -> str:
-    """Return the time in UTC as ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
 def error_facts(error: BaseException) -> dict[str, Any]:
-    """Return what the ledger and the evidence keep of an error."""
+    """Return what the history and the evidence keep of an error."""
     if isinstance(error, ZimageError):
         return {
             "type": error.kind,
@@ -63,7 +57,7 @@ def error_facts(error: BaseException) -> dict[str, Any]:
 
 
 class Ledger(Database):
-    """The ledger in one file. Safe to share between threads and processes.
+    """The history in one file. Safe to share between threads and processes.
 
     Every method raises HistoryError, a ConfigurationError, where SQLite cannot do its work.
     """
@@ -94,7 +88,7 @@ class Ledger(Database):
         """
         row = {"status": Status.SENDING, "created_at": now(), "pid": os.getpid(), **columns}
         row |= {"updated_at": row["created_at"], "owner": self._owner.name()}
-        row = {name: _storable(value) for name, value in row.items()}
+        row = {name: storable(value) for name, value in row.items()}
         insert = f"INSERT INTO generation ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
         self._want_reserve(row["status"])
 
@@ -114,23 +108,23 @@ class Ledger(Database):
 
     def made(self, row: int, answer: Answer, *, rewritten: str | None, attempts: int) -> None:
         """Note the answer, before its picture is fetched."""
-        self._update(
-            row,
-            status=Status.MADE,
-            answered_at=now(),
-            attempts=attempts,
-            request_id=answer.request_id,
-            image_url=answer.image_url,
-            rewritten_prompt=rewritten,
-            reasoning=answer.reasoning,
-            width=answer.width,
-            height=answer.height,
-            usage=json.dumps(answer.usage),
-        )
+        columns = {
+            "status": Status.MADE,
+            "answered_at": now(),
+            "attempts": attempts,
+            "request_id": answer.request_id,
+            "image_url": answer.image_url,
+            "rewritten_prompt": rewritten,
+            "reasoning": answer.reasoning,
+            "width": answer.width,
+            "height": answer.height,
+            "usage": json.dumps(answer.usage),
+        }
+        self._change(row, columns)
 
     def fetched(self, row: int, fetched: Fetched) -> None:
-        """Note what was fetched, before it gets its name: so a file that has it can be known."""
-        self._update(row, bytes=fetched.bytes, sha256=fetched.sha256)
+        """Note what was fetched, before it gets its name: by this its file is known later."""
+        self._change(row, {"bytes": fetched.bytes, "sha256": fetched.sha256})
 
     def saved(
         self,
@@ -142,20 +136,21 @@ class Ledger(Database):
         evidence_path: str | None = None,
     ) -> None:
         """Note the picture on disk; the signed part of its address is dropped."""
-        self._update(
-            row,
-            status=Status.SAVED,
-            path=path,
-            bytes=fetched.bytes,
-            sha256=fetched.sha256,
-            width=fetched.info.width,
-            height=fetched.info.height,
-            image_url=without_query(image_url),
-            elapsed_seconds=round(elapsed, 3),
-            error=None,
-            claim=None,
-            **({"evidence_path": evidence_path} if evidence_path else {}),
-        )
+        columns = {
+            "status": Status.SAVED,
+            "path": path,
+            "bytes": fetched.bytes,
+            "sha256": fetched.sha256,
+            "width": fetched.info.width,
+            "height": fetched.info.height,
+            "image_url": without_query(image_url),
+            "elapsed_seconds": round(elapsed, 3),
+            "error": None,
+            "claim": None,
+        }
+        if evidence_path is not None:
+            columns["evidence_path"] = evidence_path
+        self._change(row, columns)
         self._unfinished.pop(row, None)
 
     def ended(
@@ -173,17 +168,17 @@ class Ledger(Database):
             columns["attempts"] = attempts
         if evidence_path is not None:
             columns["evidence_path"] = evidence_path
-        self._update(row, **columns)
+        self._change(row, columns)
         self._unfinished.pop(row, None)
 
     def claim(self, row: int) -> bool:
-        """Take a picture that is to be fetched for this process alone; False where it is taken.
+        """Claim a picture, so that no other process fetches it; False where one has claimed it.
 
-        `release` gives it back; so does the end of this process.
+        `release` ends the claim, and so does the end of this process.
         """
         me = self._owner.name()
         if me is None:
-            # No locks here: who fetches what cannot be known.
+            # The file system has no locks: nobody can know who fetches what.
             return True
         held = self._read(
             lambda db: db.execute("SELECT claim FROM generation WHERE id = ?", (row,)).fetchone()
@@ -197,11 +192,11 @@ class Ledger(Database):
         )
 
     def release(self, row: int) -> None:
-        """Give a claimed picture back, as far as that can be written."""
-        give = "UPDATE generation SET claim = NULL WHERE id = ? AND claim = ?"
+        """End the claim on a picture, if that can be written."""
+        free = "UPDATE generation SET claim = NULL WHERE id = ? AND claim = ?"
         values = (row, self._owner.name())
         with suppress(HistoryError):
-            self._write(lambda db: db.execute(give, values), patience=0)
+            self._write(lambda db: db.execute(free, values), patience=0)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -233,7 +228,7 @@ class Ledger(Database):
     def whose(self, path: str) -> int | None:
         """Return the id of the entry whose picture is saved under a path."""
         select = "SELECT id FROM generation WHERE status = ? AND path = ?"
-        row = self._read(lambda db: db.execute(select, (Status.SAVED, _storable(path))).fetchone())
+        row = self._read(lambda db: db.execute(select, (Status.SAVED, storable(path))).fetchone())
         return int(row[0]) if row else None
 
     def settle_abandoned(self) -> int:
@@ -281,26 +276,6 @@ class Ledger(Database):
         if status == Status.SENDING and not self._reserve.ready():
             raise full(self.path, "no space left on device")
 
-    def _update(self, row: int, **columns: Any) -> None:
-        self._change(row, columns)
-
-    def _change(self, row: int, columns: dict[str, Any], **how: Any) -> None:
-        changes = {name: _storable(value) for name, value in columns.items()}
-        changes["updated_at"] = now()
-        if row in self._unfinished:
-            self._unfinished[row] |= changes
-        sets = ", ".join(f"{name} = ?" for name in changes)
-        update = f"UPDATE generation SET {sets} WHERE id = ?"
-
-        def write(db: sqlite3.Connection) -> None:
-            gone = row in self._left_behind
-            if gone or not db.execute(update, [*changes.values(), row]).rowcount:
-                raise HistoryError(
-                    "The history {path} has no row {row} any more.", path=self.path, row=row
-                )
-
-        self._write(write, **how)
-
     def _select(self, clause: str, *values: Any) -> list[Entry]:
         # Making a picture only writes.
         from zimage_cli.core.history.entry import entry, select
@@ -313,11 +288,11 @@ class Ledger(Database):
 
 
 class SafeLedger:
-    """A ledger that never costs a picture: what cannot be noted is said once and let go.
+    """A history whose failure never costs a picture: what cannot be written is warned of once.
 
     `warn` is called with a sentence, at most once for each cause. Raises HistoryLocked or
     HistoryFull where the history cannot be opened for a reason that passes. `patience` and
-    `paid_patience` are the ledger's.
+    `paid_patience` are those of `Database`.
     """
 
     def __init__(
@@ -345,7 +320,7 @@ class SafeLedger:
 
     @property
     def book(self) -> Ledger | None:
-        """The ledger itself, for reading; None where none is kept."""
+        """The history itself, for reading; None where none is kept."""
         return self._ledger
 
     @property
@@ -354,7 +329,7 @@ class SafeLedger:
         return len(self._unwritten)
 
     def hurry(self) -> None:
-        """Wait no longer for a locked history: what cannot be noted at once is not noted."""
+        """Wait no longer for a locked history: what cannot be written at once is not written."""
         if self._ledger is not None:
             self._ledger.hurry()
 
@@ -364,16 +339,16 @@ class SafeLedger:
             self._ledger.wait_again()
 
     def close(self) -> None:
-        """Close the file; what a thread that was left behind notes after that is let go."""
+        """Close the file; a thread that still works afterwards writes nothing more."""
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
             ledger.close()
 
     def begin(self, *, sleep: Callable[[float], None] = time.sleep, **columns: Any) -> int | None:
-        """Write a row that is about to be sent; None where no ledger is kept.
+        """Write the row of a request that is about to be sent; None where no history is kept.
 
-        Waits for a locked history, with `sleep`. Raises HistoryLocked or HistoryFull where nothing
-        may be sent, because it could not be written down; never for a row that has its end.
+        Waits for a locked history, with `sleep`. Raises HistoryLocked or HistoryFull where the row
+        could not be written, so that nothing may be sent; never for a row that has its end.
         """
         over = "status" in columns
         return self._ask(lambda ledger: ledger.begin(sleep=sleep, **columns), sent=over)
@@ -409,7 +384,7 @@ class SafeLedger:
 
     def _ask(self, write: Callable[[Ledger], T], *, sent: bool) -> T | None:
         """Do a write, None where it fails; where nothing is `sent` yet, raise what passes."""
-        # Another thread may give the ledger up at any moment.
+        # Another thread may set it to None at any moment.
         ledger = self._ledger
         if ledger is None:
             return None
@@ -439,13 +414,3 @@ class SafeLedger:
             self._said.add(cause)
         if first:
             self._warn(text)
-
-
-def _storable(value: Any) -> Any:
-    """Return a value as SQLite takes it: a path that is no valid text goes in as bytes."""
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return value.encode("utf-8", "surrogatepass")
-    return value

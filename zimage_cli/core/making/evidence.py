@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core.files import NO_LOCKS, open_locked, open_own, write_whole
-from zimage_cli.core.history import ledger
+from zimage_cli.core.history.database import now
+from zimage_cli.core.history.ledger import error_facts
 from zimage_cli.core.request.prices import cost
 from zimage_cli.text import json_text
 from zimage_cli.version import __version__
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
 FOLDER = "aliyun-zimage-turbo"
 
 _PATIENCE = 5.0
-"""Seconds to wait for another process that changes the file: that takes milliseconds."""
+"""Seconds to wait for another process that changes the file, which takes it milliseconds."""
 
 _END = b'\n  ],\n  "finished": '
 """How the last lines of a file begin: nothing else in it has this indentation."""
 
 _END_BYTES = 128
-"""No file has longer last lines."""
+"""The last lines of a file are never longer."""
 
 _SMALL = 256 * 1024
-"""Bytes: some hundred pictures. Up to here a file is replaced by one with a picture more, which
-takes less than a millisecond, and which a kill cannot cut. A larger one is written on in place,
-where a kill in the very microsecond of the write may leave half of it."""
+"""Bytes of some hundred pictures. A file up to this size is replaced by one with a picture more:
+that takes less than a millisecond, and a kill leaves the old file or the new one. A larger one is
+changed in place: a kill during the write may leave half a picture at its end."""
 
 
 def facts(generation: Generation, status: str, error: BaseException | None) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def facts(generation: Generation, status: str, error: BaseException | None) -> d
     return {
         "status": status,
         "started": generation.started.isoformat(timespec="milliseconds"),
-        "finished": ledger.now(),
+        "finished": now(),
         **_whom(generation.account),
         "request": json.loads(generation.wire.body),
         "answer": None
@@ -67,7 +68,7 @@ def facts(generation: Generation, status: str, error: BaseException | None) -> d
         "price": cost(generation.price),
         "attempts": generation.attempts,
         "history_id": generation.entry,
-        "error": None if error is None else ledger.error_facts(error),
+        "error": None if error is None else error_facts(error),
     }
 
 
@@ -107,7 +108,7 @@ class Evidence:
                     stands = self._path.is_file() and not self._path.is_symlink()
                     if stands and isinstance(error, OSError):
                         raise
-                    # Its owner moved it away, or made something else of it.
+                    # The user moved it away, or changed it into something else.
                     self._path = None
             if self._path is None:
                 self._path = self._begin(facts)
@@ -125,7 +126,7 @@ class Evidence:
             "started": self._started.isoformat(timespec="milliseconds"),
             **whom,
             "pictures": [facts],
-            "finished": ledger.now(),
+            "finished": now(),
         }
         _write(path, _document(document))
         return path
@@ -154,13 +155,13 @@ def _append(path: Path, facts: dict[str, Any]) -> None:
         last = file.read(_END_BYTES)
         begin = last.rfind(_END)
         if begin < 0:
-            # Its owner laid it out anew.
+            # Somebody has formatted the file in another way.
             document = _read(file)
             document["pictures"] = [*document.get("pictures", []), facts]
-            _replace(file, path, _document({**document, "finished": ledger.now()}))
+            _replace(file, path, _document({**document, "finished": now()}))
             return
         comma = b"" if last[:begin].endswith(b"[") else b","
-        data = comma + _picture(facts) + _end(ledger.now())
+        data = comma + _picture(facts) + _end(now())
         last, place = last[begin:], size - len(last) + begin
         if size <= _SMALL:
             file.seek(0)
@@ -169,7 +170,7 @@ def _append(path: Path, facts: dict[str, Any]) -> None:
         try:
             _put(file, data, place)
         except BaseException:
-            # The disk is full, say. What was there has its space.
+            # The disk may be full. The old end fits: the file still has its space.
             _put(file, last, place)
             file.truncate(size)
             raise
@@ -182,7 +183,7 @@ def _put(file: FileIO, data: bytes, place: int) -> None:
 
 
 def _open(path: Path, flags: int) -> FileIO:
-    """Open a file that nobody else changes meanwhile: whoever does locks it, and may replace it."""
+    """Open and lock a file: all who change or replace it do so under this lock."""
     try:
         handle = open_locked(path, flags, patience=_PATIENCE)
     except OSError as error:
@@ -214,8 +215,7 @@ def _replace(file: FileIO, path: Path, data: bytes) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    # What it says stands in the history too, and that is synced. Prompts are nobody else's
-    # business.
+    # Not synced: the history has the same facts, and that is. Private: it holds prompts.
     write_whole(path, data, mode=0o600, sync=False)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zimage_cli.api import limits, retry
-from zimage_cli.core.history.ledger import now
+from zimage_cli.core.history.database import now
 from zimage_cli.core.making.account import Account
 from zimage_cli.core.making.fetching import fetch_and_keep
 from zimage_cli.core.making.generation import Generation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.files import reason
-from zimage_cli.core.history import ledger as ledgers
+from zimage_cli.core.history.ledger import error_facts
 from zimage_cli.core.request.prices import cost
 from zimage_cli.core.status import Status
 from zimage_cli.errors import (
@@ -176,7 +176,7 @@ class Notes(NamedTuple):
                 generation,
                 status=status,
                 attempts=generation.attempts,
-                error=json.dumps(ledgers.error_facts(error)),
+                error=json.dumps(error_facts(error)),
             )
         path = self.evidence_of(generation, status, error)
         evidence, attempts = None if path is None else str(path), generation.attempts

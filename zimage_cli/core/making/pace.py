@@ -1,12 +1,12 @@
 """The account's rate limit, kept by every zimage of a user together.
 
 The service counts 2 requests in any one second over the whole account and punishes bursts. So a
-turn is taken before each request: turns are evenly spaced, and counted from when their requests
-*left*: one that still shakes hands may leave at any moment, and until then holds its place. After
-a 429 the pace drops and comes back by itself; a Retry-After holds everybody.
+turn is taken before each request. Turns are evenly spaced and counted from when their requests
+*left*: one that is still connecting may leave at any moment, and until then keeps its place. After
+a 429 the pace drops and comes back by itself; during a Retry-After nobody sends.
 
-State is one row an account in a small SQLite file: locks that the kernel frees with the process,
-whatever the system. It is never synced to disk: after a power cut nobody is in the way.
+The state is one row an account in a small SQLite file: its locks are freed by the kernel with the
+process, whatever the system. It is never synced to disk: what it says is worthless after a restart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
     import sqlite3
 
 MARGIN = 0.022
-"""Seconds added to the window: what two requests' ways to the service may differ by. It costs 2 %
-of the limit."""
+"""Seconds added to the window: by so much the times may differ that two requests take to the
+service. It costs 2 % of the limit."""
 
 EVEN = 0.9
-"""Turns are at least this share of an even spacing apart: what keeps the limit is the window, and a
-turn that came late may be caught up with."""
+"""Turns are at least this share of an even spacing apart. The window keeps the limit; so after a
+late turn the next ones may come a little earlier."""
 
 SLOWEST = 0.1
 """The pace never drops below a tenth of the limit."""
 
 PENDING = 2.0
-"""Seconds for which a turn whose request has not left holds its place: the slowest handshake, and
-how long a process that died there is waited for."""
+"""Seconds for which a turn whose request has not left keeps its place: the slowest handshake, and
+how long the others wait for a process that died there."""
 
 LEAD = 0.02
 """Seconds by which a turn is given early: the connection and the row in the history are made in
 them, and the request then leaves on time."""
 
 _MOST_LEAD = 1.0
-"""Seconds. A turn that lies further ahead was given before the machine was started anew."""
+"""Seconds. A turn that lies further ahead was given before the machine was restarted."""
 
 _DROP = 0.6
 _RECOVER = 0.05
 _STALE = 150.0
-"""Seconds. No honest hold is longer; one that is was written before the clock began anew."""
+"""Seconds. No hold is longer; one that seems to be was written before the clock was reset."""
 
 _KEPT = 12.0
 """Seconds for which turns are remembered: longer than the window of 1 s at the slowest pace."""
@@ -244,41 +244,45 @@ class Pace:
         """Read the state, let it be changed, and write it, with no one else in between."""
         with self._db_lock:
             db = self._open() if self._shared else None
-            now = time.monotonic()
-            if db is None:
-                state = _State.parse(self._own, now)
-                yield state
-                self._own = state.text()
-                return
-            with _or_alone(self):
-                db.execute("BEGIN IMMEDIATE")
-                row = db.execute(
-                    "SELECT state FROM pace WHERE account = ?", (self._account,)
-                ).fetchone()
-                self._own = row[0] if row else None
+            if db is not None:
+                with self._or_alone():
+                    db.execute("BEGIN IMMEDIATE")
+                    select = "SELECT state FROM pace WHERE account = ?"
+                    row = db.execute(select, (self._account,)).fetchone()
+                    self._own = row[0] if row else None
             state = _State.parse(self._own, time.monotonic())
             try:
                 yield state
             finally:
                 self._own = state.text()
-                with _or_alone(self):
-                    db.execute(
-                        "INSERT INTO pace VALUES (?, ?) "
-                        "ON CONFLICT (account) DO UPDATE SET state = excluded.state",
-                        (self._account, self._own),
-                    )
-                    db.execute("COMMIT")
+                if db is not None:
+                    with self._or_alone():
+                        db.execute(
+                            "INSERT INTO pace VALUES (?, ?) "
+                            "ON CONFLICT (account) DO UPDATE SET state = excluded.state",
+                            (self._account, self._own),
+                        )
+                        db.execute("COMMIT")
 
     def _open(self) -> sqlite3.Connection | None:
         if self._db is None and self._path is not None:
-            with _or_alone(self):
+            with self._or_alone():
                 self._db, self._account = _connect(self._path, self._key)
         return self._db
 
-    def give_up_sharing(self) -> None:
-        """Keep the pace within this process: the file cannot be used."""
-        self._shared = False
-        self._db = None
+    @contextmanager
+    def _or_alone(self) -> Iterator[None]:
+        """Go on within this process where the file cannot be used: that is no reason to fail."""
+        import sqlite3
+
+        try:
+            yield
+        except (sqlite3.Error, OSError):
+            self._shared = False
+            db, self._db = self._db, None
+            if db is not None:
+                with suppress(sqlite3.Error):
+                    db.close()
 
 
 def speaks_of_rate(error: ZimageError) -> bool:
@@ -288,53 +292,43 @@ def speaks_of_rate(error: ZimageError) -> bool:
     return isinstance(error, ServiceError) and (error.code or "").lower() == "modelservingerror"
 
 
-@contextmanager
-def _or_alone(pace: Pace) -> Iterator[None]:
-    """Go on without the others where the file cannot be used: a pace is no reason to fail."""
-    import sqlite3
-
-    try:
-        yield
-    except (sqlite3.Error, OSError):
-        pace.give_up_sharing()
-
-
 def _connect(path: Path, key: str) -> tuple[sqlite3.Connection, str]:
     """Return the file, made anew where it is damaged, and how it knows the account of a key."""
     import sqlite3
 
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        db = _prepare(path)
-        return db, _account(db, key)
+        return _prepared(path, key)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:
         # Not synced, so a power cut may have torn it; nothing in it is worth keeping.
         path.unlink(missing_ok=True)
-        db = _prepare(path)
-        return db, _account(db, key)
+        return _prepared(path, key)
 
 
-def _prepare(path: Path) -> sqlite3.Connection:
+def _prepared(path: Path, key: str) -> tuple[sqlite3.Connection, str]:
     import sqlite3
 
     db = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-    db.execute("PRAGMA synchronous = OFF")
-    db.execute("PRAGMA journal_mode = TRUNCATE")
-    tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('pace', 'salt')"
-    if db.execute(tables).fetchone()[0] < 2:
-        db.execute("BEGIN IMMEDIATE")
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS pace (account TEXT PRIMARY KEY, state TEXT NOT NULL)"
-        )
-        db.execute("CREATE TABLE IF NOT EXISTS salt (salt BLOB NOT NULL)")
-        db.execute(
-            "INSERT INTO salt SELECT ? WHERE NOT EXISTS (SELECT 1 FROM salt)", (os.urandom(16),)
-        )
-        db.execute("COMMIT")
-        path.chmod(0o600)
-    return db
+    try:
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("PRAGMA journal_mode = TRUNCATE")
+        tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('pace', 'salt')"
+        if db.execute(tables).fetchone()[0] < 2:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS pace (account TEXT PRIMARY KEY, state TEXT NOT NULL)"
+            )
+            db.execute("CREATE TABLE IF NOT EXISTS salt (salt BLOB NOT NULL)")
+            first = "INSERT INTO salt SELECT ? WHERE NOT EXISTS (SELECT 1 FROM salt)"
+            db.execute(first, (os.urandom(16),))
+            db.execute("COMMIT")
+            path.chmod(0o600)
+        return db, _account(db, key)
+    except BaseException:
+        db.close()
+        raise
 
 
 def _account(db: sqlite3.Connection, key: str) -> str:

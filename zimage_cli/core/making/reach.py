@@ -1,4 +1,4 @@
-"""A service that cannot be reached: all of a batch waits, and one line at a time tries."""
+"""A service that cannot be reached: all lines of a batch wait, and one at a time tries."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Reach:
                 self._changed.wait(None if self._probe is not None else left)
 
     def _leave(self) -> bool:
-        """Let another thread try where this one did; tell whether it did."""
+        """End this thread's try where it was the one that tries; tell whether it was."""
         with self._changed:
             probed = self._probe == threading.get_ident()
             if probed:

@@ -14,7 +14,7 @@ from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.files import reason, remove_abandoned, sync_folder
-from zimage_cli.core.history import ledger
+from zimage_cli.core.history.database import now
 from zimage_cli.core.history.entry import moment, why_refused
 from zimage_cli.core.making import evidence
 from zimage_cli.core.making.evidence import saved_facts
@@ -82,7 +82,7 @@ class Candidate:
 
     @property
     def hopeless(self) -> bool:
-        """Tell whether not even trying makes sense, or it is being done right now."""
+        """Tell whether no try is made: it is gone, or another process fetches it right now."""
         return self.state == CLAIMED or self.entry.region == SANDBOX
 
 
@@ -236,22 +236,25 @@ def recover(
     folder: Path | None,
     *,
     default_folder: Path,
+    looked: bool = False,
     on_progress: Callable[[int, int | None], None] = lambda _received, _total: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
     """Fetch one picture and save it where it was meant to go, or into `folder`; return its path.
 
     Nothing is paid again. A picture that got its name in the instant before its process died is
-    found there, and so is one that another process has saved meanwhile. Raises NotSavedError, or
-    UsageError where the folder cannot be written.
+    found there, and so is one that another process has saved meanwhile. `looked`: the folder is
+    known to take pictures, and `claim` has not found this one. Raises NotSavedError, or UsageError
+    where the folder cannot be written.
     """
     with _claimed(book, entry) as saved:
         wanted = _wanted(entry, folder, default_folder)
-        there = saved or _already_there(book, entry, wanted)
-        if there is not None:
-            return there
-        FolderPlace(wanted.parent).prepare()
-        return _fetch(book, wire, entry, wanted, on_progress, sleep)
+        there = saved
+        if there is None and not looked:
+            there = _already_there(book, entry, wanted)
+            if there is None:
+                FolderPlace(wanted.parent).prepare()
+        return there or _fetch(book, wire, entry, wanted, on_progress, sleep)
 
 
 @contextmanager
@@ -286,23 +289,6 @@ def claim(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
     Two equal pictures must not be claimed at the same time: each would be taken for the other.
     """
     return _already_there(book, entry, _wanted(entry, None, default_folder))
-
-
-def fetch_again(
-    book: Ledger,
-    wire: Wire,
-    entry: Entry,
-    *,
-    default_folder: Path,
-    on_progress: Callable[[int, int | None], None] = lambda _received, _total: None,
-) -> Path:
-    """Fetch one picture that `claim` did not find, save it and return its path.
-
-    Raises NotSavedError, also where another process fetches it.
-    """
-    with _claimed(book, entry) as saved:
-        wanted = _wanted(entry, None, default_folder)
-        return saved or _fetch(book, wire, entry, wanted, on_progress, wire.sleep)
 
 
 def _examine(path: Path) -> Fetched | None:
@@ -371,7 +357,7 @@ def _fetch(
             _give_up(book, entry, error)
         raise
     except ValueError as error:
-        # What somebody wrote into the history is a name that no file can have.
+        # Somebody wrote a name into the history that no file can have.
         raise NotSavedError(
             "{path} could not be written: {why}.", path=wanted, why=reason(error)
         ) from None
@@ -390,7 +376,7 @@ def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
     url = entry.image_url or ""
     book.saved(entry.id, str(path), fetched, url, entry.elapsed_seconds or 0.0)
     if entry.evidence_path:
-        # Where its owner moved or changed the evidence, the ledger knows all the same.
+        # The user may have moved or changed the evidence; the history has these facts too.
         with suppress(OSError, ValueError):
             evidence.update(
                 Path(entry.evidence_path),
@@ -398,7 +384,7 @@ def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
                 status=Status.SAVED,
                 picture=saved_facts(str(path), fetched),
                 error=None,
-                recovered=ledger.now(),
+                recovered=now(),
             )
 
 

@@ -177,7 +177,7 @@ class StreamPlace:
         return "-"
 
     def room(self) -> None:
-        """Do nothing: nobody knows what a stream takes."""
+        """Return None: nobody knows how many bytes a stream takes."""
 
     @contextmanager
     def draft(self, wanted: str) -> Iterator[StreamDraft]:  # noqa: ARG002

@@ -24,13 +24,13 @@ def ends_all(error: ZimageError, *, foreign: bool, waits: bool) -> bool:
     cannot be reached, and has done so.
     """
     if isinstance(error, ConnectionFailed):
-        # Nobody waits for a certificate that is not trusted.
+        # `pace` is None for a certificate that is not trusted: waiting does not help.
         return not foreign and (error.pace is None or not waits)
     return isinstance(error, _POINTLESS)
 
 
 def unsent(error: ZimageError) -> bool:
-    """Tell whether an error that ends a run says that its line was never sent: it is new then."""
+    """Tell whether an error that ends a run says that its picture was never asked for."""
     return isinstance(error, ConnectionFailed | ConfigurationError)
 
 

@@ -92,12 +92,16 @@ class FolderEngine(Engine):
             return
         watch = self._watcher.started(job)
         try:
-            path = recover.fetch_again(
+            wire = self._maker.wire
+            path = recover.recover(
                 book,
-                self._maker.wire,
+                wire,
                 entry,
+                None,
                 default_folder=self._folder,
+                looked=True,
                 on_progress=watch.receiving,
+                sleep=wire.sleep,
             )
         except ZimageError as error:
             account = self._maker_for(job.request.base_url).account

@@ -33,9 +33,7 @@ class Journal:
         self._handle: int | None = None
 
     def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield every whole record with its place, oldest first.
-
-        A line torn by a power cut is passed over.
+        """Yield every whole record with its place, oldest first; half a line is passed over.
 
         Raises UsageError where the file cannot be read.
         """
@@ -70,7 +68,7 @@ class Journal:
         """Add a record. Raises OSError.
 
         One write of a whole line to a file opened for appending: a kill leaves all of it or
-        nothing. It is not synced: what a power cut takes is read from the ledger at the next run.
+        nothing. It is not synced: a line lost in a power cut is read from the history next time.
         """
         line = json_text(record).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
@@ -79,7 +77,7 @@ class Journal:
             try:
                 _write(self._handle, line)
             except OSError:
-                # A full disk may have taken half of it: the next one begins on a line of its own.
+                # Half of it may be written: opened again, the file gets a line end first.
                 os.close(self._handle)
                 self._handle = None
                 raise
@@ -118,7 +116,7 @@ def _write(handle: int, line: bytes) -> None:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder for one batch: the kernel frees the lock with the process.
+    """Lock a folder for one batch; the kernel frees the lock with the process.
 
     Raises UsageError where another batch holds it.
     """
@@ -147,7 +145,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def _refuse_planted(path: Path) -> None:
-    """Refuse what somebody else put in the place of a lock."""
+    """Refuse a lock file that is none of ours."""
     try:
         found = path.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a run may cost, and what it has: the bound, the question and the account of it."""
+"""What a run may cost and what it has cost: the estimate, the bound and the amount spent."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Estimate(NamedTuple):
 
 
 def on_the_bill(region: str, billed: Billed) -> Billed:
-    """Return what a bill has to do with a picture: the sandbox writes none."""
+    """Return whether a picture is on the bill; the sandbox bills nothing."""
     return Billed.NO if region == SANDBOX else billed
 
 
@@ -93,7 +93,7 @@ def parse_bound(text: str | None) -> Decimal | None:
 
 
 class Budget:
-    """What a run may spend, and what it has: safe between threads.
+    """What a run may spend and what it has spent; safe between threads.
 
     The price of a picture is set aside before it is asked for, so that what is in flight counts.
     """

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from zimage_cli.api.endpoint import SANDBOX, origin_of
-from zimage_cli.core.request.jobs import Job
+from zimage_cli.core.request.jobs import Job, variants
 from zimage_cli.core.request.names import NameTemplate, name_of, numbered
 from zimage_cli.core.request.prices import Price, cost, format_price, list_price
+from zimage_cli.core.request.request import Request, draw_seed
+from zimage_cli.core.request.sweep import Sweep
 from zimage_cli.core.run.money import Estimate
 from zimage_cli.errors import AuthenticationError, UsageError
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.making.maker import Maker
     from zimage_cli.core.making.save import Place
     from zimage_cli.core.observer import Watcher
-    from zimage_cli.core.request.request import Request
     from zimage_cli.core.run.engine import Engine
     from zimage_cli.core.run.tally import RunOptions
     from zimage_cli.core.settings.settings import Settings
@@ -31,6 +32,9 @@ MAX_TEXT = 32_000_000
 SANDBOX_ROOT = "http://127.0.0.1/api/v1"
 """Stands for the sandbox, whose port is known only once it runs."""
 
+_BATCH_HINT = (
+    "A batch makes up to 1,000,000 of each line of a file, with the same options: zimage batch FILE"
+)
 _OTHER_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"}
 )
@@ -144,6 +148,46 @@ class RequestPlan(NamedTuple):
         except AuthenticationError:
             found = None
         return found.value.masked if found else "$DASHSCOPE_API_KEY"
+
+
+def multiplied(requests: Sequence[Request], sweep: Sweep) -> tuple[Request, ...]:
+    """Return all that a sweep makes of requests, with their seeds drawn.
+
+    Raises UsageError where these are too many to hold in memory.
+    """
+    longest = max(len(one.prompt) for one in requests)
+    most = min(MAX_PICTURES, MAX_TEXT // longest or 1)
+    found: list[Request] = []
+    for one in requests:
+        drawn = draw_seed()
+        found += (
+            variant.request if sweep.no_seed else variant.with_seed(drawn)
+            for variant in variants(one, sweep, most=most - len(found), hint=_BATCH_HINT)
+        )
+    return tuple(found)
+
+
+def place_for(
+    output: str | None,
+    stream: Callable[[Iterator[bytes]], None] | None,
+    folder: Path,
+    *,
+    overwrite: bool,
+) -> tuple[Place, str | None]:
+    """Return where pictures go, and the name of the file where `output` is one.
+
+    `folder` is where they go without `output` and without `stream`. Raises UsageError.
+    """
+    from zimage_cli.core.making.save import FolderPlace, StreamPlace
+
+    if stream is not None:
+        return StreamPlace(stream), None
+    if output is None:
+        return FolderPlace(folder, overwrite=overwrite), None
+    path = Path(output)
+    if is_folder(output):
+        return FolderPlace(path, overwrite=overwrite), None
+    return FolderPlace(path.parent, filename=path.name, overwrite=overwrite), path.name
 
 
 def is_folder(output: str) -> bool:

@@ -11,8 +11,11 @@ from zimage_cli.errors import ConfigurationError, Stopped, ZimageError
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
+    from zimage_cli.core.observer import Watcher
+    from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.run.engine import Engine
+    from zimage_cli.core.run.plan import RequestPlan
     from zimage_cli.core.run.tally import Tally
 
 WORK = "zimage-run"
@@ -135,3 +138,48 @@ class Run:
             self._wire.close()
             self._done.set()
             self._on_end(self)
+
+
+def outcomes(
+    start: Callable[[Watcher, Callable[[], None]], Run], plan: RequestPlan, watcher: Watcher
+) -> Iterator[Outcome]:
+    """Start the run of a plan and yield its outcomes.
+
+    `start` gets who watches the run, and what to call at its end. Where the caller stops early,
+    what is in flight is still saved.
+    """
+    from queue import SimpleQueue
+
+    from zimage_cli.core.observer import Telling
+    from zimage_cli.core.outcome import Outcome
+    from zimage_cli.core.status import Status
+    from zimage_cli.errors import Billed
+
+    news: SimpleQueue[Outcome | None] = SimpleQueue()
+    run = start(Telling(watcher, news.put), lambda: news.put(None))
+    told: set[int] = set()
+    try:
+        while (outcome := news.get()) is not None:
+            told.add(outcome.job.number)
+            yield outcome
+        run.wait()
+    except GeneratorExit:
+        run.stop()
+        raise
+    except BaseException:
+        run.cancel()
+        raise
+    if run.fatal is not None and not told:
+        raise run.fatal
+    for job in plan.jobs():
+        if job.number not in told:
+            target = plan.settings.target
+            yield Outcome(
+                job,
+                Status.SKIPPED,
+                job.request,
+                target.region_name,
+                target.host or "",
+                billed=Billed.NO,
+                reason=f"not asked for: {run.fatal or 'the run was stopped'}",
+            )

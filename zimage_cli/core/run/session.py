@@ -31,7 +31,7 @@ PACE_NAME = "pace.db"
 class Session:
     """Opens what making pictures needs when it is first needed; safe between threads.
 
-    `key` stands for the one of the settings, `warn` hears what stops nothing.
+    `key` is used in place of the settings' one. `warn` gets a sentence about what stops nothing.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Session:
         self._stack.close()
 
     def wire(self, plan: Plan) -> Wire:
-        """Return a wire for one run; what it leaves idle serves the next."""
+        """Return a wire for one run; its idle connections are used by the next."""
         from zimage_cli.api.wire import Wire, open_pool
 
         with self._opening:

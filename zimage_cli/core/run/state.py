@@ -1,8 +1,7 @@
-"""How far each picture of a batch has come, from the ledger and the journal together.
+"""How far each picture of a batch has come, from the history and the journal together.
 
-The ledger knows every attempt; the journal stands in where there is no ledger, as on another
-machine. What a run still needs to know of a saved picture is that it is saved. Neither is trusted
-to hold what zimage wrote: what makes no sense is passed over.
+The history has every attempt; the journal serves where there is no history, as on another machine.
+Neither is trusted to hold what zimage wrote: what makes no sense is passed over.
 """
 
 from __future__ import annotations
@@ -33,11 +32,10 @@ _UNSENT = ("connection", "configuration")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where one picture stands: NEW, SAVED, REFUSED, FAILED, LOST, or MADE where it can be fetched.
+    """How far one picture is: NEW, SAVED, REFUSED, FAILED, LOST, or MADE where it can be fetched.
 
     `seed` is what it was asked for with, `entry` its row in the history, `at` the place of its
-    record in the journal. `record` is that itself, where it alone knows the address of a picture to
-    be fetched.
+    record in the journal. `record` is that record where only it has the address of the picture.
     """
 
     status: Status
@@ -47,7 +45,7 @@ class State:
     record: dict[str, Any] | None = None
 
     def decide(self, options: RunOptions) -> Status:
-        """Return what a run does with a picture: NEW makes it, MADE fetches it, others are left."""
+        """Return what a run does: NEW is made, MADE is fetched, all others are left alone."""
         if self.status in {Status.FAILED, Status.REFUSED} and options.retry_failed:
             return Status.NEW
         if self.status is Status.LOST and options.retry_lost:
@@ -67,16 +65,16 @@ class States:
 
     folder: Path
     fresh_starts: int = 0
-    """How often the folder was begun anew."""
+    """How many times `--fresh` began the folder anew."""
     unrecorded: dict[bytes, int] = field(default_factory=dict)
-    """Entries of the history that ended as the journal does not have it, because the process died
-    between both; by key."""
+    """The ids, by key, of rows of the history whose end the journal does not have, because the
+    process died between both writes."""
     _states: dict[bytes, State | int] = field(default_factory=dict)
-    """What is saved is a number, as there may be a great many: the place of its record, or -1."""
+    """A saved picture is only the place of its record, or -1: it takes less memory."""
 
     @property
     def batch(self) -> str:
-        """How the history knows this folder's batch, whichever path leads to it."""
+        """The name of this folder's batch in the history, whichever path leads to the folder."""
         from hashlib import blake2b
 
         text = f"{self.fresh_starts}\0{self.folder.resolve()}"
@@ -103,7 +101,7 @@ class States:
 
     @classmethod
     def load(cls, folder: Path, journal: Journal, book: Ledger | None, *, fresh: bool) -> States:
-        """Read journal and ledger; with `fresh`, everything so far belongs to an earlier batch."""
+        """Read journal and history; with `fresh`, all they have belongs to an earlier batch."""
         states = cls(folder)
         for place, record in journal.records():
             if record.get("status") == FRESH:
@@ -225,7 +223,7 @@ def _seed(value: object) -> int | None:
 
 def _is_file(path: object) -> bool:
     if isinstance(path, bytes):
-        # How the ledger keeps a path that is no valid text.
+        # The history keeps a path that is no valid text as bytes.
         path = path.decode("utf-8", "surrogatepass")
     try:
         return isinstance(path, str) and bool(path) and os.path.isfile(path)  # noqa: PTH113

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from zimage_cli.errors import ConfigurationError
 
@@ -82,16 +82,21 @@ class Environment(NamedTuple):
         named = self.get("ZIMAGE_HOME")
         return Path(os.path.abspath(self.expand(named))) if named else None  # noqa: PTH100 - keeps links
 
-    def _user_folder(self, kind: str) -> Path | None:
-        if sys.platform == "linux" and "ANDROID_ROOT" not in self.variables:
-            # What platformdirs answers on Linux, without the 25 ms of importing it, and from these
-            # variables instead of the process's own. A test holds the two together.
-            named = self.variables.get({"config": "XDG_CONFIG_HOME", "data": "XDG_DATA_HOME"}[kind])
-            if named and named.startswith("/"):
-                return Path(named) / APP
-            below = {"config": (".config",), "data": (".local", "share")}[kind]
-            return self.home.joinpath(*below, APP) if self.home else None
-        return _platform_folder(kind)
+    def _user_folder(self, kind: Literal["config", "data"]) -> Path | None:
+        """Return the folder that platformdirs names for this process, None where there is no home.
+
+        On Linux a variable can name a folder where there is no home.
+        """
+        import platformdirs
+
+        if self.home is None and self.get(f"XDG_{kind.upper()}_HOME") is None:
+            return None
+        find = platformdirs.user_config_dir if kind == "config" else platformdirs.user_data_dir
+        try:
+            return Path(find(APP, appauthor=False))
+        except (OSError, RuntimeError):
+            # The variable names no whole path.
+            return None
 
 
 def _passwd_home() -> Path | None:
@@ -105,14 +110,3 @@ def _passwd_home() -> Path | None:
     except (ImportError, KeyError):
         return None
     return Path(home) if home.startswith("/") else None
-
-
-def _platform_folder(kind: str) -> Path | None:
-    import platformdirs
-
-    find = {"config": platformdirs.user_config_dir, "data": platformdirs.user_data_dir}[kind]
-    try:
-        folder = Path(find(APP, appauthor=False))
-    except (OSError, RuntimeError, KeyError):
-        return None
-    return folder if folder.is_absolute() else None

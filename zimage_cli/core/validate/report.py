@@ -96,7 +96,10 @@ def validate(
         try:
             # Where the settings are unusable, the request is looked at all the same.
             plain = settings or resolve(Environment({}, None), Flags())
-            asked, its_settings = _parsed(*request(), plain, flags)
+            fields, overrides = request()
+            defaults = plain.request_defaults
+            asked = parse_request(fields, overrides=overrides, defaults=defaults)
+            its_settings = plain.for_base_url(flags, asked.base_url)
         except ZimageError as error:
             checks.append(failed("request", error))
         else:
@@ -164,17 +167,6 @@ def write_report(base: Path, checks: Sequence[Check]) -> Path:
     text = "\n".join([first, *(check.line for check in checks)]) + "\n"
     write_whole(path, text.encode("utf-8", "backslashreplace"))
     return path
-
-
-def _parsed(
-    source: Mapping[str, object],
-    overrides: Mapping[str, object],
-    settings: Settings,
-    flags: Flags,
-) -> tuple[Request, Settings]:
-    """Return a request, and the settings resolved again for its `base_url`."""
-    request = parse_request(source, overrides=overrides, defaults=settings.request_defaults)
-    return request, settings.for_base_url(flags, request.base_url)
 
 
 def _request(asked: Request) -> Iterator[Check]:
