@@ -28,7 +28,7 @@ from zimage_cli.errors import Billed, BoundReached, UsageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.core.batch.plan import FilePlan, Preflight
+    from zimage_cli.core.batch.plan import FilePlan
     from zimage_cli.core.run.run import Run
 
 NOT_ALL_STATUS = 9
@@ -185,15 +185,14 @@ def batch(
     ):
         for text in client.settings.warnings:
             out.warn(text)
-        defaults = LineDefaults(
-            fields=client.settings.request_defaults | asking.given(seed=seed),
-            template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
-            sweep=sweep,
-            shard=_shard(shard),
-        )
         plan = client.plan_file(
             source,
-            defaults,
+            LineDefaults(
+                fields=client.settings.request_defaults | asking.given(seed=seed),
+                template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
+                sweep=sweep,
+                shard=_shard(shard),
+            ),
             run_options,
             folder=output,
             trust_base_url=trust_base_url,
@@ -201,8 +200,7 @@ def batch(
             dry=dry_run,
         )
         with closing(plan):
-            _refuse_invalid(out, plan.preflight, skip_invalid=skip_invalid)
-            show(out, plan)
+            _show(out, plan, skip_invalid=skip_invalid)
             asking.agree(out, plan, yes=yes or dry_run, aloud=False)
             if dry_run:
                 _end_dry(out, plan, json=json)
@@ -210,22 +208,25 @@ def batch(
                 _run(out, client, plan, json=json)
 
 
-def _refuse_invalid(out: Output, preflight: Preflight, *, skip_invalid: bool) -> None:
-    """List what is wrong with the lines; raises UsageError unless those may be left out."""
-    if not preflight.invalid:
-        return
+def _show(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
+    """Show what is wrong with the lines, and what will be made.
+
+    Raises UsageError where lines are wrong, unless those are to be left out.
+    """
+    preflight = plan.preflight
     for line, text in preflight.problems:
         out.say(f"line {line}: {visible(text)}")
     more = preflight.invalid - len({line for line, _ in preflight.problems})
     if more > 0:
         out.say(f"and {more} more lines")
-    if not skip_invalid:
+    if preflight.invalid and not skip_invalid:
         raise UsageError(
             "{invalid} of {lines} lines cannot be used. Nothing was sent.",
             hint="Mend them, or make the others: --skip-invalid",
             invalid=preflight.invalid,
             lines=preflight.lines,
         )
+    show(out, plan)
 
 
 def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
