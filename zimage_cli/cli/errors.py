@@ -70,7 +70,7 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
     ]
     said = visible(redact(error.service_message or ""))
     about = visible(", ".join(facts))
-    # A status alone stands in the message already.
+    # The message names the status already.
     if said or error.code or error.request_id:
         line = f"{said} ({about})" if said and about else said or about
         output.tell(f"  service: {line}", label="service:", sgr="1")

@@ -133,7 +133,7 @@ class SandboxServer:
         return int(self.origin.rpartition(":")[2])
 
     def script(self, *steps: Step) -> None:
-        """Say what happens to the next generation calls, one step a call; then all is well again.
+        """Say what happens to the next generation calls, one step a call; later ones go well.
 
         A step is a kind, a Fault, "ok", or a tuple of a fault of the answer and one of the picture.
         """

@@ -1,4 +1,4 @@
-"""`zimage batch`: many prompts, at the account's limit, that survives anything."""
+"""`zimage batch`: many prompts at the account's limit, in a run that can be continued."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
 
 def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
     """Make the pictures and say what came of them. Raises typer.Exit where that is not all well."""
-    # Until the summary is printed: whoever stops a run reads how far it came.
+    # Signals are noted until the summary is printed: who stops a run still reads how far it came.
     pictures, cost = plan.preflight.pictures, plan.preflight.cost
     with Signals() as signals:
         with BatchView(out, pictures, cost.currency if cost else None, json=json) as view:
@@ -253,7 +253,7 @@ def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
             out.say(f"left at once{lost}")
         report = Report(plan, run.tally, tuple(sys.argv[1:]))
         report.show(out)
-        # Of its bound the report speaks, with the command that goes on.
+        # The report says that a bound was reached, with the command that goes on.
         if run.fatal is not None and not isinstance(run.fatal, BoundReached):
             print_error(out, run.fatal)
         status = _status(plan, run, signals.numbers)

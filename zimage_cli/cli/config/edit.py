@@ -1,4 +1,4 @@
-"""`zimage config edit`: the user's editor on a copy that is checked before it counts."""
+"""`zimage config edit`: the user's editor on a copy that is checked before it replaces the file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def template() -> str:
 
 
 class _Signals:
-    """What the terminal and others send while there is a copy: it holds keys, and must not stay.
+    """Signals while there is a copy: it holds keys, and must be removed whatever comes.
 
     Ctrl-C (and SIGQUIT) is the editor's alone. SIGTERM and SIGHUP are passed on to it and noted in
     `ended`. Handlers and not SIG_IGN, which the editor would inherit.
@@ -149,7 +149,7 @@ def _run_editor(command: list[str], environment: Environment, signals: _Signals)
             why=why,
         ) from None
     if signals.ended:
-        # It may have come before there was an editor to pass it on to.
+        # The signal may have come before the editor was started.
         signals.editor.terminate()
     status = signals.editor.wait()
     if signals.ended or status == -signal.SIGINT:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.run.run import Run
 
 _SHOWN = 20
-"""Requests that a dry run shows in full: of more, the number and the price matter."""
+"""Requests that a dry run shows in full; of all others it gives the number and the price."""
 
 _LEFT_BEHIND = (
     "What was in flight may have been made and billed, and could not be noted in time: "

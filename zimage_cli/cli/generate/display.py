@@ -213,7 +213,7 @@ class Display(View):
     def _draw_all(self) -> None:
         self.wake.wait(_SHOW_AFTER)
         if self._done.is_set() and not self._begun:
-            # It ended before anything was asked for: without a key, say.
+            # The run ended before a request was made, for example without a key.
             return
         self._out.stderr_console.print(self._table())
         if not self._live:
@@ -369,7 +369,7 @@ def _saved_line(out: Output, picture: Picture) -> str:
     ]
     if picture.history_id is not None:
         facts.append(f"history {picture.history_id}")
-    # On a terminal the next line is stdout's, and that is the path.
+    # On a terminal stdout's line follows, which is the path.
     where = "to standard output" if picture.path is None else visible(str(picture.path))
     path = "" if out.stdout.isatty() else f" {where}:"
     return f"{out.style('saved', '32')}{path} {', '.join(facts)}"
