@@ -200,7 +200,7 @@ def batch(
             dry=dry_run,
         )
         with closing(plan):
-            _show(out, plan, skip_invalid=skip_invalid)
+            _show_plan(out, plan, skip_invalid=skip_invalid)
             asking.agree(out, plan, yes=yes or dry_run, aloud=False)
             if dry_run:
                 _end_dry(out, plan, json=json)
@@ -208,7 +208,7 @@ def batch(
                 _run(out, client, plan, json=json)
 
 
-def _show(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
+def _show_plan(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
     """Show what is wrong with the lines, and what will be made.
 
     Raises UsageError where lines are wrong, unless those are to be left out.
