@@ -126,7 +126,7 @@ class Records(Books):
             most = max(most, end - start + 1)
         return most
 
-    def wait_for(self, condition: Callable[[Records], bool], timeout: float = 5.0) -> bool:
+    def wait_for(self, condition: Callable[[Records], bool], timeout: float = 60.0) -> bool:
         """Wait until the books satisfy `condition`, at most `timeout` seconds; say whether."""
         deadline = time.monotonic() + timeout
         while not condition(self):

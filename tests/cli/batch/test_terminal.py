@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,11 +133,14 @@ def test_under_one_yuan_or_agreed_beforehand_it_does_not_ask(terminal: Any, prom
 
 
 def test_ctrl_c_once_saves_what_is_in_flight(serve: Any, terminal: Any, prompts: Any) -> None:
-    service = serve(latency=1.0)
+    heard = threading.Event()
+    # Nothing is answered before the stop is heard.
+    service = serve(log=lambda _line: heard.wait(60))
     screen = terminal("batch", prompts(20), "-o", "out", "-j", "3", *FAST, env=service.env)
     screen.until(lambda it: "3 in flight" in it.text and service.books.post_count == 3)
     screen.child.sendintr()
     screen.until(lambda it: "stopping: what is in flight is waited for" in it.text)
+    heard.set()
     assert screen.end() == 130
     assert service.books.post_count == 3
     assert "3 saved" in screen.text
@@ -149,15 +152,13 @@ def test_ctrl_c_once_saves_what_is_in_flight(serve: Any, terminal: Any, prompts:
 def test_ctrl_c_twice_leaves_at_once_with_the_cursor_back(
     serve: Any, terminal: Any, prompts: Any
 ) -> None:
-    service = serve(latency=60.0)
+    service = serve(latency=600.0)
     screen = terminal("batch", prompts(20), "-o", "out", "-j", "3", *FAST, env=service.env)
     screen.until(lambda it: "3 in flight" in it.text)
     screen.child.sendintr()
     screen.until(lambda it: "stopping" in it.text)
     screen.child.sendintr()
-    began = time.monotonic()
     assert screen.end() == 130
-    assert time.monotonic() - began < 5
     assert "left at once" in screen.text
     assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
 
