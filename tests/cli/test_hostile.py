@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def test_a_history_that_others_wrote(service: Any, home: Path) -> None:
     import sqlite3
 
     service.generate("a fox")
-    with sqlite3.connect(home / ".local/share/zimage/history.db") as db:
+    with closing(sqlite3.connect(home / ".local/share/zimage/history.db")) as db, db:
         db.execute(
             "UPDATE generation SET prompt=?, path=?, region=?, endpoint=?, reasoning=?, size=?, "
             "request_id=?, error=?, evidence_path=?",
