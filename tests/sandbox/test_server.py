@@ -179,13 +179,14 @@ def test_latency_is_not_in_a_queue(sandbox, client, small_png):
     start = time.monotonic()
     with ThreadPoolExecutor(64) as pool:
         replies = list(pool.map(lambda n: client.post(server, seed=n), range(64)))
-    assert time.monotonic() - start >= 0.3
+    # One after the other would take 19.2 s.
+    assert 0.3 <= time.monotonic() - start < 9.6
     assert {reply.status for reply in replies} == {200}
     assert len({reply.url for reply in replies}) == 64
     assert sorted(one.seed for one in server.books.billed) == list(range(64))
 
 
-def test_as_many_as_come_are_painted_at_once(sandbox, client, small_png):
+def test_as_many_as_come_are_in_flight_at_once(sandbox, client, small_png):
     server = sandbox(latency=600, picture_bytes=small_png)
     with ExitStack() as opened:
         for _ in range(64):

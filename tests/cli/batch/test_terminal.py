@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,15 @@ def test_slow_lines_are_shown_by_name_and_elsewhere_there_is_a_line_now_and_then
     for service in (first, second):
         service.script("ok", Fault("slow-answer", seconds=16.5))
     args = ("batch", prompts(3), "-j", "1", *FAST)
+    began = time.monotonic()
     with second.popen(*args, "-o", "elsewhere") as run:
         screen = terminal(*args, "-o", "out", env=first.env)
-        assert screen.end(40) == 0
+        assert screen.end(60) == 0
         _, errors = run.communicate(timeout=60)
+    tens_of_seconds = (time.monotonic() - began) // 10
     assert shown(screen, re.compile(r"^line 2: painting, 1\d s$", re.MULTILINE))
     text = errors.decode()
-    assert len([line for line in text.splitlines() if line.startswith("1 of 3")]) == 1
+    assert 1 <= len([line for line in text.splitlines() if line[:6] == "1 of 3"]) <= tens_of_seconds
     assert "\x1b" not in text
 
 
@@ -107,7 +110,7 @@ def test_what_was_spent_is_shown(terminal: Any, prompts: Any) -> None:
     screen = terminal(
         *("batch", prompts(3), "-o", "out", "--patience", "2", "-j", "1", "--rps", "0"), env=NOWHERE
     )
-    assert screen.end(40) == 6
+    assert screen.end(60) == 6
     assert shown(screen, re.compile(r"CNY 0\.00 spent"))
 
 
