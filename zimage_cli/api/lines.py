@@ -161,7 +161,11 @@ class Lines:
             raise Stopped
 
     def cancel(self) -> None:
-        """End every exchange, and refuse all later ones."""
+        """End its exchanges and waits, from any thread: they raise Stopped, as do all later ones.
+
+        A request that has not left will not leave. An answer that has arrived whole is still given.
+        A thread that only connects is not woken, and raises Stopped when it has a connection.
+        """
         with self._changed:
             self._stopped.set()
             for line in self._busy:
@@ -172,10 +176,6 @@ class Lines:
         self._pool.trim()
         with self._changed:
             self._changed.notify()
-
-    def prepare(self, kind: Kind) -> None:
-        """Have an idle line of a kind."""
-        self._pool.prepare(kind)
 
     @contextmanager
     def lend(self, kind: Kind, seconds: float) -> Iterator[Line]:
