@@ -211,7 +211,7 @@ class Wire(Lines):
         ):
             read = _read(response, key, paid=request.method == "POST")
             if line.ended and not response.headers.keys() & _LENGTHS:
-                # Nobody can tell whether that was its end or ours.
+                # Its length is not known: the server may have ended it, or `shut`.
                 raise httpx.ReadError("the connection was closed")
             return read
 
@@ -232,7 +232,7 @@ class Wire(Lines):
                 raise Stopped from None
             from zimage_cli.api.body import hide
 
-            # What they quote of the other side may be anything, the key too.
+            # They may quote what the other side sent, and that may hold the key.
             why = hide(_reason(error, line, timeout), key)
             if clock.sent:
                 raise AnswerLost(
@@ -253,7 +253,7 @@ class Wire(Lines):
             raise ConnectionFailed(
                 "{host} could not be reached: {why}.",
                 hint=_CERTIFICATE_HINT if untrusted else _proxy_hint(url),
-                # Asking again does not make a certificate better.
+                # Another try would meet the same certificate.
                 pace=None if untrusted else "normal",
                 host=host,
                 why=why,
@@ -295,8 +295,8 @@ def _read(
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Return status, headers and body of an answer.
 
-    One that repeats the key must not bring it into a message, a file or the ledger; one that is
-    larger than any answer is refused before it takes memory.
+    The key is taken out of it, so that no message, file or history can repeat it. One that is larger
+    than any answer is refused before it takes memory.
     """
     # Loaded while the service paints.
     from zimage_cli.api.body import UnreadableEncoding, content, hide, without_key
@@ -351,7 +351,7 @@ class _Clock:
             self._on_sent()
 
     def _ready(self, line: Line) -> None:
-        """Let the caller know; the time that it takes is not the service's."""
+        """Call `on_ready`; the time that this takes does not count against the deadline."""
         self._check()
         left, line.deadline = line.deadline - time.monotonic(), inf
         self._on_ready()

@@ -19,7 +19,7 @@ from zimage_cli.messages import Message
 from zimage_cli.text import shown
 
 MAX_DEPTH = 100
-"""Braces within braces: more is no prompt."""
+"""Levels of braces within braces; more is taken for a mistake."""
 MAX_SEEDS = 100_000
 
 _TOKEN = re.compile(r"\\[{}|\\]|[{}|]|[^\\{}|]+|\\", re.DOTALL)

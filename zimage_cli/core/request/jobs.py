@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from zimage_cli.core.request.names import NameTemplate
 
 MAX_VARIANTS = 1_000_000
-"""Pictures that one line may stand for, `count` included: more is a slip, and CNY 100,000."""
+"""Pictures that one line may stand for, `count` included: more is a mistake, and would cost
+CNY 100,000."""
 
 
 class Job(NamedTuple):

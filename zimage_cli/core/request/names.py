@@ -1,4 +1,4 @@
-"""File names for pictures: made of text from outside, and never more than a name."""
+"""File names for pictures, made of text from outside; each is one path component."""
 
 from __future__ import annotations
 
