@@ -319,11 +319,9 @@ class Client:
         path = self.settings.environment.ledger_file()
         there = path is not None and path.exists()
         book = self._session.history(time.sleep).book if there or not dry else None
-        plan = FilePlan(
-            self.settings, source, defaults, options, routes, folder, fresh=fresh, dry=dry
+        return FilePlan(
+            self.settings, source, defaults, options, routes, folder, book, fresh=fresh, dry=dry
         )
-        plan.open(book)
-        return plan
 
     def start(
         self,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 SALT_NAME = ".zimage-batch.salt"
 _SALT_BYTES = 16
 _SHOWN_PROBLEMS = 50
+_UNSAVED = (Status.REFUSED, Status.FAILED, Status.LOST)
 _SECONDS_A_PICTURE = 6.0
 """What the service takes for one, for the estimate of a run without a limit."""
 _SECONDS_IN_SANDBOX = 0.1
@@ -71,14 +72,15 @@ class Preflight:
     @property
     def unsaved(self) -> int:
         """How many earlier failures are left alone."""
-        return sum(self.kinds[one] for one in (Status.REFUSED, Status.FAILED, Status.LOST))
+        return sum(self.kinds[status] for status in _UNSAVED)
 
 
 class FilePlan:
     """A batch file, its folder and what is known of both; it holds the folder until `close`.
 
-    `dry`: nothing is made, not even the folder. `fresh`: what was made before belongs to an earlier
-    batch. Opening raises UsageError where the folder cannot be used, or another batch is using it.
+    `book` is the history. `dry`: nothing is made, not even the folder. `fresh`: what was made
+    before belongs to an earlier batch. Raises UsageError where the folder cannot be used, or
+    another batch is using it.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class FilePlan:
         options: RunOptions,
         routes: Routes,
         folder: Path,
+        book: Ledger | None,
         *,
         fresh: bool,
         dry: bool,
@@ -100,28 +103,20 @@ class FilePlan:
         self.folder = folder
         self.template = defaults.template
         self.place = FolderPlace(folder)
-        self._defaults = defaults
-        self._fresh = fresh
-        self._dry = dry
-        self._stack = ExitStack()
         self.journal = Journal(folder)
-        self.known = States(folder)
-        self.preflight = Preflight()
-
-    def open(self, book: Ledger | None) -> None:
-        """Take the folder, read what is known of it and check every line; `book`: the history."""
+        self._fresh = fresh
         with ExitStack() as held:
-            if not self._dry:
-                make_writable_folder(self.folder)
-                held.enter_context(alone_in(self.folder))
+            if not dry:
+                make_writable_folder(folder)
+                held.enter_context(alone_in(folder))
             held.callback(self.journal.close)
-            if book is not None and not self._dry:
+            if book is not None and not dry:
                 book.settle_abandoned()
-            self.known = States.load(self.folder, self.journal, book, fresh=self._fresh)
-            if book is not None and not self._dry:
-                self._claim(book)
-            self._defaults = replace(self._defaults, salt=self._salt())
-            self._about = self.source.fingerprint()
+            self.known = States.load(folder, self.journal, book, fresh=fresh)
+            if book is not None and not dry:
+                self._find_saved(book)
+            self._defaults = replace(defaults, salt=self._salt())
+            self._about = source.fingerprint()
             self.preflight = self._check()
             self._stack = held.pop_all()
 
@@ -141,8 +136,8 @@ class FilePlan:
                 salt = file.read(_SALT_BYTES + 1)
         return salt if len(salt) == _SALT_BYTES else os.urandom(_SALT_BYTES)
 
-    def _claim(self, book: Ledger) -> None:
-        """Find pictures that got their names in the instant before their process died.
+    def _find_saved(self, book: Ledger) -> None:
+        """Find pictures that got their names just before their process died.
 
         Before anything else is made here, and one by one: two equal pictures could be confused.
         """
@@ -150,7 +145,7 @@ class FilePlan:
 
         for key, state in self.known.to_fetch():
             entry = book.entry(state.entry or 0)
-            if entry is not None and recover.claim(book, entry, self.folder) is not None:
+            if entry is not None and recover.find_saved(book, entry, self.folder) is not None:
                 self.known.found(key)
 
     def _check(self) -> Preflight:
@@ -205,10 +200,7 @@ class FilePlan:
             "pictures": found.pictures,
             "to_make": found.to_make,
             "to_fetch": found.kinds[Status.MADE],
-            "saved": found.kinds[Status.SAVED],
-            "refused": found.kinds[Status.REFUSED],
-            "failed": found.kinds[Status.FAILED],
-            "lost": found.kinds[Status.LOST],
+            **{status.value: found.kinds[status] for status in (Status.SAVED, *_UNSAVED)},
             "invalid": found.invalid,
             "problems": [{"line": line, "message": text} for line, text in found.problems],
             "cost": cost(found.cost),

@@ -14,6 +14,7 @@ from typing import IO, BinaryIO, Self, cast
 from zimage_cli.core.batch.records import Record, read_records
 from zimage_cli.core.files import reason
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import clip, shown, visible
 
 INPUT_FORMATS = ("jsonl", "csv", "tsv", "txt")
@@ -131,19 +132,12 @@ def _format(path: str, name: str, input_format: str | None) -> str:
             "the file .jsonl: jq -c '.[]' prompts.json > prompts.jsonl",
         )
     known = ", ".join(_SUFFIXES)
-    if not suffix:
-        raise UsageError(
-            "{name}: has no suffix; say with --input-format what it holds: {allowed}",
-            hint="Known: {known}",
-            name=name,
-            allowed=allowed,
-            known=known,
-        )
+    unknown = Message("has the unknown suffix {suffix}", suffix=shown(suffix))
     raise UsageError(
-        "{name}: has the unknown suffix {suffix}; say with --input-format what it holds: {allowed}",
+        "{name}: {problem}; say with --input-format what it holds: {allowed}",
         hint="Known: {known}",
         name=name,
-        suffix=shown(suffix),
+        problem=unknown if suffix else Message("has no suffix"),
         allowed=allowed,
         known=known,
     )

@@ -234,7 +234,7 @@ class Database:
     def _room(self, *, paid: bool) -> Iterator[None]:
         """Make room on the disk, a little more with every step."""
         with suppress(HistoryError), sqlite_errors(self.path):
-            # What stands in the WAL twice or more is written once, and the WAL begins anew.
+            # Moves the WAL's rows into the history, one version of each page, and empties the WAL.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         yield
         while paid and self._reserve.give_back():

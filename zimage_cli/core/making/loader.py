@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Loader:
     """Loads the modules that read an answer and check a picture, once for a run of pictures.
 
-    A start is faster without them, and the service paints for seconds.
+    A start is faster without them, and while the service paints there are seconds for it.
     """
 
     def __init__(self, wire: Wire, api_root: str, place: Place) -> None:
@@ -30,8 +30,8 @@ class Loader:
     def begin(self) -> None:
         """Load in a thread, from the moment that a request has left.
 
-        Before it leaves where the system may refuse memory or a thread: a module that cannot be
-        loaded later would cost a picture that is paid.
+        Where the system may refuse memory or a thread, before it leaves: if a module could not be
+        loaded later, a paid picture could not be saved.
         """
         if self._begun.is_set():
             return
@@ -43,7 +43,7 @@ class Loader:
         self._load()
 
     def load(self) -> None:
-        """Load at once: what many pictures need may as well be there before the first."""
+        """Load at once, before the first of many pictures."""
         self._begun.set()
         self._load()
 

@@ -107,7 +107,7 @@ class Notes(NamedTuple):
             error = self._unanswered(generation, error)
         else:
             if not generation.noted:
-                # Interrupted in the instant between the answer and its note.
+                # Interrupted between the answer and its note.
                 self.answered(generation, generation.answer)
             error = self._unsaved(generation, generation.answer, error)
         return error

@@ -105,7 +105,7 @@ class Reach:
             return probed
 
     def _failed(self, error: ConnectionFailed) -> None:
-        """Note that the service was not reached; end the run where the patience is at its end.
+        """Note that the service was not reached; end the run after `patience` seconds of that.
 
         Raises Stopped where no other try follows.
         """

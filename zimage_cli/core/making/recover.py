@@ -142,11 +142,11 @@ class Recovery:
         self.found = pick(candidates(book, ids) if book else [], ids)
 
     def cancel(self) -> None:
-        """End it, from any thread: the connection is closed, no claim and no half picture stays."""
+        """End it, from any thread: connections are closed, claims and half pictures are removed."""
         self._wire.cancel()
 
     def untouched(self) -> list[Recovered]:
-        """Return what was found as it is, nothing of it tried."""
+        """Return what was found, without trying to fetch any of it."""
         return [Recovered(candidate.entry, candidate.state) for candidate in self.found]
 
     def fetch(self) -> Iterator[Recovered]:
@@ -194,10 +194,7 @@ def _not_recoverable(candidate: Candidate) -> NotSavedError:
             words=words,
         )
     return NotSavedError(
-        "{number} was not fetched: {words}.",
-        hint=_WHERE_IT_WENT,
-        number=number,
-        words=words,
+        "{number} was not fetched: {words}.", hint=_WHERE_IT_WENT, number=number, words=words
     )
 
 
@@ -216,7 +213,7 @@ def candidates(book: Ledger, ids: Collection[int] = ()) -> list[Candidate]:
 def _state(entry: Entry) -> str:
     if entry.claimed:
         return CLAIMED
-    # A failed download leaves an error behind; without one the process may be at it right now.
+    # A failed download leaves an error; without one its process may be fetching it right now.
     if entry.error is None and entry.in_progress:
         return BUSY
     if entry.region == SANDBOX:
@@ -242,10 +239,10 @@ def recover(
 ) -> Path:
     """Fetch one picture and save it where it was meant to go, or into `folder`; return its path.
 
-    Nothing is paid again. A picture that got its name in the instant before its process died is
-    found there, and so is one that another process has saved meanwhile. `looked`: the folder is
-    known to take pictures, and `claim` has not found this one. Raises NotSavedError, or UsageError
-    where the folder cannot be written.
+    Nothing is paid again. A picture that got its name just before its process died is found there,
+    and so is one that another process has saved meanwhile. `looked`: the folder is known to take
+    pictures, and `find_saved` has not found this one. Raises NotSavedError, or UsageError where the
+    folder cannot be written.
     """
     with _claimed(book, entry) as saved:
         wanted = _wanted(entry, folder, default_folder)
@@ -264,9 +261,9 @@ def _claimed(book: Ledger, entry: Entry) -> Iterator[Path | None]:
     Raises TakenError where another process fetches it right now.
     """
     if not book.claim(entry.id):
-        now = book.entry(entry.id)
-        if now is not None and now.status == Status.SAVED and now.path:
-            yield Path(now.path)
+        row = book.entry(entry.id)
+        if row is not None and row.status == Status.SAVED and row.path:
+            yield Path(row.path)
             return
         raise TakenError(
             "Another zimage is fetching {number} right now.", hint=_WHERE_IT_WENT, number=entry.id
@@ -283,10 +280,10 @@ def clear(found: list[Candidate], folder: Path | None, default_folder: Path) -> 
         remove_abandoned(place)
 
 
-def claim(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
-    """Find a picture that got its name in the instant before its process died; None where not.
+def find_saved(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
+    """Find a picture that got its name just before its process died, and note it; None where not.
 
-    Two equal pictures must not be claimed at the same time: each would be taken for the other.
+    Not for two equal pictures at the same time: each would be taken for the other.
     """
     return _already_there(book, entry, _wanted(entry, None, default_folder))
 
@@ -367,7 +364,7 @@ def _fetch(
 
 
 def _give_up(book: Ledger, entry: Entry, error: NotSavedError) -> None:
-    """Note that a picture will never be fetched; its address stays, for who wants to try again."""
+    """Note that a picture is lost; its address stays in the history for one more try by hand."""
     with suppress(ConfigurationError):
         book.ended(entry.id, Status.LOST, error)
 

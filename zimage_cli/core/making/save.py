@@ -122,7 +122,7 @@ class FolderPlace:
         """Give a finished file its name and return the name it got. Raises OSError."""
         if not self.overwrite:
             return self._publish(temporary, path, overwrite=False)
-        # Two pictures of one run must not both take the name for one of before.
+        # Two pictures of one run must not both replace the same older file.
         with self._publishing:
             final = self._publish(temporary, path, overwrite=path not in self._saved)
             self._saved.add(final)

@@ -21,10 +21,10 @@ _SPARE_FILES = 8
 
 
 class Crew:
-    """Threads that begin to work together, at `go`; `askers` and `savers` say how many do.
+    """Threads that all begin to work at `go`; `askers` and `savers` say how many there are.
 
-    Where not all can be started, half of those that were do nothing: work takes memory too. Raises
-    ConfigurationError where not one can be started.
+    Where not all can be started, half of those that were do nothing: their work needs memory too.
+    Raises ConfigurationError where not one can be started.
     """
 
     def __init__(

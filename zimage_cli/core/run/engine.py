@@ -20,7 +20,6 @@ from zimage_cli.core.run.money import Budget, on_the_bill
 from zimage_cli.core.run.tally import RunOptions, Tally
 from zimage_cli.errors import (
     Billed,
-    BoundReached,
     ConfigurationError,
     DiskError,
     NotSavedError,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.request.request import Request
 
 ROOM = 4 * 1024 * 1024
-"""Bytes of disk for a large picture. Where there is less, one in flight waits for another."""
+"""Bytes of disk for a large picture. With less for each in flight, the next one waits."""
 
 
 class _Answered(NamedTuple):
@@ -72,7 +71,6 @@ class Engine:
         self._watcher = watcher
         self._stop = threading.Event()
         self._finished = threading.Event()
-        self._on_end: Callable[[], None] = lambda: None
         self._next = threading.Lock()
         self._book = threading.Condition()
         self._working = 0
@@ -84,7 +82,6 @@ class Engine:
         self._bug: BaseException | None = None
         self.tally = Tally()
         self._budget = Budget(self.tally, options.max_cost)
-        self._waits = options.patience is not None
         self._maker.sleep_unpaid = self._sleep
         if options.patience is not None:
             from zimage_cli.core.making.reach import Reach
@@ -98,16 +95,14 @@ class Engine:
 
     # -- from outside --------------------------------------------------------------------------
 
-    def start(self, jobs: Iterator[Job], on_end: Callable[[], None] = lambda: None) -> None:
-        """Start the workers; `on_end` is called by the last of them.
+    def start(self, jobs: Iterator[Job]) -> None:
+        """Start the workers.
 
-        Those that ask wait on the service most of the time; those that fetch and save are few, so
-        that the pictures of one moment do not fight for the processor, and the next ones are
-        painted meanwhile. Where saving falls behind, asking waits. One at a time means just that:
-        no request is sent before the picture before it is saved. Raises ConfigurationError where
-        no worker can be started.
+        Those that ask mostly wait for the service. Those that fetch and save use the processor, so
+        they are few; the next pictures are painted meanwhile. Where saving falls behind, asking
+        waits. With one at a time, no request is sent before the picture before it is saved. Raises
+        ConfigurationError where no worker can be started.
         """
-        self._on_end = on_end
         wanted = self._options.concurrency
         workers = crew.Crew(partial(self._work, jobs), self._save_all, wanted, self._savers)
         self._working = workers.askers
@@ -159,7 +154,7 @@ class Engine:
                 self._working -= 1
                 last = not self._working
             if last and not self._savers:
-                self._finish()
+                self._finished.set()
             elif last:
                 for _ in range(self._savers):
                     self._answered.put(None)
@@ -175,7 +170,7 @@ class Engine:
             self._saving -= 1
             last = not self._saving
         if last:
-            self._finish()
+            self._finished.set()
 
     def _broken(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
@@ -194,10 +189,6 @@ class Engine:
         else:
             self._bug = error
             self.stop()
-
-    def _finish(self) -> None:
-        self._finished.set()
-        self._on_end()
 
     def _take(self, jobs: Iterator[Job]) -> Job | None:
         with self._next:
@@ -232,7 +223,7 @@ class Engine:
         try:
             if not self._budget.reserve(amount):
                 self._end_flight()
-                self._bound_reached()
+                self.stop()
                 return
             generation = self._ask(job, maker, request, wanted, amount)
         except BaseException:
@@ -282,12 +273,12 @@ class Engine:
         with self._book:
             self.tally.billed[on_the_bill(account.region, Billed.MAYBE)] += 1
         if not self._budget.spend(amount):
-            self._bound_reached()
+            self.stop()
 
     def _begin_flight(self) -> bool:
         """Wait until the disk has room for one more picture in flight; False at the run's end.
 
-        Where it has none, one is made all the same, alone: it shows what the disk really takes.
+        Where it has none, one is made all the same, alone: only trying shows what the disk takes.
         """
         while True:
             # Not under the lock: a disk may be slow to answer.
@@ -361,15 +352,6 @@ class Engine:
         if printed and generation is not None and self.resumable:
             self._watcher.address(outcome.job, generation.curl())
         self._watcher.ended(outcome)
-
-    def _bound_reached(self) -> None:
-        self._end_all(
-            BoundReached(
-                "The run stopped at --max-cost {bound}: what was left was not asked for.",
-                field="max_cost",
-                bound=self._options.max_cost,
-            )
-        )
 
     def _end_all(self, error: ZimageError) -> None:
         with self._book:

@@ -60,10 +60,10 @@ class FolderEngine(Engine):
         self._known = known
         self._folder = known.folder
 
-    def start(self, jobs: Iterator[Job], on_end: Callable[[], None] = lambda: None) -> None:
-        """Start the workers. What many pictures need is loaded before the first."""
+    def start(self, jobs: Iterator[Job]) -> None:
+        """Start the workers; what many pictures need is loaded before the first."""
         self._maker.loader.load()
-        super().start(jobs, on_end)
+        super().start(jobs)
 
     # -- one picture ---------------------------------------------------------------------------
 

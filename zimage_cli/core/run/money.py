@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.request.prices import Price
-from zimage_cli.errors import Billed, UsageError
+from zimage_cli.errors import Billed, BoundReached, UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.core.run.tally import Tally
@@ -18,9 +18,9 @@ ASK_ABOVE = {"CNY": Decimal(1), "USD": Decimal("0.15")}
 
 
 class Estimate(NamedTuple):
-    """What a run costs at list price; `cost` None where no price is known.
+    """What a run costs at list price; `cost` is None where no price is known.
 
-    `unpriced` counts pictures among others whose price is known. `free` is the sandbox.
+    `unpriced` counts pictures without a known price among others that have one. `free`: sandbox.
     """
 
     pictures: int
@@ -127,6 +127,12 @@ class Budget:
             return not self._over(Decimal(0))
 
     def _over(self, amount: Decimal) -> bool:
-        over = self._bound is not None and self._tally.spent + self._reserved + amount > self._bound
-        self._tally.over_budget |= over
-        return over
+        """Tell whether so much more is over the bound; the run ends then."""
+        if self._bound is None or self._tally.spent + self._reserved + amount <= self._bound:
+            return False
+        self._tally.fatal = self._tally.fatal or BoundReached(
+            "The run stopped at --max-cost {bound}: what was left was not asked for.",
+            field="max_cost",
+            bound=self._bound,
+        )
+        return True

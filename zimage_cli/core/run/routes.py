@@ -16,10 +16,10 @@ _MOST_ENDPOINTS = 100
 
 
 class Routes:
-    """Where lines go that name a base URL: a line that does not is asked where the run is.
+    """The settings and makers for lines that name a base URL; others use those of the run.
 
-    A key belongs to one region and a price to one currency, so a line stays in the run's region; a
-    host that is none of the service's own has no price that is known.
+    A key belongs to one region and a price to one currency, so a line stays in the run's region. No
+    price is known of a host that is none of the service's own.
     """
 
     def __init__(self, settings: Settings, flags: Flags) -> None:

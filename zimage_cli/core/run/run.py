@@ -1,4 +1,4 @@
-"""A run that is under way: what whoever began it can see of it and do about it."""
+"""A run that is under way, as who began it sees, stops and waits for it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Run:
         # No daemon: a program that ends meanwhile waits for the pictures that are paid.
         self._thread = threading.Thread(target=self._work, name=WORK, daemon=False)
         self.left_behind = False
-        """Whether it was cancelled and did not end: something that it waits for does not answer."""
+        """Whether it was cancelled and has not ended: what it waits for does not answer."""
 
     def start(self) -> None:
         """Begin. Raises ConfigurationError where the system allows no more threads."""
@@ -101,7 +101,7 @@ class Run:
 
     def join(self) -> None:
         """Wait for its threads."""
-        # A join that Ctrl-C interrupts would make Python 3.11 take a thread that works for ended.
+        # Ctrl-C during a join makes Python 3.11 believe that a thread has ended which still works.
         self._done.wait()
         self._thread.join()
 

@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.core.status import Status
-from zimage_cli.errors import Billed
+from zimage_cli.errors import Billed, BoundReached, ZimageError
 
 if TYPE_CHECKING:
     from zimage_cli.core.outcome import Outcome
-    from zimage_cli.errors import ZimageError
 
 CONCURRENCY = 16
 """Pictures in flight at most: the service takes up to 10 s for one, and 2 requests a second."""
@@ -50,11 +49,15 @@ class Tally:
     lines: dict[str, list[int]] = field(default_factory=dict)
     fatal: ZimageError | None = None
     """What ended the run before its time."""
-    over_budget: bool = False
     left: dict[Status, list[int]] = field(default_factory=dict)
     """Lines that an earlier run did not save and this one leaves alone, by what became of them."""
     printed: int = 0
     """Of those made and not saved: how many addresses no file took, so that they were printed."""
+
+    @property
+    def over_budget(self) -> bool:
+        """Tell whether the run ended at its `--max-cost`."""
+        return isinstance(self.fatal, BoundReached)
 
     @property
     def saved(self) -> int:

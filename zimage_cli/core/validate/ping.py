@@ -80,8 +80,8 @@ def ping_every(settings: Settings) -> list[Ping]:
 def ping_others(settings: Settings) -> Iterator[Ping]:
     """Ask every region but the active one, each with the key that is stored for it.
 
-    A key of the environment is the active region's: no other region is shown it. Who calls a host
-    that belongs to no region has no other region.
+    A key of the environment is the active region's, and sent to no other. Where the active host
+    belongs to no region, no other region is asked.
     """
     target = settings.target
     for name in REGION_NAMES:

@@ -1,4 +1,4 @@
-"""Is everything well that a picture needs? Without cost, and offline unless asked for more."""
+"""Check all that a picture needs: without cost, and offline unless asked for more."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def check_code() -> Check:
 
 
 def check_settings(settings: Settings) -> Iterator[Check]:
-    """Check what the resolver found: file, region, endpoint, key, folder, ledger."""
+    """Check what the resolver found: file, region, endpoint, key, folder, history."""
     path = settings.config.path
     where = str(path) if path and path.exists() else "no config file; defaults and environment"
     if settings.warnings:
