@@ -295,7 +295,7 @@ def _read(
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Return status, headers and body of an answer.
 
-    The key is taken out of it, so that no message, file or history can repeat it. One that is larger
+    The key is taken out of it, so that no message, file or history repeats it. One that is larger
     than any answer is refused before it takes memory.
     """
     # Loaded while the service paints.

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from zimage_cli.errors import UsageError
 
 _LOW_SPACE = 16 * 1024 * 1024
-"""Bytes. A picture of the largest size, uncompressed: with less than that free, none is asked for."""
+"""Bytes. A picture of the largest size, uncompressed: with less free, none is asked for."""
 
 _FEW_FILES = 64
 """A picture needs about 15 open at a time."""
