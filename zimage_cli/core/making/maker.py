@@ -20,7 +20,7 @@ from zimage_cli.core.making.generation import Generation
 from zimage_cli.core.making.loader import Loader
 from zimage_cli.core.making.notes import Notes
 from zimage_cli.core.making.pace import LEAD
-from zimage_cli.core.request.names import NameTemplate, name_of
+from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.status import Status
 from zimage_cli.errors import AnswerLost, AuthenticationError, ConnectionFailed, ZimageError
 
@@ -83,7 +83,7 @@ class Maker:
         `template` is one of its own.
         """
         template = template or self.template
-        name = name_of(request, template, region=self.account.region, number=number)
+        name = template.render(request, region=self.account.region, number=number)
         return self.place.wanted(name)
 
     def ask(
