@@ -87,9 +87,7 @@ class Maker:
         return self.place.wanted(name)
 
     def ask(
-        self,
-        generation: Generation,
-        on_lost: Callable[[ZimageError], None] = lambda _: None,
+        self, generation: Generation, on_lost: Callable[[ZimageError], None] = lambda _: None
     ) -> None:
         """Do the first half: ask, and note the answer. `save` does the other half.
 
