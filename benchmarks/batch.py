@@ -24,6 +24,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from zimage_cli.core.files import sync_folder
+from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.run.journal import Journal
+from zimage_cli.core.run.state import States
+
 HERE = Path(__file__).parent
 COUNT, WORKERS = 200, 64
 
@@ -132,8 +137,6 @@ def speed(rounds: int) -> None:
 
 def folder_sync() -> float:
     """Return the median seconds that a folder's sync takes after a file in it got its name."""
-    from zimage_cli.core.files import sync_folder
-
     found = []
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
@@ -183,10 +186,6 @@ def limit() -> None:
 
 def day() -> None:
     """Print how ledger and journal grow over a day at the limit, and how fast a look-up stays."""
-    from zimage_cli.core.history.ledger import Ledger
-    from zimage_cli.core.run.journal import Journal
-    from zimage_cli.core.run.state import States
-
     count = 172_800
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
@@ -210,15 +209,8 @@ def day() -> None:
     print(f"  resume reads both in {load:.1f} s; history list takes {newest * 1000:.1f} ms")
 
 
-def fill(book: object, journal: object, known: object, count: int, picture: Path) -> None:
+def fill(book: Ledger, journal: Journal, known: States, count: int, picture: Path) -> None:
     """Write a day's rows and records as a batch would, without waiting for the disk each time."""
-    from zimage_cli.core.history.ledger import Ledger
-    from zimage_cli.core.run.journal import Journal
-    from zimage_cli.core.run.state import States
-
-    assert isinstance(book, Ledger)
-    assert isinstance(journal, Journal)
-    assert isinstance(known, States)
     prompt = "A calm lake at dawn with mist over the water, cinematic, realistic, view "
     columns = {
         "status": "saved", "created_at": "2026-11-22T08:00:00.000+00:00",

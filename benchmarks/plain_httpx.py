@@ -1,4 +1,4 @@
-"""What a user would write without zimage: httpx, a thread pool, and nothing that survives anything.
+"""What a user would write without zimage: httpx and a thread pool; a failure ends it.
 
 python plain_httpx.py API_ROOT FOLDER COUNT WORKERS: prints the seconds it took.
 """

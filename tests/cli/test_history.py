@@ -30,7 +30,7 @@ ENTRY_KEYS = [
 
 def age(home: Path, hours: float, *rows: int) -> None:
     """Make the answers of rows older."""
-    with sqlite3.connect(home / ".local/share/zimage/history.db") as db:
+    with closing(sqlite3.connect(home / ".local/share/zimage/history.db")) as db, db:
         for row in rows:
             db.execute(
                 "UPDATE generation SET answered_at = "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,10 @@ def test_hostile_names(service: Any, terminal: Any) -> None:
 )
 def test_hostile_environment(service: Any, variable: str) -> None:
     run = service.generate("a fox", "--retries", "0", env={variable: HOSTILE}, status=(0, 2, 3, 6))
-    shown(run)
+    assert shown(run)
+    # A picture, or an error that says why not.
+    assert ("error: " in run.stderr) == (run.status != 0)
+    assert len(service.pictures()) <= (run.status == 0)
 
 
 def test_a_hostile_home_that_cannot_be_used(service: Any) -> None:
@@ -184,19 +188,25 @@ def test_hostile_settings(service: Any, config_file: Path) -> None:
     ):
         config_file.write_text(text)
         config_file.chmod(0o600)
-        shown(service.generate("a fox", status=(0, 2)))
-    shown(service("validate", status=2))
+        run = service.generate("a fox", status=(0, 2))
+        assert ("error: " in shown(run)) == (run.status == 2)
+    assert "error: " in shown(service("validate", status=2))
 
 
 def test_a_history_that_others_wrote(service: Any, home: Path) -> None:
     import sqlite3
 
     service.generate("a fox")
-    with sqlite3.connect(home / ".local/share/zimage/history.db") as db:
+    with closing(sqlite3.connect(home / ".local/share/zimage/history.db")) as db, db:
         db.execute(
             "UPDATE generation SET prompt=?, path=?, region=?, endpoint=?, reasoning=?, size=?, "
             "request_id=?, error=?, evidence_path=?",
             [*[HOSTILE] * 7, json.dumps({"message": HOSTILE, "code": HOSTILE}), HOSTILE],
         )
-    for args in (("list",), ("show", "1"), ("show", "1", "--json"), ("recover",)):
-        shown(service("history", *args))
+    for args, escape in (
+        (("list",), "\\x1b[2J"),
+        (("show", "1"), "\\x1b[2J"),
+        (("show", "1", "--json"), "\\u001b[2J"),
+    ):
+        assert escape in shown(service("history", *args))
+    assert "\x1b" not in shown(service("history", "recover"))

@@ -115,7 +115,9 @@ def test_a_gbk_terminal(service: Any, gbk: str, terminal: Any) -> None:
 )
 def test_a_proxy_is_not_asked_about_this_machine(zimage: Any, proxy: str) -> None:
     env = {"ALL_PROXY": proxy, "HTTP_PROXY": proxy, "http_proxy": proxy, "all_proxy": proxy}
-    zimage("generate", "fox", "--sandbox", "--size", "512x512", env=env)
+    run = zimage("generate", "fox", "--sandbox", "--size", "512x512", env=env)
+    assert Path(zimage.cwd, run.stdout.rstrip("\n")).is_file()
+    assert "proxy" not in run.stderr.lower()
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "http://127.0.0.1:9", "nonsense://x"])

@@ -69,11 +69,11 @@ def test_examples_of_help_work(zimage: Any) -> None:
     # What the help shows must be what the parser takes.
     for args in ((), ("generate",)):
         text = zimage(*args, "--help").stdout
-        for line in text.partition("Examples:\n")[2].splitlines():
-            words = shlex.split(line.strip())
-            if words[0] != "zimage" or words[1] != "generate":
-                continue
-            zimage(*words[1:], "--dry-run")
+        examples = [shlex.split(line) for line in text.partition("Examples:\n")[2].splitlines()]
+        generating = [words[1:] for words in examples if words[:2] == ["zimage", "generate"]]
+        assert generating
+        for words in generating:
+            assert "saves to: " in zimage(*words, "--dry-run").stdout
 
 
 @pytest.mark.parametrize(

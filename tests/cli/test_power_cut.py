@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ def test_so_is_one_that_recover_finds_in_its_place(
         *("-o", "out/"),
     )
     (history,) = home.rglob("history.db")
-    with sqlite3.connect(history) as db:
+    with closing(sqlite3.connect(history)) as db, db:
         # As a process leaves it that is killed in the instant after the picture got its name.
         db.execute("UPDATE generation SET status = 'made', region = 'beijing', path = NULL")
     db.close()

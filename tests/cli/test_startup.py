@@ -35,10 +35,17 @@ run()
 
 
 def loaded(zimage: Any, *args: str, **env: str) -> set[str]:
-    """Run a command and return the modules that it has loaded at its end."""
+    """Run a command and return the modules that it has loaded at its end.
+
+    What the interpreter loads by itself for a program of `-c` does not count: from Python 3.13 on
+    it loads linecache.
+    """
     report = zimage.cwd.parent / "modules.json"
+    # A file: for a program of `-c`, Python 3.13 itself loads linecache.
+    program = zimage.cwd.parent / "program.py"
+    program.write_text(PROGRAM)
     subprocess.run(
-        [sys.executable, "-c", PROGRAM, *args],
+        [sys.executable, str(program), *args],
         env=zimage.environment({**env, "REPORT": str(report)}),
         cwd=zimage.cwd,
         capture_output=True,

@@ -202,7 +202,9 @@ def test_online_where_nobody_listens(zimage: Any) -> None:
 def test_local_trouble_outranks_the_services(service: Any) -> None:
     service.server.script_models("InvalidApiKey")
     (service.work / "output").write_text("")
-    service("validate", "--online", status=2)
+    run = service("validate", "--online", "--json", status=2)
+    failed = {check["name"] for check in run.json["checks"] if check["status"] == "failed"}
+    assert {"output", "online"} <= failed, run.stdout
 
 
 def test_the_other_region_is_never_asked_with_this_ones_key(

@@ -39,19 +39,17 @@ def parse_answer(body: bytes) -> Answer:
     Raises ServiceError (`billed` maybe) where it holds no picture: success was said, so the picture
     may exist and may be on the bill.
     """
+    if not body.strip():
+        raise _unusable("The service answered nothing. The picture may have been made and billed.")
     try:
         parsed = read_json(body)
     except ValueError:
-        if not body.strip():
-            raise _unusable(
-                "The service answered nothing. The picture may have been made and billed."
-            ) from None
         raise _unusable(
             "The service answered something that is not JSON. "
             "The picture may have been made and billed."
         ) from None
     top = _dict(parsed)
-    request_id = _str(top.get("request_id"))
+    request_id = plain_text(top.get("request_id"))
     choices = _list(_dict(top.get("output")).get("choices"))
     if not choices:
         raise _unusable(
@@ -71,7 +69,8 @@ def parse_answer(body: bytes) -> Answer:
         image_url=image_url,
         text=_first(content, "text"),
         # Beside `content` today; inside one of its items in older notes.
-        reasoning=_str(message.get("reasoning_content")) or _first(content, "reasoning_content"),
+        reasoning=plain_text(message.get("reasoning_content"))
+        or _first(content, "reasoning_content"),
         width=_pixels(usage.get("width")),
         height=_pixels(usage.get("height")),
         request_id=request_id,
@@ -96,6 +95,11 @@ def whole_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+def plain_text(value: object) -> str | None:
+    """Return a text that any file can hold, None for what is no text or empty."""
+    return whole_text(value) if isinstance(value, str) and value else None
+
+
 def _unusable(template: str, request_id: str | None = None) -> ServiceError:
     return ServiceError(template, request_id=request_id, http_status=200, billed=Billed.MAYBE)
 
@@ -108,17 +112,14 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _str(value: object) -> str | None:
-    return whole_text(value) if isinstance(value, str) and value else None
-
-
 def _first(items: list[dict[str, Any]], key: str) -> str | None:
-    return next((text for item in items if (text := _str(item.get(key)))), None)
+    return next((text for item in items if (text := plain_text(item.get(key)))), None)
 
 
 def _pixels(value: object) -> int | None:
-    sound = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST
-    return value if sound and isinstance(value, int) else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 < value <= _LARGEST else None
 
 
 def _kept(usage: dict[str, Any], depth: int = 1) -> dict[str, Any]:
@@ -128,11 +129,11 @@ def _kept(usage: dict[str, Any], depth: int = 1) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name, value in list(usage.items())[:_USAGE_FIELDS]:
+        name = whole_text(name[:_USAGE_TEXT])  # noqa: PLW2901
         if isinstance(value, dict) and depth:
-            found[whole_text(name[:_USAGE_TEXT])] = _kept(value, depth - 1)
+            found[name] = _kept(value, depth - 1)
         elif _is_plain(value):
-            kept = whole_text(value) if isinstance(value, str) else value
-            found[whole_text(name[:_USAGE_TEXT])] = kept
+            found[name] = whole_text(value) if isinstance(value, str) else value
     return found
 
 

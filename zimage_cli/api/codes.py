@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from zimage_cli import errors
-from zimage_cli.api.answer import whole_text
+from zimage_cli.api.answer import plain_text
 from zimage_cli.api.body import read_json
 from zimage_cli.messages import Message
 
@@ -28,8 +28,7 @@ class Meaning(NamedTuple):
 _INVALID = Meaning(
     errors.UsageError,
     Message("The service found the request wrong."),
-    None,
-    Message("See exactly what is sent: the same command with --dry-run"),
+    hint=Message("See exactly what is sent: the same command with --dry-run"),
 )
 _MODERATION = Meaning(
     errors.RefusedError,
@@ -43,22 +42,19 @@ _BAD_KEY = Meaning(errors.AuthenticationError, Message("The service refused the 
 _DENIED = Meaning(
     errors.AuthenticationError,
     Message("The key has no right to this model or workspace."),
-    None,
-    Message(
+    hint=Message(
         "Activate Model Studio, or give the workspace the right to z-image-turbo, in the console."
     ),
 )
 _NOT_FOUND = Meaning(
     errors.AuthenticationError,
     Message("The service does not know this model or workspace, or the key may not see it."),
-    None,
-    Message("Check region and workspace: zimage config show"),
+    hint=Message("Check region and workspace: zimage config show"),
 )
 _FREE_TIER = Meaning(
     errors.QuotaError,
     Message("The free quota is used up, and the account stops there."),
-    None,
-    Message("Turn off 'stop when free quota is used up' in the Model Studio console."),
+    hint=Message("Turn off 'stop when free quota is used up' in the Model Studio console."),
 )
 _RATE = Meaning(
     errors.ThrottledError, Message("Too many requests a second for the account."), "normal"
@@ -75,42 +71,26 @@ _CAPACITY = Meaning(
 )
 
 CODES: dict[str, Meaning] = {
-    "invalidparameter": _INVALID,
-    "badrequest": _INVALID,
-    "datainspectionfailed": _MODERATION,
-    "data_inspection_failed": _MODERATION,
-    "ipinfringementsuspect": _INFRINGEMENT,
-    "arrearage": _ARREARS,
-    "invalidapikey": _BAD_KEY,
-    "invalid_api_key": _BAD_KEY,
-    "accessdenied": _DENIED,
-    "model.accessdenied": _DENIED,
-    "workspace.accessdenied": _DENIED,
-    "allocationquota.freetieronly": _FREE_TIER,
-    "modelnotfound": _NOT_FOUND,
-    "model_not_found": _NOT_FOUND,
-    "workspacenotfound": _NOT_FOUND,
-    "throttling": _RATE,
-    "throttling.ratequota": _RATE,
-    "limitrequests": _RATE,
-    "limit_requests": _RATE,
-    "throttling.burstrate": _BURST,
-    "limit_burst_rate": _BURST,
-    "throttling.allocationquota": _QUOTA,
-    "insufficient_quota": _QUOTA,
-    "commoditynotpurchased": _BILLING,
-    "prepaidbilloverdue": _BILLING,
-    "postpaidbilloverdue": _BILLING,
-    "internalerror": _INTERNAL,
-    "internal_error": _INTERNAL,
-    "systemerror": _INTERNAL,
-    "modelservicefailed": _INTERNAL,
-    "requesttimeout": _INTERNAL,
-    "modelservingerror": _CAPACITY,
-    "modelunavailable": _CAPACITY,
+    code: meaning
+    for meaning, codes in (
+        (_INVALID, "invalidparameter badrequest"),
+        (_MODERATION, "datainspectionfailed data_inspection_failed"),
+        (_INFRINGEMENT, "ipinfringementsuspect"),
+        (_ARREARS, "arrearage"),
+        (_BAD_KEY, "invalidapikey invalid_api_key"),
+        (_DENIED, "accessdenied model.accessdenied workspace.accessdenied"),
+        (_FREE_TIER, "allocationquota.freetieronly"),
+        (_NOT_FOUND, "modelnotfound model_not_found workspacenotfound"),
+        (_RATE, "throttling throttling.ratequota limitrequests limit_requests"),
+        (_BURST, "throttling.burstrate limit_burst_rate"),
+        (_QUOTA, "throttling.allocationquota insufficient_quota"),
+        (_BILLING, "commoditynotpurchased prepaidbilloverdue postpaidbilloverdue"),
+        (_INTERNAL, "internalerror internal_error systemerror modelservicefailed requesttimeout"),
+        (_CAPACITY, "modelservingerror modelunavailable"),
+    )
+    for code in codes.split()
 }
 """Keyed by the code in lower case: the service spells some codes in two ways."""
-
 
 _CODE_LENGTH = 200
 
@@ -132,8 +112,7 @@ _BY_STATUS = {
     404: Meaning(
         errors.ServiceError,
         Message("The service knows no such address."),
-        None,
-        Message("Check the base URL and workspace: zimage config show"),
+        hint=Message("Check the base URL and workspace: zimage config show"),
     ),
     429: _RATE,
 }
@@ -142,8 +121,7 @@ _REDIRECT = Meaning(
     Message(
         "The service answered with a redirect; it is not followed, as it would take the key along."
     ),
-    None,
-    Message("Check the base URL: zimage config show"),
+    hint=Message("Check the base URL: zimage config show"),
 )
 _GATEWAY = Meaning(errors.ServiceError, Message("The service's gateway failed."), "normal")
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
@@ -166,10 +144,6 @@ def _by_status(status: int, *, error_body: bool) -> Meaning:
     )
 
 
-def _text(value: object) -> str | None:
-    return whole_text(value) if isinstance(value, str) and value else None
-
-
 def error_fields(body: bytes) -> dict[str, Any]:
     """Return `code`, `message` and `request_id` of an error body; an empty dict for anything else.
 
@@ -185,9 +159,9 @@ def error_fields(body: bytes) -> dict[str, Any]:
     inner = parsed.get("error")
     source = {**parsed, **inner} if isinstance(inner, dict) else parsed
     fields = {
-        "code": _text(source.get("code")),
-        "message": _text(source.get("message")),
-        "request_id": _text(source.get("request_id")) or _text(source.get("requestId")),
+        "code": plain_text(source.get("code")),
+        "message": plain_text(source.get("message")),
+        "request_id": plain_text(source.get("request_id")) or plain_text(source.get("requestId")),
     }
     return fields if fields["code"] or fields["message"] else {}
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message, Shown
+from zimage_cli.text import redact
 
 API_PATH = "/api/v1"
 GENERATION_PATH = "/services/aigc/multimodal-generation/generation"
@@ -74,6 +75,11 @@ REGIONS = (
 REGION_NAMES = tuple(region.name for region in REGIONS)
 
 
+def _given(text: str) -> Shown:
+    """Return a text as an error quotes it, what looks like a key in it masked."""
+    return Shown(redact(repr(text)), redact(text))
+
+
 def find_region(text: str) -> Region | None:
     """Return the region with this name or id, in any case, or None."""
     wanted = text.strip().lower()
@@ -93,7 +99,7 @@ def region_name(text: str) -> str:
         raise UsageError(
             "region: {value} is not a region; allowed: {allowed}",
             field="region",
-            value=Shown(repr(text), text),
+            value=_given(text),
             allowed=", ".join([*known, SANDBOX]),
         )
     return region.name
@@ -119,7 +125,7 @@ def check_workspace(text: str) -> str:
         raise UsageError(
             "workspace: {value} is not a workspace id; allowed: {allowed}",
             field="workspace",
-            value=Shown(repr(text), text),
+            value=_given(text),
             allowed=_WORKSPACE_ALLOWED,
         )
     return text
@@ -169,7 +175,7 @@ def normalize_base_url(text: str) -> str:
         return UsageError(
             template,
             field=Shown("base URL", "base_url"),
-            value=Shown(repr(text), text),
+            value=_given(text),
             hint="Give an origin such as https://dashscope.aliyuncs.com, its /api/v1 root, "
             "or the full generation URL.",
         )

@@ -56,7 +56,16 @@ def read_request(
 
     What zimage recorded of a picture is taken as its request. Raises UsageError.
     """
-    source, prompt = _read_request(prompt, request, file)
+    if request is not None and file is not None:
+        raise UsageError("--request and --file both give the request", hint="Give only one.")
+    if prompt == "-" and file == "-":
+        raise UsageError("the prompt and --file cannot both be standard input")
+    if prompt == "-":
+        prompt = read_stdin("the prompt on standard input")
+    text, name = request, "--request"
+    if file is not None:
+        text, name = _read_file(file), f"--file {file}"
+    source = {} if text is None else parse_json_object(text, name)
     if source:
         from zimage_cli.core.request.recorded import request_fields
 
@@ -64,27 +73,14 @@ def read_request(
     return source, prompt
 
 
-def _read_request(
-    prompt: str | None, request: str | None, file: str | None
-) -> tuple[dict[str, object], str | None]:
-    if request is not None and file is not None:
-        raise UsageError("--request and --file both give the request", hint="Give only one.")
-    if prompt == "-" and file == "-":
-        raise UsageError("the prompt and --file cannot both be standard input")
-    if prompt == "-":
-        prompt = read_stdin("the prompt on standard input")
-    if request is not None:
-        return parse_json_object(request, "--request"), prompt
+def _read_file(file: str) -> str:
     if file == "-":
-        return parse_json_object(read_stdin("--file -"), "--file -"), prompt
-    if file is not None:
-        try:
-            text = _text(Path(file), f"--file {file}")
-        except (OSError, ValueError) as error:
-            why = reason(error) if isinstance(error, OSError) else str(error)
-            raise UsageError("--file {value}: {why}", field="file", value=file, why=why) from None
-        return parse_json_object(text, f"--file {file}"), prompt
-    return {}, prompt
+        return read_stdin("--file -")
+    try:
+        return _text(Path(file), f"--file {file}")
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise UsageError("--file {value}: {why}", field="file", value=file, why=why) from None
 
 
 def given(**options: Any) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli import errors
-from zimage_cli.core.advice import hint_for
+from zimage_cli.core.advice import error_document, hint_for
 from zimage_cli.core.files import is_limited
 from zimage_cli.messages import Message
 from zimage_cli.text import redact, visible
@@ -44,29 +44,16 @@ class Interrupted(KeyboardInterrupt):
         return _document("interrupted", self.words, self.note, prompt)
 
 
-def _document(
-    kind: str, message: str, hint: str | None, prompt: str | None = None
-) -> dict[str, Any]:
-    return {
-        "type": kind,
-        "code": None,
-        "message": message,
-        "hint": hint,
-        "field": None,
-        "value": None,
-        "allowed": None,
-        "nearest": None,
-        "retryable": False,
-        "billed": "no",
-        "http_status": None,
-        "request_id": None,
-        "prompt": prompt,
-    }
+def _document(kind: str, words: str, note: str | None, prompt: str | None = None) -> dict[str, Any]:
+    """Return the error object of `--json` for what no class of errors stands for."""
+    hint = None if note is None else "{note}"
+    error = errors.UsageError("{words}", hint=hint, words=words, note=note)
+    return {**error_document(error, prompt=prompt), "type": kind}
 
 
 def bug_document(error: BaseException) -> dict[str, Any]:
     """Return the error object of `--json` for an unknown exception."""
-    return _document("bug", f"{type(error).__name__}: {redact(str(error))}", _BUG_HINT)
+    return _document("bug", f"{type(error).__name__}: {error}", _BUG_HINT)
 
 
 def print_error(output: Output, error: errors.ZimageError) -> None:
@@ -83,7 +70,7 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
     ]
     said = visible(redact(error.service_message or ""))
     about = visible(", ".join(facts))
-    # A status alone stands in the message already.
+    # The message names the status already.
     if said or error.code or error.request_id:
         line = f"{said} ({about})" if said and about else said or about
         output.tell(f"  service: {line}", label="service:", sgr="1")

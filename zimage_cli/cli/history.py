@@ -71,7 +71,7 @@ def list_(
             cell(entry.size),
             one_line(visible(clip(" ".join(entry.prompt.split()), 200))),
         )
-    # The prompt alone gives way where the terminal is narrow.
+    # On a narrow terminal only the prompt is cut off.
     for column in table.columns[:4]:
         column.no_wrap = True
     out.result_table(table)
@@ -193,13 +193,13 @@ def _recovered(status: str, results: list[Recovered], *more: dict[str, Any]) -> 
 
 def _document(entry: Entry) -> dict[str, Any]:
     facts = asdict(entry)
-    # Which process works on it is for other zimages.
+    # Which process works on it matters to other zimage processes only.
     del facts["owner"], facts["claim"]
     return facts
 
 
 def _local(stamp: str) -> str:
-    """Return a time as the clock on the wall has it; what is no time, as it stands."""
+    """Return a time in local time; a text that is no time, unchanged."""
     from zimage_cli.core.history.entry import moment
 
     try:

@@ -12,7 +12,7 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
 from zimage_cli.errors import UsageError
-from zimage_cli.text import visible
+from zimage_cli.text import json_text, visible
 
 app = App(
     no_args_is_help=True,
@@ -76,7 +76,7 @@ def serve(
 
     def log(line: dict[str, Any]) -> None:
         if json:
-            out.say(json_line(line))
+            out.say(json_text(line))
         else:
             out.note(log_line(line))
 
@@ -92,13 +92,6 @@ def serve(
         signals.wait()
         found = server.books.summary()
         out.note(f"\nStopped after {found['posts']} calls, {found['billed']} pictures.")
-
-
-def json_line(line: dict[str, Any]) -> str:
-    """Return a log line as JSON."""
-    from zimage_cli.text import json_text
-
-    return json_text(line)
 
 
 def log_line(line: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and its like, noted by the handler and taken by the main thread when it is ready."""
+"""Ctrl-C and its like: the handler notes them, and the main thread acts when it is ready."""
 
 from __future__ import annotations
 

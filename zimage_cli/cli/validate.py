@@ -1,4 +1,4 @@
-"""`zimage validate`: is everything well? Without cost, and without sending anything by itself."""
+"""`zimage validate`: checks everything without cost, and sends nothing without `--online`."""
 
 from __future__ import annotations
 

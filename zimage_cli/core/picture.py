@@ -80,34 +80,15 @@ class Picture:
 
     @property
     def response(self) -> dict[str, Any]:
-        """The response of `image.generate`."""
-        return {
-            "image_url": self.image_url,
-            "width": self.width,
-            "height": self.height,
-            "prompt": self.prompt,
-            "rewritten_prompt": self.rewritten_prompt,
-            "reasoning": self.reasoning,
-            "request_id": self.request_id,
-        }
+        """The response of `image.generate`: the first seven fields."""
+        return {name: getattr(self, name) for name in self.__slots__[:7]}
 
     @property
     def document(self) -> dict[str, Any]:
-        """The picture's object in `--json`."""
-        evidence = self.evidence_path
+        """The picture's object in `--json`: every field."""
         return {
-            **self.response,
+            **{name: getattr(self, name) for name in self.__slots__},
             "path": None if self.path is None else str(self.path.absolute()),
-            "history_id": self.history_id,
-            "evidence_path": None if evidence is None else str(evidence),
-            "seed": self.seed,
-            "size": self.size,
-            "prompt_extend": self.prompt_extend,
-            "region": self.region,
-            "endpoint": self.endpoint,
-            "bytes": self.bytes,
-            "sha256": self.sha256,
+            "evidence_path": None if self.evidence_path is None else str(self.evidence_path),
             "cost": cost(self.cost),
-            "elapsed_seconds": self.elapsed_seconds,
-            "attempts": self.attempts,
         }

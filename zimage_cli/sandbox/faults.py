@@ -199,7 +199,7 @@ class Fault:
     hops: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse a kind that does not exist: a fault that never fires proves nothing."""
+        """Refuse a kind that does not exist: such a fault would never happen."""
         known = self.kind == OK or self.kind in ANSWERS or self.kind in PICTURES
         if not known and documented_error(self.kind) is None:
             raise UsageError(

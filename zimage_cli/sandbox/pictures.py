@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zimage_cli.sandbox.books import Books, Call
@@ -72,24 +72,27 @@ class Picture:
         return self.fault
 
 
+@dataclass(frozen=True)
+class Storage:
+    """How pictures are served.
+
+    `picture_latency` (seconds), `bandwidth` (bytes a second): of the picture origin. `expires`:
+    seconds a picture's URL lives. `picture_bytes`: served instead of every drawing.
+    """
+
+    picture_latency: float = 0.0
+    bandwidth: float | None = None
+    expires: float = 24 * 3600.0
+    picture_bytes: bytes | None = field(default=None, repr=False)
+
+
 class PictureStore:
     """Hold what is needed to draw each picture again, and the bytes of the latest only."""
 
-    def __init__(
-        self,
-        books: Books,
-        *,
-        expires: float,
-        picture_bytes: bytes | None,
-        delay: float,
-        bandwidth: float | None,
-    ) -> None:
+    def __init__(self, config: Storage, books: Books) -> None:
         self.origin = ""
+        self._config = config
         self._books = books
-        self._expires = expires
-        self._fixed = picture_bytes
-        self._delay = delay
-        self._bandwidth = bandwidth
         self._made: dict[str, Picture] = {}
         self._order: deque[tuple[float, str]] = deque()
         self._cache: OrderedDict[tuple[str, int, int, int, bool], bytes] = OrderedDict()
@@ -112,11 +115,12 @@ class PictureStore:
         day = time.strftime("%Y%m%d", time.gmtime(now))
         path = f"/dashscope-sandbox-result/7d/{ident[:2]}/{day}/{ident[9:13]}/{ident}.png"
         # Storage signs with whole seconds; rounding up keeps every promise of `expires`.
+        expires = now + self._config.expires
         query = (
-            f"Expires={int(now + self._expires) + 1}&OSSAccessKeyId=LTAI5tSandboxZimage"
+            f"Expires={int(expires) + 1}&OSSAccessKeyId=LTAI5tSandboxZimage"
             f"&Signature={_signature()}"
         )
-        expires, url = now + self._expires, f"{self.origin}{path}?{query}"
+        url = f"{self.origin}{path}?{query}"
         picture = Picture(prompt, seed, seed_given, *size, expires, url, fault)
         if fault is not None:
             picture.failures_left = fault.count
@@ -137,8 +141,8 @@ class PictureStore:
 
     def bytes_of(self, picture: Picture) -> bytes:
         """Return the picture's bytes, from the cache or drawn again."""
-        if self._fixed is not None:
-            return self._fixed
+        if self._config.picture_bytes is not None:
+            return self._config.picture_bytes
         shown = picture.seed_given
         key = (picture.prompt, picture.seed, picture.width, picture.height, shown)
         with self._lock:
@@ -185,8 +189,8 @@ class PictureStore:
             data,
             "image/png",
             headers=(("x-oss-request-id", new_id()[:24].upper()), ("Accept-Ranges", "bytes")),
-            delay=self._delay,
-            bandwidth=self._bandwidth,
+            delay=self._config.picture_latency,
+            bandwidth=self._config.bandwidth,
         )
 
     def _faulty(self, fault: Fault, picture: Picture) -> Answer:

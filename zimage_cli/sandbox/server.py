@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message, Shown
 from zimage_cli.sandbox.books import Books, Call, mask
-from zimage_cli.sandbox.pictures import PictureStore
+from zimage_cli.sandbox.pictures import PictureStore, Storage
 from zimage_cli.sandbox.service import Behaviour, Service
 from zimage_cli.sandbox.wire import Answer, Connection, Request, WireError
 
@@ -35,23 +35,17 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
-class Sandbox(Behaviour):
+class Sandbox(Behaviour, Storage):
     """A sandbox: how it answers, and where; `with Sandbox(rps=2) as server:` runs one.
 
     `port`, `picture_port`: 0 takes a free one. `region`: a name for the log and the books of this
-    server. `picture_latency` (seconds), `bandwidth` (bytes a second): of the picture origin.
-    `expires`: seconds a picture's URL lives. `picture_bytes`: served instead of every drawing.
-    `log`: called with one dict a request, keys masked.
+    server. `log`: called with one dict a request, keys masked.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     picture_port: int = 0
     region: str | None = None
-    picture_latency: float = 0.0
-    bandwidth: float | None = None
-    expires: float = 24 * 3600.0
-    picture_bytes: bytes | None = field(default=None, repr=False)
     log: Callable[[dict[str, Any]], None] | None = None
     _running: list[SandboxServer] = field(
         default_factory=list, init=False, repr=False, compare=False
@@ -100,13 +94,7 @@ class SandboxServer:
         self.books = Books() if books is None else books
         self._stopping = threading.Event()
         self._log_lock = threading.Lock()
-        self._pictures = PictureStore(
-            self.books,
-            expires=config.expires,
-            picture_bytes=config.picture_bytes,
-            delay=config.picture_latency,
-            bandwidth=config.bandwidth,
-        )
+        self._pictures = PictureStore(config, self.books)
         self._service = Service(config, self.books, self._pictures, self._stopping)
         api = _listen(config.host, config.port)
         try:
@@ -133,7 +121,7 @@ class SandboxServer:
         return int(self.origin.rpartition(":")[2])
 
     def script(self, *steps: Step) -> None:
-        """Say what happens to the next generation calls, one step a call; then all is well again.
+        """Say what happens to the next generation calls, one step a call; later ones go well.
 
         A step is a kind, a Fault, "ok", or a tuple of a fault of the answer and one of the picture.
         """

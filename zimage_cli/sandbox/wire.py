@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a socket, and every way to do it wrong on purpose.
+"""HTTP/1.1 on a socket, and ways to break it on purpose.
 
 http.server would need 40 ms of imports at each `--sandbox`, hides the raw request target and
 cannot break an answer in the middle; what is needed of HTTP/1.1 here is small.

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -407,7 +407,7 @@ def test_pictures_that_had_their_name_are_found_and_equal_ones_told_apart(
     before = pictures(work / "out")
     # As if it had died in the instant after the last of them got its name.
     (work / "out" / "results.jsonl").unlink()
-    with sqlite3.connect(next(home.rglob("history.db"))) as db:
+    with closing(sqlite3.connect(next(home.rglob("history.db")))) as db, db:
         db.execute("UPDATE generation SET status = 'made', path = NULL")
     db.close()
     asked = len(service.books.pictures)

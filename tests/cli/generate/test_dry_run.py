@@ -139,4 +139,7 @@ def test_problems_are_found_too(zimage: Any) -> None:
 def test_a_home_that_cannot_be_used_is_no_matter(zimage: Any, work: Path) -> None:
     if sys.platform == "win32":
         pytest.skip("POSIX")
-    zimage("generate", "a fox", "--dry-run", env={"HOME": "/dev/null/home"})
+    run = zimage("generate", "a fox", "--dry-run", env={"HOME": "/dev/null/home"})
+    assert "saves to: " in run.stdout
+    assert run.stderr == ""
+    assert list(work.iterdir()) == []

@@ -398,7 +398,11 @@ def test_what_is_no_batch_file(put: Any, tmp_path: Path) -> None:
     assert refused(str(tmp_path)).message == f"{tmp_path}: is a folder; give a file"
     assert refused("no.csv").message == "no.csv: no such file or directory"
     assert refused("").message == '"": no such file or directory'
-    assert refused("a\0b.csv").message == "a\\x00b.csv: embedded null byte"
+    # The words are Python's: "byte" until 3.12.
+    assert refused("a\0b.csv").message in {
+        "a\\x00b.csv: embedded null byte",
+        "a\\x00b.csv: stat: embedded null character in path",
+    }
     for start in (b"\xff\xfe", b"\xfe\xff"):
         path = put("p.csv", start + b"p\0")
         assert refused(path).message == f"{path}: is UTF-16; save it as UTF-8"

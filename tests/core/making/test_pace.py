@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def throttled(pace: Any = "normal", retry_after: float | None = None) -> Throttl
 
 
 def set_state(path: Path, text: str) -> None:
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE pace SET state = ?", (text,))
     db.close()
 
@@ -338,7 +338,7 @@ def _no_database(path: Path) -> None:
 
 def _torn(path: Path) -> None:
     path.parent.mkdir()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE salt (salt BLOB NOT NULL)")
         db.execute("CREATE TABLE other (x)")
     db.close()
@@ -348,14 +348,14 @@ def _torn(path: Path) -> None:
 
 def _half_made(path: Path) -> None:
     path.parent.mkdir()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE salt (salt BLOB NOT NULL)")
     db.close()
 
 
 def _no_salt(path: Path) -> None:
     _half_made(path)
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("INSERT INTO salt VALUES (7)")
     db.close()
 

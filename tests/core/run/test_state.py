@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -372,7 +373,7 @@ def test_no_ledger_is_too_strange(
     book = Ledger(folder / "history.db")
     try:
         number = row(book, folder, "lost")
-        with sqlite3.connect(folder / "history.db") as db:
+        with closing(sqlite3.connect(folder / "history.db")) as db, db:
             db.text_factory = bytes
             for columns in rows:
                 values = {

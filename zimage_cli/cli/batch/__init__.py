@@ -1,4 +1,4 @@
-"""`zimage batch`: many prompts, at the account's limit, that survives anything."""
+"""`zimage batch`: many prompts at the account's limit, in a run that can be continued."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from zimage_cli.errors import Billed, BoundReached, UsageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.core.batch.plan import FilePlan, Preflight
+    from zimage_cli.core.batch.plan import FilePlan
     from zimage_cli.core.run.run import Run
 
 NOT_ALL_STATUS = 9
@@ -185,15 +185,14 @@ def batch(
     ):
         for text in client.settings.warnings:
             out.warn(text)
-        defaults = LineDefaults(
-            fields=client.settings.request_defaults | asking.given(seed=seed),
-            template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
-            sweep=sweep,
-            shard=_shard(shard),
-        )
         plan = client.plan_file(
             source,
-            defaults,
+            LineDefaults(
+                fields=client.settings.request_defaults | asking.given(seed=seed),
+                template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
+                sweep=sweep,
+                shard=_shard(shard),
+            ),
             run_options,
             folder=output,
             trust_base_url=trust_base_url,
@@ -201,8 +200,7 @@ def batch(
             dry=dry_run,
         )
         with closing(plan):
-            _refuse_invalid(out, plan.preflight, skip_invalid=skip_invalid)
-            show(out, plan)
+            _show_plan(out, plan, skip_invalid=skip_invalid)
             asking.agree(out, plan, yes=yes or dry_run, aloud=False)
             if dry_run:
                 _end_dry(out, plan, json=json)
@@ -210,22 +208,25 @@ def batch(
                 _run(out, client, plan, json=json)
 
 
-def _refuse_invalid(out: Output, preflight: Preflight, *, skip_invalid: bool) -> None:
-    """List what is wrong with the lines; raises UsageError unless those may be left out."""
-    if not preflight.invalid:
-        return
+def _show_plan(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
+    """Show what is wrong with the lines, and what will be made.
+
+    Raises UsageError where lines are wrong, unless those are to be left out.
+    """
+    preflight = plan.preflight
     for line, text in preflight.problems:
         out.say(f"line {line}: {visible(text)}")
     more = preflight.invalid - len({line for line, _ in preflight.problems})
     if more > 0:
         out.say(f"and {more} more lines")
-    if not skip_invalid:
+    if preflight.invalid and not skip_invalid:
         raise UsageError(
             "{invalid} of {lines} lines cannot be used. Nothing was sent.",
             hint="Mend them, or make the others: --skip-invalid",
             invalid=preflight.invalid,
             lines=preflight.lines,
         )
+    show(out, plan)
 
 
 def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
@@ -237,7 +238,7 @@ def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
 
 def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
     """Make the pictures and say what came of them. Raises typer.Exit where that is not all well."""
-    # Until the summary is printed: whoever stops a run reads how far it came.
+    # Signals are noted until the summary is printed: who stops a run still reads how far it came.
     pictures, cost = plan.preflight.pictures, plan.preflight.cost
     with Signals() as signals:
         with BatchView(out, pictures, cost.currency if cost else None, json=json) as view:
@@ -252,7 +253,7 @@ def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
             out.say(f"left at once{lost}")
         report = Report(plan, run.tally, tuple(sys.argv[1:]))
         report.show(out)
-        # Of its bound the report speaks, with the command that goes on.
+        # The report says that a bound was reached, with the command that goes on.
         if run.fatal is not None and not isinstance(run.fatal, BoundReached):
             print_error(out, run.fatal)
         status = _status(plan, run, signals.numbers)

@@ -78,7 +78,7 @@ class _LineWatch(Watch):
 class BatchView(View):
     """Counts what ends, and shows it: live on a terminal, a line now and then elsewhere.
 
-    Without its terminal it goes on without a view.
+    A run whose terminal is gone goes on without a view.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class BatchView(View):
         super().__init__(out)
         self._total = pictures
         self._json = json
-        # Paths on the terminal are in the view.
+        # On a terminal the paths are shown in the view.
         self._paths = not json and not out.stdout.isatty()
         self._began = time.monotonic()
         self._last_line = self._began

@@ -54,7 +54,7 @@ def unset(
 ) -> None:
     """Remove a setting from the config file."""
     environment = Environment.current()
-    # A name that is no setting can stand in the file all the same: this is how it gets out.
+    # The file may hold a name that is no setting: it can be removed too.
     known = name if name in _top_level(environment) else setting_name(name)
     if known == "key":
         raise UsageError(
@@ -102,7 +102,7 @@ def _store(output: Output, environment: Environment, name: str, value: Any) -> N
 
 def _checked(name: str, value: str, argument: str) -> Any:
     checked: Any = TABLE[name].checked(value, Source(Kind.ARGUMENT, argument)).value
-    # `60`, where it was given so: 60.0 reads as if it were more exact.
+    # 60 is stored as it was given: 60.0 would look more exact.
     return int(checked) if isinstance(checked, float) and checked.is_integer() else checked
 
 

@@ -1,4 +1,4 @@
-"""What the `config` commands share: names, regions, and words about what now holds."""
+"""What the `config` commands share: names, regions, and texts about what holds now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`zimage config edit`: the user's editor on a copy that is checked before it counts."""
+"""`zimage config edit`: the user's editor on a copy that is checked before it replaces the file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def edit() -> None:
     before = config_file.read_text(path)
     config_change.make_folder(path.parent)
     offered = before or template()
-    with _Signals() as signals:
+    with _EditorSignals() as signals:
         copy, keep = _make_copy(path, offered), False
         try:
             _run_editor([*command, str(copy)], environment, signals)
@@ -63,8 +63,8 @@ def template() -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-class _Signals:
-    """What the terminal and others send while there is a copy: it holds keys, and must not stay.
+class _EditorSignals:
+    """Signals while there is a copy: it holds keys, and must be removed whatever comes.
 
     Ctrl-C (and SIGQUIT) is the editor's alone. SIGTERM and SIGHUP are passed on to it and noted in
     `ended`. Handlers and not SIG_IGN, which the editor would inherit.
@@ -133,7 +133,7 @@ def _make_copy(path: Path, text: str) -> Path:
     return Path(name)
 
 
-def _run_editor(command: list[str], environment: Environment, signals: _Signals) -> None:
+def _run_editor(command: list[str], environment: Environment, signals: _EditorSignals) -> None:
     import subprocess
 
     # Editors write logs and run plug-ins: the key is not for them.
@@ -149,7 +149,7 @@ def _run_editor(command: list[str], environment: Environment, signals: _Signals)
             why=why,
         ) from None
     if signals.ended:
-        # It may have come before there was an editor to pass it on to.
+        # The signal may have come before the editor was started.
         signals.editor.terminate()
     status = signals.editor.wait()
     if signals.ended or status == -signal.SIGINT:

@@ -1,4 +1,4 @@
-"""`zimage config set-key` and `unset-key`: a key comes in unseen and is never shown again."""
+"""`zimage config set-key` and `unset-key`: a key is read without echo, and never shown whole."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _ask(region: str) -> str:
     known = find_region(region)
     page = f" (from {known.key_page})" if known else ""
     with warnings.catch_warnings():
-        # Where echo cannot be turned off, getpass warns and shows the key: rather not at all.
+        # Where echo cannot be turned off, getpass only warns: then the key is not asked for.
         warnings.simplefilter("error", GetPassWarning)
         try:
             with raising():

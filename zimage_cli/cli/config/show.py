@@ -49,7 +49,7 @@ def path() -> None:
 
 
 def _key(settings: Settings) -> tuple[Setting[Any], ZimageError | None]:
-    """Return the key's row; a key that cannot be used is a word about it and no end."""
+    """Return the key's row; and the error where it cannot be used, which ends nothing."""
     try:
         found = settings.key()
     except ZimageError as error:

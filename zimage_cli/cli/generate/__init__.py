@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.run.run import Run
 
 _SHOWN = 20
-"""Requests that a dry run shows in full: of more, the number and the price matter."""
+"""Requests that a dry run shows in full; of all others it gives the number and the price."""
 
 _LEFT_BEHIND = (
     "What was in flight may have been made and billed, and could not be noted in time: "
@@ -162,7 +162,7 @@ def generate(
         asking.agree(out, plan, yes=yes or dry_run, aloud=sweep.multiplies)
         report = "json" if json else "response" if print_response else "paths"
         if dry_run:
-            _show(out, plan, report)
+            _show_requests(out, plan, report)
         else:
             _run(out, client, plan, report)
 
@@ -278,7 +278,7 @@ def _document(view: Display, errors: Sequence[tuple[ZimageError, str]]) -> dict[
 # -- a dry run ------------------------------------------------------------------------------------
 
 
-def _show(out: Output, plan: RequestPlan, report: str) -> None:
+def _show_requests(out: Output, plan: RequestPlan, report: str) -> None:
     """Print the requests of a plan, the first of them in full; nothing is sent or written."""
     previews = [plan.preview(job) for job in islice(plan.jobs(), _SHOWN)]
     count, total = len(plan.requests), plan.estimate.cost
@@ -286,7 +286,7 @@ def _show(out: Output, plan: RequestPlan, report: str) -> None:
         out.document("dry-run", pictures=count, requests=previews, cost=cost(total))
         return
     for preview in previews:
-        _print(out, preview)
+        _print_request(out, preview)
     if count > len(previews):
         out.result(f"and {count - len(previews):,} more")
     if count > 1:
@@ -294,7 +294,7 @@ def _show(out: Output, plan: RequestPlan, report: str) -> None:
         out.result(f"all {count:,}: {'sandbox, free' if free else format_price(total)}")
 
 
-def _print(out: Output, preview: dict[str, Any]) -> None:
+def _print_request(out: Output, preview: dict[str, Any]) -> None:
     out.result(f"{preview['method']} {preview['url']}")
     for name, value in preview["headers"].items():
         out.result(f"{name}: {value}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -97,9 +98,8 @@ class Display(View):
         self._live = self._shown and out.environ.get("TERM") not in {"dumb", "unknown"}
         self._began = time.monotonic()
         self._flying: dict[int, _PictureWatch] = {}
-        self._untold: list[Outcome] = []
-        self._warnings: list[str] = []
-        self._notes: list[str] = []
+        self._untold: list[Callable[[], None]] = []
+        """What prints the lines that wait for a moment without a live line, oldest first."""
         self._begun = False
         self._cursor_hidden = False
         self._done = threading.Event()
@@ -145,24 +145,20 @@ class Display(View):
         """Tell what became of a picture, at a moment when no live line is in the way."""
         with self._lock:
             self._flying.pop(outcome.job.number, None)
-            if outcome.picture is not None:
-                self.pictures[outcome.job.number] = outcome.picture
-                self._untold.append(outcome)
-            else:
+            picture = outcome.picture
+            if picture is None:
                 self.failures.append(outcome)
-        self._tell_unless_live()
+                return
+            self.pictures[outcome.job.number] = picture
+        self._tell_unless_live(lambda: self._tell(picture))
 
     def warn(self, text: str) -> None:
         """Keep a warning for a moment when no live line is in the way."""
-        with self._lock:
-            self._warnings.append(text)
-        self._tell_unless_live()
+        self._tell_unless_live(lambda: self._out.warn(visible(text)))
 
     def say(self, text: str) -> None:
         """Say something at a moment when no live line is in the way."""
-        with self._lock:
-            self._notes.append(text)
-        self._tell_unless_live()
+        self._tell_unless_live(lambda: self._out.note(text))
 
     def tell_wait(self, label: str, wait: Wait) -> None:
         """Show a pause, and why."""
@@ -172,7 +168,9 @@ class Display(View):
             why = f"{_why(wait)}: waiting {wait.seconds:.1f} s ({_tries(wait)})"
             self._out.note(f"{label}{why}")
 
-    def _tell_unless_live(self) -> None:
+    def _tell_unless_live(self, tell: Callable[[], None]) -> None:
+        with self._lock:
+            self._untold.append(tell)
         if not self._live:
             self.wake.set()
             self._await_table()
@@ -185,18 +183,11 @@ class Display(View):
             thread.join()
 
     def _tell_all(self) -> None:
-        """Print what has ended and was not told yet."""
+        """Print what was not told yet."""
         with self._lock:
-            notes, self._notes = self._notes, []
-            warnings, self._warnings = self._warnings, []
-            ended, self._untold = self._untold, []
-            for text in notes:
-                self._out.note(text)
-            for text in warnings:
-                self._out.warn(visible(text))
-            for outcome in ended:
-                if outcome.picture is not None:
-                    self._tell(outcome.picture)
+            untold, self._untold = self._untold, []
+            for tell in untold:
+                tell()
 
     def _tell(self, picture: Picture) -> None:
         """Show what was made: rewritten prompt and reasoning, then dimensions, size and cost."""
@@ -222,7 +213,7 @@ class Display(View):
     def _draw_all(self) -> None:
         self.wake.wait(_SHOW_AFTER)
         if self._done.is_set() and not self._begun:
-            # It ended before anything was asked for: without a key, say.
+            # The run ended before a request was made, for example without a key.
             return
         self._out.stderr_console.print(self._table())
         if not self._live:
@@ -230,7 +221,7 @@ class Display(View):
         while not self._done.is_set():
             self._cursor_hidden = True
             with self._out.live() as live:
-                while not (self._done.is_set() or self._untold or self._warnings or self._notes):
+                while not (self._done.is_set() or self._untold):
                     live.update(self._frame(), refresh=True)
                     self._done.wait(_FRAME)
             self._cursor_hidden = False
@@ -378,7 +369,7 @@ def _saved_line(out: Output, picture: Picture) -> str:
     ]
     if picture.history_id is not None:
         facts.append(f"history {picture.history_id}")
-    # On a terminal the next line is stdout's, and that is the path.
+    # On a terminal stdout's line follows, which is the path.
     where = "to standard output" if picture.path is None else visible(str(picture.path))
     path = "" if out.stdout.isatty() else f" {where}:"
     return f"{out.style('saved', '32')}{path} {', '.join(facts)}"

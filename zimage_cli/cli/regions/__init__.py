@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, dataclass, field
+from typing import Annotated
 
 import typer
 
 from zimage_cli.api.endpoint import (
     CUSTOM,
-    ENDPOINTS,
     REGIONS,
     SANDBOX,
     Region,
@@ -19,38 +18,73 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.regions.ping import Json, ping
 from zimage_cli.core.settings.environment import Environment
-from zimage_cli.core.settings.settings import Flags, Setting, Settings, resolve
+from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import TABLE, VARIABLES
 from zimage_cli.errors import ZimageError
 from zimage_cli.text import visible
 
-if TYPE_CHECKING:
-    from zimage_cli.core.settings.key import Key
-
 app = App()
 
-_NO_REGION: dict[str, Any] = {
-    "name": None,
-    "id": None,
-    "active": False,
-    "active_source": None,
-    "endpoint": None,
-    "host": None,
-    "hosts": {},
-    "price": None,
-    "price_prompt_extend": None,
-    "key": None,
-    "key_source": None,
-    "key_problem": None,
-    "key_stored": False,
-    "data": None,
-    "key_page": None,
-}
-"""What `--json` says of a region, empty."""
 
-_PRICE = "price a picture"
-_EXTENDED = "with prompt_extend"
+@dataclass(frozen=True)
+class Row:
+    """What there is to say of a region; `--json` says it by these names."""
+
+    name: str | None = None
+    id: str | None = None
+    active: bool = False
+    active_source: str | None = None
+    endpoint: str | None = None
+    host: str | None = None
+    """Where its calls go; None where the settings name no host for it."""
+    hosts: dict[str, str] = field(default_factory=dict)
+    price: dict[str, str | None] | None = None
+    price_prompt_extend: dict[str, str | None] | None = None
+    key: str | None = None
+    key_source: str | None = None
+    key_problem: str | None = None
+    key_stored: bool = False
+    data: str | None = None
+    key_page: str | None = None
+
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        """What a person reads of it in a list: labels and values."""
+        endpoint = self.endpoint or ""
+        return [
+            ("region", self.name or ""),
+            ("id", self.id or ""),
+            ("active", self._active),
+            ("endpoint in use", f"{endpoint}: {self.host}" if self.host else endpoint),
+            *((f"{kind} host", host) for kind, host in self.hosts.items()),
+            ("price a picture", _money(self.price)),
+            ("with prompt_extend", _money(self.price_prompt_extend)),
+            ("key", f"{self.key} ({self.key_source})" if self.key else self.key_problem or "none"),
+        ]
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """All that a person reads of it alone."""
+        data = ("data", self.data or "")
+        if self.name != SANDBOX:
+            return [*self.cells, data, ("keys are made at", self.key_page or "")]
+        return [
+            ("region", SANDBOX),
+            ("active", self._active),
+            ("endpoint in use", "inside this process, on loopback"),
+            ("price a picture", "none"),
+            ("key", "none needed"),
+            data,
+        ]
+
+    @property
+    def _active(self) -> str:
+        return f"yes: {self.active_source}" if self.active else "no"
+
+
+def _money(price: dict[str, str | None] | None) -> str:
+    return f"{price['currency']} {price['amount']}" if price else "no list price"
 
 
 @app.callback(
@@ -72,17 +106,17 @@ def list_regions(as_json: Json = False) -> None:
     """List the regions: hosts, prices, keys, and which one is active and why."""
     output, environment = Output(), Environment.current()
     active = resolve(environment)
-    facts = [_facts(environment, active, region) for region in REGIONS]
+    rows = [_row(environment, active, region) for region in REGIONS]
     if as_json:
         output.document(
             "ok",
             active=active.target.region_name,
             active_source=active.region.source,
             api_root=active.target.api_root,
-            regions=[*map(_json, facts), _sandbox_json(active)],
+            regions=[asdict(row) for row in (*rows, _sandbox(active))],
         )
     else:
-        _print_list(output, facts)
+        _print_list(output, rows)
         _print_elsewhere(output, active)
     for warning in active.warnings:
         output.warn(visible(warning))
@@ -91,7 +125,7 @@ def list_regions(as_json: Json = False) -> None:
 @app.command(
     "show",
     epilog="Examples:\n\nzimage regions show singapore\n\nzimage regions show cn-beijing --json",
-    document=_NO_REGION,
+    document=asdict(Row()),
 )
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A region's name or id.")],
@@ -101,22 +135,11 @@ def show(
     output, environment = Output(), Environment.current()
     active = resolve(environment)
     region = find_region(TABLE["region"].checked(name, Source(Kind.ARGUMENT, "NAME")).value)
+    row = _row(environment, active, region) if region else _sandbox(active)
     if as_json:
-        shown = (
-            _sandbox_json(active) if region is None else _json(_facts(environment, active, region))
-        )
-        output.document("ok", **shown)
-    elif region is None:
-        _print_rows(output, _sandbox_rows(active))
+        output.document("ok", **asdict(row))
     else:
-        facts = _facts(environment, active, region)
-        rows = [
-            ("region", region.name),
-            *_rows(facts),
-            ("data", region.data),
-            ("keys are made at", region.key_page),
-        ]
-        _print_rows(output, rows)
+        _print_row(output, row)
     for warning in active.warnings:
         output.warn(visible(warning))
 
@@ -133,20 +156,9 @@ app.command(
 # -- what there is to say of a region -----------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Facts:
-    region: Region
-    active: str | None
-    """Why it is the active one, None where it is not."""
-    endpoint: str
-    host: str | None
-    """Where its calls go; None where the settings name no host for it."""
-    key: Setting[Key] | None
-    key_problem: str | None
-    stored: bool
+def _row(environment: Environment, active: Settings, region: Region) -> Row:
+    from zimage_cli.core.request.prices import cost, list_price
 
-
-def _facts(environment: Environment, active: Settings, region: Region) -> _Facts:
     is_active = active.target.region_name == region.name
     endpoint, host = "workspace", None
     key, problem = None, None
@@ -156,14 +168,37 @@ def _facts(environment: Environment, active: Settings, region: Region) -> _Facts
         key = mine.key_for(region.name)
     except ZimageError as error:
         problem = error.message
-    return _Facts(
-        region=region,
-        active=active.region.source if is_active else None,
+    return Row(
+        name=region.name,
+        id=region.id,
+        active=is_active,
+        active_source=active.region.source if is_active else None,
         endpoint=endpoint,
         host=host,
-        key=key,
+        hosts={
+            "shared": region.host("shared"),
+            "workspace": f"{{WorkspaceId}}.{region.id}.maas.aliyuncs.com",
+            "trial": region.host("trial"),
+        },
+        price=cost(list_price(region.name, prompt_extend=False)),
+        price_prompt_extend=cost(list_price(region.name, prompt_extend=True)),
+        key=key.value.masked if key else None,
+        key_source=key.source if key else None,
         key_problem=problem,
-        stored=region.name in active.config.keys,
+        key_stored=region.name in active.config.keys,
+        data=region.data,
+        key_page=region.key_page,
+    )
+
+
+def _sandbox(active: Settings) -> Row:
+    is_active = active.target.is_sandbox
+    return Row(
+        name=SANDBOX,
+        active=is_active,
+        active_source=active.region.source if is_active else None,
+        endpoint=SANDBOX,
+        data="nothing leaves this machine",
     )
 
 
@@ -178,128 +213,42 @@ def _at(environment: Environment, active: Settings, region: Region) -> Settings:
     )
 
 
-def _hosts(region: Region) -> dict[str, str]:
-    shown = {kind: region.host(kind) for kind in ENDPOINTS if kind != "workspace"}
-    return {
-        "shared": shown["shared"],
-        "workspace": f"{{WorkspaceId}}.{region.id}.maas.aliyuncs.com",
-        "trial": shown["trial"],
-    }
-
-
-def _price(region: str, *, prompt_extend: bool) -> str:
-    from zimage_cli.core.request.prices import format_price, list_price
-
-    return format_price(list_price(region, prompt_extend))
-
-
-def _price_json(region: str, *, prompt_extend: bool) -> dict[str, str] | None:
-    from zimage_cli.core.request.prices import list_price
-
-    price = list_price(region, prompt_extend)
-    return {"amount": str(price.amount), "currency": price.currency} if price else None
-
-
-def _json(facts: _Facts) -> dict[str, Any]:
-    region = facts.region
-    return {
-        "name": region.name,
-        "id": region.id,
-        "active": facts.active is not None,
-        "active_source": facts.active,
-        "endpoint": facts.endpoint,
-        "host": facts.host,
-        "hosts": _hosts(region),
-        "price": _price_json(region.name, prompt_extend=False),
-        "price_prompt_extend": _price_json(region.name, prompt_extend=True),
-        "key": facts.key.value.masked if facts.key else None,
-        "key_source": facts.key.source if facts.key else None,
-        "key_problem": facts.key_problem,
-        "key_stored": facts.stored,
-        "data": region.data,
-        "key_page": region.key_page,
-    }
-
-
-def _sandbox_json(active: Settings) -> dict[str, Any]:
-    is_active = active.target.is_sandbox
-    return {
-        **_NO_REGION,
-        "name": SANDBOX,
-        "active": is_active,
-        "active_source": active.region.source if is_active else None,
-        "endpoint": SANDBOX,
-        "data": "nothing leaves this machine",
-    }
-
-
-def _sandbox_rows(active: Settings) -> list[tuple[str, str]]:
-    is_active = active.target.is_sandbox
-    return [
-        ("region", SANDBOX),
-        ("active", f"yes: {active.region.source}" if is_active else "no"),
-        ("endpoint in use", "inside this process, on loopback"),
-        (_PRICE, "none"),
-        ("key", "none needed"),
-        ("data", "nothing leaves this machine"),
-    ]
-
-
-def _key_words(facts: _Facts) -> str:
-    if facts.key:
-        return f"{facts.key.value} ({facts.key.source})"
-    return facts.key_problem or "none"
-
-
-def _rows(facts: _Facts) -> list[tuple[str, str]]:
-    region, hosts = facts.region, _hosts(facts.region)
-    return [
-        ("id", region.id),
-        ("active", f"yes: {facts.active}" if facts.active else "no"),
-        ("endpoint in use", f"{facts.endpoint}: {facts.host}" if facts.host else facts.endpoint),
-        *((f"{kind} host", host) for kind, host in hosts.items()),
-        (_PRICE, _price(region.name, prompt_extend=False)),
-        (_EXTENDED, _price(region.name, prompt_extend=True)),
-        ("key", _key_words(facts)),
-    ]
-
-
 # -- tables ----------------------------------------------------------------------------------------
 
 
-def _print_list(output: Output, facts: list[_Facts]) -> None:
+def _print_list(output: Output, rows: list[Row]) -> None:
     """Print a region a line where that fits, else a block of lines each."""
     from rich.measure import Measurement
 
     from zimage_cli.cli.output import cell, make_table
 
-    headers = ["region", *(label for label, _ in _rows(facts[0]))]
-    wide = make_table(headers)
+    wide = make_table([label for label, _ in rows[0].cells])
     for column in wide.columns:
         column.no_wrap = True
-    for one in facts:
-        wide.add_row(cell(one.region.name), *(cell(value) for _, value in _rows(one)))
+    for row in rows:
+        wide.add_row(*(cell(value) for _, value in row.cells))
     console = output.stdout_console
     if Measurement.get(console, console.options, wide).maximum < console.width:
         output.result_table(wide)
         return
     tall = make_table(("region", "", ""))
     tall.columns[2].overflow = "fold"
-    for one in facts:
-        style = "bold" if one.active else ""
-        for place, (label, value) in enumerate(_rows(one)):
-            tall.add_row(cell("" if place else one.region.name, style), cell(label), cell(value))
+    for row in rows:
+        (_, name), *cells = row.cells
+        for label, value in cells:
+            tall.add_row(cell(name, "bold" if row.active else ""), cell(label), cell(value))
+            name = ""
         tall.add_section()
     output.result_table(tall)
 
 
-def _print_rows(output: Output, rows: list[tuple[str, str]]) -> None:
+def _print_row(output: Output, row: Row) -> None:
     from zimage_cli.cli.output import cell, make_table
 
     table = make_table(("", ""))
     table.show_header = False
     table.columns[1].overflow = "fold"
-    for label, value in rows:
+    for label, value in row.lines:
         table.add_row(cell(label), cell(value))
     output.result_table(table)
 

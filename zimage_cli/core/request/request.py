@@ -93,30 +93,24 @@ def parse_request(
     if "seed" in overrides and overrides["seed"] is None:
         del values["seed"]
 
-    prompt: str | None = None
-    size: str | None = None
-    seed: int | None = None
-    prompt_extend = False
-    base_url: str | None = None
+    found: dict[str, Any] = {}
     for name in _in_order(values):
-        value = values[name]
-        if name == "prompt" and isinstance(value, str):
-            prompt = _parse_prompt(value, problems)
-        elif name == "size" and isinstance(value, str):
-            size = _parse_size(value, problems)
-        elif name == "seed" and isinstance(value, int) and not isinstance(value, bool):
-            seed = _parse_seed(value, problems)
-        elif name == "prompt_extend" and isinstance(value, bool):
-            prompt_extend = value
-        elif name == "base_url" and isinstance(value, str):
-            base_url = _parse_base_url(value, problems)
-        elif name != "model" or value != MODEL:
-            problems.append(_wrong_field(name, value))
+        try:
+            found[name] = _checked(name, values[name])
+        except UsageError as error:
+            # Its traceback would keep this list.
+            problems.append(error.with_traceback(None))
     if "prompt" not in values:
         problems.insert(0, _problem("{field}: is missing; allowed: {allowed}", "prompt", None))
-    if problems or prompt is None:
+    if problems:
         raise RequestInvalid(tuple(problems))
-    return Request(prompt, size or DEFAULT_SIZE, seed, prompt_extend, base_url)
+    return Request(
+        found["prompt"],
+        found.get("size", DEFAULT_SIZE),
+        found.get("seed"),
+        found.get("prompt_extend", False),
+        found.get("base_url"),
+    )
 
 
 def parse_json_object(text: str, where: str) -> dict[str, object]:
@@ -181,25 +175,36 @@ def _in_order(values: Mapping[str, object]) -> list[str]:
     return [name for name in _ALLOWED if name in values] + [n for n in values if n not in _ALLOWED]
 
 
-def _parse_prompt(text: str, problems: list[UsageError]) -> str | None:
+def _checked(name: str, value: object) -> object:
+    """Return the value of a field as a request holds it. Raises UsageError."""
+    if name == "prompt" and isinstance(value, str):
+        return _prompt(value)
+    if name == "size" and isinstance(value, str):
+        return _remembered_size(value) if len(value) <= 32 else parse_size(value)
+    if name == "seed" and isinstance(value, int) and not isinstance(value, bool):
+        return _seed(value)
+    if name == "prompt_extend" and isinstance(value, bool):
+        return value
+    if name == "base_url" and isinstance(value, str):
+        return _base_url(value)
+    if name == "model" and value == MODEL:
+        return value
+    raise _wrong_field(name, value)
+
+
+def _prompt(text: str) -> str:
     prompt = text.strip().replace("\r\n", "\n")
     if found := _unsendable(text):
-        problems.append(
-            _problem(
-                "{field}: {value} {why}; allowed: {allowed}",
-                "prompt",
-                shown(text),
-                why=Listing(", ", found),
-                allowed=_SENDABLE,
-            )
+        raise _problem(
+            "{field}: {value} {why}; allowed: {allowed}",
+            "prompt",
+            shown(text),
+            why=Listing(", ", found),
+            allowed=_SENDABLE,
         )
-    elif all(map(_shows_nothing, prompt)):
-        problems.append(
-            _problem("{field}: {value} is blank; allowed: {allowed}", "prompt", shown(text))
-        )
-    else:
-        return prompt
-    return None
+    if all(map(_shows_nothing, prompt)):
+        raise _problem("{field}: {value} is blank; allowed: {allowed}", "prompt", shown(text))
+    return prompt
 
 
 def _shows_nothing(char: str) -> bool:
@@ -242,36 +247,24 @@ def _unsendable(text: str) -> list[Message]:
 _remembered_size = lru_cache(maxsize=64)(parse_size)
 
 
-def _parse_size(text: str, problems: list[UsageError]) -> str | None:
-    try:
-        return _remembered_size(text) if len(text) <= 32 else parse_size(text)
-    except SizeError as error:
-        # Its traceback would keep this list.
-        problems.append(error.with_traceback(None))
-        return None
-
-
-def _parse_seed(value: int, problems: list[UsageError]) -> int | None:
+def _seed(value: int) -> int:
     if 0 <= value <= MAX_SEED:
         return value
-    problems.append(
-        _problem(
-            "{field}: {value} is out of range; allowed: {allowed}; nearest: {nearest}",
-            "seed",
-            shown(value),
-            nearest=shown(0 if value < 0 else MAX_SEED),
-        )
+    raise _problem(
+        "{field}: {value} is out of range; allowed: {allowed}; nearest: {nearest}",
+        "seed",
+        shown(value),
+        nearest=shown(0 if value < 0 else MAX_SEED),
     )
-    return None
 
 
-def _parse_base_url(text: str, problems: list[UsageError]) -> str | None:
+def _base_url(text: str) -> str:
     try:
         return normalize_base_url(text)
     except UsageError as error:
         named = error.but(field="base_url", value=shown(text))
-        problems.append(named.but("{cause}; allowed: {allowed}", allowed=_ALLOWED["base_url"]))
-        return None
+        allowed = _ALLOWED["base_url"]
+        raise named.but("{cause}; allowed: {allowed}", allowed=allowed) from None
 
 
 def _wrong_field(name: str, value: object) -> UsageError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from math import ceil, floor, sqrt
+from math import ceil, floor, prod, sqrt
 from os.path import lexists
 from typing import Any, NamedTuple
 
@@ -88,9 +88,8 @@ class SizeError(UsageError):
     """A text that is no size this model takes; `nearest` is the `W*H` that comes closest."""
 
     def __init__(self, template: str, /, **facts: Any) -> None:
-        super().__init__(
-            template, hint="See the recommended sizes: zimage sizes", field="size", **facts
-        )
+        hint = "See the recommended sizes: zimage sizes"
+        super().__init__(template, hint=hint, field="size", **facts)
 
     @property
     def nearest(self) -> str:
@@ -107,8 +106,7 @@ def dimensions(size: str) -> tuple[int, int]:
 
 def pixels(size: str) -> int:
     """Return the pixel count of a size that `parse_size` returned."""
-    width, height = dimensions(size)
-    return width * height
+    return prod(dimensions(size))
 
 
 def parse_size(text: str) -> str:
@@ -152,9 +150,9 @@ def _check_pixels(text: str, width: str, height: str) -> str:
 
 def _recommended(text: str, ratio: str, tier: str | None) -> str:
     wanted = tier or str(TIERS[0])
-    for size in RECOMMENDED:
-        if size.ratio == ratio and str(size.tier) == wanted:
-            return size.text
+    named = (one.text for one in RECOMMENDED if (one.ratio, str(one.tier)) == (ratio, wanted))
+    if found := next(named, None):
+        return found
     best = _nearest(_aspect(ratio), _number(wanted) ** 2)
     name = best.ratio if best.tier == TIERS[0] else f"{best.ratio}@{best.tier}"
     if ratio not in _TABLE:

@@ -13,7 +13,7 @@ from typing import Any
 from zimage_cli import text as texts
 from zimage_cli.api import endpoint, limits
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Listing, Message, Shown
+from zimage_cli.messages import Shown
 from zimage_cli.text import redact
 
 MAX_RPS = 1000.0
@@ -26,27 +26,6 @@ _MAX_TEXT = 4096
 def shown(value: object) -> Shown:
     """Return a given value as an error may quote it: short, visible, and a key masked."""
     return texts.shown(value, 80)
-
-
-def safe(message: Message) -> Message:
-    """Return a message with everything in it masked that looks like a key."""
-    if not message.facts:
-        return type(message)(redact(message.template))
-    facts = {name: _masked(fact) for name, fact in message.facts.items()}
-    return type(message)(message.template, **facts)
-
-
-def _masked(fact: object) -> object:
-    match fact:
-        case Message():
-            return safe(fact)
-        case Listing():
-            return Listing(fact.between, map(_masked, fact))
-        case Shown():
-            return Shown(redact(fact), _masked(fact.plain))
-        case str():
-            return redact(fact)
-    return fact
 
 
 def _refused(template: str, field: str, value: object, **facts: Any) -> UsageError:

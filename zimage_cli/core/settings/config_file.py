@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from zimage_cli.api.endpoint import REGION_NAMES, SANDBOX, find_region
 from zimage_cli.core import files
-from zimage_cli.core.settings.checks import safe, shown
+from zimage_cli.core.settings.checks import shown
 from zimage_cli.core.settings.key import Key, check_key
 from zimage_cli.core.settings.table import TABLE
 from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
 from zimage_cli.messages import Listing, Message
+from zimage_cli.text import redact
 
 KEYS = "keys"
 WORKSPACES = "workspaces"
@@ -82,7 +83,7 @@ def check(text: str, path: Path) -> Config:
             else:
                 raise _unknown(name)
         except ZimageError as error:
-            note(None, name, safe(error.said))
+            note(None, name, error.said)
     if problems:
         # The facts of what is wrong are those of the error, where it is the only one.
         facts = problems[0].facts["why"].facts if len(problems) == 1 else {}
@@ -189,9 +190,11 @@ def _by_region(
             try:
                 found[region] = read_one(one)
             except UsageError as error:
-                raise error.but("[{table}] {name}: {cause}", table=table, name=name) from None
+                raise error.but(
+                    "[{table}] {name}: {cause}", table=table, name=redact(name)
+                ) from None
         except UsageError as error:
-            note(table, name, safe(error.said))
+            note(table, name, error.said)
     return found
 
 
@@ -216,7 +219,7 @@ def _region_of(table: str, name: str, found: Mapping[str, Any]) -> str:
         raise UsageError(
             "[{table}] {name}: {region} is given twice, by name and by id",
             table=table,
-            name=name,
+            name=redact(name),
             region=region.name,
         )
     return region.name

@@ -113,8 +113,7 @@ class Declared(Generic[T_co]):
         try:
             return Setting(self.name, self.check(self.name, given), source)
         except UsageError as error:
-            said = checks.safe(error.said)
-            facts = {**said.facts, "cause": said, "source": source}
+            facts = {**error.facts, "cause": error.said, "source": source}
             hint = error.advice
             if source.is_callers:
                 raise UsageError("{cause} (from {source})", hint=hint, **facts) from None
