@@ -231,7 +231,7 @@ def recorded_generation(
 ) -> Generation:
     """Return the generation of a picture that the journal has and nobody fetched yet.
 
-    The journal is not trusted to hold what zimage wrote: what makes no sense is not known.
+    The journal is not trusted to hold what zimage wrote: a value of a wrong type counts as None.
     """
     from zimage_cli.api.answer import Answer
 
