@@ -20,7 +20,7 @@ def run() -> None:
     `--version` is answered here: it needs nothing that takes longer to load than Python itself.
     """
     if sys.argv[1:] == ["--version"] and _print_version():
-        # Nothing is buffered: taking the interpreter apart would take longer than all of this.
+        # Nothing is buffered, and the interpreter's own end takes longer than all of this.
         os._exit(0)  # noqa: TID251
     from zimage_cli.cli import process
 
@@ -29,10 +29,10 @@ def run() -> None:
     from zimage_cli.cli.main import main, work_hangs
 
     status = main(sys.argv[1:])
-    # All is said and done: nothing is left that Ctrl-C could end.
+    # The command has ended: nothing is left that Ctrl-C could stop.
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     if work_hangs():
-        # It must not keep the process, nor meet an interpreter that is half gone.
+        # Such a thread must neither keep the process alive nor run while the interpreter ends.
         os._exit(status)  # noqa: TID251
     sys.exit(status)  # noqa: TID251 - the one exit
 
@@ -41,7 +41,7 @@ def _print_version() -> bool:
     from zimage_cli.version import __version__
 
     try:
-        # Not through the stream: what it could not write would haunt its every flush.
+        # Not through the stream: it would try a failed write again at every flush.
         os.write(sys.stdout.fileno(), f"zimage {__version__}\n".encode())
     except (AttributeError, OSError):
         # Closed, full or without a reader: the long way knows what to say.

@@ -28,7 +28,7 @@ ENDPOINTS = ("shared", "workspace", "trial")
 
 _WORKSPACE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 _WORKSPACE_ALLOWED = Message("letters, digits, '_' and '-', at most 63, a letter or digit first")
-# An octet over 255 makes it a name, and a resolver's search list could make that anyone's.
+# With an octet over 255 it is a host name, which a resolver's search list may lead anywhere.
 _LOOPBACK = r"127(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})){3}"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 

@@ -27,7 +27,7 @@ RETRIES = 4
 """With full jitter up to 1, 2, 4, 8 s: rides out a burst limit and a short outage."""
 
 MAX_RETRIES = 100
-"""More is a mistake in a script, not patience."""
+"""More is taken for a mistake in a script."""
 
 MAX_TIMEOUT = 3600.0
 """Seconds. The service itself ends every call after 300 s."""

@@ -55,7 +55,7 @@ class Line:
         """Learn from httpcore's trace which sockets are open."""
         if event.endswith(_OPENED):
             stream = info["return_value"]
-            # Whoever sends faster than h11 reads would never let a shut socket come to its end.
+            # A server that sends faster than h11 reads would keep a shut socket readable for ever.
             stream.read = partial(self._read, stream.read)
             opened = stream.get_extra_info("socket")
             self._sockets = [sock for sock in self._sockets if sock.fileno() >= 0] + [opened]
@@ -68,7 +68,7 @@ class Line:
     def shut(self) -> None:
         """Wake the thread that waits for this line; what has arrived whole can still be read."""
         self.ended = True
-        # Once more, soon: what still comes then is no answer that had arrived.
+        # Shut once more a little later: what arrives after that is no answer that was here by now.
         self.deadline = inf if self.expired else time.monotonic() + _LAST_WORDS
         for sock in self._sockets:
             with suppress(OSError):
@@ -161,7 +161,11 @@ class Lines:
             raise Stopped
 
     def cancel(self) -> None:
-        """End every exchange, and refuse all later ones."""
+        """End its exchanges and waits, from any thread: they raise Stopped, as do all later ones.
+
+        A request that has not left will not leave. An answer that has arrived whole is still given.
+        A thread that only connects is not woken, and raises Stopped when it has a connection.
+        """
         with self._changed:
             self._stopped.set()
             for line in self._busy:
@@ -172,10 +176,6 @@ class Lines:
         self._pool.trim()
         with self._changed:
             self._changed.notify()
-
-    def prepare(self, kind: Kind) -> None:
-        """Have an idle line of a kind."""
-        self._pool.prepare(kind)
 
     @contextmanager
     def lend(self, kind: Kind, seconds: float) -> Iterator[Line]:
@@ -193,7 +193,7 @@ class Lines:
         finally:
             with self._changed:
                 self._busy.discard(line)
-                # From here on nothing of this run can end it: another may use it.
+                # `cancel` and the deadlines do not reach it any more: another run may use it.
                 sound = sound and not line.ended
             if sound:
                 self._pool.put(kind, line, self._keep)
@@ -221,6 +221,6 @@ class Lines:
                     if line.deadline <= now:
                         line.expired = True
                         line.shut()
-                # Deadlines are put off, and come back, without a word to this thread.
+                # A deadline is moved, later or earlier, without waking this thread.
                 self._changed.wait(_LOOK)
             self._watching = False

@@ -83,6 +83,6 @@ def _seconds(error: ZimageError, tries: int, policy: Policy) -> float:
         "quota": (limits.QUOTA_WAIT_BASE, limits.QUOTA_WAIT_LEAST),
     }.get(error.pace or "normal", (policy.wait_base, 0.0))
     most = min(policy.wait_max, base * 2.0 ** (tries - 1))
-    # No secret hangs on it, and `random` takes a start as long to load as all of this.
+    # Not from `random`: loading it takes as long as this whole module.
     share = int.from_bytes(os.urandom(4), "big") / 2**32
     return least + share * max(0.0, most - least)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zimage_cli.api import limits
 from zimage_cli.api.endpoint import host_of, is_loopback_host, models_url, origin_of
@@ -70,7 +70,7 @@ def open_pool() -> Pool:
     return Pool(_open)
 
 
-class Wire:
+class Wire(Lines):
     """Calls of one run to the service and its picture host; safe to share between threads.
 
     `timeout` is how long, in seconds, an answer may take once the request is sent. `connections`
@@ -86,11 +86,10 @@ class Wire:
         pool: Pool | None = None,
     ) -> None:
         self.timeout = timeout
+        super().__init__(pool or open_pool(), keep=connections)
         self._owned = pool is None
-        self._pool = pool or open_pool()
-        self._lines = Lines(self._pool, keep=connections)
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,30 +102,13 @@ class Wire:
         the client is needed.
         """
         with suppress(Exception):
-            self._lines.prepare(_kind(url, pictures=True))
+            self._pool.prepare(_kind(url, pictures=True))
 
     def close(self) -> None:
         """Close all connections but those that a pool keeps for the next run."""
-        self._lines.close()
+        super().close()
         if self._owned:
             self._pool.close()
-
-    def cancel(self) -> None:
-        """End its exchanges and waits, from any thread: they raise Stopped, as do all later ones.
-
-        A request that has not left will not leave. An answer that has arrived whole is still given.
-        A thread that only connects is not woken, and raises Stopped when it has a connection.
-        """
-        self._lines.cancel()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._lines.cancelled
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep; raises Stopped at once when the wire is cancelled."""
-        self._lines.sleep(seconds)
 
     def generate(
         self,
@@ -143,7 +125,7 @@ class Wire:
         last byte has left. Raises ConnectionFailed when the service cannot have the request,
         AnswerLost when it may, and the typed error of every answer that is no picture.
         """
-        clock = _Clock(self._lines.check, on_ready, on_sent)
+        clock = _Clock(self.check, on_ready, on_sent)
         try:
             status, headers, body = self._exchange(request, key, clock, self.timeout)
             # What reads an answer is loaded while the service paints.
@@ -182,7 +164,7 @@ class Wire:
             "Connection": "close",
         }
         request = WireRequest("GET", url, headers, b"")
-        clock = _Clock(self._lines.check)
+        clock = _Clock(self.check)
         timeout = min(limits.MODELS_TIMEOUT, self.timeout)
         try:
             status, answer_headers, body = self._exchange(request, key, clock, timeout)
@@ -206,7 +188,7 @@ class Wire:
 
         It has no key and no cookies, and no two exchanges share it.
         """
-        return self._lines.lend(_kind(url, pictures=pictures), seconds)
+        return self.lend(_kind(url, pictures=pictures), seconds)
 
     def _exchange(
         self, request: WireRequest, key: str, clock: _Clock, timeout: float
@@ -229,7 +211,7 @@ class Wire:
         ):
             read = _read(response, key, paid=request.method == "POST")
             if line.ended and not response.headers.keys() & _LENGTHS:
-                # Nobody can tell whether that was its end or ours.
+                # Its length is not known: the server may have ended it, or `shut`.
                 raise httpx.ReadError("the connection was closed")
             return read
 
@@ -250,7 +232,7 @@ class Wire:
                 raise Stopped from None
             from zimage_cli.api.body import hide
 
-            # What they quote of the other side may be anything, the key too.
+            # They may quote what the other side sent, and that may hold the key.
             why = hide(_reason(error, line, timeout), key)
             if clock.sent:
                 raise AnswerLost(
@@ -271,7 +253,7 @@ class Wire:
             raise ConnectionFailed(
                 "{host} could not be reached: {why}.",
                 hint=_CERTIFICATE_HINT if untrusted else _proxy_hint(url),
-                # Asking again does not make a certificate better.
+                # Another try would meet the same certificate.
                 pace=None if untrusted else "normal",
                 host=host,
                 why=why,
@@ -313,8 +295,8 @@ def _read(
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Return status, headers and body of an answer.
 
-    One that repeats the key must not bring it into a message, a file or the ledger; one that is
-    larger than any answer is refused before it takes memory.
+    The key is taken out of it, so that no message, file or history repeats it. One that is larger
+    than any answer is refused before it takes memory.
     """
     # Loaded while the service paints.
     from zimage_cli.api.body import UnreadableEncoding, content, hide, without_key
@@ -369,7 +351,7 @@ class _Clock:
             self._on_sent()
 
     def _ready(self, line: Line) -> None:
-        """Let the caller know; the time that it takes is not the service's."""
+        """Call `on_ready`; the time that this takes does not count against the deadline."""
         self._check()
         left, line.deadline = line.deadline - time.monotonic(), inf
         self._on_ready()

@@ -107,7 +107,7 @@ def collect_rarely() -> None:
 
 def lean_memory() -> None:
     """Have a long run with many threads hold no more memory than it needs."""
-    # A start looks for garbage rarely; a night may not.
+    # `collect_rarely` is for a start: a long run looks as often as Python does by itself.
     gc.freeze()
     gc.set_threshold(700, 10, 10)
     if sys.platform == "linux":

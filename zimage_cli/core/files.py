@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files: written whole or not at all, locked, synced; and what disk and system allow."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from typing import BinaryIO
 from zimage_cli.errors import UsageError
 
 _LOW_SPACE = 16 * 1024 * 1024
-"""Bytes. A picture of the largest size, uncompressed: with less than that free, asking first is
-cheaper than losing it."""
+"""Bytes. A picture of the largest size, uncompressed: with less free, none is asked for."""
 
 _FEW_FILES = 64
 """A picture needs about 15 open at a time."""
@@ -79,13 +78,13 @@ def make_held(
             os.close(handle)
             path.unlink()
             raise
-        # In the instant since it was made, `is_held` took it for nobody's.
+        # Before it was locked, `is_held` took it for abandoned.
         os.close(handle)
 
 
 def _hold(handle: int) -> bool:
     """Lock a new file; False where it was removed meanwhile, or is about to be."""
-    # That it is open is its lock on Windows.
+    # On Windows no open file is removed: that is its lock.
     return os.name == "nt" or (_lock(handle) and os.fstat(handle).st_nlink > 0)
 
 
@@ -279,8 +278,8 @@ def read_text(file: Path | BinaryIO, most: int) -> str:
 def write_whole(path: Path, data: bytes, *, mode: int | None = None, sync: bool = True) -> None:
     """Write a file so that it is there whole or not at all. Raises OSError.
 
-    Its mode is exactly `mode`, or a new file's. Without `sync` a power cut may take it: for what
-    can be told again from elsewhere.
+    Its mode is exactly `mode`, or a new file's. Without `sync` a power cut may lose it: for what
+    also stands elsewhere.
     """
     handle, temporary = make_temporary(path.parent, 0o666 if mode is None else 0o600)
     try:

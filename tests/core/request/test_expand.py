@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from zimage_cli.core.request.expand import (
     MAX_DEPTH,
     MAX_SEEDS,
-    Combination,
     count,
     count_text,
     expand,
     parse_seeds,
     parse_sizes,
-    sweep,
 )
 from zimage_cli.core.request.sizes import SizeError
 from zimage_cli.errors import UsageError
@@ -82,7 +80,6 @@ def test_a_brace_without_partner_is_named_with_its_place(prompt: str, what: str)
     message = f"prompt: {what}; allowed: alternatives such as {{red|blue}}"
     assert refused(expand, prompt) == message
     assert refused(count, prompt) == message
-    assert refused(sweep, prompt) == message
 
 
 def nested(depth: int) -> str:
@@ -252,34 +249,6 @@ def test_ranges_are_inclusive(spans: list[tuple[int, int]]) -> None:
     text = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ends)
     every = [seed for a, b in ends for seed in range(a, b + 1)]
     assert parse_seeds(text) == tuple(dict.fromkeys(every))
-
-
-# -- the whole sweep ------------------------------------------------------------------------------
-
-
-def test_prompt_varies_slowest_then_size_then_seed() -> None:
-    sizes, seeds = ("1024*1024", "1280*720"), (1, 2)
-    found = list(sweep("{a|b}", sizes, seeds))
-    assert found == [Combination(p, size, s) for p in ("a", "b") for size in sizes for s in seeds]
-    assert len(found) == 8
-
-
-def test_what_is_not_listed_is_left_open() -> None:
-    assert list(sweep("a")) == [Combination("a", None, None)]
-    assert list(sweep("a", seeds=(5, 6))) == [Combination("a", None, 5), Combination("a", None, 6)]
-    assert list(sweep("a", ("1280*720",))) == [Combination("a", "1280*720", None)]
-
-
-def test_without_expand_the_prompt_is_as_it_stands() -> None:
-    for prompt in ("{a|b}", "{", r"\{"):
-        assert list(sweep(prompt, seeds=(1,), expand=False)) == [Combination(prompt, None, 1)]
-
-
-def test_a_sweep_without_end_is_begun_and_counted() -> None:
-    seeds = parse_seeds("1-100000")
-    prompt = "{a|b}" * 1000
-    assert count(prompt) == 2**1000
-    assert next(sweep(prompt, (), seeds)) == Combination("a" * 1000, None, 1)
 
 
 def test_a_count_is_shown_whatever_its_length() -> None:

@@ -39,6 +39,39 @@ def test_seeds_begin_again_after_the_largest() -> None:
     assert seeds(request(), sweep, drawn=MAX_SEED) == [MAX_SEED, 0, 1]
 
 
+def test_prompt_varies_slowest_then_size_then_seed() -> None:
+    sizes, several = ("1024*1024", "1280*720"), (1, 2)
+    sweep = Sweep(expand=True, sizes=sizes, seeds=several)
+    found = [variant.request for variant in variants(request("{a|b}"), sweep)]
+    assert [(one.prompt, one.size, one.seed) for one in found] == [
+        (prompt, size, seed) for prompt in ("a", "b") for size in sizes for seed in several
+    ]
+
+
+def test_what_is_not_listed_is_the_request_s_own() -> None:
+    (alone,) = variants(request("a", seed=5), Sweep(expand=True))
+    assert alone.request == request("a", seed=5)
+    (sized,) = variants(request("a", seed=5), Sweep(sizes=("1:1",)))
+    assert sized.request == request("a", seed=5, size="1024*1024")
+
+
+def test_without_expand_the_prompt_is_as_it_stands() -> None:
+    for prompt in ("{a|b}", "{", r"\{"):
+        found = variants(request(prompt), Sweep(seeds=(1, 2)))
+        assert [variant.request.prompt for variant in found] == [prompt, prompt]
+
+
+def test_a_brace_without_partner_is_refused_before_the_first() -> None:
+    with pytest.raises(UsageError, match=r"the \{ at character 3 is not closed"):
+        next(variants(request("a {red|blue fox"), Sweep(expand=True)))
+
+
+def test_a_sweep_without_end_is_begun() -> None:
+    sweep = Sweep(expand=True, seeds=range(1, 100_001))
+    first = next(variants(request("{a|b}" * 1000), sweep, most=2**1020))
+    assert (first.request.prompt, first.request.seed) == ("a" * 1000, 1)
+
+
 def test_variants_share_the_seed_that_was_drawn() -> None:
     sweep = Sweep(count=2, expand=True, sizes=("512*512", "1024*1024"))
     found = [variant.with_seed(100) for variant in variants(request("{red|blue} kite"), sweep)]

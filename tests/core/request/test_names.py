@@ -14,10 +14,10 @@ from zimage_cli.core.request.names import (
     DEFAULT_TEMPLATE,
     FIELDS,
     NameTemplate,
-    name_of,
     numbered,
     slug,
 )
+from zimage_cli.core.request.request import FIELDS as REQUEST_FIELDS
 from zimage_cli.core.request.request import Request
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.errors import UsageError
@@ -33,9 +33,11 @@ RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
 def render(template: str, **more: Any) -> str:
     values: dict[str, Any] = {
         "prompt": "A calm lake", "seed": 1234, "size": "1280*720", "region": "beijing",
-        "when": WHEN, "n": 2,
+        "when": WHEN, "number": 2, "prompt_extend": False,
     }  # fmt: skip
-    return NameTemplate.parse(template).render(**(values | more))
+    values |= more
+    request = Request(**{name: values.pop(name) for name in REQUEST_FIELDS if name in values})
+    return NameTemplate.parse(template).render(request, **values)
 
 
 def is_one_safe_name(name: str) -> bool:
@@ -229,9 +231,8 @@ def test_every_template_gives_one_safe_name_or_an_error(
     except UsageError as error:
         assert visible(error.message) == error.message
         return
-    name = parsed.render(
-        prompt=prompt, seed=seed, size="1024*1536", region="singapore", when=WHEN, n=n
-    )
+    request = Request(prompt, "1024*1536", seed, prompt_extend=False)
+    name = parsed.render(request, region="singapore", when=WHEN, number=n)
     assert is_one_safe_name(name)
     assert len(name.encode()) <= 200
     assert name.endswith(".png")
@@ -275,9 +276,9 @@ def test_the_name_of_a_request_is_made_of_what_is_asked_for() -> None:
     request = Request("A calm lake", size="1280*720", seed=1234, prompt_extend=False)
     template = NameTemplate.parse("{date}-{slug}-{seed}-{size}-{region}-{n}.png")
     expected = "20261009-a-calm-lake-1234-1280x720-beijing-3.png"
-    assert name_of(request, template, region="beijing", number=3, when=WHEN) == expected
+    assert template.render(request, region="beijing", number=3, when=WHEN) == expected
     # Without a time it is this one's.
-    now = name_of(request, NameTemplate.parse("{date}-{time}.png"), region="beijing")
+    now = NameTemplate.parse("{date}-{time}.png").render(request, region="beijing")
     assert datetime.strptime(now, "%Y%m%d-%H%M%S.png")  # noqa: DTZ007 - local time
 
 

@@ -20,7 +20,7 @@ from zimage_cli.core.making import evidence
 from zimage_cli.core.making.evidence import saved_facts
 from zimage_cli.core.making.fetching import fetch_and_keep
 from zimage_cli.core.making.save import FolderPlace
-from zimage_cli.core.request.names import NameTemplate, name_of, numbered
+from zimage_cli.core.request.names import NameTemplate, numbered
 from zimage_cli.core.request.request import Request
 from zimage_cli.core.status import Status
 from zimage_cli.errors import (
@@ -392,7 +392,7 @@ def _wanted(entry: Entry, folder: Path | None, default_folder: Path) -> Path:
         return path if folder is None else folder / path.name
     request = Request(entry.prompt, entry.size, entry.seed, entry.prompt_extend)
     when = _local(entry.created_at)
-    name = name_of(request, NameTemplate.parse(), region=entry.region, when=when)
+    name = NameTemplate.parse().render(request, region=entry.region, when=when)
     return (folder or default_folder) / name
 
 

@@ -1,4 +1,4 @@
-r"""Sweeps: one text that stands for many prompts, times sizes, times seeds.
+r"""One text that stands for many prompts; lists of sizes and seeds.
 
 `a {red|blue|} fox` stands for three prompts. Alternatives nest, and may be empty. A brace pair
 without `|` is text, so that `{"mood": "{calm|wild}"}` keeps its outer braces. `\{ \} \| \\`
@@ -9,9 +9,8 @@ White space is kept as it is, and nothing is dropped: `{a|a}` stands for two equ
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
-from typing import NamedTuple
 
 from zimage_cli.core.request.request import MAX_SEED
 from zimage_cli.core.request.sizes import parse_size
@@ -20,7 +19,7 @@ from zimage_cli.messages import Message
 from zimage_cli.text import shown
 
 MAX_DEPTH = 100
-"""Braces within braces: more is no prompt."""
+"""Levels of braces within braces; more is taken for a mistake."""
 MAX_SEEDS = 100_000
 
 _TOKEN = re.compile(r"\\[{}|\\]|[{}|]|[^\\{}|]+|\\", re.DOTALL)
@@ -31,14 +30,6 @@ _SEEDS_ALLOWED = Message("numbers and ranges, 0 to {most}, such as 1-4,9", most=
 _Part = str | list["_Parts"]
 """Text, or the alternatives of a brace pair."""
 _Parts = list[_Part]
-
-
-class Combination(NamedTuple):
-    """One combination of a sweep; `size` (`W*H`) and `seed` are None where none were listed."""
-
-    prompt: str
-    size: str | None
-    seed: int | None
 
 
 def expand(prompt: str) -> Iterator[str]:
@@ -115,27 +106,6 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             )
         found.update(dict.fromkeys(range(first, last + 1)))
     return tuple(found)
-
-
-def sweep(
-    prompt: str,
-    sizes: Sequence[str] = (),
-    seeds: Sequence[int] = (),
-    *,
-    expand: bool = True,
-) -> Iterator[Combination]:
-    """Return, one by one, every combination: prompt varies slowest, then size, then seed.
-
-    No sizes or no seeds leave that open (None). Without `expand` the prompt is taken as it
-    stands. Raises what `expand()` does, before the first combination.
-    """
-    prompts = _texts(_parse(prompt)) if expand else iter((prompt,))
-    return (
-        Combination(text, size, seed)
-        for text in prompts
-        for size in sizes or (None,)
-        for seed in seeds or (None,)
-    )
 
 
 def _seed(item: str, digits: str) -> int:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from zimage_cli.core.request.names import NameTemplate
 
 MAX_VARIANTS = 1_000_000
-"""Pictures that one line may stand for, `count` included: more is a slip, and CNY 100,000."""
+"""Pictures that one line may stand for, `count` included: more is a mistake, and would cost
+CNY 100,000."""
 
 
 class Job(NamedTuple):
@@ -94,13 +95,13 @@ def _swept(request: Request, sweep: Sweep, most: int, hint: str | None) -> Itera
             factors=" × ".join(words),
             most=most,
         )
-    for found in expand.sweep(request.prompt, sweep.sizes, sweep.seeds, expand=sweep.expand):
-        fields = {**request.fields(), "prompt": found.prompt}
-        if found.size is not None:
-            fields["size"] = found.size
-        if found.seed is not None:
-            fields["seed"] = found.seed
-        yield from _counted(parse_request(fields), sweep.count)
+    for prompt in expand.expand(request.prompt) if sweep.expand else (request.prompt,):
+        for size in sweep.sizes or (request.size,):
+            for seed in sweep.seeds or (request.seed,):
+                fields = {**request.fields(), "prompt": prompt, "size": size}
+                if seed is not None:
+                    fields["seed"] = seed
+                yield from _counted(parse_request(fields), sweep.count)
 
 
 def _counted(request: Request, count: int) -> Iterator[Variant]:

@@ -1,4 +1,4 @@
-"""File names for pictures: made of text from outside, and never more than a name."""
+"""File names for pictures, made of text from outside; each is one path component."""
 
 from __future__ import annotations
 
@@ -62,25 +62,25 @@ def slug(prompt: str) -> str:
     return _unreserved(text) or FALLBACK_SLUG
 
 
-class _Values(NamedTuple):
-    prompt: str
-    seed: int | None
-    size: str
+class _Picture(NamedTuple):
+    """What a name can say of a picture."""
+
+    request: Request
     region: str
     when: datetime
-    n: int
+    number: int
 
 
-_FIELDS: dict[str, Callable[[_Values], str | int]] = {
-    "date": lambda v: f"{v.when.year:04}{v.when.month:02}{v.when.day:02}",
-    "time": lambda v: f"{v.when.hour:02}{v.when.minute:02}{v.when.second:02}",
-    "slug": lambda v: slug(v.prompt),
-    "seed": lambda v: "random" if v.seed is None else v.seed,
-    "n": lambda v: v.n,
-    "size": lambda v: v.size.replace("*", "x"),
-    "region": lambda v: v.region,
-    "width": lambda v: dimensions(v.size)[0],
-    "height": lambda v: dimensions(v.size)[1],
+_FIELDS: dict[str, Callable[[_Picture], str | int]] = {
+    "date": lambda of: f"{of.when.year:04}{of.when.month:02}{of.when.day:02}",
+    "time": lambda of: f"{of.when.hour:02}{of.when.minute:02}{of.when.second:02}",
+    "slug": lambda of: slug(of.request.prompt),
+    "seed": lambda of: "random" if of.request.seed is None else of.request.seed,
+    "n": lambda of: of.number,
+    "size": lambda of: of.request.size.replace("*", "x"),
+    "region": lambda of: of.region,
+    "width": lambda of: dimensions(of.request.size)[0],
+    "height": lambda of: dimensions(of.request.size)[1],
 }
 FIELDS = tuple(_FIELDS)
 _NUMBERS = frozenset({"seed", "n", "width", "height"})
@@ -146,26 +146,19 @@ class NameTemplate(NamedTuple):
         return NameTemplate.parse(parts + ("-{n}.png" if sweep.expand else ".png"))
 
     def render(
-        self,
-        *,
-        prompt: str,
-        seed: int | None,
-        size: str,
-        region: str,
-        when: datetime,
-        n: int = 1,
+        self, request: Request, *, region: str, number: int = 1, when: datetime | None = None
     ) -> str:
         """Return a file name: one path component of at most 200 bytes that ends in `.png`.
 
-        `when` is the local time of the run, `n` the picture's number in it from 1, `size` as
-        `parse_size` returns it.
+        `number` is the picture's in its run, from 1. `when` is the local time of the run, now where
+        it is not given.
         """
-        values = _Values(prompt, seed, size, region, when, n)
+        of = _Picture(request, region, when or datetime.now(UTC).astimezone(), number)
         made = []
         for literal, name, spec in self.parts:
             made.append(literal)
             if name is not None:
-                value = _FIELDS[name](values)
+                value = _FIELDS[name](of)
                 width = int(spec.rstrip("d")) if spec and isinstance(value, int) else 0
                 made.append(str(value).zfill(width))
         stem = "".join(made)
@@ -173,25 +166,6 @@ class NameTemplate(NamedTuple):
             stem = stem[: -len(SUFFIX)]
         stem = _cut(stem, NAME_BYTES - len(SUFFIX) - len("-") - len(FALLBACK_SLUG))
         return _unreserved(stem.rstrip(". ") or FALLBACK_SLUG) + SUFFIX
-
-
-def name_of(
-    request: Request,
-    template: NameTemplate,
-    *,
-    region: str,
-    number: int = 1,
-    when: datetime | None = None,
-) -> str:
-    """Return the file name of a picture; `when` is now where it is not given."""
-    return template.render(
-        prompt=request.prompt,
-        seed=request.seed,
-        size=request.size,
-        region=region,
-        n=number,
-        when=when or datetime.now(UTC).astimezone(),
-    )
 
 
 def numbered(path: Path, k: int) -> Path:

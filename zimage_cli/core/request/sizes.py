@@ -55,7 +55,7 @@ _GRID = 16
 """Pixels. Suggested sides are multiples of it, as all recommended sides are."""
 
 _LONGEST = 4
-"""Beyond 4:1 a scaled suggestion would be a strip that nobody means."""
+"""Of one side to the other. Beyond it the nearest recommended shape is suggested, not this one."""
 
 
 class Size(NamedTuple):
@@ -223,7 +223,7 @@ def _looks_like_a_file(text: str) -> bool:
 
 
 def _number(digits: str) -> float:
-    """Return a number of any length; 0 counts as 1, and what is beyond all measure as 10^150."""
+    """Return a number of any length as a float: 0 as 1, and no more than 10^150."""
     return min(float(digits) or 1.0, 1e150)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from zimage_cli.api.endpoint import SANDBOX, origin_of
 from zimage_cli.core.request.jobs import Job, variants
-from zimage_cli.core.request.names import NameTemplate, name_of, numbered
+from zimage_cli.core.request.names import NameTemplate, numbered
 from zimage_cli.core.request.prices import Price, cost, format_price, list_price
 from zimage_cli.core.request.request import Request, draw_seed
 from zimage_cli.core.request.sweep import Sweep
@@ -57,7 +57,7 @@ class Plan(Protocol):
 
     @property
     def template(self) -> NameTemplate:
-        """What they are called."""
+        """What their files are called."""
 
     @property
     def lines(self) -> int:
@@ -109,7 +109,7 @@ class RequestPlan(NamedTuple):
         region = self.settings.target.region_name
         taken: dict[str, int] = {}
         for number, request in enumerate(self.requests, 1):
-            name = self.filename or name_of(request, self.template, region=region, number=number)
+            name = self.filename or self.template.render(request, region=region, number=number)
             taken[name] = taken.get(name, 0) + 1
             own = numbered(Path(name), taken[name]).name
             yield Job(1, number, request, self.template, own)

@@ -48,8 +48,8 @@ def read(path: Path | None) -> Config:
     Raises ConfigurationError that names the file and, for each problem, line, name, what was given
     and what is allowed.
     """
-    text = _read_text(path) if path else None
-    if path is None or text is None:
+    text = read_text(path) if path else ""
+    if path is None or not text:
         return Config(path)
     config = check(text, path)
     warning = _permission_warning(path) if config.keys else None
@@ -97,13 +97,6 @@ def check(text: str, path: Path) -> Config:
 
 def read_text(path: Path) -> str:
     """Return the file's text, empty where there is none. Raises ConfigurationError."""
-    return _read_text(path) or ""
-
-
-# -- reading ------------------------------------------------------------------------------------
-
-
-def _read_text(path: Path) -> str | None:
     try:
         # Asked before it is opened: opening a named pipe would wait for a writer.
         mode = path.stat().st_mode
@@ -113,7 +106,7 @@ def _read_text(path: Path) -> str | None:
             )
         return files.read_text(path, _MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return ""
     except files.TooLarge:
         raise _unreadable(path, "larger than any config file") from None
     except UnicodeDecodeError as error:
@@ -201,20 +194,11 @@ def _by_region(
 def _region_of(table: str, name: str, found: Mapping[str, Any]) -> str:
     region = find_region(name)
     if region is None:
-        allowed = ", ".join(REGION_NAMES)
+        template = "[{table}] {value}: not a region; allowed: {allowed}"
         if name == SANDBOX:
-            raise UsageError(
-                "[{table}] {value}: it needs none; allowed: {allowed}",
-                table=table,
-                value=shown(name),
-                allowed=allowed,
-            )
-        raise UsageError(
-            "[{table}] {value}: not a region; allowed: {allowed}",
-            table=table,
-            value=shown(name),
-            allowed=allowed,
-        )
+            template = "[{table}] {value}: it needs none; allowed: {allowed}"
+        allowed = ", ".join(REGION_NAMES)
+        raise UsageError(template, table=table, value=shown(name), allowed=allowed)
     if region.name in found:
         raise UsageError(
             "[{table}] {name}: {region} is given twice, by name and by id",
@@ -241,29 +225,25 @@ def _unknown(name: str) -> UsageError:
     known = [setting for setting, declared in TABLE.items() if declared.toml]
     allowed = ", ".join((*known, *(f"[{table}]" for table in TABLES)))
     near = difflib.get_close_matches(name, (*known, *TABLES), n=1)
-    value = shown(name)
+    template = "{value} is not a setting; allowed: {allowed}"
     if name == "workspace":
-        return UsageError(
+        template = (
             "{value} is not a setting; a workspace belongs to a region: "
-            "zimage config set-workspace; allowed: {allowed}",
-            value=value,
-            allowed=allowed,
+            "zimage config set-workspace; allowed: {allowed}"
         )
-    if name in {"key", "api_key"}:
-        return UsageError(
+    elif name in {"key", "api_key"}:
+        template = (
             "{value} is not a setting; a key belongs to a region: "
-            "zimage config set-key; allowed: {allowed}",
-            value=value,
-            allowed=allowed,
+            "zimage config set-key; allowed: {allowed}"
         )
-    if near:
+    elif near:
         return UsageError(
             "{value} is not a setting; did you mean {nearest}?; allowed: {allowed}",
-            value=value,
+            value=shown(name),
             nearest=near[0],
             allowed=allowed,
         )
-    return UsageError("{value} is not a setting; allowed: {allowed}", value=value, allowed=allowed)
+    return UsageError(template, value=shown(name), allowed=allowed)
 
 
 def _line_of(text: str, table: str | None, name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""An API key: what it looks like, and how it stays unseen."""
+"""An API key: its shape, and a class that shows it masked."""
 
 from __future__ import annotations
 
