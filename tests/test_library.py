@@ -139,7 +139,7 @@ def test_from_many_threads(client: Any, server: Any) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert {picture.prompt for picture in made} == {f"kite {n}" for n in range(6)}
     assert service.books.peak_in_flight > 1
 

@@ -571,7 +571,7 @@ def test_a_batch_with_patience_waits_and_one_without_tells_no_line(studio: Any, 
     view = Seen()
     view.unreachable = lambda *_: out.set()  # type: ignore[method-assign]
     started = run(it, kites(20), view=view, concurrency=2)
-    assert out.wait(30)
+    assert out.wait(60)
     assert not started.engine.wait(0)
     started.engine.stop()
     assert started.end().view.statuses == {}
@@ -586,7 +586,7 @@ def nobody_s() -> str:
 
 
 def test_pictures_in_memory_are_made_several_at_once(studio: Any, run: Any) -> None:
-    it = studio(latency=0.5)
+    it = studio(latency=1.5)
     done = run(it, kites(8), journal=False, concurrency=4).end()
     assert done.view.statuses == {"saved": 8}
     assert it.server.books.peak_in_flight == 4
