@@ -85,6 +85,19 @@ class Script(Faults):
         return super().next()
 
 
+class Hold:
+    """Keeps a sandbox from answering until it is released: `Sandbox(log=hold)`."""
+
+    def __init__(self) -> None:
+        self._released = threading.Event()
+
+    def __call__(self, _line: object) -> None:
+        self._released.wait(120)
+
+    def release(self) -> None:
+        self._released.set()
+
+
 @dataclass(frozen=True)
 class Seen:
     """A call: its own attributes, and those of its request."""
