@@ -1,4 +1,4 @@
-"""The sandbox as tests look at it: each call that it was asked, and each picture that it billed."""
+"""The sandbox as tests use it: what goes wrong is scripted, and its books can be read."""
 
 from __future__ import annotations
 
@@ -6,22 +6,83 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from zimage_cli.sandbox import server
 from zimage_cli.sandbox.books import Billed, Books, Call
+from zimage_cli.sandbox.faults import OK, Fault, Faults
 from zimage_cli.sandbox.server import SandboxServer
 
 KEPT_CALLS = 20_000
 
 
 class Sandbox(server.Sandbox):
-    """A sandbox whose books can be read."""
+    """A sandbox that follows a script, and whose books can be read."""
 
-    def start(self) -> SandboxServer:
-        return SandboxServer(self, Records())
+    def start(self) -> Server:
+        return Server(self)
+
+
+class Server(SandboxServer):
+    """A running one."""
+
+    books: Records
+
+    def __init__(self, config: server.Sandbox) -> None:
+        super().__init__(config, Records())
+        self._service.faults = self._script = Script(config.faults, config.fault_seed)
+        self._service.models_faults = self._models_script = Script()
+
+    def script(self, *steps: Step) -> None:
+        """Say what happens to the next generation calls, one step a call; later ones go well.
+
+        A step is a kind, a Fault, "ok", or a tuple of a fault of the answer and one of the picture.
+        """
+        self._script.extend(steps)
+
+    def script_models(self, *steps: Step) -> None:
+        """Say what happens to the next calls for the list of models."""
+        self._models_script.extend(steps)
+
+    def clear_script(self) -> None:
+        """Forget what is left of both scripts."""
+        self._script.steps.clear()
+        self._models_script.steps.clear()
+
+    @property
+    def steps_left(self) -> int:
+        """How many steps of the generation script are not used yet."""
+        return len(self._script.steps)
+
+
+Step = str | Fault | tuple[str | Fault, ...]
+"""What happens to one call: a kind, a fault, or one of the answer and one of the picture."""
+
+
+class Script(Faults):
+    """Faults one by one, and by rates when none is left."""
+
+    def __init__(self, *rates: Any) -> None:
+        super().__init__(*rates)
+        self.steps: deque[tuple[Fault, ...]] = deque()
+
+    def extend(self, steps: Iterable[Step]) -> None:
+        """Append steps, one a call (`times` of a fault: so many); wrong ones append nothing."""
+        found: list[tuple[Fault, ...]] = []
+        for step in steps:
+            parts = step if isinstance(step, tuple) else (step,)
+            faults = [Fault(part) if isinstance(part, str) else part for part in parts]
+            times = max(fault.times for fault in faults)
+            found += [tuple(fault for fault in faults if fault.kind != OK)] * times
+        self.steps.extend(found)
+
+    def next(self) -> tuple[Fault, ...]:
+        with suppress(IndexError):
+            return self.steps.popleft()
+        return super().next()
 
 
 @dataclass(frozen=True)
@@ -126,7 +187,7 @@ class Records(Books):
             most = max(most, end - start + 1)
         return most
 
-    def wait_for(self, condition: Callable[[Records], bool], timeout: float = 5.0) -> bool:
+    def wait_for(self, condition: Callable[[Records], bool], timeout: float = 60.0) -> bool:
         """Wait until the books satisfy `condition`, at most `timeout` seconds; say whether."""
         deadline = time.monotonic() + timeout
         while not condition(self):

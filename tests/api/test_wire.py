@@ -252,7 +252,7 @@ def test_a_service_that_comes_up_meanwhile_is_reached(
 
 
 LOST = [("reset", 10.0), ("close", 10.0), ("cut-answer", 10.0)]
-SLOW = [("no-answer", 0.2), (Fault("drip-answer", seconds=30), 0.1)]
+SLOW = [("no-answer", 0.9), (Fault("drip-answer", seconds=60), 0.9)]
 
 
 @pytest.mark.parametrize(("fault", "timeout"), [*LOST, *SLOW], ids=str)

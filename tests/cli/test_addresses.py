@@ -20,6 +20,11 @@ def alone(unpaced: None, home: Path) -> None:
     (home / ".local" / "share" / "zimage" / "history.db").mkdir(parents=True)
 
 
+def hear(process: Any, words: bytes) -> None:
+    """Read what a process says until it says these words."""
+    assert any(words in line for line in iter(process.stderr.readline, b""))
+
+
 def check_told(service: Any, stderr: str) -> None:
     """Every picture's address stands there, with a name of its own to save it under."""
     told = [line.partition("curl ")[2] for line in stderr.splitlines() if "curl " in line]
@@ -35,12 +40,11 @@ class TestWithoutAHistory:
         check_told(service, service.generate(*FOUR, status=8).stderr)
 
     def test_of_pictures_that_were_stopped(self, alone: None, serve: Any) -> None:
-        service = serve(picture_latency=30)
+        service = serve(picture_latency=600)
         process = service.popen("generate", "--size", "512*512", *FOUR)
         assert service.books.wait_for(lambda books: len(books.pictures) == 4, 60)
         process.send_signal(signal.SIGINT)
-        while b"stopping" not in process.stderr.readline():
-            pass
+        hear(process, b"stopping")
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 130
@@ -49,13 +53,12 @@ class TestWithoutAHistory:
     def test_of_those_that_failed_before_the_others_were_stopped(
         self, alone: None, serve: Any
     ) -> None:
-        service = serve(picture_latency=30)
+        service = serve(picture_latency=600)
         service.script("picture-404", "picture-404")
         process = service.popen("generate", "--size", "512*512", *FOUR)
         assert service.books.wait_for(lambda books: len(books.pictures) == 4, 60)
         process.send_signal(signal.SIGINT)
-        while b"stopping" not in process.stderr.readline():
-            pass
+        hear(process, b"stopping")
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
         check_told(service, stderr.decode())

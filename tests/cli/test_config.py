@@ -6,7 +6,6 @@ import shlex
 import signal
 import stat
 import sys
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -463,7 +462,7 @@ def terminal(zimage: Any, *args: str) -> Any:
 
 
 def wait_for_no_echo(child: Any) -> None:
-    child.waitnoecho(timeout=10)
+    child.waitnoecho(timeout=60)
 
 
 @POSIX
@@ -799,7 +798,6 @@ def test_a_lock_of_a_dead_process_does_not_block(zimage: Any, config_file: Path)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    started = time.monotonic()
+    # Were it still locked, this would end with an error.
     zimage("config", "set", "retries", "1")
-    assert time.monotonic() - started < 9
     assert stored(config_file) == {"retries": 1}

@@ -12,6 +12,7 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -119,14 +120,25 @@ def test_mask(key, shown):
 def test_more_than_the_limit_in_a_second_is_refused(sandbox, client, small_png):
     server = sandbox(rps=3, retry_after="1", picture_bytes=small_png)
     replies = [client.post(server) for _ in range(5)]
-    assert [reply.status for reply in replies] == [200, 200, 200, 429, 429]
-    assert replies[3].code == "Throttling.RateQuota"
-    assert replies[3].headers["retry-after"] == "1"
-    assert server.books.throttled_count == 2
-    assert server.books.billed_count == 3
-    assert server.books.most_in(1.0) == 5
-    time.sleep(max(0.0, 1.0 - (time.monotonic() - server.books.post_clocks[0])))
+    # Five within a second; on a busy machine the clocks of their arrival say what is right.
+    limit, clocks = SlidingLimit(3), server.books.post_clocks
+    right = [200 if limit.admit("", clock) else 429 for clock in clocks]
+    assert [reply.status for reply in replies] == right
+    assert server.books.throttled_count == right.count(429)
+    assert server.books.billed_count == right.count(200)
+    time.sleep(max(0.0, 1.0 - (time.monotonic() - clocks[-1])))
     assert client.post(server).status == 200
+
+
+def test_what_is_refused_says_why_and_when_to_ask_again(sandbox, client, small_png):
+    server = sandbox(rps=0.01, retry_after="1", picture_bytes=small_png)
+    replies = [client.post(server) for _ in range(3)]
+    assert [reply.status for reply in replies] == [200, 429, 429]
+    assert replies[1].code == "Throttling.RateQuota"
+    assert replies[1].headers["retry-after"] == "1"
+    assert server.books.throttled_count == 2
+    assert server.books.billed_count == 1
+    assert server.books.most_in(60.0) == 3
 
 
 def test_the_window_slides():
@@ -142,13 +154,13 @@ def test_a_rate_below_one_a_second():
 
 def test_all_keys_are_one_account_unless_said_otherwise(sandbox, client, small_png):
     accounts = {"sk-a": "one", "sk-b": "two"}
-    apart = sandbox(rps=1, accounts=accounts, picture_bytes=small_png)
+    apart = sandbox(rps=0.01, accounts=accounts, picture_bytes=small_png)
     assert [client.post(apart, key=key).status for key in ("sk-a", "sk-b", "sk-a")] == [
         200,
         200,
         429,
     ]
-    together = sandbox(rps=1, picture_bytes=small_png)
+    together = sandbox(rps=0.01, picture_bytes=small_png)
     assert [client.post(together, key=key).status for key in ("sk-a", "sk-b")] == [200, 429]
 
 
@@ -167,12 +179,20 @@ def test_latency_is_not_in_a_queue(sandbox, client, small_png):
     start = time.monotonic()
     with ThreadPoolExecutor(64) as pool:
         replies = list(pool.map(lambda n: client.post(server, seed=n), range(64)))
-    took = time.monotonic() - start
+    # One after the other would take 19.2 s.
+    assert 0.3 <= time.monotonic() - start < 9.6
     assert {reply.status for reply in replies} == {200}
     assert len({reply.url for reply in replies}) == 64
     assert sorted(one.seed for one in server.books.billed) == list(range(64))
-    assert server.books.peak_in_flight > 8
-    assert 0.3 <= took < 0.3 * 16
+
+
+def test_as_many_as_come_are_in_flight_at_once(sandbox, client, small_png):
+    server = sandbox(latency=600, picture_bytes=small_png)
+    with ExitStack() as opened:
+        for _ in range(64):
+            call = opened.enter_context(client.connect(server.origin))
+            call.sendall(client.raw_post(server))
+        assert server.books.wait_for(lambda books: books.peak_in_flight == 64)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +367,7 @@ def test_stop_is_prompt_with_hanging_connections(client, small_png):
         own = set(threading.enumerate()) - before
         start = time.monotonic()
         server.stop()
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 30
         assert idle.recv(1) == b""
         assert waiting.recv(1) == b""
         with pytest.raises(OSError):
@@ -356,7 +376,7 @@ def test_stop_is_prompt_with_hanging_connections(client, small_png):
             client.connect(server.picture_origin)
     server.stop()
     for thread in own:
-        thread.join(10)
+        thread.join(60)
     assert not any(thread.is_alive() for thread in own)
     assert server.books.billed_count == 0
 
@@ -365,7 +385,7 @@ def test_stop_is_prompt_when_nothing_happened():
     start = time.monotonic()
     with Sandbox() as server:
         assert server.port
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
 
 
 def test_one_description_may_run_twice(client):

@@ -8,8 +8,7 @@ what they mean come from the service's reference; the messages are the service's
 from __future__ import annotations
 
 import threading
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from zimage_cli.messages import Message, Shown
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 _RATE = "Requests rate limit exceeded, please try again later."
 _BURST = "Request rate increased too quickly. Please increase the rate slowly."
@@ -223,10 +222,6 @@ class Fault:
         return documented_error(self.kind) is None and self.kind not in _NOT_BILLED
 
 
-Step = str | Fault | tuple[str | Fault, ...]
-"""What happens to one call: a kind, a fault, or one of the answer and one of the picture."""
-
-
 def parse_fault(text: str) -> tuple[str, float]:
     """Read `KIND:RATE` (rate from 0 to 1, or `10%`; a bare KIND always happens) → (kind, rate).
 
@@ -254,55 +249,26 @@ def parse_fault(text: str) -> tuple[str, float]:
     return kind, rate
 
 
-@dataclass(slots=True)
 class Faults:
-    """Decide what happens to each call: first the script, then by rates. Safe among threads.
+    """Decide by rates what happens to each call. Safe among threads.
 
     Each kind has random numbers of its own, drawn from `seed`, so that adding a kind does not move
     the others.
     """
 
-    rates: Mapping[str | Fault, float] = field(default_factory=dict)
-    seed: int = 0
-    _script: deque[tuple[Fault, ...]] = field(default_factory=deque, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _dice: list[tuple[Fault, float, random.Random]] = field(default_factory=list, init=False)
+    def __init__(self, rates: Mapping[str | Fault, float] | None = None, seed: int = 0) -> None:
+        self._lock = threading.Lock()
+        self._dice: list[tuple[Fault, float, random.Random]] = []
+        if rates:
+            from random import Random
 
-    def __post_init__(self) -> None:
-        """Make one generator a kind."""
-        if not self.rates:
-            return
-        from random import Random
-
-        for given, rate in self.rates.items():
-            fault = Fault(given) if isinstance(given, str) else given
-            self._dice.append((fault, rate, Random(f"{self.seed}/{fault.kind}")))  # noqa: S311
-
-    def script(self, steps: Iterable[Step]) -> None:
-        """Append what happens to the next calls, one step a call (`times` of a fault: so many)."""
-        found: list[tuple[Fault, ...]] = []
-        for step in steps:
-            parts = step if isinstance(step, tuple) else (step,)
-            faults = [Fault(part) if isinstance(part, str) else part for part in parts]
-            times = max(fault.times for fault in faults)
-            found += [tuple(fault for fault in faults if fault.kind != OK)] * times
-        with self._lock:
-            self._script.extend(found)
-
-    def clear(self) -> None:
-        """Forget what is left of the script."""
-        with self._lock:
-            self._script.clear()
-
-    def remaining(self) -> int:
-        """Return how many steps of the script are left."""
-        return len(self._script)
+            for given, rate in rates.items():
+                fault = Fault(given) if isinstance(given, str) else given
+                self._dice.append((fault, rate, Random(f"{seed}/{fault.kind}")))  # noqa: S311
 
     def next(self) -> tuple[Fault, ...]:
         """Take what happens to this call: at most one fault of the answer, one of the picture."""
         with self._lock:
-            if self._script:
-                return self._script.popleft()
             hit = [fault for fault, rate, dice in self._dice if dice.random() < rate]
         answer = [fault for fault in hit if not fault.of_picture][:1]
         return (*answer, *[fault for fault in hit if fault.of_picture][:1])

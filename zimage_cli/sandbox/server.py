@@ -24,8 +24,6 @@ from zimage_cli.sandbox.wire import Answer, Connection, Request, WireError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zimage_cli.sandbox.faults import Step
-
 SANDBOX_KEY = "sk-sandbox"
 """A key that every sandbox without `keys` accepts: nothing secret."""
 
@@ -87,7 +85,7 @@ class Sandbox(Behaviour, Storage):
 
 
 class SandboxServer:
-    """A running sandbox: where it is, what it did, and what will go wrong next."""
+    """A running sandbox: where it is, and what it did."""
 
     def __init__(self, config: Sandbox, books: Books | None = None) -> None:
         self.config = config
@@ -119,27 +117,6 @@ class SandboxServer:
     def port(self) -> int:
         """Return the API origin's port."""
         return int(self.origin.rpartition(":")[2])
-
-    def script(self, *steps: Step) -> None:
-        """Say what happens to the next generation calls, one step a call; later ones go well.
-
-        A step is a kind, a Fault, "ok", or a tuple of a fault of the answer and one of the picture.
-        """
-        self._service.faults.script(steps)
-
-    def script_models(self, *steps: Step) -> None:
-        """Say what happens to the next calls for the list of models."""
-        self._service.models_faults.script(steps)
-
-    def clear_script(self) -> None:
-        """Forget what is left of both scripts."""
-        self._service.faults.clear()
-        self._service.models_faults.clear()
-
-    @property
-    def steps_left(self) -> int:
-        """Return how many steps of the generation script are not used yet."""
-        return self._service.faults.remaining()
 
     def stop(self) -> None:
         """Stop at once: hanging connections are cut. Safe to call twice."""

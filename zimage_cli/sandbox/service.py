@@ -75,7 +75,7 @@ class Service:
         self._books = books
         self._pictures = pictures
         self._stopping = stopping
-        self.faults = Faults(dict(config.faults), config.fault_seed)
+        self.faults = Faults(config.faults, config.fault_seed)
         self.models_faults = Faults()
         self._limit = None if config.rps is None else SlidingLimit(config.rps)
         self._dice = _dice(config.latency, config.fault_seed)

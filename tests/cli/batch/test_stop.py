@@ -57,9 +57,7 @@ def test_what_was_painting_is_noted_as_lost(
     service = serve(latency=60.0)
     with service.popen("batch", prompts(20), "-o", "out", *FAST) as run:
         assert service.books.wait_for(lambda books: books.post_count == 4, 60)
-        began = time.monotonic()
         text = stop(run, number=number, times=times)
-    assert time.monotonic() - began < 15
     assert run.returncode == 128 + number
     assert clean(text)
     assert "left at once" in text

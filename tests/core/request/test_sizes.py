@@ -164,9 +164,9 @@ def test_a_decimal_number_is_not_taken_for_a_file_name() -> None:
     ids=["wide", "high", "ratio", "tier", "zeros", "digits", "many"],
 )
 def test_numbers_of_any_length_are_an_error_and_fast(text: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     error = error_of(text)
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
     assert len(error.message) < 600
     parse_size(error.nearest)
 

@@ -86,7 +86,7 @@ class Run:
     def tally(self) -> Any:
         return self.engine.tally
 
-    def end(self, timeout: float = 30) -> Run:
+    def end(self, timeout: float = 60) -> Run:
         assert self.engine.wait(timeout)
         return self
 
@@ -330,10 +330,13 @@ def test_max_cost_holds_while_one_line_is_tried_again(studio: Any, run: Any) -> 
 
 
 def test_stopping_saves_what_is_in_flight_and_sends_no_more(studio: Any, run: Any) -> None:
-    it = studio(latency=0.3)
+    stopped = threading.Event()
+    # Nothing is answered before the stop.
+    it = studio(log=lambda _line: stopped.wait(60))
     started = run(it, kites(100), concurrency=5)
     assert it.server.books.wait_for(lambda books: books.post_count == 5)
     started.engine.stop()
+    stopped.set()
     done = started.end()
     assert done.view.statuses == {"saved": 5}
     assert it.server.books.post_count == 5
@@ -342,13 +345,12 @@ def test_stopping_saves_what_is_in_flight_and_sends_no_more(studio: Any, run: An
 
 def test_stopping_ends_waits_and_leaves_no_trace_of_who_waited(studio: Any, run: Any) -> None:
     it = studio()
-    it.maker.pace = Pace(0.2)
+    # The next turn is in 100 s.
+    it.maker.pace = Pace(0.01)
     started = run(it, kites(100), concurrency=5)
     assert it.server.books.wait_for(lambda books: books.billed_count == 1)
-    began = time.monotonic()
     started.engine.stop()
-    done = started.end(3)
-    assert time.monotonic() - began < 2
+    done = started.end(60)
     assert done.view.statuses == {"saved": 1}
     # One was next and had its row already; the others never had.
     statuses = Counter(entry.status for entry in it.read())

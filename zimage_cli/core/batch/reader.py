@@ -112,20 +112,9 @@ class JobReader:
         """Return what a picture is known by: its content, and which of several equal ones it is."""
         from hashlib import blake2b
 
-        content = "\x1f".join(
-            map(
-                str,
-                (
-                    request.prompt,
-                    request.size,
-                    request.seed,
-                    request.prompt_extend,
-                    request.base_url,
-                    template.text,
-                    output,
-                ),
-            )
-        ).encode("utf-8", "surrogatepass")
+        asked = (request.prompt, request.size, request.seed, request.prompt_extend)
+        parts = (*asked, request.base_url, template.text, output)
+        content = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
         digest = blake2b(content, digest_size=16).digest()
         twin = self._seen.get(digest, 0)
         self._seen[digest] = twin + 1

@@ -1,1 +1,1 @@
-"""Pictures are made here: one engine for one picture and for ten thousand."""
+"""One picture: asked for, fetched, saved and written down."""

@@ -1,4 +1,4 @@
-"""Whom pictures are asked of, with the price and the call for each."""
+"""The service that makes pictures, with the price and the call for each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Account(NamedTuple):
-    """Whom pictures are asked of. `region` is `sandbox` or `custom` where it is none of the two."""
+    """A service with a key. `region` is one of the two, or else `sandbox` or `custom`."""
 
     api_root: str
     region: str
@@ -24,7 +24,7 @@ class Account(NamedTuple):
     """What to do where the service refuses the key."""
 
     def __repr__(self) -> str:
-        # Not the key.
+        # Without the key.
         return f"Account({self.api_root!r}, {self.region!r})"
 
     @property

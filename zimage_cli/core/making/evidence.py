@@ -73,11 +73,7 @@ def facts(generation: Generation, status: str, error: BaseException | None) -> d
 
 
 def _whom(account: Account) -> dict[str, str | None]:
-    return {
-        "region": account.region,
-        "endpoint": account.origin,
-        "workspace": account.workspace,
-    }
+    return {"region": account.region, "endpoint": account.origin, "workspace": account.workspace}
 
 
 class Evidence:

@@ -31,9 +31,8 @@ def fetch_and_keep(
 ) -> tuple[Fetched, str]:
     """Fetch a picture, check it and give it its name; return what it is and the path it got.
 
-    `note` is called once it is whole and before it gets its name: so that a file that has the name
-    can be known should this process die right then. Raises NotSavedError, and DiskError where the
-    disk does not take it.
+    `note` is called when it is whole, before it gets its name: should this process die right then,
+    its file can be recognized. Raises NotSavedError, and DiskError where the disk does not take it.
     """
     from zimage_cli.api.download import fetch
 

@@ -50,10 +50,11 @@ class Generation:
     picture: Picture | None = None
     """The picture, once it is in its place."""
 
-    @property
-    def wire(self) -> WireRequest:
-        """The call that asks for it."""
-        return self.account.wire(self.request)
+    wire: WireRequest = field(init=False)
+    """The call that asks for it."""
+
+    def __post_init__(self) -> None:
+        self.wire = self.account.wire(self.request)
 
     @property
     def price(self) -> Price | None:

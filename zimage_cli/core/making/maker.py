@@ -42,8 +42,8 @@ class Maker:
 
     `evidence` is that of the run, None for none. `pace` keeps the account's limit, None for none.
     `reach`, where given, is where a request waits that cannot be sent, and uses up no try. `sleep`
-    is how waits are slept; `sleep_unpaid`, where given, is how those before a request are. Both may
-    raise to give up: a picture that is paid is fetched all the same where only the second does.
+    waits; `sleep_unpaid`, where given, does so before a request. Both may raise to give up. A run
+    that is stopped raises only in the second, so that what is paid is still fetched.
     """
 
     wire: Wire
@@ -87,9 +87,7 @@ class Maker:
         return self.place.wanted(name)
 
     def ask(
-        self,
-        generation: Generation,
-        on_lost: Callable[[ZimageError], None] = lambda _: None,
+        self, generation: Generation, on_lost: Callable[[ZimageError], None] = lambda _: None
     ) -> None:
         """Do the first half: ask, and note the answer. `save` does the other half.
 

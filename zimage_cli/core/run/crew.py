@@ -49,7 +49,7 @@ class Crew:
             self.askers, self.savers = (self.askers + 1) // 2, self.savers // 2
 
     def go(self) -> None:
-        """Have them work."""
+        """Let them begin."""
         self._go.set()
 
     def _start(self, job: Callable[[], None], kind: str, number: int) -> None:

@@ -14,8 +14,7 @@ from queue import Queue
 from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.core.making.generation import Generation
-from zimage_cli.core.run import crew
-from zimage_cli.core.run.causes import ends_all, unsent
+from zimage_cli.core.run import crew, endings
 from zimage_cli.core.run.money import Budget, on_the_bill
 from zimage_cli.core.run.tally import RunOptions, Tally
 from zimage_cli.errors import (
@@ -60,10 +59,7 @@ class Engine:
     """Whether the same command goes on where this run ends: what was not sent is new then."""
 
     def __init__(
-        self,
-        maker_for: Callable[[str | None], Maker],
-        options: RunOptions,
-        watcher: Watcher,
+        self, maker_for: Callable[[str | None], Maker], options: RunOptions, watcher: Watcher
     ) -> None:
         self._maker_for = maker_for
         self._maker = maker_for(None)
@@ -298,8 +294,6 @@ class Engine:
 
     def _save(self, job: Job, maker: Maker, generation: Generation) -> None:
         """Fetch and save what was answered; into a disk that is full, nothing is fetched."""
-        from zimage_cli.core.run import outcomes
-
         account, request = generation.account, generation.request
         try:
             if self._full is not None:
@@ -314,7 +308,7 @@ class Engine:
             stopped = NotSavedError("The picture was made and is not saved: zimage was stopped.")
             self._failed(job, account, request, stopped, generation)
         else:
-            self._end(outcomes.saved(job, picture), generation)
+            self._end(endings.saved(job, picture), generation)
         finally:
             self._end_flight()
 
@@ -330,17 +324,15 @@ class Engine:
         entry: Entry | None = None,
     ) -> None:
         """Note a picture that is not on disk; `generation` or `entry` says how far it came."""
-        from zimage_cli.core.run import outcomes
-
         if isinstance(error, DiskError):
             self._full = self._full or error
         error = self._advised(error, generation)
         foreign = self.resumable and job.request.base_url is not None
-        if ends_all(error, foreign=foreign, waits=self._options.patience is not None):
+        if endings.ends_all(error, foreign=foreign, waits=self._options.patience is not None):
             self._end_all(error)
-            if self.resumable and unsent(error):
+            if self.resumable and endings.unsent(error):
                 return
-        self._end(outcomes.failed(job, account, request, error, generation, entry), generation)
+        self._end(endings.failed(job, account, request, error, generation, entry), generation)
 
     def _end(self, outcome: Outcome, generation: Generation | None = None) -> None:
         """Count an outcome, write it down where there is a journal, and tell it."""

@@ -12,7 +12,7 @@ from zimage_cli.core.files import reason
 from zimage_cli.core.making.generation import Generation
 from zimage_cli.core.making.save import within
 from zimage_cli.core.outcome import Outcome
-from zimage_cli.core.run import outcomes
+from zimage_cli.core.run import endings
 from zimage_cli.core.run.engine import Engine
 from zimage_cli.core.run.money import on_the_bill
 from zimage_cli.core.status import Status
@@ -109,7 +109,7 @@ class FolderEngine(Engine):
             self._failed(job, account, request, error.but(request_id=entry.request_id), entry=entry)
         else:
             picture = replace((book.entry(entry.id) or entry).picture, path=path)
-            self._end(outcomes.saved(job, picture))
+            self._end(endings.saved(job, picture))
 
     def _fetch_recorded(self, job: Job, state: State, record: Mapping[str, Any]) -> None:
         """Fetch a picture that the journal alone knows."""
@@ -209,7 +209,7 @@ class FolderEngine(Engine):
 def _ended_before(job: Job, entry: Entry, status: Status) -> Outcome:
     """Return how a picture ended whose process died before the journal had it."""
     if status is Status.SAVED:
-        return outcomes.saved(job, entry.picture)
+        return endings.saved(job, entry.picture)
     billed = Billed.MAYBE if status is Status.LOST else Billed.NO
     return Outcome(
         job,
@@ -231,7 +231,7 @@ def recorded_generation(
 ) -> Generation:
     """Return the generation of a picture that the journal has and nobody fetched yet.
 
-    The journal is not trusted to hold what zimage wrote: what makes no sense is not known.
+    The journal is not trusted to hold what zimage wrote: a value of a wrong type counts as None.
     """
     from zimage_cli.api.answer import Answer
 

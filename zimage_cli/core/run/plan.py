@@ -57,7 +57,7 @@ class Plan(Protocol):
 
     @property
     def template(self) -> NameTemplate:
-        """What they are called."""
+        """What their files are called."""
 
     @property
     def lines(self) -> int:

@@ -102,24 +102,24 @@ class Session:
         from zimage_cli.core.making.maker import Maker
 
         settings = plan.settings
-        asked = self._destination(settings)
+        account = self._account(settings)
         plan.place.prepare()
         return Maker(
             wire=wire,
-            account=asked,
+            account=account,
             ledger=self.history(wire.sleep),
             place=plan.place,
             policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
             template=plan.template,
-            evidence=Evidence(settings.output_dir.value / FOLDER, asked)
+            evidence=Evidence(settings.output_dir.value / FOLDER, account)
             if settings.evidence.value
             else None,
-            pace=self._pace(settings, asked),
+            pace=self._pace(settings, account),
             sleep=wire.sleep,
         )
 
-    def _destination(self, settings: Settings) -> Account:
-        """Return the service to ask; the sandbox is started, and ends with this object.
+    def _account(self, settings: Settings) -> Account:
+        """Return the service to ask; the sandbox is started, and stopped by `close`.
 
         Raises AuthenticationError where a key is needed and there is none.
         """
@@ -150,7 +150,7 @@ class Session:
         if count:
             self._warn(f"{count:,} picture{'s are' if count > 1 else ' is'} not in the history")
 
-    def _pace(self, settings: Settings, asked: Account) -> Pace | None:
+    def _pace(self, settings: Settings, account: Account) -> Pace | None:
         """Return the account's limit, shared with every other zimage of this user.
 
         The sandbox inside this process has no account.
@@ -159,12 +159,12 @@ class Session:
             return None
         from zimage_cli.core.making.pace import Pace
 
-        account = Key(asked.key)
+        key = Key(account.key)
         with self._opening:
-            if account not in self._paces:
+            if key not in self._paces:
                 history = self._environment.ledger_file()
                 path = history.with_name(PACE_NAME) if history else None
-                pace = Pace(settings.rps.value, key=asked.key, path=path)
+                pace = Pace(settings.rps.value, key=account.key, path=path)
                 self._stack.callback(pace.close)
-                self._paces[account] = pace
-            return self._paces[account]
+                self._paces[key] = pace
+            return self._paces[key]

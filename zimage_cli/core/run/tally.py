@@ -1,4 +1,4 @@
-"""What a run is asked for, and what it has come to."""
+"""How a run is made, and what it has come to."""
 
 from __future__ import annotations
 
