@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forker import Forker, supported
 from hypothesis import settings
 
 import zimage_cli
@@ -27,19 +27,15 @@ SOURCE = Path(zimage_cli.__file__).resolve().parent.parent
 # Every command in an interpreter of its own, also where a fork would do the same.
 FRESH = os.environ.get("ZIMAGE_TEST_FRESH") == "1"
 
-# The tests are no package, and their folder is not on the path.
-_spec = importlib.util.spec_from_file_location("forker", Path(__file__).with_name("forker.py"))
-assert _spec is not None
-assert _spec.loader is not None
-forker_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(forker_module)
+# What pytest makes of the tests is kept beside them, whatever the developer's shell says, as the
+# commands keep what they compile: without it each worker spends four seconds on that.
+sys.dont_write_bytecode = False
 
 # All that a test takes from the developer's shell: nothing in it can decide a test or be shown by
 # a failing one.
 INHERITED = frozenset(
     {"PATH", "PATHEXT", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TMPDIR", "TEMP", "TMP"}
 )
-
 
 # Tests wait more than they work.
 WORKERS_PER_CORE = 3
@@ -108,7 +104,7 @@ class Zimage:
 
     env: Mapping[str, str]
     cwd: Path
-    forker: Any = None
+    forker: Forker | None = None
 
     @property
     def command(self) -> list[str]:
@@ -214,12 +210,12 @@ def base_environment(home: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def forker() -> Iterator[Any]:
+def forker() -> Iterator[Forker | None]:
     """The process that forks itself for commands; None where every one gets an interpreter."""
-    if FRESH or not forker_module.supported():
+    if FRESH or not supported():
         yield None
         return
-    forker = forker_module.Forker(base_environment(os.devnull))
+    forker = Forker(base_environment(os.devnull))
     yield forker
     forker.close()
 

@@ -36,6 +36,11 @@ class Server(SandboxServer):
         self._service.faults = self._script = Script(config.faults, config.fault_seed)
         self._service.models_faults = self._models_script = Script()
 
+    @property
+    def port(self) -> int:
+        """The API origin's port."""
+        return int(self.origin.rpartition(":")[2])
+
     def script(self, *steps: Step) -> None:
         """Say what happens to the next generation calls, one step a call; later ones go well.
 

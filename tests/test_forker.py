@@ -64,7 +64,7 @@ def test_commands_are_forked(zimage: Any, forker: Any) -> None:
         "config set rps 3",
         "completions show fish",
         "validate",
-        "generate fox --dry-run --seed 5",
+        "generate fox --dry-run --seed 5 -o fox.png",
         "generate fox --sandbox --seed 5 -o fox.png",
         "generate --sise 9",
         "no-such-command",
