@@ -36,6 +36,11 @@ class Server(SandboxServer):
         self._service.faults = self._script = Script(config.faults, config.fault_seed)
         self._service.models_faults = self._models_script = Script()
 
+    @property
+    def port(self) -> int:
+        """The API origin's port."""
+        return int(self.origin.rpartition(":")[2])
+
     def script(self, *steps: Step) -> None:
         """Say what happens to the next generation calls, one step a call; later ones go well.
 
@@ -83,6 +88,19 @@ class Script(Faults):
         with suppress(IndexError):
             return self.steps.popleft()
         return super().next()
+
+
+class Hold:
+    """Keeps a sandbox from answering until it is released: `Sandbox(log=hold)`."""
+
+    def __init__(self) -> None:
+        self._released = threading.Event()
+
+    def __call__(self, _line: object) -> None:
+        self._released.wait(120)
+
+    def release(self) -> None:
+        self._released.set()
 
 
 @dataclass(frozen=True)

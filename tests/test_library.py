@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from noise import noise
-from stand_in import Sandbox
+from stand_in import Hold, Sandbox
 
 from zimage_cli import Client, Outcome, Picture, errors, generate
 from zimage_cli.core.observer import Watcher
@@ -139,7 +139,7 @@ def test_from_many_threads(client: Any, server: Any) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert {picture.prompt for picture in made} == {f"kite {n}" for n in range(6)}
     assert service.books.peak_in_flight > 1
 
@@ -276,7 +276,8 @@ def test_what_can_be_no_key_is_refused_at_once(key: str) -> None:
 def test_after_a_cancelled_run_a_locked_history_is_waited_for_again(
     client: Any, server: Any
 ) -> None:
-    service, warnings = server(latency=0.5), []
+    hold = Hold()
+    service, warnings = server(log=hold), list[str]()
     one = client(service, on_warning=warnings.append)
     run = one.start(one.plan_all(["a"]))
     assert service.books.wait_for(lambda books: books.post_count == 1)
@@ -287,6 +288,7 @@ def test_after_a_cancelled_run_a_locked_history_is_waited_for_again(
     run = one.start(one.plan_all(["b"]))
     assert service.books.wait_for(lambda books: books.post_count == 2)
     holder.execute("BEGIN IMMEDIATE")
+    hold.release()
     unlock.start()
     run.join()
     unlock.join()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from zimage_cli.messages import Listing, Message
 
@@ -73,7 +73,7 @@ class ZimageError(Exception):
         retry_after: float | None = None,
         **facts: Any,
     ) -> None:
-        self._set(
+        vars(self).update(
             said=Message(template, **facts),
             advice=Message(hint, **facts) if isinstance(hint, str) else hint,
             code=code,
@@ -120,26 +120,15 @@ class ZimageError(Exception):
 
         Names that are no attributes are facts. In another sentence `{cause}` is this one's.
         """
-        other = type(self).__new__(type(self))
-        for name, value in vars(self).items():
-            object.__setattr__(other, name, value)
-        attributes = {name: value for name, value in changes.items() if name in _ATTRIBUTES}
-        facts = {name: value for name, value in changes.items() if name not in _ATTRIBUTES}
-        if isinstance(hint := attributes.pop("hint", None), str):
-            hint = Message(hint, **facts)
-        if "hint" in changes:
-            attributes["advice"] = hint
+        changed = {name: changes.pop(name) for name in _ATTRIBUTES & changes.keys()}
+        if "hint" in changed:
+            hint = changed.pop("hint")
+            changed["advice"] = Message(hint, **changes) if isinstance(hint, str) else hint
         if template is not None:
-            attributes["said"] = Message(template, **{"cause": self.said, **self.facts, **facts})
-        elif facts and self.facts:
-            attributes["said"] = Message(self.said.template, **{**self.facts, **facts})
-        vars(other).update(attributes)
-        other.args = (other.message,)
-        return other
-
-    def _set(self, **values: Any) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+            changed["said"] = Message(template, **{"cause": self.said, **self.facts, **changes})
+        elif changes and self.facts:
+            changed["said"] = Message(self.said.template, **{**self.facts, **changes})
+        return _again(type(self), {**vars(self), **changed})
 
     def __setattr__(self, name: str, value: object) -> None:
         # What Python itself notes while an error travels: its traceback, cause and notes.
@@ -154,22 +143,14 @@ class ZimageError(Exception):
         return _again, (type(self), vars(self))
 
 
-_ATTRIBUTES = frozenset(
-    {
-        "hint",
-        "code",
-        "request_id",
-        "http_status",
-        "service_message",
-        "pace",
-        "billed",
-        "retry_after",
-    }
-)
+_ATTRIBUTES = frozenset(ZimageError.__init__.__kwdefaults__ or ())
+"""What an error is told by name that is no fact: `hint`, `code`, …."""
+
+_E = TypeVar("_E", bound=ZimageError)
 
 
-def _again(cls: type[ZimageError], values: dict[str, Any]) -> ZimageError:
-    """Return an error as it was pickled: for errors that cross from one process to another."""
+def _again(cls: type[_E], values: dict[str, Any]) -> _E:
+    """Return an error with these attributes: a copy, or one that comes from another process."""
     error = cls.__new__(cls)
     vars(error).update(values)
     error.args = (error.message,)

@@ -291,7 +291,7 @@ def test_a_flood_does_not_outlast_a_cancel(listen: Any, clients: Any, wire: Any,
                 flooding.set()
 
     server = listen(flood)
-    threading.Thread(target=lambda: (flooding.wait(20), client.cancel()), daemon=True).start()
+    threading.Thread(target=lambda: (flooding.wait(60), client.cancel()), daemon=True).start()
     with pytest.raises(Stopped):
         client.generate(wire(root(server)), key)
 

@@ -387,7 +387,7 @@ def test_a_picture_through_an_http_proxy(
 
     def tunnel(visit: Any) -> None:
         heads.append(visit.head())
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as inner:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as inner:
             visit.sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             back = threading.Thread(target=pump, args=(inner, visit.sock))
             back.start()

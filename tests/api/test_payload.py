@@ -107,7 +107,7 @@ def run_in(shell: str, script: str, path: str) -> list[str]:
         "DASHSCOPE_API_KEY": KEY,
     }
     done = subprocess.run(
-        [program, "-c", script], env=environment, capture_output=True, timeout=30, check=False
+        [program, "-c", script], env=environment, capture_output=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (0, b""), done.stderr
     return done.stdout.decode().split("\0")[:-1]

@@ -117,7 +117,7 @@ def test_the_client_is_prepared_and_closed_at_any_time(clients: Any) -> None:
         thread = threading.Thread(target=client.prepare_for_pictures, args=(FAR,))
         thread.start()
         client.close()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         client.close()
 

@@ -20,7 +20,7 @@ from zimage_cli.core.request import sizes  # noqa: E402
 from zimage_cli.core.settings.table import NAMES  # noqa: E402
 
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
-SECONDS = 30
+SECONDS = 60
 
 
 def path_of(shell: str) -> str:

@@ -456,7 +456,7 @@ def terminal(zimage: Any, *args: str) -> Any:
         env=zimage.environment(),
         cwd=str(zimage.cwd),
         encoding="utf-8",
-        timeout=30,
+        timeout=60,
         dimensions=(24, 80),
     )
 
@@ -646,7 +646,7 @@ def edit_in_a_terminal(zimage: Any, command: str, *, default: bool = False) -> A
         env=zimage.environment({"EDITOR": command}),
         cwd=str(zimage.cwd),
         encoding="utf-8",
-        timeout=30,
+        timeout=60,
     )
     child.expect_exact("editing")
     return child

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import Hold
 
 from zimage_cli.sandbox.faults import Fault
 
@@ -46,13 +47,15 @@ def billed(service: Any) -> Counter[str]:
 def test_a_locked_history_is_waited_for(
     serve: Any, file: Path, home: Path, work: Path, killed: bool
 ) -> None:
-    service = serve(latency=1.0)
+    hold = Hold()
+    service = serve(log=hold)
     batch = ("batch", str(file), "-o", "out", *RUN)
     with (work / "said").open("wb") as said:
         run = service.popen(*batch, stdout=subprocess.DEVNULL, stderr=said)
         until(lambda: service.books.post_count == J, run)
         with closing(sqlite3.connect(next(home.rglob("history.db")), timeout=60)) as db:
             db.execute("BEGIN EXCLUSIVE")
+            hold.release()
             until(lambda: "waiting for it" in (work / "said").read_text(), run)
             # What has no row is not sent.
             until(lambda: service.books.billed_count == J, run)
@@ -91,7 +94,8 @@ def test_a_disk_that_fills_up_under_the_history(
     disk: Path, serve: Any, file: Path, work: Path, fetched: bool
 ) -> None:
     """What is in flight is paid, so its addresses are written down; nothing more is sent."""
-    service = serve(latency=1.0)
+    hold = Hold()
+    service = serve(log=hold)
     env = {"ZIMAGE_HOME": str(disk)}
     batch = ("batch", str(file), "-o", "out", *RUN)
     if not fetched:
@@ -103,6 +107,7 @@ def test_a_disk_that_fills_up_under_the_history(
             with (disk / "ballast").open("ab", buffering=0) as ballast, suppress(OSError):
                 while ballast.write(bytes(size)) == size:
                     continue
+        hold.release()
         assert run.wait(timeout=60) == 2, (work / "said").read_text()
     text = (work / "said").read_text()
     assert "cannot be written: no space left on device. The request was not sent." in text

@@ -158,7 +158,7 @@ def test_no_home_at_all(service: Any) -> None:
         cwd=service.work,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     assert (service.work / done.stdout[:-1]).is_file()

@@ -58,7 +58,9 @@ def test_a_disk_that_takes_no_picture_costs_one(
 
 
 @BOTH
-def test_four_pictures_are_painted_at_once(serve: Any, four: Any, command: str) -> None:
+def test_four_pictures_are_painted_at_once(
+    unpaced: None, serve: Any, four: Any, command: str
+) -> None:
     service = serve(latency=3.0)
     service(*four(command, *SIZE))
     assert service.books.billed_count == 4

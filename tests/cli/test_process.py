@@ -139,7 +139,7 @@ def test_every_kind_of_proxy_still_works(zimage: Any, scheme: str, first: bytes)
             env={"ALL_PROXY": proxy, "DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef"},
             status=6,
         )
-        thread.join(30)
+        thread.join(60)
     assert seen == [first]
     assert "A proxy is set by ALL_PROXY" in done.stderr or "The proxy" in done.stderr
 

@@ -39,7 +39,7 @@ class Served:
 
     def books(self) -> Any:
         origin = self.root.removesuffix("/api/v1")
-        with urllib.request.urlopen(f"{origin}/sandbox/books", timeout=10) as answer:
+        with urllib.request.urlopen(f"{origin}/sandbox/books", timeout=60) as answer:
             return json.load(answer)
 
 
@@ -114,7 +114,7 @@ body = (b'{"model": "z-image-turbo", "input": {"messages": '
 request = urllib.request.Request(
     sys.argv[1] + "/services/aigc/multimodal-generation/generation", body,
     {"Content-Type": "application/json", "Authorization": "Bearer sk-0123456789abcdef"})
-urllib.request.urlopen(request, timeout=30)
+urllib.request.urlopen(request, timeout=60)
 """
 
 
@@ -178,12 +178,12 @@ def test_the_curl_of_a_dry_run_works_against_it(running: Any, zimage: Any) -> No
         env={**os.environ, **env},
         capture_output=True,
         check=True,
-        timeout=30,
+        timeout=60,
     )
     answer = json.loads(done.stdout)
     content = answer["output"]["choices"][0]["message"]["content"]
     assert content[1] == {"text": "it's a fox"}
-    with urllib.request.urlopen(content[0]["image"], timeout=10) as picture:
+    with urllib.request.urlopen(content[0]["image"], timeout=60) as picture:
         assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
 
 

@@ -135,7 +135,7 @@ from zimage_cli.__main__ import run
         ["-c", program, "generate", "fox", "--size", "512x512"],
         env=service.zimage.environment({**service.env, "REPORT": str(report)}),
         cwd=str(service.work),
-        timeout=30,
+        timeout=60,
     )
     child.expect(pexpect.EOF)
     child.close()

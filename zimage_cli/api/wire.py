@@ -158,11 +158,7 @@ class Wire(Lines):
         from zimage_cli.api.codes import error_fields, error_for
 
         url = models_url(api_root)
-        headers = {
-            "Accept": "application/json",
-            "User-Agent": USER_AGENT,
-            "Connection": "close",
-        }
+        headers = {"Accept": "application/json", "User-Agent": USER_AGENT, "Connection": "close"}
         request = WireRequest("GET", url, headers, b"")
         clock = _Clock(self.check)
         timeout = min(limits.MODELS_TIMEOUT, self.timeout)

@@ -72,7 +72,7 @@ class Watcher:
 
 
 class Telling(Watcher):
-    """Passes on to a watcher what it hears, and tells of every outcome besides.
+    """Passes on to a watcher what it hears, and tells another listener of every outcome.
 
     The watcher itself is not changed: it may see several runs at once.
     """

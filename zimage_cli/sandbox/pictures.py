@@ -135,7 +135,7 @@ class PictureStore:
         """Answer a request at the picture origin and enter it in the books."""
         call = Call(request)
         answer = self._answer(request, call)
-        call.status = 0 if answer.silent else answer.status
+        call.status = answer.status
         self._books.picture(call)
         return answer
 

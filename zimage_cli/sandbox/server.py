@@ -113,11 +113,6 @@ class SandboxServer:
         """Return the root to point clients at, `http://127.0.0.1:PORT/api/v1`."""
         return f"{self.origin}/api/v1"
 
-    @property
-    def port(self) -> int:
-        """Return the API origin's port."""
-        return int(self.origin.rpartition(":")[2])
-
     def stop(self) -> None:
         """Stop at once: hanging connections are cut. Safe to call twice."""
         self._stopping.set()
@@ -140,7 +135,7 @@ class SandboxServer:
                 "origin": "pictures",
                 "method": request.method,
                 "path": request.path,
-                "status": 0 if answer.silent else answer.status,
+                "status": answer.status,
                 "bytes": len(answer.body),
                 "seconds": round(time.monotonic() - request.clock, 3),
             }
@@ -161,7 +156,7 @@ def _api_line(call: Call, answer: Answer, region: str | None) -> dict[str, Any]:
         "region": region,
         "method": call.request.method,
         "path": call.request.path,
-        "status": 0 if answer.silent else answer.status,
+        "status": answer.status,
         "code": call.code,
         "request_id": call.request_id,
         "key": mask(call.key),

@@ -111,8 +111,7 @@ class Service:
         except Refusal as refusal:
             answer = _refusal(refusal, call)
         finally:
-            status = 0 if answer.silent else answer.status
-            self._books.answered(call, status=status, billed=billed)
+            self._books.answered(call, status=answer.status, billed=billed)
         return answer, call
 
     def _key(self, call: Call) -> str:

@@ -83,7 +83,8 @@ class Answer:
     `cut`: so many bytes of the body are sent and the connection is closed. `reset`: that closing is
     a reset. `hang`: that closing waits until the peer or the server stops. `delay`: seconds before
     the first byte. `spread`: seconds over which the body is sent. `bandwidth`: bytes a second.
-    `padding`: so many zero bytes follow the body. `silent`: not even a status line is sent.
+    `padding`: so many zero bytes follow the body. `silent`: not even a status line is sent;
+    `status` is 0 then.
     """
 
     status: int

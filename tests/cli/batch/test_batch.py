@@ -210,8 +210,8 @@ def _shell(args: tuple[str, ...]) -> str:
 def test_a_cause_that_ends_it_has_its_own_status(
     code: str, status: int, serve: Any, write: Any, work: Path
 ) -> None:
-    service = serve(latency=0.3)
-    service.script("ok", "ok", code)
+    service = serve()
+    service.script(Fault("slow-answer", seconds=1.5, times=2), code)
     result = service(
         "batch", write(*kites(30)), "-o", "out", "-j", "3", "--json", *FAST, status=status
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from noise import noise
+from stand_in import Hold
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tmpfs and RLIMIT_FSIZE")
 
@@ -91,12 +92,15 @@ def nowhere(service: Any, folder: Path, printed: str, *, history: bool = True) -
     }
 
 
-def stopped_by(service: Any, work: Path, fault: Callable[[], object], *more: str, **kw: Any) -> Any:
+def stopped_by(
+    service: Any, hold: Hold, work: Path, fault: Callable[[], object], *more: str
+) -> Any:
     """Start a batch, break something when 16 are in flight, and return how it ended."""
     args = ("batch", prompts(work), *ARGS, *more)
-    with service.popen(*args, **kw) as run:
+    with service.popen(*args) as run:
         assert service.books.wait_for(lambda books: books.post_count >= 16, 60)
         fault()
+        hold.release()
         out, errors = run.communicate(timeout=60)
     return run.returncode, out.decode(), errors.decode()
 
@@ -110,9 +114,10 @@ def test_a_full_folder_costs_nothing_twice(
     small_disk: Any,
     large: bytes,
 ) -> None:
-    service = serve(latency=1.0, picture_bytes=large)
+    hold = Hold()
+    service = serve(log=hold, picture_bytes=large)
     out = small_disk(work / "out")
-    status, _, errors = stopped_by(service, work, lambda: fill(out), *quiet)
+    status, _, errors = stopped_by(service, hold, work, lambda: fill(out), *quiet)
     assert status == 8, errors
     books = service.books
     paid = books.billed_count
@@ -136,7 +141,8 @@ def test_a_full_folder_costs_nothing_twice(
 def test_without_a_history_the_journal_knows_or_it_is_printed(
     where: str, serve: Any, work: Path, home: Path, small_disk: Any, large: bytes
 ) -> None:
-    service = serve(latency=1.0, picture_bytes=large)
+    hold = Hold()
+    service = serve(log=hold, picture_bytes=large)
     out = small_disk(work / "out")
     broken = home / ".local" / "share" / "zimage" / "history.db"
     if where == "folder":
@@ -145,7 +151,7 @@ def test_without_a_history_the_journal_knows_or_it_is_printed(
         small_disk(broken.parent, "2m")
     faults = [out] if where == "folder" else [out, broken.parent]
     status, _, errors = stopped_by(
-        service, work, lambda: [fill(folder) for folder in faults], "--quiet"
+        service, hold, work, lambda: [fill(folder) for folder in faults], "--quiet"
     )
     # A history that takes no row ends it as well.
     assert status in ({8} if where == "folder" else {2, 8}), errors
@@ -230,12 +236,13 @@ def test_a_file_size_limit_loses_nothing_with_a_history(
 def test_what_is_printed_is_in_the_stream_too(
     serve: Any, work: Path, home: Path, small_disk: Any, large: bytes
 ) -> None:
-    service = serve(latency=1.0, picture_bytes=large)
+    hold = Hold()
+    service = serve(log=hold, picture_bytes=large)
     out = small_disk(work / "out")
     (home / ".local" / "share" / "zimage" / "history.db").mkdir(parents=True)
     # The journal is whole pages long, so that a full disk takes no byte of it.
     (out / "results.jsonl").write_bytes(b"\n" * os.sysconf("SC_PAGE_SIZE"))
-    status, stdout, errors = stopped_by(service, work, lambda: fill(out), "--json")
+    status, stdout, errors = stopped_by(service, hold, work, lambda: fill(out), "--json")
     assert status == 8
     *told, summary = [json.loads(line) for line in stdout.splitlines()]
     assert summary["status"] == "error"

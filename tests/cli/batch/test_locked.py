@@ -29,7 +29,7 @@ def prompts(work: Path) -> str:
 @contextmanager
 def locked(home: Path) -> Iterator[Callable[[], None]]:
     """Hold the history's lock, as a backup does, until it is let go."""
-    db = sqlite3.connect(next(home.rglob("history.db")), timeout=20, isolation_level=None)
+    db = sqlite3.connect(next(home.rglob("history.db")), timeout=60, isolation_level=None)
     db.execute("BEGIN IMMEDIATE")
     try:
         yield db.rollback

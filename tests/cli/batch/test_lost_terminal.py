@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import Hold
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals and signals")
 
@@ -117,13 +118,15 @@ def test_a_window_that_is_closed_stops_it_as_ctrl_c_does(
 def test_a_terminal_that_is_lost_while_it_stops_costs_nothing(
     serve: Any, watched: Any, prompts: Any, work: Path
 ) -> None:
-    service = serve(latency=1.0)
+    hold = Hold()
+    service = serve(log=hold)
     it = watched(service, "nohup", "batch", prompts(40), "-o", "out", *FAST)
     it.until("4 in flight")
     assert service.books.wait_for(lambda books: books.post_count == 4, 60)
     it.run.send_signal(signal.SIGINT)
     it.until("stopping")
     it.hang_up()
+    hold.release()
     assert it.end() == 130
     assert pictures(work / "out") == service.books.billed_count == 4
 
@@ -138,7 +141,7 @@ def test_a_reader_that_is_gone_ends_it_with_everything_saved(
         assert first["status"] == "saved"
         run.stdout.close()
         errors = run.stderr.read().decode()
-        assert run.wait(30) == 141
+        assert run.wait(60) == 141
     books = service.books
     assert books.post_count == books.billed_count < 60
     assert pictures(work / "out") == books.billed_count

@@ -92,7 +92,7 @@ def test_the_curl_command_sends_the_same(service: Any, shell: str) -> None:
         env=environment,
         check=True,
         capture_output=True,
-        timeout=30,
+        timeout=60,
     )
     (post,) = service.books.posts
     assert post.body == body_of(shown.stdout).encode()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import Hold
 
 from zimage_cli.sandbox.faults import ERRORS, Fault
 
@@ -249,10 +250,10 @@ def test_slow_answers_are_waited_for(unpaced: None, service: Any) -> None:
 
 def test_a_timeout_loses_the_answer_and_does_not_pay_twice(service: Any) -> None:
     service.script("no-answer")
-    run = service.generate("a red fox", "--timeout", "0.5", status=6)
+    run = service.generate("a red fox", "--timeout", "1", status=6)
     assert service.books.post_count == 1
     assert service.history()[0]["status"] == "lost"
-    assert "no answer within 0.5 s" in run.stderr
+    assert "no answer within 1 s" in run.stderr
     assert "--retry-lost" in run.stderr
 
 
@@ -390,7 +391,7 @@ def test_pictures_that_only_come_strangely(service: Any, kind: str) -> None:
 
 def test_a_host_that_falls_silent(service: Any) -> None:
     service.script(Fault("picture-stall", count=1))
-    service.generate("a red fox", "--timeout", "1")
+    service.generate("a red fox", "--timeout", "3")
     assert len(service.books.pictures) == 2
 
 
@@ -459,11 +460,13 @@ def test_what_cannot_be_saved_is_not_bought(service: Any, args: tuple[str, str])
 
 
 def test_a_folder_that_goes_while_the_service_paints(serve: Any) -> None:
-    service = serve(latency=1.0)
+    hold = Hold()
+    service = serve(log=hold)
     process = service.popen("generate", "a red fox", "--size", "512x512", "-o", "there/x.png")
     assert service.books.wait_for(lambda books: books.post_count == 1)
     (service.work / "there").rmdir()
     (service.work / "there").write_text("a file now")
+    hold.release()
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 8
     assert b"zimage history recover" in stderr

@@ -111,7 +111,7 @@ class StopAtFirst(Watcher):
         self.outcomes: list[Outcome] = []
 
     def started(self, job: Job) -> Any:
-        run = self.run.get(timeout=30)
+        run = self.run.get(timeout=60)
         self.run.put(run)
         run.stop()
         return super().started(job)

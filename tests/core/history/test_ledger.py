@@ -82,7 +82,7 @@ def entry_of(book: Ledger, row: int) -> Entry:
 
 
 def sql(path: Path, statement: str, *values: Any) -> list[Any]:
-    db = sqlite3.connect(path, timeout=5)
+    db = sqlite3.connect(path, timeout=60)
     try:
         with db:
             return db.execute(statement, values).fetchall()

@@ -336,7 +336,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         child.send_signal(signal.SIGKILL)
         told = 1 + child.stdout.read().count(b"\n")
         child.stdout.close()
-        child.wait(30)
+        child.wait(60)
         [path] = folder.glob("*.json")
         ids = [one["history_id"] for one in read(path)["pictures"]]
         assert ids == list(range(len(ids)))
@@ -358,7 +358,7 @@ def test_what_was_planted_in_the_place_of_evidence_is_left_alone(tmp_path: Path)
 
         thread = threading.Thread(target=update, daemon=True)
         thread.start()
-        thread.join(30)
+        thread.join(60)
         assert failed, "it hangs, or writes"
     assert (tmp_path / "link.json").is_symlink()
     assert (tmp_path / "other.json").read_text() == '{"history_id": 1}'

@@ -160,7 +160,7 @@ def test_the_ledger_knows_each_step_before_it_is_taken(studio: Any, tmp_path: Pa
     seen: list[tuple[str, Any, Any]] = []
 
     def log(line: dict[str, Any]) -> None:
-        db = sqlite3.connect(tmp_path / "history.db", timeout=5)
+        db = sqlite3.connect(tmp_path / "history.db", timeout=60)
         with contextlib.closing(db):
             seen.append(
                 (line["origin"], *db.execute("SELECT status, image_url FROM generation").fetchone())

@@ -70,7 +70,7 @@ def test_an_outage_is_told_once_and_nobody_fails() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert made == ["made"] * 8
     assert service.told == ["out: no route", "back"]
     assert service.again == REFUSED + 1
@@ -158,7 +158,7 @@ def test_stopping_ends_every_wait() -> None:
         thread.start()
     service.reach.stop()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert ended == [Stopped] * 4
 
 

@@ -247,8 +247,8 @@ def test_a_picture_that_was_paid_is_fetched_and_not_made_again(studio: Any, run:
     ],
 )
 def test_what_every_line_would_meet_ends_the_run(code: str, studio: Any, run: Any) -> None:
-    it = studio(latency=0.2)
-    it.server.script("ok", "ok", code)
+    it = studio()
+    it.server.script(Fault("slow-answer", seconds=1.5, times=2), code)
     done = run(it, kites(50), concurrency=3).end()
     # The two beside it were in flight, and are saved.
     assert done.view.statuses == {"saved": 2, "failed": 1}
@@ -470,8 +470,8 @@ def both(request: pytest.FixtureRequest, run: Any) -> Callable[..., Run]:
 
 
 def test_what_the_next_would_meet_ends_either_run(studio: Any, both: Any) -> None:
-    it = studio(latency=0.2)
-    it.server.script("ok", "ok", "InvalidApiKey")
+    it = studio()
+    it.server.script(Fault("slow-answer", seconds=1.5, times=2), "InvalidApiKey")
     done = both(it, kites(50), concurrency=3).end()
     assert done.view.statuses == {"saved": 2, "failed": 1}
     assert done.tally.fatal.code == "InvalidApiKey"
@@ -571,7 +571,7 @@ def test_a_batch_with_patience_waits_and_one_without_tells_no_line(studio: Any, 
     view = Seen()
     view.unreachable = lambda *_: out.set()  # type: ignore[method-assign]
     started = run(it, kites(20), view=view, concurrency=2)
-    assert out.wait(30)
+    assert out.wait(60)
     assert not started.engine.wait(0)
     started.engine.stop()
     assert started.end().view.statuses == {}
@@ -586,7 +586,7 @@ def nobody_s() -> str:
 
 
 def test_pictures_in_memory_are_made_several_at_once(studio: Any, run: Any) -> None:
-    it = studio(latency=0.5)
+    it = studio(latency=1.5)
     done = run(it, kites(8), journal=False, concurrency=4).end()
     assert done.view.statuses == {"saved": 8}
     assert it.server.books.peak_in_flight == 4

@@ -201,7 +201,7 @@ def error_of(call: Callable[[], object]) -> BaseException | None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive(), "it hangs"
     return found[0] if found else None
 

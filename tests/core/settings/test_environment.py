@@ -74,6 +74,17 @@ def test_no_home_at_all_is_said_and_no_crash() -> None:
 
 
 @LINUX
+def test_a_variable_names_the_folder_where_there_is_no_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    environment = Environment({"XDG_CONFIG_HOME": str(tmp_path)}, None)
+    assert environment.config_file() == tmp_path / "zimage" / "config.toml"
+    assert environment.ledger_file() is None
+
+
+@LINUX
 @pytest.mark.parametrize("value", [None, "", "relative"])
 def test_without_a_usable_home_the_passwd_entry_counts(
     value: str | None, monkeypatch: pytest.MonkeyPatch

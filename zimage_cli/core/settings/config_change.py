@@ -41,7 +41,7 @@ def put(document: MutableMapping[str, Any], table: str | None, name: str, value:
     if table not in document:
         document[table] = {}
     drop(document, table, name, keep=name)
-    _inner(document, table)[name] = value
+    document[table][name] = value
 
 
 def drop(
@@ -52,7 +52,7 @@ def drop(
         return document.pop(name, None) is not None
     if table not in document:
         return False
-    inner = _inner(document, table)
+    inner: MutableMapping[str, Any] = document[table]
     region = find_region(name)
     gone = [key for key in inner if key != keep and (key == name or find_region(key) == region)]
     for key in gone:
@@ -164,11 +164,6 @@ def _guard_tables(document: Mapping[str, Any], path: Path) -> None:
                 path=path,
                 table=table,
             )
-
-
-def _inner(document: MutableMapping[str, Any], table: str) -> MutableMapping[str, Any]:
-    inner: MutableMapping[str, Any] = document[table]
-    return inner
 
 
 def _cannot_write(path: Path, error: BaseException) -> ConfigurationError:
