@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -46,6 +47,16 @@ SLOW = (
     *("tests/cli/generate/test_terminal.py", "tests/cli/test_history.py", "tests/api/test_body.py"),
     *("tests/cli/test_locale.py", "tests/api/test_deadline.py"),
 )
+
+
+def pytest_configure() -> None:
+    # A shell without job control starts what stands before `&` with these ignored, and `nohup` the
+    # hangup: the commands that tests interrupt would ignore them too.
+    for name in ("SIGINT", "SIGQUIT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            default = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+            signal.signal(number, default)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
