@@ -4,7 +4,7 @@
 
 Prints pictures a second beside a plain httpx and thread-pool script, what syncing the folder takes
 of that, peak memory at 100 and at 10,000 lines, the rate kept at the account's limit with the
-number of 429, how long 10,000 saved lines take to resume and, with --day, how ledger and journal
+number of 429, how long 10,000 saved lines take to resume and, with --day, how history and journal
 grow over a day at the limit.
 """
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import median
 
 from zimage_cli.core.files import sync_folder
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 from zimage_cli.core.run.journal import Journal
 from zimage_cli.core.run.state import States
 
@@ -185,13 +185,13 @@ def limit() -> None:
 
 
 def day() -> None:
-    """Print how ledger and journal grow over a day at the limit, and how fast a look-up stays."""
+    """Print how history and journal grow over a day at the limit, and how fast a look-up stays."""
     count = 172_800
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         picture = folder / "a.png"
         picture.touch()
-        book, journal = Ledger(folder / "history.db"), Journal(folder)
+        book, journal = History(folder / "history.db"), Journal(folder)
         known = States(folder)
         fill(book, journal, known, count, picture)
         began = time.perf_counter()
@@ -202,14 +202,14 @@ def day() -> None:
         newest = time.perf_counter() - began
         book.close()
         journal.close()
-        ledger_size = (folder / "history.db").stat().st_size
+        history_size = (folder / "history.db").stat().st_size
         journal_size = journal.path.stat().st_size
     print(f"a day at the limit, {count:,} pictures")
-    print(f"  history.db {ledger_size / 1e6:.0f} MB, results.jsonl {journal_size / 1e6:.0f} MB")
+    print(f"  history.db {history_size / 1e6:.0f} MB, results.jsonl {journal_size / 1e6:.0f} MB")
     print(f"  resume reads both in {load:.1f} s; history list takes {newest * 1000:.1f} ms")
 
 
-def fill(book: Ledger, journal: Journal, known: States, count: int, picture: Path) -> None:
+def fill(book: History, journal: Journal, known: States, count: int, picture: Path) -> None:
     """Write a day's rows and records as a batch would, without waiting for the disk each time."""
     prompt = "A calm lake at dawn with mist over the water, cinematic, realistic, view "
     columns = {

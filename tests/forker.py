@@ -45,6 +45,7 @@ _IMPORTED = (
     *(f"PIL.{kind}ImagePlugin" for kind in ("Bmp", "Gif", "Jpeg", "Ppm", "Png")),
     *("concurrent.futures", "http.server", "socketserver", "getpass", "secrets", "random"),
 )
+_PATIENCE = 120.0
 _HEAD = struct.Struct("!Q")
 
 
@@ -129,7 +130,9 @@ def _exchange(
 ) -> dict[Any, bytearray]:
     """Write what is given and read all there is; the last of the ends tells pid and status."""
     told = {end: bytearray() for end in ends}
-    until = time.monotonic() + timeout
+    news = ends[-1]
+    # The time-out is the command's: it begins when the fork is there.
+    until = time.monotonic() + _PATIENCE
     with selectors.DefaultSelector() as selector:
         for end in ends:
             selector.register(end, selectors.EVENT_READ)
@@ -137,14 +140,17 @@ def _exchange(
         selector.register(feed, selectors.EVENT_WRITE)
         while selector.get_map():
             ready = selector.select(max(0.0, until - time.monotonic()))
-            if not ready and time.monotonic() > until:
-                out, err, news = (bytes(data) for data in told.values())
-                if news.count(b"\n") == 1:
-                    os.kill(int(news), signal.SIGKILL)
-                raise subprocess.TimeoutExpired(args, timeout, out, err)
+            if time.monotonic() > until:
+                if not told[news]:
+                    raise RuntimeError("the process that forks does not answer")
+                if told[news].count(b"\n") == 1:
+                    os.kill(int(told[news]), signal.SIGKILL)
+                raise subprocess.TimeoutExpired(args, timeout, *map(bytes, list(told.values())[:2]))
             for end in (key.fileobj for key, _ in ready):
                 if end is not feed:
                     data = os.read(end.fileno(), 65536)
+                    if end is news and not told[news]:
+                        until = time.monotonic() + timeout
                     told[end] += data
                 else:
                     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import zimage_cli
@@ -62,7 +63,10 @@ def imported(path: Path) -> Iterator[str]:
                     yield found
 
 
-IMPORTS = {name: {*imported(path)} - {name} for name, path in MODULES.items()}
+@cache
+def imports() -> dict[str, set[str]]:
+    """Return what each module imports of the package."""
+    return {name: {*imported(path)} - {name} for name, path in MODULES.items()}
 
 
 def room(module: str) -> str:
@@ -79,7 +83,7 @@ def test_every_module_stands_in_a_room() -> None:
 
 def test_a_module_imports_only_rooms_below_its_own() -> None:
     upwards = []
-    for name, others in IMPORTS.items():
+    for name, others in imports().items():
         own = room(name)
         if own == PUBLIC:
             continue
@@ -94,7 +98,7 @@ def test_no_module_imports_itself_through_others() -> None:
     def walk(name: str, way: tuple[str, ...]) -> None:
         assert name not in way, " → ".join((*way[way.index(name) :], name))
         if name not in done:
-            for other in IMPORTS[name]:
+            for other in imports()[name]:
                 walk(other, (*way, name))
             done.add(name)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.plan import FilePlan
     from zimage_cli.core.batch.reader import LineDefaults
     from zimage_cli.core.batch.source import Source
-    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.history.history import History
     from zimage_cli.core.making.recover import Recovered, Recovery
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
@@ -160,7 +160,7 @@ class Client:
     # -- what was made, and what there is ------------------------------------------------------
 
     @staticmethod
-    def history() -> AbstractContextManager[Ledger | None]:
+    def history() -> AbstractContextManager[History | None]:
         """Open the history to look at it; None where nothing was ever made.
 
         No object is needed: it is the same whatever the settings are.
@@ -316,7 +316,7 @@ class Client:
         defaults = replace(
             defaults, folder=folder, check_base_url=routes.check if trust_base_url else None
         )
-        path = self.settings.environment.ledger_file()
+        path = self.settings.environment.history_file()
         there = path is not None and path.exists()
         book = self._session.history(time.sleep).book if there or not dry else None
         return FilePlan(

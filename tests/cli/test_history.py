@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 from zimage_cli.sandbox.faults import Fault
 
 ENTRY_KEYS = [
@@ -264,7 +264,7 @@ def test_what_another_recover_fetches_is_refused_by_its_number(
     unpaced: None, service: Any, home: Path
 ) -> None:
     unsaved(service, 2)
-    with closing(Ledger(home / ".local/share/zimage/history.db")) as other:
+    with closing(History(home / ".local/share/zimage/history.db")) as other:
         assert other.claim(1)
         run = service("history", "recover", "1", status=8)
         assert run.stderr.splitlines()[1:] == [

@@ -97,7 +97,7 @@ def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
     modules = loaded(
         service.zimage, "generate", "fox", "--size", "512x512", "--json", **service.env
     )
-    assert {"httpx", "sqlite3", "zimage_cli.core.history.ledger"} <= modules
+    assert {"httpx", "sqlite3", "zimage_cli.core.history.history"} <= modules
     unneeded = {"rich", "PIL", "tomlkit", "pydantic", "asyncio"}
     # What httpx imports where it is installed, and needs for other calls than ours.
     unneeded |= {"click", "truststore", "pygments", "certifi", "idna", "anyio", "socksio", "h2"}

@@ -16,7 +16,7 @@ from stand_in import Sandbox
 from zimage_cli.api.retry import Policy, Wait
 from zimage_cli.api.wire import Wire
 from zimage_cli.core.history.entry import Entry
-from zimage_cli.core.history.ledger import Ledger, SafeLedger
+from zimage_cli.core.history.history import History, SafeHistory
 from zimage_cli.core.making.account import Account
 from zimage_cli.core.making.evidence import FOLDER as EVIDENCE
 from zimage_cli.core.making.evidence import Evidence
@@ -100,12 +100,12 @@ class Heard(Observer):
 
 @dataclass
 class Studio:
-    """A sandbox, a folder, a ledger and a maker: everything that one picture needs."""
+    """A sandbox, a folder, a history and a maker: everything that one picture needs."""
 
     server: SandboxServer
     maker: Maker
     base: Path
-    ledger: Path
+    history: Path
     warnings: list[str]
     heard: Heard = field(default_factory=Heard)
 
@@ -124,8 +124,8 @@ class Studio:
         return self.maker.save(generation)
 
     def read(self) -> list[Entry]:
-        """The ledger's entries, newest first, read as another process would."""
-        book = Ledger(self.ledger)
+        """The history's entries, newest first, read as another process would."""
+        book = History(self.history)
         try:
             return book.newest(100)
         finally:
@@ -170,14 +170,14 @@ def studio(
             server = server or sandbox(**config)
             base, warnings = tmp_path / "output", list[str]()
             path = history or tmp_path / "history.db"
-            ledger = SafeLedger(path, warnings.append)
-            opened.callback(ledger.close)
+            history = SafeHistory(path, warnings.append)
+            opened.callback(history.close)
             place = place or FolderPlace(base / "pictures")
             place.prepare()
             maker = Maker(
                 wire=opened.enter_context(Wire(timeout=timeout)),
                 account=Account(server.api_root, region, None, key),
-                ledger=ledger,
+                history=history,
                 place=place,
                 policy=Policy(retries, retry_lost),
                 evidence=Evidence(base / EVIDENCE),

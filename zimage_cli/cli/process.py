@@ -25,6 +25,7 @@ _ABSENT = ("click", "anyio", "trio", "h2", "brotli", "brotlicffi", "zstandard")
 own (with pygments and rich), asyncio's world, HTTP/2, encodings that are not asked for."""
 
 _LATER: dict[str, tuple[str, ...]] = {
+    "ast": (),
     "idna": (),
     "certifi": (),
     "difflib": ("get_close_matches",),
@@ -52,8 +53,9 @@ def spare_imports() -> None:
         spared["socksio"] = None
     for name, functions in _LATER.items():
         spared[name] = _Later(name, functions)
+    # inspect derives a class from it when it is imported, and uuid asks for the system.
+    vars(spared["ast"])["NodeVisitor"] = object
     if sys.platform == "linux":
-        # uuid asks for it when it is imported.
         vars(spared["platform"])["system"] = lambda: "Linux"
     for name, stand_in in spared.items():
         sys.modules.setdefault(name, stand_in)  # type: ignore[arg-type]

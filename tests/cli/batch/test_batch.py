@@ -285,15 +285,15 @@ def test_faults_everywhere_and_the_books_agree(serve: Any, write: Any, work: Pat
     assert found["made"] > 30
     assert found["lost"] > 30
 
-    # Stream, journal, folder, ledger and books say the same.
+    # Stream, journal, folder, history and books say the same.
     journal = [
         json.loads(line) for line in (work / "out" / "results.jsonl").read_bytes().splitlines()
     ]
     assert statuses(journal) == found
     assert {record["file"] for record in journal if record["file"]} == pngs(work / "out")
     assert len(pngs(work / "out")) == found["saved"]
-    ledger = Counter(row["status"] for row in service.history())
-    assert ledger == found
+    history = Counter(row["status"] for row in service.history())
+    assert history == found
     unsaved = found["made"]
     assert unsaved == sum(record.get("type") == "not-saved" for record in records)
     # Nothing is billed that is not told, and nothing is told as billed that is not.

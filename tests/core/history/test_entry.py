@@ -13,19 +13,19 @@ import pytest
 from zimage_cli import errors
 from zimage_cli.core.advice import exit_status
 from zimage_cli.core.history.entry import Entry
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 from zimage_cli.core.request.prices import Price
 from zimage_cli.errors import ServiceError, ZimageError
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "history.db")
-    yield ledger
-    ledger.close()
+def book(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "history.db")
+    yield history
+    history.close()
 
 
-def entry(book: Ledger, **columns: Any) -> Entry:
+def entry(book: History, **columns: Any) -> Entry:
     number = book.begin(
         **{
             "status": "failed",
@@ -55,7 +55,7 @@ def test_the_picture_of_an_entry_is_the_one_that_was_made(studio: Any) -> None:
 
 
 @pytest.mark.parametrize("path", [None, "-"])
-def test_a_picture_that_has_no_file_has_no_path(path: str | None, book: Ledger) -> None:
+def test_a_picture_that_has_no_file_has_no_path(path: str | None, book: History) -> None:
     assert entry(book, path=path).picture.path is None
 
 
@@ -70,7 +70,7 @@ def test_a_picture_that_has_no_file_has_no_path(path: str | None, book: Ledger) 
     ],
 )
 def test_a_price_is_one_or_none(
-    amount: str | None, currency: str | None, price: Price | None, book: Ledger
+    amount: str | None, currency: str | None, price: Price | None, book: History
 ) -> None:
     assert entry(book, cost_amount=amount, cost_currency=currency).price == price
 
@@ -84,7 +84,7 @@ KINDS.pop(ZimageError.kind)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_an_error_is_of_the_type_that_it_was(kind: str, book: Ledger) -> None:
+def test_an_error_is_of_the_type_that_it_was(kind: str, book: History) -> None:
     said = {
         "type": kind,
         "code": "SomeCode",
@@ -111,7 +111,7 @@ def test_an_error_is_of_the_type_that_it_was(kind: str, book: Ledger) -> None:
         '{"type": "error"}',
     ],
 )
-def test_what_the_history_does_not_say_is_still_an_error(error: str | None, book: Ledger) -> None:
+def test_what_the_history_does_not_say_is_still_an_error(error: str | None, book: History) -> None:
     failure = entry(book, error=error).failure
     assert type(failure) is ServiceError
     assert failure.message

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 from zimage_cli.core.history.owner import Owner, lives, lock_file, sweep
 from zimage_cli.core.status import Status
 
@@ -27,8 +27,8 @@ REQUEST: dict[str, Any] = {
 HOLDER = """
 import sys
 from pathlib import Path
-from zimage_cli.core.history.ledger import Ledger
-book = Ledger(Path(sys.argv[1]))
+from zimage_cli.core.history.history import History
+book = History(Path(sys.argv[1]))
 book.begin(prompt="x", size="1*1", prompt_extend=False, region="b", endpoint="https://h", pid=1)
 print("ready", flush=True)
 sys.stdin.read()
@@ -54,7 +54,7 @@ def test_a_process_number_of_another_container_says_nothing(zimage: Any, path: P
     )
     assert child.stdin is not None
     assert child.stdout is not None
-    with child.stdin, child.stdout, closing(Ledger(path)) as book:
+    with child.stdin, child.stdout, closing(History(path)) as book:
         assert child.stdout.readline() == b"ready\n"
         [entry] = book.newest(9)
         assert entry.pid == 1
@@ -75,7 +75,7 @@ def test_a_process_number_of_another_container_says_nothing(zimage: Any, path: P
 
 
 def test_a_lock_lives_as_long_as_its_history_is_open(path: Path) -> None:
-    book = Ledger(path)
+    book = History(path)
     # Looking takes none.
     assert not (path.parent / "running").exists()
     row = book.begin(**REQUEST)
@@ -98,7 +98,7 @@ def test_what_killed_processes_left_is_removed(path: Path) -> None:
     for number in range(3):
         (left / f"{number:012x}.lock").touch()
     (left / "something else").touch()
-    with closing(Ledger(path)) as book:
+    with closing(History(path)) as book:
         book.settle_abandoned()
     assert locks(path) == [left / "something else"]
 
@@ -123,7 +123,7 @@ def test_a_name_that_is_none_leads_nowhere(path: Path, name: object) -> None:
 
 def test_without_locks_number_and_age_decide(path: Path) -> None:
     (path.parent / "running").write_text("in the way")
-    with closing(Ledger(path)) as book:
+    with closing(History(path)) as book:
         entry = book.entry(book.begin(**REQUEST))
         assert entry is not None
         assert (entry.status, entry.owner, entry.pid) == (Status.SENDING, None, os.getpid())

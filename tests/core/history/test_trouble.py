@@ -18,7 +18,7 @@ from zimage_cli.api.answer import Answer
 from zimage_cli.api.download import Fetched
 from zimage_cli.api.png import PngInfo
 from zimage_cli.core.history.file import HistoryFull, HistoryLocked
-from zimage_cli.core.history.ledger import Ledger, SafeLedger
+from zimage_cli.core.history.history import History, SafeHistory
 from zimage_cli.core.status import Status
 from zimage_cli.errors import NotSavedError, Stopped
 
@@ -45,7 +45,7 @@ def answer(number: object, reasoning: str = "") -> Answer:
     )
 
 
-def made(book: SafeLedger, row: int | None, reasoning: str = "") -> bool:
+def made(book: SafeHistory, row: int | None, reasoning: str = "") -> bool:
     return book.made(row, answer(row, reasoning), rewritten=None, attempts=1)
 
 
@@ -104,7 +104,7 @@ def test_what_is_paid_is_written_down_while_the_disk_is_full(
     disk: Callable[[str], Path],
 ) -> None:
     path, warnings = disk("70m") / "history.db", list[str]()
-    book = SafeLedger(path, warnings.append)
+    book = SafeHistory(path, warnings.append)
     try:
         rows = [book.begin(**REQUEST) for _ in range(32)]
         reserve = path.with_suffix(".reserve")
@@ -132,7 +132,7 @@ def test_what_is_paid_is_written_down_while_the_disk_is_full(
 
 def test_what_no_reserve_helps_is_told(disk: Callable[[str], Path]) -> None:
     path, warnings = disk("1m") / "history.db", list[str]()
-    book = SafeLedger(path, warnings.append)
+    book = SafeHistory(path, warnings.append)
     try:
         rows = [book.begin(**REQUEST) for _ in range(3)]
         assert not path.with_suffix(".reserve").exists()
@@ -155,9 +155,9 @@ import resource, sys
 from pathlib import Path
 from zimage_cli.api.answer import Answer
 from zimage_cli.core.history.file import HistoryFull
-from zimage_cli.core.history.ledger import SafeLedger
+from zimage_cli.core.history.history import SafeHistory
 path, warnings = Path(sys.argv[1]), []
-book = SafeLedger(path, warnings.append)
+book = SafeHistory(path, warnings.append)
 def begin(prompt="a fox"):
     return book.begin(prompt=prompt, size="512*512", prompt_extend=False, region="beijing",
                       endpoint="https://dashscope.aliyuncs.com")
@@ -229,7 +229,7 @@ class Held:
 
 def test_what_is_paid_waits_for_a_locked_history(path: Path) -> None:
     warnings = Waited()
-    book = SafeLedger(path, warnings)
+    book = SafeHistory(path, warnings)
     rows = [book.begin(**REQUEST) for _ in range(8)]
     held, noted = Held(path), list[bool]()
     threads = [
@@ -256,7 +256,7 @@ def test_a_stop_ends_the_wait_before_a_request(path: Path) -> None:
     def stop(_: float) -> None:
         raise Stopped
 
-    book = SafeLedger(path, lambda _: None)
+    book = SafeHistory(path, lambda _: None)
     row = book.begin(**REQUEST)
     held = Held(path)
     for ask in (lambda: book.begin(sleep=stop, **REQUEST), lambda: book.sending(row, sleep=stop)):
@@ -269,7 +269,7 @@ def test_a_stop_ends_the_wait_before_a_request(path: Path) -> None:
 
 def test_a_history_that_stays_locked_sends_nothing_and_is_kept(path: Path) -> None:
     warnings = list[str]()
-    book = SafeLedger(path, warnings.append, patience=0.1, paid_patience=0.2)
+    book = SafeHistory(path, warnings.append, patience=0.1, paid_patience=0.2)
     row = book.begin(**REQUEST)
     held = Held(path)
     with pytest.raises(
@@ -290,7 +290,7 @@ def test_a_history_that_stays_locked_sends_nothing_and_is_kept(path: Path) -> No
         db.execute("PRAGMA user_version = 2")
     held = Held(path)
     with pytest.raises(HistoryLocked, match="Nothing was sent"):
-        SafeLedger(path, warnings.append, patience=0.1)
+        SafeHistory(path, warnings.append, patience=0.1)
     held.release()
     assert made(book, row)
     assert (book.without_row, rows_of(path)) == (0, [(row, Status.MADE, URL.format(row))])
@@ -299,7 +299,7 @@ def test_a_history_that_stays_locked_sends_nothing_and_is_kept(path: Path) -> No
 
 def test_a_request_is_not_sent_without_its_row(studio: Any, path: Path) -> None:
     one = studio()
-    held = Held(one.ledger)
+    held = Held(one.history)
 
     def release(_: float) -> None:
         # The lock passes while the request waits.
@@ -331,7 +331,7 @@ def test_the_next_try_is_not_sent_without_its_note(studio: Any) -> None:
             return
         asleep.append(seconds)
         if not held:
-            held.append(Held(one.ledger))
+            held.append(Held(one.history))
         elif len(asleep) > 3:
             assert one.server.books.post_count == 1
             held[0].release()
@@ -346,33 +346,33 @@ def test_the_next_try_is_not_sent_without_its_note(studio: Any) -> None:
 def test_an_answer_that_is_in_no_file_is_told_with_its_address(studio: Any) -> None:
     one = studio(retries=0)
     one.server.script("picture-expired")
-    one.maker.ledger.close()
-    one.maker.ledger = SafeLedger(one.ledger, one.warnings.append, paid_patience=0)
+    one.maker.history.close()
+    one.maker.history = SafeHistory(one.history, one.warnings.append, paid_patience=0)
     held: list[Held] = []
     with pytest.raises(NotSavedError) as caught:
-        one.make(on=type(one.heard)(sent=lambda: held.append(Held(one.ledger))))
+        one.make(on=type(one.heard)(sent=lambda: held.append(Held(one.history))))
     assert one.server.books.billed[0].url in (caught.value.hint or "")
-    assert one.maker.ledger.without_row == 1
+    assert one.maker.history.without_row == 1
     held[0].release()
-    one.maker.ledger.close()
+    one.maker.history.close()
 
 
 def test_an_answer_is_noted_late_where_the_lock_passes(studio: Any) -> None:
     one = studio()
-    one.maker.ledger.close()
-    one.maker.ledger = SafeLedger(one.ledger, one.warnings.append, paid_patience=0)
+    one.maker.history.close()
+    one.maker.history = SafeHistory(one.history, one.warnings.append, paid_patience=0)
     held: list[Held] = []
     one.make(
         on=type(one.heard)(
-            sent=lambda: held.append(Held(one.ledger)),
+            sent=lambda: held.append(Held(one.history)),
             receiving=lambda: [each.release() for each in held],
         )
     )
-    assert one.maker.ledger.without_row == 0
+    assert one.maker.history.without_row == 0
     assert one.entry.status == Status.SAVED
     assert one.entry.request_id == one.server.books.posts[0].request_id
     assert one.entry.answered_at is not None
-    one.maker.ledger.close()
+    one.maker.history.close()
 
 
 # -- a history that breaks ---------------------------------------------------------------------
@@ -383,14 +383,14 @@ def test_an_answer_is_noted_late_where_the_lock_passes(studio: Any) -> None:
 def test_a_history_that_is_moved_away(path: Path, tmp_path: Path, instead: str) -> None:
     """What is in flight moves along, without touching what stands in the other file."""
     warnings = list[str]()
-    book = SafeLedger(path, warnings.append)
+    book = SafeHistory(path, warnings.append)
     done, flying, answered = (book.begin(**REQUEST) for _ in range(3))
-    book.note(done, lambda ledger, row: ledger.saved(row, "/p", FETCHED, URL, 1.0))
+    book.note(done, lambda history, row: history.saved(row, "/p", FETCHED, URL, 1.0))
     assert made(book, answered)
     other = tmp_path / "other.db"
-    with closing(Ledger(other)) as ledger:
+    with closing(History(other)) as history:
         for _ in range(2 if instead == "other rows" else 0):
-            ledger.begin(**REQUEST, status=Status.FAILED)
+            history.begin(**REQUEST, status=Status.FAILED)
     path.rename(tmp_path / "away.db")
     if instead != "nothing":
         other.rename(path)
@@ -398,7 +398,7 @@ def test_a_history_that_is_moved_away(path: Path, tmp_path: Path, instead: str) 
     new = book.begin(**REQUEST)
     assert new == 4
     assert made(book, new)
-    book.note(answered, lambda ledger, row: ledger.saved(row, "/q", FETCHED, "https://h/q", 1.0))
+    book.note(answered, lambda history, row: history.saved(row, "/q", FETCHED, "https://h/q", 1.0))
     book.close()
     expected = [(3, Status.SAVED, "https://h/q"), (4, Status.MADE, URL.format(4))]
     if instead == "other rows":
@@ -419,7 +419,7 @@ def test_a_history_that_is_moved_away(path: Path, tmp_path: Path, instead: str) 
 @pytest.mark.skipif(os.name == "nt", reason="an open file cannot be moved there")
 def test_a_history_that_cannot_be_opened_again_is_given_up_once(path: Path) -> None:
     warnings = list[str]()
-    book = SafeLedger(path, warnings.append)
+    book = SafeHistory(path, warnings.append)
     row = book.begin(**REQUEST)
     path.rename(path.with_name("away.db"))
     path.mkdir()

@@ -155,7 +155,7 @@ def test_the_price_of_a_region_is_written_down(studio: Any) -> None:
     assert (one.entry.cost_amount, one.entry.cost_currency) == ("0.20", "CNY")
 
 
-def test_the_ledger_knows_each_step_before_it_is_taken(studio: Any, tmp_path: Path) -> None:
+def test_the_history_knows_each_step_before_it_is_taken(studio: Any, tmp_path: Path) -> None:
     """Read by another connection while the server answers: what a power cut would leave."""
     seen: list[tuple[str, Any, Any]] = []
 
@@ -555,7 +555,7 @@ def test_evidence_that_cannot_be_written_is_said_once(studio: Any) -> None:
     assert {entry.status for entry in one.read()} == {Status.SAVED}
 
 
-def test_a_ledger_that_cannot_be_opened_costs_no_picture(studio: Any, tmp_path: Path) -> None:
+def test_a_history_that_cannot_be_opened_costs_no_picture(studio: Any, tmp_path: Path) -> None:
     history = tmp_path / "folder.db"
     history.mkdir()
     one = studio(history=history)
@@ -565,7 +565,7 @@ def test_a_ledger_that_cannot_be_opened_costs_no_picture(studio: Any, tmp_path: 
     assert len(one.warnings) == 1
 
 
-def test_without_a_ledger_the_error_says_where_the_picture_is(studio: Any, tmp_path: Path) -> None:
+def test_without_a_history_the_error_says_where_the_picture_is(studio: Any, tmp_path: Path) -> None:
     history = tmp_path / "folder.db"
     history.mkdir()
     one = studio(history=history, retries=0)
@@ -579,12 +579,12 @@ def test_without_a_ledger_the_error_says_where_the_picture_is(studio: Any, tmp_p
     assert "fox" in name
 
 
-def test_so_it_does_where_the_ledger_broke_meanwhile(studio: Any, heard: Any) -> None:
+def test_so_it_does_where_the_history_broke_meanwhile(studio: Any, heard: Any) -> None:
     one = studio(retries=0)
     one.server.script(("picture-expired",))
 
     def breaks() -> None:
-        db = sqlite3.connect(one.ledger)
+        db = sqlite3.connect(one.history)
         with contextlib.closing(db):
             db.execute("DROP TABLE generation")
 

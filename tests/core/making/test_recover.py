@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 from zimage_cli.core.making.recover import (
     BUSY,
     CLAIMED,
@@ -36,7 +36,7 @@ def recovering() -> Iterator[Callable[..., Path]]:
     with contextlib.ExitStack() as opened:
 
         def run(one: Any, folder: Path | None = None, **options: Any) -> Path:
-            book = Ledger(one.ledger)
+            book = History(one.history)
             opened.callback(book.close)
             [found] = candidates(book)
             assert found.state == READY
@@ -54,7 +54,7 @@ def recovering() -> Iterator[Callable[..., Path]]:
 
 
 def states(one: Any) -> list[Candidate]:
-    book = Ledger(one.ledger)
+    book = History(one.history)
     try:
         return candidates(book)
     finally:
@@ -63,7 +63,7 @@ def states(one: Any) -> list[Candidate]:
 
 def change(one: Any, **columns: Any) -> None:
     sets = ", ".join(f"{name} = ?" for name in columns) or "id = id"
-    with contextlib.closing(sqlite3.connect(one.ledger)) as db, db:
+    with contextlib.closing(sqlite3.connect(one.history)) as db, db:
         db.execute(f"UPDATE generation SET {sets}", [*columns.values()])
 
 
@@ -288,7 +288,7 @@ def three_unsaved(unsaved: Any) -> Any:
     for _ in range(2):
         with pytest.raises(NotSavedError):
             one.make()
-    with contextlib.closing(sqlite3.connect(one.ledger)) as db, db:
+    with contextlib.closing(sqlite3.connect(one.history)) as db, db:
         db.execute("UPDATE generation SET answered_at = ? WHERE id = 2", (old(24.5),))
     return one
 
@@ -296,7 +296,7 @@ def three_unsaved(unsaved: Any) -> Any:
 # -- several at once, and what will never be had -----------------------------------------------
 
 
-def both_ways(book: Ledger, one: Any, entry: Any) -> list[Callable[[], Path]]:
+def both_ways(book: History, one: Any, entry: Any) -> list[Callable[[], Path]]:
     """As `history recover` fetches a picture, and as a batch does."""
     return [
         lambda: recover(book, one.maker.wire, entry, None, default_folder=one.base),
@@ -306,14 +306,14 @@ def both_ways(book: Ledger, one: Any, entry: Any) -> list[Callable[[], Path]]:
 
 def test_a_picture_is_fetched_by_one_at_a_time(unsaved: Any, recovering: Any) -> None:
     one = unsaved()
-    with contextlib.closing(Ledger(one.ledger)) as other:
+    with contextlib.closing(History(one.history)) as other:
         assert other.claim(1)
         # Not even twice by the same.
         assert not other.claim(1)
         [found] = states(one)
         assert found.state == CLAIMED
         assert str(found.words) == "another zimage is fetching it right now"
-        with contextlib.closing(Ledger(one.ledger)) as book:
+        with contextlib.closing(History(one.history)) as book:
             for run in both_ways(book, one, found.entry):
                 with pytest.raises(TakenError, match="Another zimage is fetching 1 right now"):
                     run()
@@ -326,7 +326,7 @@ def test_a_claim_of_a_dead_process_counts_for_nothing(unsaved: Any, recovering: 
     one = unsaved()
     change(one, claim="0123456789ab")
     assert recovering(one).is_file()
-    with contextlib.closing(sqlite3.connect(one.ledger)) as db:
+    with contextlib.closing(sqlite3.connect(one.history)) as db:
         assert db.execute("SELECT status, claim FROM generation").fetchall() == [
             (Status.SAVED, None)
         ]
@@ -346,7 +346,7 @@ def test_what_another_has_saved_meanwhile_is_found(unsaved: Any, recovering: Any
     one = unsaved()
     [before] = states(one)
     path = recovering(one)
-    with contextlib.closing(Ledger(one.ledger)) as book:
+    with contextlib.closing(History(one.history)) as book:
         assert [run() for run in both_ways(book, one, before.entry)] == [path, path]
     assert one.files == [path.name]
 
@@ -366,7 +366,7 @@ def test_what_will_never_be_fetched_ends_as_lost(
     one = unsaved()
     ages = {k: old(v / timedelta(hours=1)) for k, v in columns.items() if isinstance(v, timedelta)}
     change(one, **{**columns, **ages})
-    with contextlib.closing(Ledger(one.ledger)) as book:
+    with contextlib.closing(History(one.history)) as book:
         assert book.settle_abandoned() == 1
         assert book.settle_abandoned() == 0
         assert candidates(book) == []
@@ -390,14 +390,14 @@ def test_what_may_still_be_had_is_left(unsaved: Any, columns: dict[str, Any]) ->
     one = unsaved()
     ages = {k: old(v / timedelta(hours=1)) for k, v in columns.items() if isinstance(v, timedelta)}
     change(one, **{**columns, **ages})
-    with contextlib.closing(Ledger(one.ledger)) as book:
+    with contextlib.closing(History(one.history)) as book:
         assert book.settle_abandoned() == 0
     assert one.entry.status == Status.MADE
 
 
 def test_what_somebody_saves_right_now_is_left(studio: Any) -> None:
     one = studio()
-    with contextlib.closing(Ledger(one.ledger)) as book:
+    with contextlib.closing(History(one.history)) as book:
         row = book.begin(
             prompt="x",
             size="1*1",
@@ -432,7 +432,7 @@ def test_a_picture_that_its_host_has_no_more_ends_as_lost_after_its_day(
     with pytest.raises(NotSavedError):
         one.make()
     change(one, answered_at=old(hours))
-    with contextlib.closing(Ledger(one.ledger)) as book:
+    with contextlib.closing(History(one.history)) as book:
         [found] = candidates(book, [1])
         with pytest.raises(NotSavedError, match="HTTP 404"):
             recover(
@@ -459,13 +459,13 @@ def test_a_path_that_no_file_can_have_is_told(unsaved: Any, recovering: Any) -> 
 # -- all of them -------------------------------------------------------------------------------
 
 
-def opened(one: Any, book: Ledger | None, *ids: int) -> Recovery:
+def opened(one: Any, book: History | None, *ids: int) -> Recovery:
     return Recovery(book, one.maker.wire, ids, folder=None, default_folder=one.base)
 
 
 def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> None:
     one = three_unsaved
-    with contextlib.closing(Ledger(one.ledger)) as book:
+    with contextlib.closing(History(one.history)) as book:
         every = opened(one, book)
         assert book.claim(3)
         told = list(every.fetch())
@@ -492,7 +492,7 @@ def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> 
 
 def test_a_cancelled_one_ends(three_unsaved: Any) -> None:
     one = three_unsaved
-    with contextlib.closing(Ledger(one.ledger)) as book:
+    with contextlib.closing(History(one.history)) as book:
         recovery = opened(one, book)
         running = recovery.fetch()
         assert next(running).state == RECOVERED

@@ -114,7 +114,7 @@ def run() -> Iterator[Callable[..., Run]]:
         if journal:
             written = Journal(folder)
             opened.append(written)
-            known = States.load(folder, written, maker.ledger.book, fresh=False)
+            known = States.load(folder, written, maker.history.book, fresh=False)
             how = RunOptions(**options)
             engine: Engine = FolderEngine(lambda _: maker, how, view, written, known)
         else:
@@ -424,7 +424,7 @@ def test_a_bug_ends_the_run_and_is_not_swallowed(studio: Any, run: Any) -> None:
     assert {entry.status for entry in it.read()} == {"saved"}
 
 
-def test_without_a_ledger_the_journal_is_enough(studio: Any, run: Any, tmp_path: Path) -> None:
+def test_without_a_history_the_journal_is_enough(studio: Any, run: Any, tmp_path: Path) -> None:
     broken = tmp_path / "broken.db"
     broken.mkdir()
     it = studio(history=broken, retries=0)

@@ -1,4 +1,4 @@
-"""How far each picture has come, told from ledger and journal, whatever stands in them."""
+"""How far each picture has come, told from history and journal, whatever stands in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 from zimage_cli.core.run.journal import FRESH, NAME, Journal
 from zimage_cli.core.run.state import State, States
 from zimage_cli.core.run.tally import RunOptions
@@ -33,13 +33,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "history.db")
-    yield ledger
-    ledger.close()
+def book(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "history.db")
+    yield history
+    history.close()
 
 
-def load(folder: Path, book: Ledger | None = None, *, fresh: bool = False) -> States:
+def load(folder: Path, book: History | None = None, *, fresh: bool = False) -> States:
     return States.load(folder, Journal(folder), book, fresh=fresh)
 
 
@@ -53,7 +53,7 @@ def ago(hours: float) -> str:
     return (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="milliseconds")
 
 
-def row(book: Ledger, folder: Path, status: str, **columns: Any) -> int:
+def row(book: History, folder: Path, status: str, **columns: Any) -> int:
     return book.begin(
         **{
             "status": status,
@@ -75,7 +75,7 @@ def picture(folder: Path, name: str = "a.png") -> str:
     return str((folder / name).absolute())
 
 
-def test_an_empty_folder_knows_nothing(folder: Path, book: Ledger) -> None:
+def test_an_empty_folder_knows_nothing(folder: Path, book: History) -> None:
     assert load(folder).of(KEY).status == Status.NEW
     assert load(folder, book).of(KEY).status == Status.NEW
 
@@ -106,7 +106,7 @@ def test_an_empty_folder_knows_nothing(folder: Path, book: Ledger) -> None:
         ({"status": ["saved"]}, Status.NEW, None),
     ],
 )
-def test_the_journal_stands_in_where_there_is_no_ledger(
+def test_the_journal_stands_in_where_there_is_no_history(
     record: dict[str, Any], kind: Status, seed: int | None, folder: Path
 ) -> None:
     picture(folder)
@@ -155,7 +155,7 @@ def test_the_journal_knows_what_is_paid_and_not_fetched(
     ],
 )
 def test_what_the_history_did_not_take_the_journal_tells(
-    status: str, columns: dict[str, Any], kind: Status, folder: Path, book: Ledger
+    status: str, columns: dict[str, Any], kind: Status, folder: Path, book: History
 ) -> None:
     journal(folder, unfetched())
     row(book, folder, status, **columns)
@@ -170,14 +170,14 @@ def test_an_address_that_the_journal_has_stays_where_a_later_record_has_none(fol
     assert state.record["image_url"] == unfetched()["image_url"]
 
 
-def test_a_row_with_its_answer_is_fetched_by_the_row(folder: Path, book: Ledger) -> None:
+def test_a_row_with_its_answer_is_fetched_by_the_row(folder: Path, book: History) -> None:
     journal(folder, unfetched())
     number = row(book, folder, "made", answered_at=ago(1), image_url="https://host/a.png?x")
     state = load(folder, book).of(KEY)
     assert (state.status, state.entry, state.record) == (Status.MADE, number, None)
 
 
-def test_a_row_that_was_never_sent_is_new(folder: Path, book: Ledger) -> None:
+def test_a_row_that_was_never_sent_is_new(folder: Path, book: History) -> None:
     row(book, folder, "failed", error=json.dumps({"type": "connection"}))
     assert load(folder, book).of(KEY).status == Status.NEW
 
@@ -210,8 +210,8 @@ def test_the_last_record_counts(folder: Path) -> None:
         ("saved", {"path": "/nowhere/a.png"}, Status.NEW),
     ],
 )
-def test_the_ledger_knows_more(
-    status: str, columns: dict[str, Any], kind: Status, folder: Path, book: Ledger
+def test_the_history_knows_more(
+    status: str, columns: dict[str, Any], kind: Status, folder: Path, book: History
 ) -> None:
     number = row(book, folder, status, **columns)
     state = load(folder, book).of(KEY)
@@ -221,7 +221,7 @@ def test_the_ledger_knows_more(
     )
 
 
-def test_what_the_journal_does_not_have_is_remembered(folder: Path, book: Ledger) -> None:
+def test_what_the_journal_does_not_have_is_remembered(folder: Path, book: History) -> None:
     saved = row(book, folder, "saved", path=picture(folder))
     known = load(folder, book)
     assert known.of(KEY).status == Status.SAVED
@@ -230,7 +230,7 @@ def test_what_the_journal_does_not_have_is_remembered(folder: Path, book: Ledger
     assert load(folder, book).unrecorded == {}
 
 
-def test_what_went_wrong_before_it_was_saved_is_not_told_again(folder: Path, book: Ledger) -> None:
+def test_what_went_wrong_before_it_was_saved_is_not_told_again(folder: Path, book: History) -> None:
     row(book, folder, "failed")
     row(book, folder, "lost")
     row(book, folder, "saved", path=picture(folder))
@@ -240,7 +240,7 @@ def test_what_went_wrong_before_it_was_saved_is_not_told_again(folder: Path, boo
     assert known.unrecorded == {}
 
 
-def test_a_picture_that_stands_is_done_whatever_came_later(folder: Path, book: Ledger) -> None:
+def test_a_picture_that_stands_is_done_whatever_came_later(folder: Path, book: History) -> None:
     journal(folder, {"status": "saved", "file": "a.png"})
     row(book, folder, "saved", path=str(folder / "a.png"))
     row(book, folder, "lost")
@@ -254,7 +254,7 @@ def test_a_picture_that_stands_is_done_whatever_came_later(folder: Path, book: L
     [("lost", Status.LOST), ("failed", Status.FAILED), ("refused", Status.REFUSED)],
 )
 def test_an_end_without_a_picture_is_remembered_too(
-    status: str, kind: Status, folder: Path, book: Ledger
+    status: str, kind: Status, folder: Path, book: History
 ) -> None:
     first = row(book, folder, status)
     assert load(folder, book).unrecorded == {KEY: first}
@@ -266,7 +266,7 @@ def test_an_end_without_a_picture_is_remembered_too(
     assert known.unrecorded == {}
 
 
-def test_later_tries_count_more(folder: Path, book: Ledger) -> None:
+def test_later_tries_count_more(folder: Path, book: History) -> None:
     row(book, folder, "lost")
     row(book, folder, "failed", error='{"type": "refused"}')
     assert load(folder, book).of(KEY).status == Status.FAILED
@@ -277,7 +277,7 @@ def test_later_tries_count_more(folder: Path, book: Ledger) -> None:
     assert load(folder, book).of(KEY).status == Status.SAVED
 
 
-def test_a_picture_that_was_moved_with_its_folder_is_done(folder: Path, book: Ledger) -> None:
+def test_a_picture_that_was_moved_with_its_folder_is_done(folder: Path, book: History) -> None:
     row(book, folder, "saved", path=picture(folder))
     journal(folder, {"status": "saved", "file": "a.png"})
     moved = folder.with_name("moved")
@@ -286,7 +286,7 @@ def test_a_picture_that_was_moved_with_its_folder_is_done(folder: Path, book: Le
 
 
 def test_the_folder_is_the_same_whichever_path_leads_to_it(
-    folder: Path, book: Ledger, monkeypatch: pytest.MonkeyPatch
+    folder: Path, book: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row(book, folder, "lost")
     link = folder.with_name("link")
@@ -296,7 +296,7 @@ def test_the_folder_is_the_same_whichever_path_leads_to_it(
         assert load(path, book).of(KEY).status == Status.LOST
 
 
-def test_starting_over_forgets_and_keeps_forgetting(folder: Path, book: Ledger) -> None:
+def test_starting_over_forgets_and_keeps_forgetting(folder: Path, book: History) -> None:
     picture(folder)
     row(book, folder, "lost")
     journal(folder, {"status": "saved", "file": "a.png"})
@@ -313,7 +313,7 @@ def test_starting_over_forgets_and_keeps_forgetting(folder: Path, book: Ledger) 
     ("row_says", "journal_says"), [("refused", "failed"), ("failed", "refused")]
 )
 def test_what_an_older_version_called_failed_is_not_told_again(
-    row_says: str, journal_says: str, folder: Path, book: Ledger
+    row_says: str, journal_says: str, folder: Path, book: History
 ) -> None:
     row(book, folder, row_says)
     journal(folder, {"status": journal_says})
@@ -367,11 +367,11 @@ anything = st.one_of(
         max_size=5,
     )
 )
-def test_no_ledger_is_too_strange(
+def test_no_history_is_too_strange(
     rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("strange")
-    book = Ledger(folder / "history.db")
+    book = History(folder / "history.db")
     try:
         number = row(book, folder, "lost")
         with closing(sqlite3.connect(folder / "history.db")) as db, db:

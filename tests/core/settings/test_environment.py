@@ -46,13 +46,13 @@ def test_the_same_folders_as_platformdirs(
     config = Path(platformdirs.user_config_dir("zimage", appauthor=False))
     data = Path(platformdirs.user_data_dir("zimage", appauthor=False))
     assert environment.config_file() == config / "config.toml"
-    assert environment.ledger_file() == data / "history.db"
+    assert environment.history_file() == data / "history.db"
 
 
 def test_zimage_home_puts_both_in_one_folder(tmp_path: Path) -> None:
     environment = Environment({"ZIMAGE_HOME": str(tmp_path / "z")}, None)
     assert environment.config_file() == tmp_path / "z" / "config.toml"
-    assert environment.ledger_file() == tmp_path / "z" / "history.db"
+    assert environment.history_file() == tmp_path / "z" / "history.db"
 
 
 def test_a_relative_zimage_home_is_below_the_current_folder(work: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_relative_zimage_home_is_below_the_current_folder(work: Path) -> None:
 def test_no_home_at_all_is_said_and_no_crash() -> None:
     environment = Environment({}, None)
     assert environment.config_file() is None
-    assert environment.ledger_file() is None
+    assert environment.history_file() is None
     with pytest.raises(ConfigurationError, match="no home folder") as caught:
         environment.require_config_file()
     assert "ZIMAGE_HOME" in (caught.value.hint or "")
@@ -81,7 +81,7 @@ def test_a_variable_names_the_folder_where_there_is_no_home(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     environment = Environment({"XDG_CONFIG_HOME": str(tmp_path)}, None)
     assert environment.config_file() == tmp_path / "zimage" / "config.toml"
-    assert environment.ledger_file() is None
+    assert environment.history_file() is None
 
 
 @LINUX

@@ -9,7 +9,7 @@ import pytest
 
 import zimage_cli
 from zimage_cli.core.history.file import MIGRATIONS
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 from zimage_cli.core.settings.config_file import read
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, resolve
@@ -104,7 +104,7 @@ def test_a_history_that_cannot_be_kept_is_a_warning(home: Path, kind: str) -> No
         case "folder":
             path.mkdir()
         case "newer":
-            Ledger(path).close()
+            History(path).close()
             with closing(sqlite3.connect(path)) as db:
                 db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     found = checks(home)
@@ -118,7 +118,7 @@ def test_a_history_that_cannot_be_kept_is_a_warning(home: Path, kind: str) -> No
 def test_a_locked_history_is_a_warning_that_says_so(home: Path) -> None:
     path = home / ".local" / "share" / "zimage" / "history.db"
     path.parent.mkdir(parents=True)
-    Ledger(path).close()
+    History(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA user_version = 2")
         db.execute("BEGIN EXCLUSIVE")

@@ -63,10 +63,10 @@ def _key(settings: Settings) -> tuple[Setting[Any], ZimageError | None]:
 def _document(
     settings: Settings, rows: list[Setting[Any]], problem: ZimageError | None
 ) -> dict[str, Any]:
-    config, ledger = settings.config.path, settings.environment.ledger_file()
+    config, history = settings.config.path, settings.environment.history_file()
     return {
         "config_file": str(config) if config else None,
-        "history_file": str(ledger) if ledger else None,
+        "history_file": str(history) if history else None,
         "settings": {row.name: {"value": _plain(row.value), "source": row.source} for row in rows},
         "target": settings.target.region_name,
         "stored_keys": {name: key.masked for name, key in settings.config.keys.items()},

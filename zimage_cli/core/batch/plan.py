@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zimage_cli.core.batch.source import Source
-    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.history.history import History
     from zimage_cli.core.making.maker import Maker
     from zimage_cli.core.observer import Watcher
     from zimage_cli.core.request.jobs import Job
@@ -91,7 +91,7 @@ class FilePlan:
         options: RunOptions,
         routes: Routes,
         folder: Path,
-        book: Ledger | None,
+        book: History | None,
         *,
         fresh: bool,
         dry: bool,
@@ -136,7 +136,7 @@ class FilePlan:
                 salt = file.read(_SALT_BYTES + 1)
         return salt if len(salt) == _SALT_BYTES else os.urandom(_SALT_BYTES)
 
-    def _find_saved(self, book: Ledger) -> None:
+    def _find_saved(self, book: History) -> None:
         """Find pictures that got their names just before their process died.
 
         Before anything else is made here, and one by one: two equal pictures could be confused.

@@ -10,20 +10,20 @@ from zimage_cli.core.settings.environment import Environment
 from zimage_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.history.history import History
 
 
 @contextmanager
 def opened(
     environment: Environment, *, warn: Callable[[str], None] | None = None
-) -> Iterator[Ledger | None]:
+) -> Iterator[History | None]:
     """Open the history, to change it where `warn` is given; None where there is none yet.
 
     `warn` gets a sentence when it waits for a locked one. Raises ConfigurationError.
     """
-    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.history.history import History
 
-    path = environment.ledger_file()
+    path = environment.history_file()
     if path is None:
         raise ConfigurationError(
             "no home folder is known, so there is no history", hint="Set HOME or ZIMAGE_HOME."
@@ -31,7 +31,7 @@ def opened(
     if not path.exists():
         yield None
         return
-    book = Ledger.to_read(path) if warn is None else Ledger(path, on_locked=warn)
+    book = History.to_read(path) if warn is None else History(path, on_locked=warn)
     try:
         book.settle_abandoned()
         yield book

@@ -14,7 +14,7 @@ from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core.files import NO_LOCKS, open_locked, open_own, write_whole
 from zimage_cli.core.history.database import now
-from zimage_cli.core.history.ledger import error_facts
+from zimage_cli.core.history.history import error_facts
 from zimage_cli.core.request.prices import cost
 from zimage_cli.text import json_text
 from zimage_cli.version import __version__

@@ -27,7 +27,7 @@ from zimage_cli.errors import AnswerLost, AuthenticationError, ConnectionFailed,
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.history.ledger import SafeLedger
+    from zimage_cli.core.history.history import SafeHistory
     from zimage_cli.core.making.evidence import Evidence
     from zimage_cli.core.making.pace import Pace, Turn
     from zimage_cli.core.making.reach import Reach
@@ -48,7 +48,7 @@ class Maker:
 
     wire: Wire
     account: Account
-    ledger: SafeLedger
+    history: SafeHistory
     place: Place
     policy: retry.Policy = field(default_factory=retry.Policy)
     template: NameTemplate = field(default_factory=NameTemplate.parse)
@@ -68,7 +68,7 @@ class Maker:
     @property
     def notes(self) -> Notes:
         """What writes down how far each picture is."""
-        return Notes(self.ledger, self.evidence, self._warned)
+        return Notes(self.history, self.evidence, self._warned)
 
     @property
     def unsettled(self) -> bool:
@@ -124,7 +124,7 @@ class Maker:
         What was sent is noted as it stands; what cannot be noted is told with its address.
         """
         self.wire.cancel()
-        self.ledger.hurry()
+        self.history.hurry()
 
     def _save(self, generation: Generation) -> Picture:
         answer, observer, notes = generation.answer, generation.observer, self.notes

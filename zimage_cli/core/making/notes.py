@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.files import reason
-from zimage_cli.core.history.ledger import error_facts
+from zimage_cli.core.history.history import error_facts
 from zimage_cli.core.request.prices import cost
 from zimage_cli.core.status import Status
 from zimage_cli.errors import (
@@ -25,7 +25,7 @@ from zimage_cli.errors import (
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
-    from zimage_cli.core.history.ledger import SafeLedger
+    from zimage_cli.core.history.history import SafeHistory
     from zimage_cli.core.making.evidence import Evidence
     from zimage_cli.core.making.generation import Generation
 
@@ -39,7 +39,7 @@ _SANDBOX_ENDS = "The sandbox has ended with its pictures; nothing was billed. Ma
 class Notes(NamedTuple):
     """Writes down how far a generation is; `evidence` is None where none is kept."""
 
-    ledger: SafeLedger
+    history: SafeHistory
     evidence: Evidence | None
     warned: threading.Event
     """Set once it was said that evidence cannot be written."""
@@ -51,7 +51,7 @@ class Notes(NamedTuple):
         `sleep`; raises its error where the row cannot be written.
         """
         if generation.begun:
-            self.ledger.sending(generation.entry, sleep=sleep)
+            self.history.sending(generation.entry, sleep=sleep)
             return
         try:
             self._begin(generation, sleep=sleep)
@@ -62,14 +62,14 @@ class Notes(NamedTuple):
 
     def answered(self, generation: Generation, answer: Answer) -> None:
         """Note the answer, before its picture is fetched."""
-        generation.noted = self.ledger.made(
+        generation.noted = self.history.made(
             generation.entry, answer, rewritten=generation.rewritten, attempts=generation.attempts
         )
 
     def fetched(self, generation: Generation, fetched: Fetched) -> None:
         """Note what was fetched, before it gets its name."""
         generation.fetched = fetched
-        self.ledger.note(generation.entry, lambda book, row: book.fetched(row, fetched))
+        self.history.note(generation.entry, lambda book, row: book.fetched(row, fetched))
 
     def saved(self, generation: Generation) -> None:
         """Note the picture on disk."""
@@ -83,7 +83,7 @@ class Notes(NamedTuple):
         path, url = generation.saved_path, answer.image_url
         evidence = None if picture.evidence_path is None else str(picture.evidence_path)
         elapsed = picture.elapsed_seconds or 0.0
-        self.ledger.note(
+        self.history.note(
             generation.entry,
             lambda book, row: book.saved(row, path, fetched, url, elapsed, evidence),
         )
@@ -93,7 +93,7 @@ class Notes(NamedTuple):
         if generation.begun:
             status = Status.LOST if generation.maybe_billed else Status.FAILED
             why = Stopped(f"zimage ended before another try; the one before: {error.message}")
-            self.ledger.note(
+            self.history.note(
                 generation.entry,
                 lambda book, row: book.ended(row, status, why, attempts=generation.attempts),
             )
@@ -180,7 +180,7 @@ class Notes(NamedTuple):
             )
         path = self.evidence_of(generation, status, error)
         evidence, attempts = None if path is None else str(path), generation.attempts
-        self.ledger.note(
+        self.history.note(
             generation.entry,
             lambda book, row: book.ended(
                 row, status, error, attempts=attempts, evidence_path=evidence
@@ -191,7 +191,7 @@ class Notes(NamedTuple):
         generation.begun = True
         request, account, wanted = generation.request, generation.account, generation.wanted
         price = cost(generation.price)
-        generation.entry = self.ledger.begin(
+        generation.entry = self.history.begin(
             prompt=request.prompt,
             size=request.size,
             seed=request.seed,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.history.entry import Entry
-    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.history.history import History
 
 READY, EXPIRED, BUSY, GONE = "ready", "expired", "busy", "gone"
 CLAIMED, LOST, RECOVERED = "claimed", "lost", "recovered"
@@ -127,7 +127,7 @@ class Recovery:
 
     def __init__(
         self,
-        book: Ledger | None,
+        book: History | None,
         wire: Wire,
         ids: Sequence[int] = (),
         *,
@@ -198,7 +198,7 @@ def _not_recoverable(candidate: Candidate) -> NotSavedError:
     )
 
 
-def candidates(book: Ledger, ids: Collection[int] = ()) -> list[Candidate]:
+def candidates(book: History, ids: Collection[int] = ()) -> list[Candidate]:
     """Return every picture that was made and not saved, oldest first.
 
     Those among `ids` too that were given up as lost, as long as an address is known.
@@ -227,7 +227,7 @@ def _state(entry: Entry) -> str:
 
 
 def recover(
-    book: Ledger,
+    book: History,
     wire: Wire,
     entry: Entry,
     folder: Path | None,
@@ -255,7 +255,7 @@ def recover(
 
 
 @contextmanager
-def _claimed(book: Ledger, entry: Entry) -> Iterator[Path | None]:
+def _claimed(book: History, entry: Entry) -> Iterator[Path | None]:
     """Claim a picture for this process; yield its path where another has saved it meanwhile.
 
     Raises TakenError where another process fetches it right now.
@@ -280,7 +280,7 @@ def clear(found: list[Candidate], folder: Path | None, default_folder: Path) -> 
         remove_abandoned(place)
 
 
-def find_saved(book: Ledger, entry: Entry, default_folder: Path) -> Path | None:
+def find_saved(book: History, entry: Entry, default_folder: Path) -> Path | None:
     """Find a picture that got its name just before its process died, and note it; None where not.
 
     Not for two equal pictures at the same time: each would be taken for the other.
@@ -303,7 +303,7 @@ def _examine(path: Path) -> Fetched | None:
         return None
 
 
-def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
+def _already_there(book: History, entry: Entry, wanted: Path) -> Path | None:
     if entry.sha256 is None:
         return None
     number, path = 1, wanted
@@ -325,7 +325,7 @@ def _already_there(book: Ledger, entry: Entry, wanted: Path) -> Path | None:
 
 
 def _fetch(
-    book: Ledger,
+    book: History,
     wire: Wire,
     entry: Entry,
     wanted: Path,
@@ -363,13 +363,13 @@ def _fetch(
     return path
 
 
-def _give_up(book: Ledger, entry: Entry, error: NotSavedError) -> None:
+def _give_up(book: History, entry: Entry, error: NotSavedError) -> None:
     """Note that a picture is lost; its address stays in the history for one more try by hand."""
     with suppress(ConfigurationError):
         book.ended(entry.id, Status.LOST, error)
 
 
-def _note(book: Ledger, entry: Entry, path: Path, fetched: Fetched) -> None:
+def _note(book: History, entry: Entry, path: Path, fetched: Fetched) -> None:
     url = entry.image_url or ""
     book.saved(entry.id, str(path), fetched, url, entry.elapsed_seconds or 0.0)
     if entry.evidence_path:

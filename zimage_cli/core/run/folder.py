@@ -86,7 +86,7 @@ class FolderEngine(Engine):
         """Fetch a picture that an earlier run paid."""
         from zimage_cli.core.making import recover
 
-        book, entry = self._maker.ledger.book, self._entry(state.entry)
+        book, entry = self._maker.history.book, self._entry(state.entry)
         if book is None or entry is None:
             self._left(job, state, Status.LOST)
             return
@@ -163,7 +163,7 @@ class FolderEngine(Engine):
         return {} if entry is None else entry.picture.document
 
     def _entry(self, number: int | None) -> Entry | None:
-        book = self._maker.ledger.book
+        book = self._maker.history.book
         return book.entry(number) if book is not None and number else None
 
     # -- what a batch does otherwise -----------------------------------------------------------

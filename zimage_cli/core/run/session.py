@@ -14,7 +14,7 @@ from zimage_cli.errors import ConfigurationError
 if TYPE_CHECKING:
     from zimage_cli.api.lines import Pool
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.history.ledger import SafeLedger
+    from zimage_cli.core.history.history import SafeHistory
     from zimage_cli.core.making.account import Account
     from zimage_cli.core.making.maker import Maker
     from zimage_cli.core.making.pace import Pace
@@ -43,7 +43,7 @@ class Session:
         self._opening = threading.Lock()
         self._stack = ExitStack()
         self._pool: Pool | None = None
-        self._ledger: SafeLedger | None = None
+        self._history: SafeHistory | None = None
         self._paces: dict[Key, Pace] = {}
         self._sandbox: Account | None = None
 
@@ -77,22 +77,22 @@ class Session:
         options = plan.options._replace(concurrency=lines)
         return plan.engine(maker, options, watcher), plan.jobs()
 
-    def history(self, sleep: Callable[[float], None]) -> SafeLedger:
+    def history(self, sleep: Callable[[float], None]) -> SafeHistory:
         """Return the history; `sleep` waits for a locked one."""
-        from zimage_cli.core.history.ledger import SafeLedger
+        from zimage_cli.core.history.history import SafeHistory
 
         with self._opening:
-            if self._ledger is None:
+            if self._history is None:
                 try:
-                    path = self._environment.ledger_file()
+                    path = self._environment.history_file()
                 except ConfigurationError:
                     path = None
-                ledger = SafeLedger(path, self._warn, sleep=sleep)
-                self._stack.callback(self._close_history, ledger)
-                self._ledger = ledger
+                history = SafeHistory(path, self._warn, sleep=sleep)
+                self._stack.callback(self._close_history, history)
+                self._history = history
             # A run before this one may have been cancelled.
-            self._ledger.wait_again()
-            return self._ledger
+            self._history.wait_again()
+            return self._history
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class Session:
         return Maker(
             wire=wire,
             account=account,
-            ledger=self.history(wire.sleep),
+            history=self.history(wire.sleep),
             place=plan.place,
             policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
             template=plan.template,
@@ -144,9 +144,9 @@ class Session:
             refused_key_hint(settings),
         )
 
-    def _close_history(self, ledger: SafeLedger) -> None:
-        count = ledger.without_row
-        ledger.close()
+    def _close_history(self, history: SafeHistory) -> None:
+        count = history.without_row
+        history.close()
         if count:
             self._warn(f"{count:,} picture{'s are' if count > 1 else ' is'} not in the history")
 
@@ -162,7 +162,7 @@ class Session:
         key = Key(account.key)
         with self._opening:
             if key not in self._paces:
-                history = self._environment.ledger_file()
+                history = self._environment.history_file()
                 path = history.with_name(PACE_NAME) if history else None
                 pace = Pace(settings.rps.value, key=account.key, path=path)
                 self._stack.callback(pace.close)

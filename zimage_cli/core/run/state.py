@@ -22,7 +22,7 @@ from zimage_cli.core.run.journal import FRESH
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
-    from zimage_cli.core.history.ledger import Ledger
+    from zimage_cli.core.history.history import History
     from zimage_cli.core.run.journal import Journal
     from zimage_cli.core.run.tally import RunOptions
 
@@ -100,7 +100,7 @@ class States:
         self._states[key] = -1
 
     @classmethod
-    def load(cls, folder: Path, journal: Journal, book: Ledger | None, *, fresh: bool) -> States:
+    def load(cls, folder: Path, journal: Journal, book: History | None, *, fresh: bool) -> States:
         """Read journal and history; with `fresh`, all they have belongs to an earlier batch."""
         states = cls(folder)
         for place, record in journal.records():
@@ -139,7 +139,7 @@ class States:
             case "failed" | "refused" | "lost" as status:
                 self._states[key] = State(Status(status), seed, at=place)
 
-    def _take_history(self, book: Ledger) -> None:
+    def _take_history(self, book: History) -> None:
         recorded = dict(self._states)
         latest: dict[bytes, int] = {}
         for job, entry, status, drawn, path, error, answered_at, region in book.batch(self.batch):

@@ -12,7 +12,7 @@ from zimage_cli.errors import ConfigurationError
 
 APP = "zimage"
 CONFIG_NAME = "config.toml"
-LEDGER_NAME = "history.db"
+HISTORY_NAME = "history.db"
 
 
 class Environment(NamedTuple):
@@ -63,10 +63,10 @@ class Environment(NamedTuple):
         folder = self._own_folder() or self._user_folder("config")
         return folder / CONFIG_NAME if folder else None
 
-    def ledger_file(self) -> Path | None:
+    def history_file(self) -> Path | None:
         """Return the path of `history.db`, or None where no folder for it can be told."""
         folder = self._own_folder() or self._user_folder("data")
-        return folder / LEDGER_NAME if folder else None
+        return folder / HISTORY_NAME if folder else None
 
     def require_config_file(self) -> Path:
         """Return the path of `config.toml`. Raises ConfigurationError where there can be none."""

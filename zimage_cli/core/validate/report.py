@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from zimage_cli.core.advice import USAGE_STATUS, exit_status
 from zimage_cli.core.files import make_writable_folder, reason, write_whole
 from zimage_cli.core.history.file import HistoryFull, HistoryLocked
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 from zimage_cli.core.making import evidence, save
 from zimage_cli.core.request.request import Request, parse_request, prompt_warning
 from zimage_cli.core.settings.environment import Environment
@@ -152,7 +152,7 @@ def check_settings(settings: Settings) -> Iterator[Check]:
     )
     yield _key(settings)
     yield _folder(settings.output_dir.value)
-    yield _ledger(settings)
+    yield _history(settings)
 
 
 def write_report(base: Path, checks: Sequence[Check]) -> Path:
@@ -231,13 +231,13 @@ def _folder(base: Path) -> Check:
     return Check("output", "ok", f"{folder.absolute()} is writable")
 
 
-def _ledger(settings: Settings) -> Check:
-    path = settings.environment.ledger_file()
+def _history(settings: Settings) -> Check:
+    path = settings.environment.history_file()
     hint = "Pictures are still made and saved; what is made is not remembered."
     if path is None:
         return Check("history", "warning", "no home folder is known", hint)
     try:
-        Ledger(path, patience=1).close()
+        History(path, patience=1).close()
         if not os.access(path, os.W_OK):
             return Check("history", "warning", f"{path} is read-only", hint)
     except (HistoryLocked, HistoryFull) as error:

@@ -19,7 +19,7 @@ from zimage_cli.api.download import Fetched
 from zimage_cli.api.png import PngInfo
 from zimage_cli.core.history.entry import Entry
 from zimage_cli.core.history.file import MIGRATIONS
-from zimage_cli.core.history.ledger import Ledger, SafeLedger, error_facts
+from zimage_cli.core.history.history import History, SafeHistory, error_facts
 from zimage_cli.core.status import Status
 from zimage_cli.errors import ConfigurationError, NotSavedError, RefusedError
 
@@ -58,11 +58,11 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def books(path: Path) -> Iterator[Callable[[], Ledger]]:
-    opened: list[Ledger] = []
+def books(path: Path) -> Iterator[Callable[[], History]]:
+    opened: list[History] = []
 
-    def open_book() -> Ledger:
-        opened.append(Ledger(path))
+    def open_book() -> History:
+        opened.append(History(path))
         return opened[-1]
 
     yield open_book
@@ -71,11 +71,11 @@ def books(path: Path) -> Iterator[Callable[[], Ledger]]:
 
 
 @pytest.fixture
-def book(books: Callable[[], Ledger]) -> Ledger:
+def book(books: Callable[[], History]) -> History:
     return books()
 
 
-def entry_of(book: Ledger, row: int) -> Entry:
+def entry_of(book: History, row: int) -> Entry:
     found = book.entry(row)
     assert found is not None
     return found
@@ -93,7 +93,7 @@ def sql(path: Path, statement: str, *values: Any) -> list[Any]:
 # -- one generation ----------------------------------------------------------------------------
 
 
-def test_a_generation_from_sending_to_saved(book: Ledger) -> None:
+def test_a_generation_from_sending_to_saved(book: History) -> None:
     row = book.begin(**REQUEST)
     entry = entry_of(book, row)
     assert {name: getattr(entry, name) for name in REQUEST} == REQUEST
@@ -121,7 +121,7 @@ def test_a_generation_from_sending_to_saved(book: Ledger) -> None:
 
 
 def test_the_signed_part_is_gone_from_the_file_once_the_picture_is_saved(
-    book: Ledger, path: Path
+    book: History, path: Path
 ) -> None:
     row = book.begin(**REQUEST)
     book.made(row, answer(), rewritten=None, attempts=1)
@@ -141,7 +141,7 @@ def test_the_signed_part_is_gone_from_the_file_once_the_picture_is_saved(
         (Status.FAILED, RuntimeError("a bug")),
     ],
 )
-def test_other_ends(book: Ledger, status: str, error: BaseException) -> None:
+def test_other_ends(book: History, status: str, error: BaseException) -> None:
     row = book.begin(**REQUEST)
     book.ended(row, status, error, attempts=3, evidence_path="/e.json")
     entry = entry_of(book, row)
@@ -153,7 +153,7 @@ def test_other_ends(book: Ledger, status: str, error: BaseException) -> None:
     assert entry.error["message"]
 
 
-def test_the_error_of_a_failed_download_goes_when_it_is_saved_after_all(book: Ledger) -> None:
+def test_the_error_of_a_failed_download_goes_when_it_is_saved_after_all(book: History) -> None:
     row = book.begin(**REQUEST)
     book.made(row, answer(), rewritten=None, attempts=1)
     book.ended(row, Status.MADE, NotSavedError("disk full"))
@@ -162,7 +162,7 @@ def test_the_error_of_a_failed_download_goes_when_it_is_saved_after_all(book: Le
     assert entry_of(book, row).error is None
 
 
-def test_reading(book: Ledger) -> None:
+def test_reading(book: History) -> None:
     rows = [book.begin(**{**REQUEST, "seed": seed}) for seed in range(5)]
     assert rows == [1, 2, 3, 4, 5]
     assert [entry.id for entry in book.newest(3)] == [5, 4, 3]
@@ -172,7 +172,7 @@ def test_reading(book: Ledger) -> None:
     assert book.entry(99) is None
 
 
-def test_hostile_texts_come_back_as_they_were(book: Ledger) -> None:
+def test_hostile_texts_come_back_as_they_were(book: History) -> None:
     text = "'; DROP TABLE generation; -- \x00\x1b[2J\u202e \n\t🎨 '\""
     row = book.begin(**{**REQUEST, "prompt": text})
     book.made(row, answer(request_id=text, reasoning=text), rewritten=text, attempts=1)
@@ -181,7 +181,7 @@ def test_hostile_texts_come_back_as_they_were(book: Ledger) -> None:
     assert entry.rewritten_prompt == text
 
 
-def test_a_path_that_is_no_valid_text_comes_back_as_it_was(book: Ledger) -> None:
+def test_a_path_that_is_no_valid_text_comes_back_as_it_was(book: History) -> None:
     name = os.fsdecode(b"/pictures/\xff\xfe \xe7\x8b\x90.png")
     row = book.begin(**{**REQUEST, "wanted_path": name})
     book.saved(row, name, FETCHED, URL, 1.0, name)
@@ -196,7 +196,7 @@ def test_a_path_that_is_no_valid_text_comes_back_as_it_was(book: Ledger) -> None
 def test_the_files_are_private(path: Path) -> None:
     before = os.umask(0)
     try:
-        book = Ledger(path)
+        book = History(path)
         book.begin(**REQUEST)
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
         assert modes.pop("running") == 0o700
@@ -211,7 +211,7 @@ def test_the_files_are_private(path: Path) -> None:
         os.umask(before)
 
 
-def test_every_write_is_synced_and_in_wal_mode(book: Ledger, path: Path) -> None:
+def test_every_write_is_synced_and_in_wal_mode(book: History, path: Path) -> None:
     assert sql(path, "PRAGMA journal_mode") == [("wal",)]
     assert book._db.execute("PRAGMA synchronous").fetchone() == (2,)
 
@@ -241,11 +241,11 @@ def test_older_schemas_are_brought_up_to_date(path: Path, books: Any, schema: in
     assert books().newest(1)[0].id == row
 
 
-def test_a_newer_schema_is_refused_and_left_alone(path: Path, book: Ledger) -> None:
+def test_a_newer_schema_is_refused_and_left_alone(path: Path, book: History) -> None:
     book.begin(**REQUEST)
     sql(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(ConfigurationError, match="written by a newer zimage"):
-        Ledger(path)
+        History(path)
     assert sql(path, "SELECT count(*) FROM generation") == [(1,)]
 
 
@@ -255,7 +255,7 @@ def damaged(path: Path, kind: str) -> None:
         case "text":
             path.write_text("this is no database, but long enough to be taken for one" * 50)
         case "cut":
-            Ledger(path).close()
+            History(path).close()
             path.write_bytes(path.read_bytes()[:5000])
         case "zeros":
             path.write_bytes(bytes(8192))
@@ -272,23 +272,23 @@ DAMAGES = ["text", "cut", "zeros", "folder", "file above", "other database"]
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_a_file_that_is_no_ledger_is_a_typed_error(path: Path, kind: str) -> None:
+def test_a_file_that_is_no_history_is_a_typed_error(path: Path, kind: str) -> None:
     damaged(path, kind)
     book = None
     try:
-        book = Ledger(path)
+        book = History(path)
         book.begin(**REQUEST)
     except ConfigurationError as error:
         assert str(path) in error.message
         assert "Move the file away" in (error.hint or "")
     else:
-        pytest.fail("it was taken for a ledger")
+        pytest.fail("it was taken for a history")
     finally:
         if book is not None:
             book.close()
 
 
-def test_nonsense_in_a_row_is_shown_as_it_stands(book: Ledger, path: Path) -> None:
+def test_nonsense_in_a_row_is_shown_as_it_stands(book: History, path: Path) -> None:
     row = book.begin(**REQUEST)
     for column, value in (("usage", "{no json"), ("error", b"\xff\xff"), ("usage", "[" * 9999)):
         sql(path, f"UPDATE generation SET usage = NULL, error = NULL, {column} = ?", value)
@@ -300,7 +300,7 @@ def test_nonsense_in_a_row_is_shown_as_it_stands(book: Ledger, path: Path) -> No
 
 
 def test_a_read_only_file(path: Path, tmp_path: Path) -> None:
-    Ledger(path).close()
+    History(path).close()
     path.chmod(0o400)
     if os.getuid() == 0:
         # Root writes everywhere, except where the mount says no.
@@ -316,7 +316,7 @@ def test_a_read_only_file(path: Path, tmp_path: Path) -> None:
         view = None
     warnings: list[str] = []
     try:
-        book = SafeLedger(path, warnings.append)
+        book = SafeHistory(path, warnings.append)
         assert book.begin(**REQUEST) is None
         assert book.book is None
         book.close()
@@ -332,9 +332,9 @@ def test_a_read_only_file(path: Path, tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from zimage_cli.core.history.ledger import Ledger
+from zimage_cli.core.history.history import History
 sys.stdin.readline()
-book = Ledger(Path(sys.argv[1]))
+book = History(Path(sys.argv[1]))
 for seed in range(10):
     row = book.begin(prompt=sys.argv[2], size="1*1", seed=seed, prompt_extend=False,
                      region="beijing", endpoint="https://h")
@@ -366,7 +366,7 @@ def test_ten_processes_write_at_once_into_a_new_file(path: Path, books: Any) -> 
     }
 
 
-def test_threads_write_at_once(book: Ledger) -> None:
+def test_threads_write_at_once(book: History) -> None:
     rows: list[int] = []
 
     def write() -> None:
@@ -387,7 +387,7 @@ def test_threads_write_at_once(book: Ledger) -> None:
 class Busy:
     """A write that does not end until it is released: what comes meanwhile is written together."""
 
-    def __init__(self, book: Ledger) -> None:
+    def __init__(self, book: History) -> None:
         self.book = book
         self.begun, self.released = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=book._write, args=(self.write,))
@@ -409,7 +409,7 @@ class Busy:
 
 
 def test_a_write_that_cannot_be_done_does_not_take_the_others_along(
-    book: Ledger, path: Path
+    book: History, path: Path
 ) -> None:
     sql(
         path,
@@ -437,7 +437,7 @@ def test_a_write_that_cannot_be_done_does_not_take_the_others_along(
     assert "not this one" in errors[0].message
 
 
-def test_an_interrupt_in_one_thread_loses_no_write_of_another(book: Ledger, path: Path) -> None:
+def test_an_interrupt_in_one_thread_loses_no_write_of_another(book: History, path: Path) -> None:
     """The thread that writes for all is interrupted: the others do their writes themselves."""
     busy, interrupted, rows = Busy(book), list[bool](), list[int]()
     interrupts = iter([KeyboardInterrupt])
@@ -480,11 +480,11 @@ def test_an_interrupt_in_one_thread_loses_no_write_of_another(book: Ledger, path
 # -- what a dead process left ------------------------------------------------------------------
 
 
-def test_what_a_killed_process_left_is_lost(book: Ledger, path: Path) -> None:
+def test_what_a_killed_process_left_is_lost(book: History, path: Path) -> None:
     program = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from zimage_cli.core.history.ledger import Ledger\n"
-        "book = Ledger(Path(sys.argv[1]))\n"
+        "from zimage_cli.core.history.history import History\n"
+        "book = History(Path(sys.argv[1]))\n"
         "book.begin(prompt='x', size='1*1', prompt_extend=False, region='b', endpoint='h')\n"
         "print('ready', flush=True); time.sleep(60)\n"
     )
@@ -505,7 +505,7 @@ def test_what_a_killed_process_left_is_lost(book: Ledger, path: Path) -> None:
     assert book.settle_abandoned() == 0
 
 
-def test_a_row_of_many_hours_ago_is_nobodys(book: Ledger, path: Path) -> None:
+def test_a_row_of_many_hours_ago_is_nobodys(book: History, path: Path) -> None:
     row = book.begin(**REQUEST)
     old = (datetime.now(UTC) - timedelta(hours=7)).isoformat()
     # Of a zimage that took no lock yet, or where there are none.
@@ -514,7 +514,7 @@ def test_a_row_of_many_hours_ago_is_nobodys(book: Ledger, path: Path) -> None:
     assert book.settle_abandoned() == 1
 
 
-def test_other_rows_are_not_settled(book: Ledger, path: Path) -> None:
+def test_other_rows_are_not_settled(book: History, path: Path) -> None:
     rows = [book.begin(**REQUEST) for _ in range(3)]
     book.made(rows[0], answer(), rewritten=None, attempts=1)
     book.ended(rows[1], Status.FAILED, RuntimeError("x"))
@@ -523,18 +523,18 @@ def test_other_rows_are_not_settled(book: Ledger, path: Path) -> None:
     assert book.settle_abandoned() == 0
 
 
-# -- a ledger that never costs a picture -------------------------------------------------------
+# -- a history that never costs a picture -------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_what_stands_in_the_way_is_said_once(path: Path, kind: str) -> None:
     damaged(path, kind)
     warnings: list[str] = []
-    book = SafeLedger(path, warnings.append)
+    book = SafeHistory(path, warnings.append)
     row = book.begin(**REQUEST)
     assert row is None
     for _ in range(3):
-        book.note(row, lambda ledger, number: ledger.saved(number, "/p", FETCHED, URL, 1.0))
+        book.note(row, lambda history, number: history.saved(number, "/p", FETCHED, URL, 1.0))
     book.close()
     assert len(warnings) == 1
     assert warnings[0].startswith("history is not being kept: ")
@@ -543,15 +543,15 @@ def test_what_stands_in_the_way_is_said_once(path: Path, kind: str) -> None:
 
 def test_no_home_folder_is_said_once() -> None:
     warnings: list[str] = []
-    book = SafeLedger(None, warnings.append)
+    book = SafeHistory(None, warnings.append)
     assert book.begin(**REQUEST) is None
     book.close()
     assert warnings == ["history is not being kept: no home folder is known"]
 
 
-def test_a_ledger_that_breaks_later_is_said_once_by_many_threads(path: Path) -> None:
+def test_a_history_that_breaks_later_is_said_once_by_many_threads(path: Path) -> None:
     warnings: list[str] = []
-    book = SafeLedger(path, warnings.append)
+    book = SafeHistory(path, warnings.append)
     rows = [book.begin(**REQUEST) for _ in range(16)]
     assert None not in rows
     sql(path, "DROP TABLE generation")
@@ -560,7 +560,7 @@ def test_a_ledger_that_breaks_later_is_said_once_by_many_threads(path: Path) -> 
     def note(row: int | None) -> None:
         start.wait()
         book.note(
-            row, lambda ledger, number: ledger.made(number, answer(), rewritten=None, attempts=1)
+            row, lambda history, number: history.made(number, answer(), rewritten=None, attempts=1)
         )
 
     threads = [threading.Thread(target=note, args=(row,)) for row in rows]

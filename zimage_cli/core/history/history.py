@@ -56,7 +56,7 @@ def error_facts(error: BaseException) -> dict[str, Any]:
     return {"type": kind, "message": str(error) or kind}
 
 
-class Ledger(Database):
+class History(Database):
     """The history in one file. Safe to share between threads and processes.
 
     Every method raises HistoryError, a ConfigurationError, where SQLite cannot do its work.
@@ -67,7 +67,7 @@ class Ledger(Database):
         super().__init__(path, **options)
 
     @classmethod
-    def to_read(cls, path: Path) -> Ledger:
+    def to_read(cls, path: Path) -> History:
         """Open a history to look at it, also where it can only be read. Raises HistoryError."""
         try:
             return cls(path, patience=0)
@@ -287,7 +287,7 @@ class Ledger(Database):
         return self._read(read)
 
 
-class SafeLedger:
+class SafeHistory:
     """A history whose failure never costs a picture: what cannot be written is warned of once.
 
     `warn` is called with a sentence, at most once for each cause. Raises HistoryLocked or
@@ -307,21 +307,21 @@ class SafeLedger:
         self._said: set[str] = set()
         self._saying = threading.Lock()
         self._unwritten: set[str] = set()
-        self._ledger: Ledger | None = None
+        self._history: History | None = None
         if path is None:
             self._say("given up", "history is not being kept: no home folder is known")
             return
         try:
-            self._ledger = Ledger(path, on_locked=warn, sleep=sleep, **patience)
+            self._history = History(path, on_locked=warn, sleep=sleep, **patience)
         except (HistoryLocked, HistoryFull) as error:
             raise error.but("{cause} Nothing was sent.") from None
         except ConfigurationError as error:
             self._say("given up", f"history is not being kept: {error.message}")
 
     @property
-    def book(self) -> Ledger | None:
+    def book(self) -> History | None:
         """The history itself, for reading; None where none is kept."""
-        return self._ledger
+        return self._history
 
     @property
     def without_row(self) -> int:
@@ -330,19 +330,19 @@ class SafeLedger:
 
     def hurry(self) -> None:
         """Wait no longer for a locked history: what cannot be written at once is not written."""
-        if self._ledger is not None:
-            self._ledger.hurry()
+        if self._history is not None:
+            self._history.hurry()
 
     def wait_again(self) -> None:
         """Wait for a locked history as before `hurry`."""
-        if self._ledger is not None:
-            self._ledger.wait_again()
+        if self._history is not None:
+            self._history.wait_again()
 
     def close(self) -> None:
         """Close the file; a thread that still works afterwards writes nothing more."""
-        ledger, self._ledger = self._ledger, None
-        if ledger is not None:
-            ledger.close()
+        history, self._history = self._history, None
+        if history is not None:
+            history.close()
 
     def begin(self, *, sleep: Callable[[float], None] = time.sleep, **columns: Any) -> int | None:
         """Write the row of a request that is about to be sent; None where no history is kept.
@@ -351,12 +351,12 @@ class SafeLedger:
         could not be written, so that nothing may be sent; never for a row that has its end.
         """
         over = "status" in columns
-        return self._ask(lambda ledger: ledger.begin(sleep=sleep, **columns), sent=over)
+        return self._ask(lambda history: history.begin(sleep=sleep, **columns), sent=over)
 
     def sending(self, row: int | None, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Note that a request is sent again; waits and raises as `begin` does."""
         if row is not None:
-            self._ask(lambda ledger: ledger.sending(row, sleep=sleep), sent=False)
+            self._ask(lambda history: history.sending(row, sleep=sleep), sent=False)
 
     def made(
         self, row: int | None, answer: Answer, *, rewritten: str | None, attempts: int
@@ -364,48 +364,48 @@ class SafeLedger:
         """Note an answer; tell whether its address is on disk."""
         noted = self.note(
             row,
-            lambda ledger, number: ledger.made(
+            lambda history, number: history.made(
                 number, answer, rewritten=rewritten, attempts=attempts
             ),
         )
         (self._unwritten.discard if noted else self._unwritten.add)(answer.image_url)
         return noted
 
-    def note(self, row: int | None, write: Callable[[Ledger, int], None]) -> bool:
+    def note(self, row: int | None, write: Callable[[History, int], None]) -> bool:
         """Do one write on a row, where there is one; tell whether it is on disk."""
         if row is None:
             return False
 
-        def written(ledger: Ledger) -> bool:
-            write(ledger, row)
+        def written(history: History) -> bool:
+            write(history, row)
             return True
 
         return self._ask(written, sent=True) or False
 
-    def _ask(self, write: Callable[[Ledger], T], *, sent: bool) -> T | None:
+    def _ask(self, write: Callable[[History], T], *, sent: bool) -> T | None:
         """Do a write, None where it fails; where nothing is `sent` yet, raise what passes."""
         # Another thread may set it to None at any moment.
-        ledger = self._ledger
-        if ledger is None:
+        history = self._history
+        if history is None:
             return None
         try:
-            return write(ledger)
+            return write(history)
         except ConfigurationError as error:
             if not sent and isinstance(error, HistoryLocked | HistoryFull):
                 # Others may have been: this one was not.
                 raise error.but("{cause} The request was not sent.") from None
-            self._failed(ledger, error)
+            self._failed(history, error)
         return None
 
-    def _failed(self, ledger: Ledger, error: ConfigurationError) -> None:
+    def _failed(self, history: History, error: ConfigurationError) -> None:
         if not isinstance(error, HistoryBroken):
-            if self._ledger is not None:
+            if self._history is not None:
                 self._say(type(error).__name__, f"the history is not complete: {error.message}")
             return
         with self._saying:
-            first, self._ledger = self._ledger is not None, None
+            first, self._history = self._history is not None, None
         if first:
-            ledger.close()
+            history.close()
             self._say("given up", f"history is not being kept: {error.message}")
 
     def _say(self, cause: str, text: str) -> None:
