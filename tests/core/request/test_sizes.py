@@ -171,6 +171,19 @@ def test_numbers_of_any_length_are_an_error_and_fast(text: str) -> None:
     parse_size(error.nearest)
 
 
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("1" * 4000 + "*" + "2" * 4000, "1440*2896"),
+        ("3" * 400 + "*" + "2" * 400, "2496*1664"),
+        ("3" * 400 + ":" + "2" * 400, "1248*832"),
+        ("0" * 999 + "9" * 400 + "*" + "9" * 398, "2016*864"),
+    ],
+)
+def test_numbers_of_any_length_keep_their_proportion(text: str, nearest: str) -> None:
+    assert error_of(text).nearest == nearest
+
+
 def test_leading_zeros_of_any_length_are_fine() -> None:
     assert parse_size("0" * 10_000 + "1024*1024") == "1024*1024"
 

@@ -131,7 +131,7 @@ def _check_pixels(text: str, width: str, height: str) -> str:
     if max(len(width), len(height)) <= 7 and MIN_PIXELS <= int(width) * int(height) <= MAX_PIXELS:
         return f"{width}*{height}"
     allowed = Message("{least:,} to {most:,} pixels", least=MIN_PIXELS, most=MAX_PIXELS)
-    nearest = _within_limits(_number(width), _number(height))
+    nearest = _within_limits(*_sides(width, height))
     if len(width + height) > 18:
         raise SizeError(
             "size: {value} is too many pixels; allowed: {allowed}; nearest valid size: {nearest}",
@@ -183,7 +183,7 @@ def _no_size(text: str) -> SizeError:
     start = unicodedata.normalize("NFKC", text.strip()[:200]).lower()
     numbers = re.findall(_NUMBER, start)
     if len(numbers) >= 2 and ":" in start:
-        nearest = _nearest(_number(numbers[0]) / _number(numbers[1]), TIERS[0] ** 2).text
+        nearest = _nearest(_aspect(f"{numbers[0]}:{numbers[1]}"), TIERS[0] ** 2).text
     elif len(numbers) >= 2:
         nearest = _as_it_is_or_near(numbers[0], numbers[1])
     elif numbers:
@@ -227,9 +227,18 @@ def _number(digits: str) -> float:
     return min(float(digits) or 1.0, 1e150)
 
 
+def _sides(width: str, height: str) -> tuple[float, float]:
+    """Return two numbers of any length as floats; beyond 10^150 only their proportion is kept."""
+    width, height = width.lstrip("0"), height.lstrip("0")
+    over = max(len(width), len(height), 150) - 150
+    across, down = (_number(side[: max(len(side) - over, 0)] or "0") for side in (width, height))
+    return across, down
+
+
 def _aspect(ratio: str) -> float:
     width, _, height = ratio.partition(":")
-    return _number(width) / _number(height)
+    across, down = _sides(width, height)
+    return across / down
 
 
 def _apart(one: float, other: float) -> float:
