@@ -59,7 +59,13 @@ def mask(text: str) -> str:
 
 def redact(text: str) -> str:
     """Return text with everything that looks like a key masked: for values quoted in errors."""
-    return re.sub(_KEY_IN_TEXT, lambda found: mask(found[0].rstrip("'\"")), text)
+
+    def masked(found: re.Match[str]) -> str:
+        # The quote that ends the value is not the key's.
+        key = found[0].rstrip("'\"")
+        return mask(key) + found[0][len(key) :]
+
+    return re.sub(_KEY_IN_TEXT, masked, text)
 
 
 def escape(char: str) -> str:

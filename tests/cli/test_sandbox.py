@@ -148,6 +148,8 @@ def test_kinds_of_faults(zimage: Any) -> None:
         ("--port", "70000"),
         ("--port", "x"),
         ("--rps", "0"),
+        ("--rps", "nan"),
+        ("--rps", "inf"),
         ("--latency", "-1"),
         ("--fault", "\x1b[31m"),
     ],

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.errors import UsageError
@@ -65,7 +66,7 @@ class Sandbox(Behaviour, Storage):
                     value=port,
                     allowed=Message("0 to 65535"),
                 )
-        if self.rps is not None and self.rps <= 0:
+        if self.rps is not None and not 0 < self.rps < inf:
             raise UsageError(
                 "The sandbox's rate limit must be over 0 calls a second.",
                 field="rps",
