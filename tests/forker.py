@@ -39,7 +39,7 @@ _PLAIN |= {"HOME", "USERPROFILE", "TERM"}
 # What commands import inside their functions; each of the program's own modules is imported anyway.
 _IMPORTED = (
     *("httpx", "httpcore", "h11", "ssl", "truststore", "http.cookiejar", "sqlite3", "tempfile"),
-    *("tomlkit", "tomlkit.exceptions", "tomllib", "filelock", "platformdirs", "ctypes", "resource"),
+    *("tomlkit", "tomlkit.exceptions", "tomllib", "platformdirs", "ctypes", "resource"),
     *("rich.console", "rich.live", "rich.panel", "rich.progress_bar", "rich.spinner", "rich.table"),
     *("rich.text", "rich.box", "PIL.Image", "PIL.ImageDraw", "PIL.ImageFont", "encodings.idna"),
     *(f"PIL.{kind}ImagePlugin" for kind in ("Bmp", "Gif", "Jpeg", "Ppm", "Png")),

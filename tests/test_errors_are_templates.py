@@ -311,6 +311,7 @@ def test_what_is_a_template_is_let_through(source: str) -> None:
 # -- what an error is -----------------------------------------------------------------------------
 
 
+@cache
 def all_classes() -> list[type[ZimageError]]:
     """Return every error class of the package, from wherever it is defined."""
     found = []

@@ -60,8 +60,11 @@ REGIONS = ["beijing", "singapore", "cn-beijing", "ap-southeast-1", "sandbox"]
 HELP = ["--help", "-h"]
 
 
+TREE = read_tree()
+
+
 def find(key: str) -> Command:
-    return next(command for command in read_tree().walk() if command.key == key)
+    return next(command for command in TREE.walk() if command.key == key)
 
 
 def options(key: str, start: str, *given: str) -> list[str]:
@@ -71,7 +74,7 @@ def options(key: str, start: str, *given: str) -> list[str]:
 
 
 OFFERS: list[tuple[str, list[str]]] = [
-    ("zimage ", [command.name for command in read_tree().commands]),
+    ("zimage ", [command.name for command in TREE.commands]),
     ("zimage gen", ["generate"]),
     ("zimage -", ["--version", *HELP]),
     ("zimage bogus ", []),
