@@ -206,6 +206,7 @@ def test_any_text_is_a_valid_size_or_an_error_with_one(text: str) -> None:
     assert size.isascii()
 
 
+@example(130, 455)
 @given(st.integers(1, 10_000), st.integers(1, 10_000))
 def test_every_pair_within_the_limits_is_kept(width: int, height: int) -> None:
     text = f"{width}*{height}"

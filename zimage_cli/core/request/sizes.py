@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from math import ceil, floor, prod, sqrt
+from math import floor, prod, sqrt
 from os.path import lexists
 from typing import Any, NamedTuple
 
@@ -261,11 +261,9 @@ def _within_limits(width: float, height: float) -> str:
         return _nearest(aspect, area).text
     target = min(max(area, MIN_PIXELS), MAX_PIXELS)
     across, down = sqrt(target * aspect), sqrt(target / aspect)
-    around = product(
-        (floor(across / _GRID) * _GRID, ceil(across / _GRID) * _GRID),
-        (floor(down / _GRID) * _GRID, ceil(down / _GRID) * _GRID),
-    )
-    valid = [(w, h) for w, h in around if MIN_PIXELS <= w * h <= MAX_PIXELS]
+    # A step beyond the next one too: with both sides rounded up, a narrow one may lose its shape.
+    steps = [[(floor(side / _GRID) + step) * _GRID for step in range(3)] for side in (across, down)]
+    valid = [(w, h) for w, h in product(*steps) if MIN_PIXELS <= w * h <= MAX_PIXELS]
     # The shape counts for more than the area.
     best = min(
         valid,
