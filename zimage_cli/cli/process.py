@@ -29,18 +29,20 @@ _LATER: dict[str, tuple[str, ...]] = {
     "idna": (),
     "certifi": (),
     "difflib": ("get_close_matches",),
+    "gettext": ("gettext",),
     "linecache": (),
     "mimetypes": (),
     "platform": (),
     "shellingham": (),
     "subprocess": (),
     "tempfile": ("gettempdir",),
+    "textwrap": (),
     "tokenize": (),
 }
 """What httpx, typer, inspect and platformdirs import for cases that are rare here, and the
 functions that they take out of it at once: source texts, host names that are not ASCII, TLS to a
-proxy (servers are checked by the system's authorities), near misses, tracebacks, forms, a browser,
-typer's own completion, runtime folders."""
+proxy (servers are checked by the system's authorities), near misses, help, tracebacks, forms, a
+browser, typer's own completion, runtime folders."""
 
 
 def spare_imports() -> None:
