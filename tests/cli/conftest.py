@@ -157,6 +157,8 @@ class Terminal:
     stream: Any
     raw: str = ""
     frames: list[list[str]] = field(default_factory=list)
+    left: int = 0
+    """The terminal's local modes at the end."""
 
     @property
     def lines(self) -> list[str]:
@@ -185,6 +187,13 @@ class Terminal:
         self.frames.append(self.lines)
         return True
 
+    @property
+    def local_modes(self) -> int:
+        """What the terminal does with keys: ECHO, NOFLSH and the like."""
+        import termios
+
+        return int(termios.tcgetattr(self.child.child_fd)[3])
+
     def until(self, condition: Callable[[Terminal], bool], timeout: float = 15) -> Terminal:
         """Read until the screen satisfies a condition; fails with the screen."""
         deadline = time.monotonic() + timeout
@@ -202,6 +211,7 @@ class Terminal:
             if time.monotonic() > deadline:
                 self.child.close(force=True)
                 raise AssertionError(f"it does not end:\n{self.text}")
+        self.left = self.local_modes
         self.child.close()
         if self.child.signalstatus is not None:
             return 128 + int(self.child.signalstatus)

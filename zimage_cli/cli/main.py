@@ -99,7 +99,12 @@ def main(args: list[str]) -> int:
     Signals have their default action here: what must not be cut off notes them (`cli.signals`).
     """
     set_up_streams()
-    status = _run(args)
+    try:
+        status = _run(args)
+    finally:
+        keys = sys.modules.get("zimage_cli.cli.keys")
+        if keys is not None:
+            keys.restore()
     if work_hangs():
         # That thread may be writing to this stream, and a flush would wait for it.
         return status

@@ -198,6 +198,10 @@ class Output:
         """Return a live display on stderr, not started, that leaves nothing behind."""
         from rich.live import Live
 
+        from zimage_cli.cli import keys
+
+        with suppress(OSError, ValueError):
+            keys.hold(self.stderr.fileno())
         return Live(
             console=self.stderr_console,
             transient=True,

@@ -229,12 +229,19 @@ def test_ctrl_c(serve: Any, terminal: Any, files: Any, large: bytes, stage: str)
 
 
 def test_ctrl_c_twice(serve: Any, terminal: Any) -> None:
+    import termios
+
     service = serve(latency=600)
     screen = terminal(*ARGS, env=service.env)
+    before = screen.local_modes
     screen.until(lambda screen: "painting" in screen.text)
+    # Ctrl-C throws away nothing that was written, the line that shows the cursor for example.
+    assert screen.local_modes == before | termios.NOFLSH != before
     for _ in range(3):
         screen.child.sendintr()
+        screen.read()
     assert screen.end() == 130
+    assert screen.left == before
     assert screen.raw.rindex(HIDE) < screen.raw.rindex(SHOW)
     assert "Traceback" not in screen.text
     assert service.history()[0]["status"] in {"lost", "sending"}
