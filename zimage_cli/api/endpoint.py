@@ -73,6 +73,7 @@ REGIONS = (
     ),
 )
 REGION_NAMES = tuple(region.name for region in REGIONS)
+_HAN_NAMES = {"北京": "beijing", "新加坡": "singapore"}
 
 
 def _given(text: str) -> Shown:
@@ -81,8 +82,9 @@ def _given(text: str) -> Shown:
 
 
 def find_region(text: str) -> Region | None:
-    """Return the region with this name or id, in any case, or None."""
+    """Return the region with this name (also in Chinese) or id, in any case, or None."""
     wanted = text.strip().lower()
+    wanted = _HAN_NAMES.get(wanted, wanted)
     return next((region for region in REGIONS if wanted in {region.name, region.id}), None)
 
 
