@@ -48,7 +48,8 @@ def test_each_problem_of_a_request_has_its_own_document() -> None:
         ("sedd", 7, "prompt, size, seed, prompt_extend, base_url", "seed", None),
     ]
     for one in found:
-        assert one["message"].startswith(f"{one['field']}: ")
+        missing = one["field"] == "prompt"
+        assert one["message"].startswith("No prompt." if missing else f"{one['field']}: ")
         assert (one["type"], one["billed"], one["prompt"]) == ("usage", "no", "x")
 
 
