@@ -58,8 +58,11 @@ class Line(NamedTuple):
         """Return the line from the innermost command that can be found."""
         if not self.is_group:
             return self
-        parts = self.parts()
+        parts, default = self.parts(), getattr(self.command, "default", None)
         at = next((at for at, part in enumerate(parts) if part.kind != "option"), None)
+        if default and at is not None and parts[at].kind == "unknown":
+            # The command that runs where none is named has its options here too.
+            return self.to(default, self.words).below()
         if at is None or parts[at].text not in self.commands:
             return self
         return self.to(parts[at].text, self.words[at + 1 :]).below()
