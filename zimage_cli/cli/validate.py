@@ -30,6 +30,7 @@ app = App()
     epilog="Examples:\n\nzimage validate\n\nzimage validate 'A calm lake' --size 16:9\n\n"
     "zimage validate --online --region singapore",
     document={"checks": []},
+    everyday=("--size", "--request", "--region", "--sandbox", "--online", "--json"),
     statuses=(0, 2, 3, 5, 6, 7),
 )
 def validate(

@@ -132,7 +132,7 @@ class Declarations:
         "beijing",
         toml=TEXT,
         flags=("--region", "-r"),
-        help="beijing, singapore (or their ids), sandbox.",
+        help="beijing, singapore (or their ids) or sandbox; default: the one with a key, or beijing.",
         metavar="REGION",
         completes="region",
         variables=("ZIMAGE_REGION", "DASHSCOPE_API_REGION"),
@@ -143,7 +143,7 @@ class Declarations:
         "shared",
         toml=TEXT,
         flags=("--endpoint",),
-        help="shared, workspace or trial.",
+        help="shared, workspace or trial; default: workspace where one is set, or shared.",
         metavar="KIND",
         completes="endpoint",
         variables=("ZIMAGE_ENDPOINT",),
@@ -174,8 +174,8 @@ class Declarations:
         "1024*1024",
         toml=TEXT,
         flags=("--size", "-s"),
-        help="1024x1024, '1280*720', a ratio 16:9, 16:9@1536, square, portrait or landscape. "
-        "See: zimage sizes",
+        help="16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, all in zimage sizes; "
+        "default: 1024x1024.",
         metavar="SIZE",
         completes="size",
     )
@@ -184,7 +184,7 @@ class Declarations:
         False,
         toml=SWITCH,
         flags=("--prompt-extend/--no-prompt-extend",),
-        help="Have the prompt rewritten first: 3–4 s more, twice the price.",
+        help="Have the prompt rewritten first: 3–4 s more, twice the price; default: off.",
         completes="switch",
     )
     output_dir = Declared(
@@ -192,7 +192,7 @@ class Declarations:
         Path("output"),
         toml=TEXT,
         flags=("--output-dir",),
-        help="Base folder of pictures and evidence (output).",
+        help="Base folder of pictures and evidence; default: output.",
         metavar="DIR",
         completes="folder",
         variables=("OUTPUT_DIR",),
@@ -202,7 +202,7 @@ class Declarations:
         limits.READ_TIMEOUT,
         toml=NUMBER,
         flags=("--timeout",),
-        help=f"Seconds to wait for the answer ({limits.READ_TIMEOUT:g}).",
+        help=f"Seconds to wait for the answer; default: {limits.READ_TIMEOUT:g}.",
         metavar="S",
         about="seconds",
     )
@@ -211,7 +211,7 @@ class Declarations:
         limits.RETRIES,
         toml=WHOLE,
         flags=("--retries",),
-        help=f"Further tries where none can cost twice ({limits.RETRIES}).",
+        help=f"Further tries where none can cost twice; default: {limits.RETRIES}.",
         metavar="N",
     )
     # What the service grants an account; more is answered with 429.
@@ -220,7 +220,7 @@ class Declarations:
         2.0,
         toml=NUMBER,
         flags=("--rps",),
-        help="Requests a second, over all zimages of this account (2); 0 for no limit.",
+        help="Requests a second, over all zimages of this account, 0 for no limit; default: 2.",
         metavar="F",
         about="requests a second",
     )
