@@ -9,18 +9,14 @@ import typer
 
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import Interrupted, print_error
-from zimage_cli.cli.output import Output, cell, document, make_table, one_line
-from zimage_cli.cli.signals import Signals
+from zimage_cli.cli.history.recover import recover
+from zimage_cli.cli.output import Output, cell, make_table, one_line
 from zimage_cli.client import Client
-from zimage_cli.core.advice import exit_status
-from zimage_cli.core.settings.settings import Flags
-from zimage_cli.errors import Stopped, UsageError
+from zimage_cli.errors import UsageError
 from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
-    from zimage_cli.core.making.recover import Candidate, Recovered, Recovery
 
 app = App(
     no_args_is_help=True,
@@ -29,7 +25,6 @@ app = App(
     help="Everything ever made: list it, look at it, recover what was paid and not saved.",
 )
 
-_STILL_THERE = "What was not saved can still be fetched: zimage history recover"
 _STYLES = {"saved": "green", "made": "yellow", "refused": "red", "failed": "red", "lost": "red"}
 _MEANINGS = {
     "sending": "asked for, not answered yet",
@@ -107,88 +102,12 @@ def show(
             out.result(f"{'':<16}  {line}".rstrip())
 
 
-@app.command(
+app.command(
     epilog="Examples:\n\nzimage history recover\n\n"
     "zimage history recover 42 --output-dir elsewhere",
     document={"pictures": []},
     statuses=(0, 2, 8, 130),
-)
-def recover(
-    ids: Annotated[
-        list[int] | None,
-        typer.Argument(
-            metavar="[ID]...",
-            help="Only these, and whatever their state; all that can be had without.",
-        ),
-    ] = None,
-    output_dir: options.OutputDir = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what is recoverable.")
-    ] = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Fetch pictures that were made and not saved; nothing is paid again."""
-    out = Output(quiet=quiet)
-    with (
-        Client(flags=Flags(output_dir=output_dir), on_warning=out.warn) as client,
-        client.recovery(ids or (), here=output_dir is not None, dry=dry_run) as recovery,
-    ):
-        for candidate in recovery.found:
-            out.note(_candidate_line(candidate))
-        if not recovery.found:
-            out.note("Nothing to recover: no picture is known to be made and not saved.")
-        if dry_run or not recovery.found:
-            results = recovery.untouched()
-        else:
-            results = _recover(out, recovery, json=json)
-    failures = [result.error for result in results if result.error and result.failed]
-    if json:
-        out.json(_recovered("dry-run" if dry_run else _status(results), results))
-    if failures:
-        raise typer.Exit(exit_status(failures[0]))
-
-
-def _recover(out: Output, recovery: Recovery, *, json: bool) -> list[Recovered]:
-    """Recover in a thread, which Ctrl-C cancels. Raises Interrupted with what was recovered."""
-    results: list[Recovered] = []
-
-    def work() -> None:
-        for result in recovery.fetch():
-            results.append(result)
-            _tell(out, result, json=json)
-
-    with Signals() as signals:
-        try:
-            signals.wait_for(work, recovery.cancel, lambda: True)
-        except Stopped:
-            end = Interrupted(signals.numbers[0], note=_STILL_THERE)
-            if json:
-                status = "partial" if any(result.path for result in results) else "error"
-                end.document = _recovered(status, results, end.error_document())
-            raise end from None
-    return results
-
-
-def _tell(out: Output, result: Recovered, *, json: bool) -> None:
-    if result.error is not None and result.failed:
-        print_error(out, result.error)
-    elif result.error is not None:
-        out.note(result.error.message)
-    elif result.path is not None and not json:
-        out.result(str(result.path))
-
-
-def _status(results: list[Recovered]) -> str:
-    if not any(result.failed for result in results):
-        return "ok"
-    return "partial" if any(result.path for result in results) else "error"
-
-
-def _recovered(status: str, results: list[Recovered], *more: dict[str, Any]) -> dict[str, Any]:
-    errors = [document for result in results for document in result.errors]
-    pictures = [result.document for result in results]
-    return document(status, errors=[*errors, *more], pictures=pictures)
+)(recover)
 
 
 def _document(entry: Entry) -> dict[str, Any]:
@@ -207,12 +126,6 @@ def _local(stamp: str) -> str:
         return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else stamp
     except (ValueError, OverflowError, OSError):
         return stamp
-
-
-def _candidate_line(candidate: Candidate) -> str:
-    entry = candidate.entry
-    prompt = visible(clip(" ".join(entry.prompt.split()), 40))
-    return f"{entry.id}  {prompt}: {candidate.words}"
 
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
