@@ -29,6 +29,9 @@ MAX_WIDTH = 100
 """Columns. Longer lines of prose are hard to read, however wide the terminal."""
 
 _CONTEXT = {"max_content_width": MAX_WIDTH}
+_FEW = 10
+"""So many options need no headings."""
+
 _NAMES = 28
 """Columns for the names of options; the text of a longer one begins on the next line."""
 
@@ -107,15 +110,16 @@ class _Helpful:
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, then options by panel; those without a panel last, with `--help`."""
-        short = self.is_short(ctx)
+        short, parameters = self.is_short(ctx), self.get_params(ctx)
+        flat = short or len(parameters) <= _FEW
         sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
+        for parameter in parameters:
             if parameter.hidden:
                 continue
             if parameter.param_type_name == "argument":
                 sections.setdefault("Arguments", []).append((label(parameter), parameter.help))
             elif not short or {*parameter.opts} & {*self.everyday}:
-                panel = None if short else parameter.rich_help_panel
+                panel = None if flat else parameter.rich_help_panel
                 row = (_spelled(parameter), parameter.help or "")
                 sections.setdefault(panel or "Options", []).append(row)
         # One column for all sections: all texts begin at the same place.

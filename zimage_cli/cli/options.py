@@ -59,7 +59,10 @@ NoSeed = Annotated[
 ]
 PromptExtend = Annotated[bool | None, _setting("prompt_extend", PICTURE)]
 Count = Annotated[
-    int, option(PICTURE, "--count -n", "How many pictures, with the seeds N, N+1, N+2 …; default: 1.", "N")
+    int,
+    option(
+        PICTURE, "--count -n", "How many pictures, with the seeds N, N+1, N+2 …; default: 1.", "N"
+    ),
 ]
 Region = Annotated[str | None, _setting("region", SERVICE)]
 Endpoint = Annotated[str | None, _setting("endpoint", SERVICE)]

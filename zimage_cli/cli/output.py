@@ -272,7 +272,7 @@ class Output:
             lines = table.lines(
                 columns_of(stream, self.environ),
                 lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
-                ascii_only=not (stream.encoding or "").lower().startswith("utf"),
+                (stream.encoding or "ascii").lower(),
             )
         self._write(stream, "".join(f"{line}\n" for line in lines))
 

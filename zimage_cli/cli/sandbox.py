@@ -9,7 +9,7 @@ import typer
 
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.output import Output, make_table
+from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.cli.signals import Signals
 from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text, visible
@@ -104,11 +104,13 @@ def serve(
 def _list_faults(out: Output) -> None:
     from zimage_cli.sandbox.faults import groups
 
-    table = make_table(("name", "group", "what it does"), last="fold", piped=("group",), header=False)
+    table = make_table(
+        ("name", "group", "what it does"), last="fold", piped=("group",), header=False
+    )
     for title, kinds in groups():
         table.add_section(title)
         for kind, about in kinds.items():
-            table.add_row(kind, title, about)
+            table.add_row(cell(f"  {kind}", piped=kind), title, about)
     out.result_table(table)
 
 

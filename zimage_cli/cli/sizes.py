@@ -68,7 +68,7 @@ def _print_table(output: Output) -> None:
         table.add_row(*row)
     output.result_table(table)
     names = ", ".join(f"{name} is {ratio}" for name, ratio in sizes.NAMED_RATIOS.items())
-    output.note(f"{names}; a ratio without @TIER is of @{sizes.TIERS[0]}.")
+    output.note(f"{names}; without @TIER it is @{sizes.TIERS[0]}.")
     output.note(
         f"Any W*H of {sizes.MIN_PIXELS:,} to {sizes.MAX_PIXELS:,} pixels works; the default is "
         f"{sizes.DEFAULT_SIZE}."

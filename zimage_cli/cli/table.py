@@ -16,9 +16,7 @@ _LEAST = 20
 """Columns that a cut column has at least, or others give way to it."""
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_STAND_INS = str.maketrans(
-    {"✓": "+", "✗": "x", "─": "-", "…": "...", "×": "x", "·": "-", "–": "-"}
-)
+_STAND_INS = str.maketrans({"✓": "+", "✗": "x", "─": "-", "…": "...", "×": "x", "·": "-", "–": "-"})
 
 Style = Callable[[str, str], str]
 """Returns a text in an SGR style (`1;31`), or as it is where there is no colour."""
@@ -81,14 +79,20 @@ class Table:
 
     # -- on a terminal -------------------------------------------------------------------------
 
-    def lines(self, width: int, style: Style, *, ascii_only: bool = False) -> Iterator[str]:
-        """Yield the lines for a terminal of so many columns."""
+    def lines(self, width: int, style: Style, encoding: str = "utf-8") -> Iterator[str]:
+        """Yield the lines for a terminal of so many columns; what it cannot show, in ASCII."""
+        ascii_only = not encoding.startswith("utf")
         shown = [at for at, one in enumerate(self.headers) if one.text not in self.piped]
         rows = [row if isinstance(row, str) else [row[at] for at in shown] for row in self.rows]
         headers = [self.headers[at] for at in shown]
         if ascii_only:
-            headers, rows = _plain(headers), [_plain(row) for row in rows]
+            headers = [_plain(one, encoding) for one in headers]
+            rows = [
+                row if isinstance(row, str) else [_plain(one, encoding) for one in row]
+                for row in rows
+            ]
         layout = _Layout(self, headers, [row for row in rows if not isinstance(row, str)], width)
+        layout.end = "..." if ascii_only else "…"
         if self.header:
             yield from layout.row([one._replace(style="bold") for one in headers], style)
             yield style(("-" if ascii_only else "─") * min(layout.total, width), _SGR["dim"])
@@ -107,7 +111,7 @@ class _Layout:
     ) -> None:
         from rich.cells import cell_len
 
-        self._width = width
+        self.end = "…"
         self._names = [one.text for one in headers]
         self._right = table.right
         self._kind = table.last
@@ -167,7 +171,7 @@ class _Layout:
 
     def _last(self, cell: Cell) -> list[str]:
         if self._kind == "cut":
-            return [cut(cell.text, self._room)]
+            return [cut(cell.text, self._room, self.end)]
         if self._kind == "fold" and not cell.whole:
             return [*folded(cell.text, self._room)]
         return cell.text.split("\n")
@@ -185,23 +189,25 @@ def _sgr(style: str) -> str:
     return ";".join(_SGR[word] for word in style.split())
 
 
-def _plain(row: Sequence[Cell] | str) -> list[Cell] | str:
-    if isinstance(row, str):
-        return row.translate(_STAND_INS)
-    return [cell._replace(text=cell.text.translate(_STAND_INS)) for cell in row]
+def _plain(cell: Cell, encoding: str) -> Cell:
+    text = cell.text.translate(_STAND_INS)
+    return cell._replace(text=text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def cut(text: str, width: int) -> str:
-    """Return at most so many columns of text, the cut shown by an ellipsis."""
+def cut(text: str, width: int, end: str) -> str:
+    """Return at most so many columns of text, with `end` where it was cut."""
     from rich.cells import cell_len, chop_cells
 
-    return text if cell_len(text) <= width else chop_cells(text, max(width - 1, 1))[0] + "…"
+    if cell_len(text) <= width:
+        return text
+    return chop_cells(text, max(width - len(end), 1))[0].rstrip() + end
 
 
 def folded(text: str, width: int) -> Iterator[str]:
     """Yield text in lines of so many columns, broken between words.
 
-    A word that is too long stays whole, but for letters that are written without spaces.
+    A word that is too long stays whole. Letters that are two columns wide are written without
+    spaces: between those a line may end anywhere.
     """
     from rich.cells import cell_len, chop_cells
 
@@ -212,12 +218,13 @@ def folded(text: str, width: int) -> Iterator[str]:
             if cell_len(longer) <= width:
                 line = longer
                 continue
+            if cell_len(word) > len(word):
+                *before, line = chop_cells(longer, width)
+                yield from before
+                continue
             if line:
                 yield line
             line = word
-            if cell_len(word) > max(width, len(word)):
-                *before, line = chop_cells(word, width)
-                yield from before
         yield line
 
 

@@ -166,7 +166,7 @@ def groups() -> tuple[tuple[str, Mapping[str, str]], ...]:
 
     def errors(*statuses: int) -> dict[str, str]:
         return {
-            kind: f"HTTP {status}: {text}"
+            kind: f"{status}: {text}"
             for kind, (status, text) in ERRORS.items()
             if status in statuses
         }

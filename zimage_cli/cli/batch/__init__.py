@@ -78,7 +78,10 @@ def batch(
     ] = False,
     rps: options.Rps = None,
     concurrency: Annotated[
-        int, options.option(options.RUN, "--concurrency -j", "Lines in flight at most; default: 16.", "N")
+        int,
+        options.option(
+            options.RUN, "--concurrency -j", "Lines in flight at most; default: 16.", "N"
+        ),
     ] = 16,
     patience: Annotated[
         str,

@@ -47,12 +47,22 @@ NUMBER = Toml((int, float), "a number, without quotes")
 WHOLE = Toml((int,), "a whole number, without quotes")
 
 
+def text_of(value: object) -> str:
+    """Return a setting's value as it is typed and printed; empty for none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 class Declared(Generic[T_co]):
     """What there is to know of a setting; its name is that of the attribute.
 
     `check(name, given)` returns the value or raises UsageError. `default`, whose type is the
     setting's, holds where nothing else decides. `flags` and `help` are the option's, `metavar` what
     its value is called, `completes` the kind of value that shells offer.
+    `shown` returns a value as a person reads it, with its unit.
     `variables`: the first one set wins. `toml` is None for what stands in a table of its own in
     config.toml. `sample` and `about` are its value and comment in the first file of
     `zimage config edit`.
@@ -73,6 +83,7 @@ class Declared(Generic[T_co]):
         variables: tuple[str, ...] = (),
         sample: object = None,
         about: str = "",
+        shown: Callable[[Any], str] | None = None,
     ) -> None:
         self.check = check
         self.default = default
@@ -84,6 +95,7 @@ class Declared(Generic[T_co]):
         self.variables = variables
         self.sample = default if sample is None else sample
         self.about = about
+        self.shown = shown or text_of
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -132,7 +144,8 @@ class Declarations:
         "beijing",
         toml=TEXT,
         flags=("--region", "-r"),
-        help="beijing, singapore (or their ids) or sandbox; default: the one with a key, or beijing.",
+        help="beijing, singapore (or their ids) or sandbox; default: the one with a stored key, "
+        "or beijing.",
         metavar="REGION",
         completes="region",
         variables=("ZIMAGE_REGION", "DASHSCOPE_API_REGION"),
@@ -174,10 +187,11 @@ class Declarations:
         "1024*1024",
         toml=TEXT,
         flags=("--size", "-s"),
-        help="16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, all in zimage sizes; "
+        help="16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; "
         "default: 1024x1024.",
         metavar="SIZE",
         completes="size",
+        shown=lambda size: str(size).replace("*", "×"),
     )
     prompt_extend = Declared(
         checks.check_switch,
@@ -205,6 +219,7 @@ class Declarations:
         help=f"Seconds to wait for the answer; default: {limits.READ_TIMEOUT:g}.",
         metavar="S",
         about="seconds",
+        shown=lambda seconds: f"{seconds:g} s",
     )
     retries = Declared(
         checks.check_retries,
@@ -213,6 +228,7 @@ class Declarations:
         flags=("--retries",),
         help=f"Further tries where none can cost twice; default: {limits.RETRIES}.",
         metavar="N",
+        shown=lambda tries: f"{tries} more {'try' if tries == 1 else 'tries'}",
     )
     # What the service grants an account; more is answered with 429.
     rps = Declared(
@@ -223,6 +239,7 @@ class Declarations:
         help="Requests a second, over all zimages of this account, 0 for no limit; default: 2.",
         metavar="F",
         about="requests a second",
+        shown=lambda rps: f"{rps:g} a second" if rps else "0: no limit",
     )
     evidence = Declared(
         checks.check_switch,
@@ -251,12 +268,3 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     **{name: one.variables for name, one in TABLE.items()},
 }
 """Environment variables by setting, the first one set wins."""
-
-
-def text_of(value: object) -> str:
-    """Return a setting's value as it is typed and printed; empty for none."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
