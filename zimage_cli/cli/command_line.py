@@ -58,14 +58,16 @@ class Line(NamedTuple):
         """Return the line from the innermost command that can be found."""
         if not self.is_group:
             return self
-        parts, default = self.parts(), getattr(self.command, "default", None)
-        at = next((at for at, part in enumerate(parts) if part.kind != "option"), None)
-        if default and at is not None and parts[at].kind == "unknown":
-            # The command that runs where none is named has its options here too.
-            return self.to(default, self.words).below()
-        if at is None or parts[at].text not in self.commands:
+        words = [(at, part) for at, part in enumerate(self.parts()) if part.kind != "option"]
+        if not words:
             return self
-        return self.to(parts[at].text, self.words[at + 1 :]).below()
+        at, first = words[0]
+        if first.text in self.commands:
+            return self.to(first.text, self.words[at + 1 :]).below()
+        # The command that runs where none is named has its options here too.
+        default = getattr(self.command, "default", None)
+        bare = default and (first.kind == "unknown" or _hyphened(first.text))
+        return self.to(str(default), self.words).below() if bare else self
 
     def to(self, name: str, words: Sequence[str]) -> Line:
         """Return the line of a command of this group, with other words."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.cli.app import label
 from zimage_cli.cli.command_line import (
     PROMPT_OPTIONS,
     Line,
@@ -44,6 +45,8 @@ def from_typer(error: typer.TyperException, root: Any, args: Sequence[str]) -> U
     `root` is the top of the command tree. What looks like a key is masked.
     """
     line = Line.of(root, args)
+    if line.path[1:] == ("help",) and line.arguments:
+        line = Line.of(root, (*line.arguments, "--help"))
     dashed = next(iter(line.long_dashes()), None)
     if dashed is not None:
         return _wrong(
@@ -87,9 +90,7 @@ def _shown(word: str, quote: str = "'") -> Shown:
 
 def _label(param: Any) -> str:
     """Return what a parameter is called: --size, PROMPT."""
-    if param.param_type_name == "option":
-        return str(max(param.opts, key=len))
-    return (param.metavar or param.name or "").strip("[].").upper()
+    return str(max(param.opts, key=len)) if param.param_type_name == "option" else label(param)
 
 
 # -- options --------------------------------------------------------------------------------------
@@ -163,7 +164,7 @@ def _wrong_use(line: Line, name: str) -> UsageError:
     """Return the error for an option without its value, or with one that it does not take."""
     param = line.options.get(name)
     if param is None or takes_value(param):
-        allowed = _allowed(param)
+        allowed = _ALLOWED.get(getattr(param, "name", ""))
         metavar = getattr(param, "metavar", None) or "VALUE"
         return _wrong(
             "{option}: the value is missing; allowed: {allowed}"
@@ -187,42 +188,19 @@ def _wrong_use(line: Line, name: str) -> UsageError:
     )
 
 
-def _allowed(param: Any) -> Message | str | None:
-    """Return what a parameter takes, None where nobody knows."""
-    known = _ALLOWED.get(getattr(param, "name", ""))
-    kind = getattr(param, "type", None)
-    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
-    if known is not None or least is None:
-        return known
-    if most is None:
-        return Message("{least:,} or more", least=int(least) if least == int(least) else least)
-    return f"{least:,} … {most:,}"
-
-
 def _wrong_value(line: Line, param: Any) -> UsageError | None:
-    """Return the error for a value that is no number or out of range; None for any other."""
-    parts = line.parts()
+    """Return the error for a value that is no number; None for any other."""
     if param.param_type_name == "option":
-        given = [part.value for part in parts if part.param and part.param.name == param.name]
+        parts = [part for part in line.parts() if part.param and part.param.name == param.name]
+        given = [part.value for part in parts if part.value is not None]
     else:
-        given = list(line.arguments[[one.name for one in line.places].index(param.name) :])
+        given = line.arguments[[one.name for one in line.places].index(param.name) :]
     kind = str(getattr(param.type, "name", ""))
-    number = int if "int" in kind else float if "float" in kind else None
-    values = [value for value in given if value is not None]
-    if number is None or not values:
-        return None
-    wrong = next((value for value in values if not _is_number(value, number)), None)
-    allowed = _allowed(param)
+    number = int if "int" in kind else float if "float" in kind else str
+    wrong = next((value for value in given if not _is_a(number, value)), None)
     if wrong is None:
-        return _wrong(
-            "{option}: {value} is not allowed; allowed: {allowed}",
-            line,
-            field=param.name,
-            option=_label(param),
-            value=Shown(values[-1], number(values[-1])),
-            allowed=allowed,
-        )
-    kinds = {int: Message("a whole number"), float: Message("a number")}
+        return None
+    allowed = _ALLOWED.get(param.name)
     return _wrong(
         "{option}: {value} is not {kind}; allowed: {allowed}"
         if allowed
@@ -231,12 +209,12 @@ def _wrong_value(line: Line, param: Any) -> UsageError | None:
         field=param.name,
         option=_label(param),
         value=_shown(wrong),
-        kind=kinds[number],
+        kind=Message("a whole number") if number is int else Message("a number"),
         allowed=allowed,
     )
 
 
-def _is_number(text: str, number: type[int] | type[float]) -> bool:
+def _is_a(number: type, text: str) -> bool:
     try:
         number(text)
     except ValueError:
@@ -330,5 +308,7 @@ def _elsewhere(line: Line, word: str) -> Message | None:
 
 def _prompt(line: Line) -> Message | None:
     """Return the command that paints the words; None where they are no prompt."""
+    if "--help" in line.words:
+        return None
     mended = line.meant().mended()
     return None if mended is None else Message("Is it a prompt? Then: {line}", line=mended.typed())
