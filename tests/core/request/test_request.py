@@ -20,7 +20,7 @@ from zimage_cli.core.request.request import (
 )
 from zimage_cli.core.request.sizes import parse_size
 from zimage_cli.errors import UsageError
-from zimage_cli.text import visible
+from zimage_cli.text import shown, visible
 
 
 def invalid(source: Any, **more: Any) -> RequestInvalid:
@@ -105,7 +105,7 @@ def test_a_prompt_is_kept_but_for_the_white_space_around_it(text: str, prompt: s
 def test_a_prompt_that_shows_nothing_is_blank(text: str) -> None:
     problem = only_problem({"prompt": text})
     assert problem.facts["field"] == "prompt"
-    assert problem.message.endswith("is blank; allowed: a text that is not blank")
+    assert problem.message == f"prompt: {shown(text)} is blank."
 
 
 @pytest.mark.parametrize("code", [*range(9), 0xB, 0xC, 0xD, *range(0xE, 0x20), *range(0x7F, 0xA0)])

@@ -203,7 +203,7 @@ def _prompt(text: str) -> str:
             allowed=_SENDABLE,
         )
     if all(map(_shows_nothing, prompt)):
-        raise _problem("{field}: {value} is blank; allowed: {allowed}", "prompt", shown(text))
+        raise _problem("{field}: {value} is blank.", "prompt", shown(text))
     return prompt
 
 
