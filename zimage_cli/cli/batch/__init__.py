@@ -123,6 +123,15 @@ def batch(
             "FORMAT",
         ),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        options.option(
+            options.RUN,
+            "--encoding",
+            "What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.",
+            "NAME",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         options.option(
@@ -181,8 +190,12 @@ def batch(
     out = Output(quiet=quiet)
     with (
         Client(flags=flags, on_warning=out.warn) as client,
-        open_source(file, input_format, stdin=getattr(sys.stdin, "buffer", None)) as source,
+        open_source(
+            file, input_format, encoding=encoding, stdin=getattr(sys.stdin, "buffer", None)
+        ) as source,
     ):
+        if source.guessed is not None:
+            out.note(str(source.guessed))
         for text in client.settings.warnings:
             out.warn(text)
         plan = client.plan_file(
