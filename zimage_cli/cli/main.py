@@ -26,6 +26,7 @@ COMMANDS = {
     "history": "zimage_cli.cli.history",
     "sandbox": "zimage_cli.cli.sandbox",
     "completions": "zimage_cli.cli.completions",
+    "help": "zimage_cli.cli.help",
 }
 """Command name → the module that holds its `app`. Only the module of the command that runs is
 imported."""
@@ -53,6 +54,8 @@ class LazyCommands(dict[str, Any]):
 class LazyGroup(Group):
     """The top of the tree: only the module of the command that runs is imported."""
 
+    everyday = ("--version",)
+
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = LazyCommands()
@@ -62,11 +65,15 @@ class LazyGroup(Group):
         return list(self.commands)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write every exit status and the examples."""
+        """Write every exit status and the examples; the short help has only those."""
         from zimage_cli.core.advice import EXIT_STATUSES
 
-        write_statuses(formatter, EXIT_STATUSES)
+        short = self.is_short(ctx)
+        if not short:
+            write_statuses(formatter, EXIT_STATUSES)
         super().format_epilog(ctx, formatter)
+        if short:
+            self.write_more(ctx, formatter)
 
 
 app = App(name="zimage", cls=LazyGroup, no_args_is_help=True)

@@ -22,14 +22,15 @@ from zimage_cli.text import json_text, visible
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
-    from rich.table import Table
     from rich.text import Text
+
+    from zimage_cli.cli.table import Cell, Table
 
 SIGPIPE_STATUS = 141
 """What a shell reports for a program whose reader went away: 128 + SIGPIPE."""
 
 _PIPE_WIDTH = 100_000
-"""Columns of a table in a pipe: nothing there may wrap or be cut."""
+"""Columns of what rich writes in a pipe: nothing there may wrap or be cut."""
 
 
 def set_up_streams() -> None:
@@ -141,8 +142,8 @@ class Output:
         return getattr(self.stdout, "name", None) == os.devnull
 
     def result_table(self, table: Table) -> None:
-        """Print a table that is the result."""
-        self._print(self.stdout_console, table)
+        """Print a table that is the result: tab-separated values in a pipe."""
+        self._table(self.stdout, table)
 
     # -- everything else, on stderr -----------------------------------------------------------
 
@@ -188,6 +189,11 @@ class Output:
             )
             lines += folded or [""]
         return "\n".join(lines)
+
+    def show_table(self, table: Table) -> None:
+        """Print a table on stderr; nothing under `quiet`."""
+        if not self.quiet:
+            self._table(self.stderr, table)
 
     def show(self, renderable: Any) -> None:
         """Print something rich on stderr; nothing under `quiet`."""
@@ -257,6 +263,19 @@ class Output:
             _environ=self.environ,
         )
 
+    def _table(self, stream: TextIO, table: Table) -> None:
+        from zimage_cli.cli.table import columns_of
+
+        lines = table.values()
+        if stream.isatty():
+            colour = wants_colour(stream, self.environ)
+            lines = table.lines(
+                columns_of(stream, self.environ),
+                lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
+                (stream.encoding or "ascii").lower(),
+            )
+        self._write(stream, "".join(f"{line}\n" for line in lines))
+
     def _print(self, console: Console, renderable: Any) -> None:
         with self._writing(console.file):
             console.print(renderable)
@@ -286,23 +305,18 @@ class Output:
             raise UsageError("The standard output cannot be written to: {why}.", why=why) from None
 
 
-def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:
-    """Return an empty table in the house style; columns named in `right` are right-aligned."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def make_table(headers: Sequence[str | Cell], **layout: Any) -> Table:
+    """Return an empty table in the house style; `layout` as `Table` takes it."""
+    from zimage_cli.cli.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    aligned = set(right)
-    for header in headers:
-        table.add_column(header, justify="right" if header in aligned else "left")
-    return table
+    return Table(headers, **layout)
 
 
-def cell(text: str, style: str = "") -> Text:
+def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = False) -> Cell:
     """Return text from outside as a table cell: shown as data, never as markup."""
-    from rich.text import Text
+    from zimage_cli.cli.table import Cell
 
-    return Text(visible(text), style=style)
+    return Cell(visible(text), style, piped, whole)
 
 
 def one_line(text: str, style: str = "") -> Text:

@@ -43,6 +43,7 @@ app = App()
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
     "zimage batch prompts.csv -o pictures/ --retry-failed",
     document={"type": "summary"},
+    everyday=("--size", "--count", "--sandbox", "--max-cost", "--output", "--dry-run"),
     statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def batch(
@@ -77,14 +78,17 @@ def batch(
     ] = False,
     rps: options.Rps = None,
     concurrency: Annotated[
-        int, options.option(options.RUN, "--concurrency -j", "Lines in flight at most.", "N")
+        int,
+        options.option(
+            options.RUN, "--concurrency -j", "Lines in flight at most; default: 16.", "N"
+        ),
     ] = 16,
     patience: Annotated[
         str,
         options.option(
             options.RUN,
             "--patience",
-            "How long to wait for a service that cannot be reached: 90, 30m, 2h.",
+            "How long to wait for a service that cannot be reached: 90, 30m, 2h; default: 1h.",
             "SPAN",
         ),
     ] = "1h",

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.history.recover import recover
-from zimage_cli.cli.output import Output, cell, make_table, one_line
+from zimage_cli.cli.output import Output, cell, make_table
+from zimage_cli.cli.table import Cell
 from zimage_cli.client import Client
+from zimage_cli.core.request.prices import format_price
+from zimage_cli.core.status import Status
 from zimage_cli.errors import UsageError
-from zimage_cli.text import clip, visible
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
 
 app = App(
-    no_args_is_help=True,
-    epilog="Examples:\n\nzimage history list --limit 5\n\nzimage history show 42\n\n"
+    default="list",
+    epilog="Examples:\n\nzimage history --limit 5\n\nzimage history show 42\n\n"
     "zimage history recover",
-    help="Everything ever made: list it, look at it, recover what was paid and not saved.",
+    help="Everything ever made: list it, look at it, recover what was paid and not saved. "
+    "Alone: list.",
 )
 
-_STYLES = {"saved": "green", "made": "yellow", "refused": "red", "failed": "red", "lost": "red"}
+_MAX_LIMIT = 1_000_000
+_MARKS = {
+    "saved": ("✓", "green"),
+    "made": ("!", "yellow"),
+    "refused": ("✗", "red"),
+    "failed": ("✗", "red"),
+    "lost": ("✗", "red"),
+}
 _MEANINGS = {
     "sending": "asked for, not answered yet",
     "made": "made and billed, not saved: zimage history recover",
@@ -43,33 +57,60 @@ _MEANINGS = {
 )
 def list_(
     limit: Annotated[
-        int, typer.Option("--limit", "-l", help="How many.", metavar="N", min=1, max=1_000_000)
+        int, typer.Option("--limit", "-l", help="How many; default: 20.", metavar="N")
     ] = 20,
     json: options.Json = False,
 ) -> None:
     """List what was made, newest first."""
+    options.refuse_outside("--limit", limit, 1, _MAX_LIMIT)
     out = Output()
     with Client.history() as book:
         entries = book.newest(limit) if book else []
+        count = book.count() if book else 0
     if json:
         out.document("ok", entries=[_document(entry) for entry in entries])
         return
     if not entries:
         out.note("Nothing has been made yet.")
         return
-    table = make_table(("id", "when", "status", "size", "prompt"), right=("id",))
+    headers = ("id", "when", "status", "size", "seed", "cost", "file", "prompt")
+    right = ("id", "when", "seed", "cost")
+    # On a narrow terminal these give way, so that something of the prompt can be read.
+    table = make_table(headers, right=right, last="cut", drop=("file", "size"))
+    now = datetime.now().astimezone()
     for entry in entries:
-        table.add_row(
-            cell(str(entry.id)),
-            cell(_local(entry.created_at)),
-            cell(entry.status, _STYLES.get(entry.status, "")),
-            cell(entry.size),
-            one_line(visible(clip(" ".join(entry.prompt.split()), 200))),
-        )
-    # On a narrow terminal only the prompt is cut off.
-    for column in table.columns[:4]:
-        column.no_wrap = True
+        table.add_row(*_cells(entry, now))
     out.result_table(table)
+    if count > len(entries):
+        out.note(f"{len(entries):,} of {count:,}, newest first; --limit N for more")
+    else:
+        out.note(f"all {count:,}, newest first")
+
+
+def _cells(entry: Entry, now: datetime) -> list[Cell]:
+    mark, style = _MARKS.get(entry.status, (" ", "dim"))
+    status, size, seed = entry.status, entry.size, entry.seed
+    path = entry.path or ""
+    return [
+        cell(str(entry.id)),
+        cell(_short_time(entry.created_at, now), piped=entry.created_at),
+        cell(f"{mark} {status}", style, piped=status),
+        cell(size.replace("*", "×"), piped=size),
+        cell("-" if seed is None else str(seed)),
+        _cost(entry),
+        cell(Path(path).name or "-", piped=path),
+        cell(" ".join(entry.prompt.split()), piped=entry.prompt),
+    ]
+
+
+def _cost(entry: Entry) -> Cell:
+    """Return what a picture has cost, with a question mark where it may not have been billed."""
+    if entry.region == SANDBOX:
+        return cell("sandbox", "dim")
+    price = format_price(entry.price) if entry.price else ""
+    if entry.status in {Status.SAVED, Status.MADE}:
+        return cell(price or "-")
+    return cell(f"{price}?" if entry.status == Status.LOST and price else "-")
 
 
 @app.command(
@@ -78,7 +119,7 @@ def list_(
     document={"entry": None},
 )
 def show(
-    number: Annotated[int, typer.Argument(metavar="ID", help="From zimage history list.", min=1)],
+    number: Annotated[int, typer.Argument(metavar="ID", help="From zimage history list.")],
     json: options.Json = False,
 ) -> None:
     """Show everything about one picture."""
@@ -95,11 +136,16 @@ def show(
     if json:
         out.document("ok", entry=_document(entry))
         return
+    table = make_table(("name", "value"), last="fold", header=False)
+    piped = {"asked": entry.created_at, "size": entry.size, "bytes": str(entry.bytes)}
     for name, value in _facts(entry):
-        lines = visible(value, newlines=True).split("\n")
-        out.result(f"{name:<16}  {lines[0]}".rstrip())
-        for line in lines[1:]:
-            out.result(f"{'':<16}  {line}".rstrip())
+        style = _MARKS.get(entry.status, ("", ""))[1] if name == "status" else ""
+        text, whole = visible(value, newlines=True), name not in _PROSE
+        table.add_row(cell(name, "dim"), Cell(text, style, piped.get(name, value), whole))
+    out.result_table(table)
+
+
+_PROSE = {"status", "prompt", "rewritten prompt", "reasoning", "error", "service said"}
 
 
 app.command(
@@ -128,18 +174,36 @@ def _local(stamp: str) -> str:
         return stamp
 
 
+def _short_time(stamp: str, now: datetime) -> str:
+    """Return a time in as few letters as tell it: without today's date, without this year."""
+    from zimage_cli.core.history.entry import moment
+
+    try:
+        when = moment(stamp)
+        local = when and when.astimezone()
+    except (ValueError, OverflowError, OSError):
+        return stamp
+    if local is None:
+        return stamp
+    if local.year != now.year:
+        return local.strftime("%Y-%m-%d")
+    return local.strftime("%H:%M" if local.date() == now.date() else "%m-%d %H:%M")
+
+
 def _facts(entry: Entry) -> list[tuple[str, str]]:
     """Return what a person reads about an entry, only what is known."""
     error = entry.error or {}
     said = error.get("service_message")
-    price = f"{entry.cost_currency} {entry.cost_amount}" if entry.cost_amount else None
+    price = format_price(entry.price) if entry.price else None
+    if entry.region == SANDBOX:
+        price = "free: sandbox"
     elapsed = f"{entry.elapsed_seconds:g} s" if entry.elapsed_seconds else None
     rows: list[tuple[str, object]] = [
         ("id", entry.id),
         ("status", f"{entry.status}: {_MEANINGS.get(entry.status, '')}"),
         ("asked", _local(entry.created_at)),
         ("prompt", entry.prompt),
-        ("size", entry.size),
+        ("size", entry.size.replace("*", "×")),
         ("seed", "left to the service" if entry.seed is None else entry.seed),
         ("prompt_extend", "on" if entry.prompt_extend else "off"),
         ("region", entry.region),
@@ -151,7 +215,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("rewritten prompt", entry.rewritten_prompt),
         ("reasoning", entry.reasoning),
         ("picture", f"{entry.width}×{entry.height}" if entry.width else None),
-        ("bytes", entry.bytes),
+        ("bytes", None if entry.bytes is None else f"{entry.bytes:,}"),
         ("sha256", entry.sha256),
         ("path", entry.path),
         ("was to go to", entry.wanted_path if entry.path is None else None),
