@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self
 
 import typer
@@ -14,26 +14,75 @@ from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
+    from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
 
 
-class Watch(Observer):
-    """Follows one picture that is being made: what is `doing`, and since when."""
+TURN, CONNECTING, PAINTING = "waiting for its turn", "connecting", "painting"
+RETRYING, DOWNLOADING = "retrying", "downloading"
 
-    def __init__(self, job: Job, doing: str) -> None:
+
+class Watch(Observer):
+    """Follows one picture that is being made.
+
+    `doing` is one of the words above, `since` when that began and `began` when all began; `wait` is
+    the pause before another try with the time of its end, `received` the bytes so far, of how many.
+    """
+
+    def __init__(self, job: Job) -> None:
         self.job = job
-        self.doing = doing
-        self.began = time.monotonic()
+        self.doing = TURN
+        self.began = self.since = time.monotonic()
+        self.attempt = 1
+        self.answer_came = False
+        self.wait: tuple[float, Wait] | None = None
+        self.received: tuple[int, int | None] | None = None
+
+    def _do(self, doing: str) -> None:
+        if doing != self.doing:
+            self.doing, self.since = doing, time.monotonic()
+
+    def pacing(self, seconds: float) -> None:  # noqa: ARG002
+        """Note that it waits for its turn."""
+        self._do(TURN)
+
+    def sending(self, attempt: int) -> None:
+        """Note that it is about to be sent."""
+        self.attempt, self.wait, self.received = attempt, None, None
+        self._do(CONNECTING)
 
     def sent(self) -> None:
         """Note that the service paints."""
-        self.doing = "painting"
+        self._do(PAINTING)
+
+    def waiting(self, wait: Wait) -> None:
+        """Note the pause before another try."""
+        self.wait = (time.monotonic() + wait.seconds, wait)
+        self._do(RETRYING)
 
     def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
         """Note that the picture is fetched."""
-        self.doing = "downloading"
+        self.answer_came, self.wait = True, None
+        self._do(DOWNLOADING)
+
+    def receiving(self, received: int, total: int | None) -> None:
+        """Note that bytes of it have come."""
+        self.received, self.wait = (received, total), None
+        self._do(DOWNLOADING)
+
+
+def stopping_words(watches: Iterable[Watch]) -> str:
+    """Return what a person reads who stops a run: what is waited for, and the way out."""
+    doing = [DOWNLOADING if watch.answer_came else watch.doing for watch in watches]
+    counts = [(doing.count(word), word) for word in (PAINTING, DOWNLOADING, CONNECTING)]
+    words = [f"{count:,} {word}" for count, word in counts if count]
+    if not words:
+        return "stopping; Ctrl-C again leaves at once"
+    number, doing_first = words[0].split(" ", 1)
+    words[0] = f"{number} picture{'' if number == '1' else 's'} still {doing_first}"
+    return f"stopping: {', '.join(words)}; Ctrl-C again leaves at once"
 
 
 class View(Watcher):
@@ -50,6 +99,8 @@ class View(Watcher):
         """Held while a result is written: a reader that takes nothing holds up results alone."""
         self.on_lost: Callable[[], None] = lambda: None
         self.lost: Exception | None = None
+        self._flying: dict[int, Watch] = {}
+        """What is being made, by its number; under the lock."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +126,12 @@ class View(Watcher):
     def say(self, text: str) -> None:
         """Say something once."""
         self._out.note(text)
+
+    def stopping(self) -> None:
+        """Say that nothing more is sent, and what is waited for."""
+        with self._lock:
+            words = stopping_words(self._flying.values())
+        self.say(words)
 
     def _result(self, write: Callable[[], None]) -> None:
         """Write to the standard output, as long as it takes anything."""

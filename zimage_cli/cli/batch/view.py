@@ -19,9 +19,8 @@ from zimage_cli.core.status import Status
 from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
-    from rich.live import Live
-
     from zimage_cli.api.retry import Wait
+    from zimage_cli.cli.live import Live
     from zimage_cli.cli.output import Output
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.request.jobs import Job
@@ -61,7 +60,7 @@ class _LineWatch(Watch):
     """Follows one line in flight."""
 
     def __init__(self, job: Job, view: BatchView) -> None:
-        super().__init__(job, "waiting for its turn")
+        super().__init__(job)
         self._view = view
 
     def sending(self, attempt: int) -> None:
@@ -93,7 +92,6 @@ class BatchView(View):
         self._last_line = self._began
         self._tally: Callable[[], Tally] = Tally
         self._currency = currency
-        self._flying: dict[int, _LineWatch] = {}
         self._events: deque[str] = deque(maxlen=_EVENTS)
         self._ended: deque[float] = deque()
         self._done = 0
@@ -110,9 +108,7 @@ class BatchView(View):
         # Records printed on the same terminal would break the view up.
         records = self._json and self._out.stdout.isatty()
         if self._out.stderr.isatty() and not self._out.quiet and not records:
-            self._live = live = self._out.live()
-            with self._drawing():
-                live.start()
+            self._live = self._out.live()
         return self
 
     def close(self) -> None:
@@ -120,10 +116,7 @@ class BatchView(View):
         live, self._live = self._live, None
         if live is not None:
             with self._drawing():
-                try:
-                    live.stop()
-                finally:
-                    live.console.show_cursor()
+                live.stop()
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
@@ -203,7 +196,7 @@ class BatchView(View):
         live = self._live
         if live is not None:
             with self._drawing():
-                live.update(self._frame(), refresh=True)
+                live.update(self._frame())
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
             self._out.note(", ".join(filter(None, (*self._counts(), self._outage))))
@@ -216,7 +209,7 @@ class BatchView(View):
         live = self._live
         if live is not None:
             with self._drawing():
-                live.console.print(text, soft_wrap=whole)
+                live.print(text, whole=whole)
                 return
         otherwise(text)
 

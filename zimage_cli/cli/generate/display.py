@@ -37,10 +37,10 @@ class _PictureWatch(Watch):
     """Follows one picture that is being made."""
 
     def __init__(self, job: Job, view: Display, label: str) -> None:
-        super().__init__(job, "connecting")
+        super().__init__(job)
+        self.doing = "connecting"
         self._view = view
         self.label = label
-        self.wait: tuple[float, Wait] | None = None
         self.bytes: tuple[int, int | None] | None = None
 
     def pacing(self, seconds: float) -> None:
@@ -97,7 +97,6 @@ class Display(View):
         # A dumb terminal cannot overwrite a line: it gets the table, then a line for each wait.
         self._live = self._shown and out.environ.get("TERM") not in {"dumb", "unknown"}
         self._began = time.monotonic()
-        self._flying: dict[int, _PictureWatch] = {}
         self._untold: list[Callable[[], None]] = []
         """What prints the lines that wait for a moment without a live line, oldest first."""
         self._begun = False
@@ -222,7 +221,7 @@ class Display(View):
             self._cursor_hidden = True
             with self._out.live() as live:
                 while not (self._done.is_set() or self._untold):
-                    live.update(self._frame(), refresh=True)
+                    live.update(self._frame())
                     self._done.wait(_FRAME)
             self._cursor_hidden = False
             self._tell_all()
@@ -242,7 +241,7 @@ class Display(View):
         from rich.console import Group
 
         with self._lock:
-            flying = [self._flying[number] for number in sorted(self._flying)]
+            flying: list[Any] = [self._flying[number] for number in sorted(self._flying)]
         rows = [self._row(watch) for watch in flying[:_ROWS]]
         if not rows:
             rows = [self._spinner("connecting", self._began)]
