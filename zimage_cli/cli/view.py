@@ -76,6 +76,10 @@ class View(Watcher):
         """Say something once."""
         self._out.note(text)
 
+    def stopping(self) -> None:
+        """Say that nothing more is sent, and what is still waited for."""
+        self.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
+
     def _result(self, write: Callable[[], None]) -> None:
         """Write to the standard output, as long as it takes anything."""
         with self._writing:
