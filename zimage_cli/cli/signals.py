@@ -56,6 +56,20 @@ def install(handler: Callable[[int, FrameType | None], None], *names: str) -> di
     }
 
 
+def stopping_words(painting: int, downloading: int = 0, connecting: int = 0) -> str:
+    """Return what a run that was asked to end still waits for, and how to leave it.
+
+    What waits for its turn is not among it: nothing of that was sent, and nothing will be.
+    """
+    counts = {"painting": painting, "downloading": downloading, "connecting": connecting}
+    still = [f"{count:,} {doing}" for doing, count in counts.items() if count]
+    if not still:
+        return "stopping: nothing is painting any more; Ctrl-C again leaves at once"
+    number, _, first = still[0].partition(" ")
+    still[0] = f"{number} picture{'' if number == '1' else 's'} still {first}"
+    return f"stopping: {', '.join(still)}; Ctrl-C again leaves at once"
+
+
 class Signals:
     """Notes SIGINT, SIGTERM and SIGHUP while it is open; those that are ignored stay ignored.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 import typer
@@ -31,9 +31,9 @@ class Watch(Observer):
     the pause before another try with the time of its end, `received` the bytes so far, of how many.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, doing: str = TURN) -> None:
         self.job = job
-        self.doing = TURN
+        self.doing = doing
         self.began = self.since = time.monotonic()
         self.attempt = 1
         self.answer_came = False
@@ -73,18 +73,6 @@ class Watch(Observer):
         self._do(DOWNLOADING)
 
 
-def stopping_words(watches: Iterable[Watch]) -> str:
-    """Return what a person reads who stops a run: what is waited for, and the way out."""
-    doing = [DOWNLOADING if watch.answer_came else watch.doing for watch in watches]
-    counts = [(doing.count(word), word) for word in (PAINTING, DOWNLOADING, CONNECTING)]
-    words = [f"{count:,} {word}" for count, word in counts if count]
-    if not words:
-        return "stopping; Ctrl-C again leaves at once"
-    number, doing_first = words[0].split(" ", 1)
-    words[0] = f"{number} picture{'' if number == '1' else 's'} still {doing_first}"
-    return f"stopping: {', '.join(words)}; Ctrl-C again leaves at once"
-
-
 class View(Watcher):
     """Shows a run while it is made; a context manager that leaves the terminal as it was.
 
@@ -99,8 +87,6 @@ class View(Watcher):
         """Held while a result is written: a reader that takes nothing holds up results alone."""
         self.on_lost: Callable[[], None] = lambda: None
         self.lost: Exception | None = None
-        self._flying: dict[int, Watch] = {}
-        """What is being made, by its number; under the lock."""
 
     def __enter__(self) -> Self:
         return self
@@ -128,10 +114,8 @@ class View(Watcher):
         self._out.note(text)
 
     def stopping(self) -> None:
-        """Say that nothing more is sent, and what is waited for."""
-        with self._lock:
-            words = stopping_words(self._flying.values())
-        self.say(words)
+        """Say that nothing more is sent, and what is still waited for."""
+        self.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
 
     def _result(self, write: Callable[[], None]) -> None:
         """Write to the standard output, as long as it takes anything."""

@@ -97,6 +97,7 @@ class Display(View):
         # A dumb terminal cannot overwrite a line: it gets the table, then a line for each wait.
         self._live = self._shown and out.environ.get("TERM") not in {"dumb", "unknown"}
         self._began = time.monotonic()
+        self._flying: dict[int, _PictureWatch] = {}
         self._untold: list[Callable[[], None]] = []
         """What prints the lines that wait for a moment without a live line, oldest first."""
         self._begun = False
