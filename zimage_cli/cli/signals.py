@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -53,6 +54,20 @@ def install(handler: Callable[[int, FrameType | None], None], *names: str) -> di
         for number in numbers
         if signal.getsignal(number) not in {signal.SIG_IGN, None}
     }
+
+
+def stopping_words(painting: int, downloading: int = 0, connecting: int = 0) -> str:
+    """Return what a run that was asked to end still waits for, and how to leave it.
+
+    What waits for its turn is not among it: nothing of that was sent, and nothing will be.
+    """
+    counts = {"painting": painting, "downloading": downloading, "connecting": connecting}
+    still = [f"{count:,} {doing}" for doing, count in counts.items() if count]
+    if not still:
+        return "stopping: nothing is painting any more; Ctrl-C again leaves at once"
+    number, _, first = still[0].partition(" ")
+    still[0] = f"{number} picture{'' if number == '1' else 's'} still {first}"
+    return f"stopping: {', '.join(still)}; Ctrl-C again leaves at once"
 
 
 class Signals:
@@ -170,7 +185,7 @@ class Signals:
                 view.refresh()
             elif patient and len(self.numbers) == 1:
                 run.stop()
-                view.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
+                view.stopping()
             else:
                 view.close()
                 run.cancel()
@@ -179,5 +194,8 @@ class Signals:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.numbers.append(number)
         if len(self.numbers) >= _MOST:
+            keys = sys.modules.get("zimage_cli.cli.keys")
+            if keys is not None:
+                keys.leave()
             for known in self._before:
                 signal.signal(known, signal.SIG_DFL)
