@@ -224,9 +224,16 @@ def _take(block: bytearray, check: PngCheck, digest: hashlib._Hash, file: IO[byt
 def _refused(response: httpx.Response) -> NotSavedError:
     status = response.status_code
     if status == 403:
+        if _is_over(response):
+            return NotSavedError(
+                "The picture's host answered HTTP {status}. "
+                "The address has expired or its signature was refused.",
+                status=status,
+                http_status=status,
+                over=True,
+            )
         return NotSavedError(
-            "The picture's host answered HTTP {status}. "
-            "The address has expired or its signature was refused.",
+            "The picture's host, or a proxy before it, answered HTTP {status}.",
             status=status,
             http_status=status,
         )
@@ -234,6 +241,13 @@ def _refused(response: httpx.Response) -> NotSavedError:
     return NotSavedError(
         "The picture's host answered HTTP {status}.", status=status, http_status=status, pace=pace
     )
+
+
+def _is_over(response: httpx.Response) -> bool:
+    """Tell whether storage itself says that an address has expired, or is not as it was signed."""
+    body = next(content(response), b"")[:4096]
+    said = b"<Code>SignatureDoesNotMatch</Code>" in body or b"Request has expired" in body
+    return b"<Error>" in body and said
 
 
 def _too_large() -> NotSavedError:
