@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ def _setting(name: str, panel: str) -> Any:
 
 def refuse_outside(name: str, value: float, least: float, most: float | None = None) -> None:
     """Raise UsageError where the value of an option is out of its range."""
-    if value >= least and (most is None or value <= most):
+    if least <= value < (inf if most is None else most + 1):
         return
     raise UsageError(
         "{option}: {value} is not allowed; allowed: {allowed}",

@@ -131,12 +131,12 @@ class _Layout:
             widths[at] = max((one for one in fitting if one <= room), default=0)
         self._widths = widths
         self._under = self._kind == "under" and self._before(widths) + widths[-1] > width
-        self._room = max(width - self._before(widths), 1)
-        if self._kind == "fold":
-            self._room = max(min(width, MAX_PROSE) - self._before(widths), _LEAST)
+        before = widths[0] + _GAP if self._under else self._before(widths)
+        most = width if self._kind == "cut" else min(width, MAX_PROSE)
+        self._room = max(most - before, _LEAST)
         self.total = sum(widths[at] + _GAP for at in self.columns) - _GAP
         if self._under:
-            self.total = max(self.total - widths[-1] - _GAP, widths[0] + _GAP + widths[-1])
+            self.total = max(self._before(widths) - _GAP, before + widths[-1])
 
     def _before(self, widths: list[int]) -> int:
         """Return the columns that stand before the last one, with the gaps."""
@@ -172,7 +172,7 @@ class _Layout:
     def _last(self, cell: Cell) -> list[str]:
         if self._kind == "cut":
             return [cut(cell.text, self._room, self.end)]
-        if self._kind == "fold" and not cell.whole:
+        if (self._kind == "fold" or self._under) and not cell.whole:
             return [*folded(cell.text, self._room)]
         return cell.text.split("\n")
 

@@ -56,7 +56,10 @@ class Row:
         """What a person reads of it in a list."""
         free = self.name == SANDBOX
         where = "inside this process" if free else self.host or self.key_problem or ""
-        key = "none needed" if free else self.key or ("not usable" if self.key_problem else "none")
+        key = "none needed" if free else self.key or "none"
+        if self.key_problem:
+            # Where there is no host, no key was looked for.
+            key = "not usable" if self.host else "-"
         name = self.name or ""
         return [
             cell(f"{'✓' if self.active else ' '} {name}", "green" * self.active, piped=name),
@@ -65,7 +68,7 @@ class Row:
             cell("free" if free else _money(self.price_prompt_extend)),
             cell(key),
             cell("yes" if self.active else "no"),
-            cell(where, "dim", whole=True),
+            cell(where, "dim", whole=where == self.host),
         ]
 
     @property
