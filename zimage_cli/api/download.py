@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
@@ -25,8 +25,15 @@ if TYPE_CHECKING:
 _BLOCK = 512 * 1024
 """Bytes that are gathered before they are checked and written."""
 
+_ERROR_BYTES = 4096
+"""What storage says of an error has some hundred."""
+
 _FINAL = frozenset({400, 401, 403, 410})
 """Statuses that another try does not change: a signed URL that is refused stays refused."""
+
+
+class AddressOver(NotSavedError):
+    """Storage itself says that the address has expired, or is not as it was signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +232,11 @@ def _refused(response: httpx.Response) -> NotSavedError:
     status = response.status_code
     if status == 403:
         if _is_over(response):
-            return NotSavedError(
+            return AddressOver(
                 "The picture's host answered HTTP {status}. "
                 "The address has expired or its signature was refused.",
                 status=status,
                 http_status=status,
-                over=True,
             )
         return NotSavedError(
             "The picture's host, or a proxy before it, answered HTTP {status}.",
@@ -245,7 +251,12 @@ def _refused(response: httpx.Response) -> NotSavedError:
 
 def _is_over(response: httpx.Response) -> bool:
     """Tell whether storage itself says that an address has expired, or is not as it was signed."""
-    body = next(content(response), b"")[:4096]
+    body = b""
+    with suppress(UnreadableEncoding):
+        for piece in content(response):
+            body += piece
+            if len(body) >= _ERROR_BYTES:
+                break
     said = b"<Code>SignatureDoesNotMatch</Code>" in body or b"Request has expired" in body
     return b"<Error>" in body and said
 

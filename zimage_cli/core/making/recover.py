@@ -176,9 +176,11 @@ def _is_over(entry: Entry, error: NotSavedError) -> bool:
     Within its day only storage itself says so: 403 may as well come from a proxy, and 404 from
     storage that is not up to date.
     """
+    from zimage_cli.api.download import AddressOver
+
     until = entry.expires_at
     late = until is not None and datetime.now(UTC) > until
-    return bool(error.facts.get("over")) or (late and error.http_status in _GONE_AFTER_ITS_DAY)
+    return isinstance(error, AddressOver) or (late and error.http_status in _GONE_AFTER_ITS_DAY)
 
 
 def _given_up(book: History, entry: Entry, error: NotSavedError) -> AddressRefused:
