@@ -128,8 +128,8 @@ OFFERS: list[tuple[str, list[str]]] = [
     ("zimage config set --region beijing endpoint t", ["trial"]),
     ("zimage generate --size p", ["portrait"]),
     ("zimage generate --size 16", ["16:9", "16:9@1280", "16:9@1536"]),
-    ("zimage generate x --size 16:9@", ["16:9@1280", "16:9@1536"]),
-    ("zimage validate -s 1:", ["1:1", "1:1@1280", "1:1@1536"]),
+    ("zimage generate x --size 16", ["16:9", "16:9@1280", "16:9@1536"]),
+    ("zimage validate -s 7", ["7:9", "7:9@1280", "7:9@1536"]),
     ("zimage config set size 21", ["21:9", "21:9@1280", "21:9@1536"]),
     ("zimage generate --size 102", []),
     # bare groups take the options of their default

@@ -151,23 +151,28 @@ def sweep(
     return Sweep(count, expand, no_seed=no_seed, **several)
 
 
-def agree(out: Output, plan: RequestPlan | FilePlan, *, yes: bool, aloud: bool) -> None:
+def agree(
+    out: Output, plan: RequestPlan | FilePlan, *, yes: bool, aloud: bool, told: bool = False
+) -> None:
     """Hold a plan's price against `--max-cost`, say it, and ask where it is much.
 
-    `aloud` says it whatever it is. Raises UsageError where it is too much or nobody can be asked,
-    typer.Exit for a no.
+    `aloud` says it whatever it is; where it is `told` already, it is not said again. Raises
+    UsageError where it is too much or nobody can be asked, typer.Exit for a no.
     """
     estimate, bound = plan.estimate, plan.options.max_cost
     estimate.refuse_over(bound, plan.settings.target.host)
-    if aloud or bound is not None or estimate.is_much:
+    if not told and (aloud or bound is not None or estimate.is_much):
         cost = "free: sandbox" if estimate.free else f"list price {money(estimate.cost)}"
         out.note(f"{count_of(estimate.pictures)}, {cost}")
     if estimate.is_much and not yes:
-        confirm(out, f"This costs up to {money(estimate.cost)}.")
+        confirm(out, f"This costs up to {money(estimate.cost)}.", told=told)
 
 
-def confirm(out: Output, text: str) -> None:
-    """Ask whether to go on. Raises UsageError without a terminal, typer.Exit for a no."""
+def confirm(out: Output, text: str, *, told: bool = False) -> None:
+    """Ask whether to go on; `text`, where it was `told` already, is not said again.
+
+    Raises UsageError without a terminal, typer.Exit for a no.
+    """
     import typer
 
     from zimage_cli.cli.errors import INTERRUPTED_STATUS
@@ -178,7 +183,7 @@ def confirm(out: Output, text: str) -> None:
             "{text} Nothing was sent.", hint="Add --yes to agree beforehand.", text=text
         )
     with raising():
-        agreed = typer.confirm(f"{text} Go on?", err=True)
+        agreed = typer.confirm("Go on?" if told else f"{text} Go on?", err=True)
     if not agreed:
         out.say("Nothing was sent.")
         raise typer.Exit(INTERRUPTED_STATUS)

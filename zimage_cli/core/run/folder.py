@@ -99,6 +99,7 @@ class FolderEngine(Engine):
             self._left(job, state, Status.LOST)
             return
         watch = self._watcher.started(job)
+        watch.fetching()
         try:
             wire = self._maker.wire
             path = recover.recover(
@@ -124,6 +125,7 @@ class FolderEngine(Engine):
         maker = self._maker_for(job.request.base_url)
         request = replace(job.request, seed=state.seed)
         watch = self._watcher.started(job)
+        watch.fetching()
         generation = recorded_generation(record, maker.account, request, watch)
         try:
             generation.wanted = self._wanted(job, maker, request)
