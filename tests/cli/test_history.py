@@ -258,16 +258,23 @@ def test_recover_lists_saves_and_skips(unpaced: None, service: Any, home: Path) 
         service.generate("a fox", "--seed", seed, "-o", "foxes/", status=8)
     age(home, 24.5, 2)
     run = service("history", "recover", "--dry-run")
-    assert run.stdout == ""
-    lines = run.stderr.splitlines()
-    assert lines[0].startswith("1  a fox: can be fetched for 23 h 5")
-    assert lines[1] == "2  a fox: over 24 h old: the service has dropped it"
+    assert run.stderr == ""
+    head, *rows = [line.split("\t") for line in run.lines]
+    assert head == ["id", "state", "prompt"]
+    assert rows[0][1].startswith("can be fetched for 23 h 5")
+    assert [row[:1] + row[2:] for row in rows] == [[number, "a fox"] for number in "123"]
+    assert rows[1][1] == "over 24 h old: the service has dropped it"
     assert service.pictures() == []
     run = service("history", "recover")
     paths = [Path(line) for line in run.lines]
     assert [path.parent for path in paths] == [service.work / "foxes"] * 2
     assert [path.name[16:] for path in paths] == ["a-fox-1.png", "a-fox-3.png"]
-    assert "over 24 h old" in run.stderr
+    assert run.stderr.splitlines() == [
+        "✓ history 1, a fox",
+        "history 2, a fox: over 24 h old: the service has dropped it",
+        "✓ history 3, a fox",
+        "2 of 3 recovered, 1 is over.",
+    ]
     assert service.books.post_count == 3
     # Asked for by its number it is tried, whatever the clock says: a GET is free.
     run = service("history", "recover", "2")
@@ -302,14 +309,21 @@ def test_recover_that_fails_again(service: Any, files: Any) -> None:
     assert list(run.json) == ["schema", "status", "pictures", "errors"]
     assert run.json["status"] == "error"
     (picture,) = run.json["pictures"]
-    assert (picture["path"], picture["state"]) == (None, "ready")
+    assert (picture["path"], picture["state"]) == (None, "lost")
     assert picture["errors"][0]["http_status"] == 403
-    assert "The picture's host answered HTTP 403." in run.stderr
+    assert run.stderr == (
+        "error: history 1, a fox: The picture was made and is not saved. The picture's host "
+        "answered HTTP 403. The address has expired or its signature was refused. It is over: "
+        "zimage history recover offers it no more.\n"
+        "  next: Its prompt and seed, to pay for another: zimage history show 1\n"
+        "0 of 1 recovered, 1 is over.\n"
+    )
     assert {Path(name).suffix for name in files(service.work)} == {".json"}
-    # It stays recoverable, and a folder that is in the way is said before anything is fetched.
+    assert "Nothing to recover" in service("history", "recover").stderr
+    # By its number it can be had, and a folder that is in the way is said before it is fetched.
     asked = len(service.books.pictures)
     (service.work / "other").write_text("a file")
-    run = service("history", "recover", "--output-dir", "other", status=2)
+    run = service("history", "recover", "1", "--output-dir", "other", status=2)
     assert "a file is in the way" in run.stderr
     assert len(service.books.pictures) == asked
 
@@ -389,13 +403,18 @@ def test_what_another_recover_fetches_is_refused_by_its_number(
     with closing(History(home / ".local/share/zimage/history.db")) as other:
         assert other.claim(1)
         run = service("history", "recover", "1", status=8)
-        assert run.stderr.splitlines()[1:] == [
-            "error: 1 was not fetched: another zimage is fetching it right now.",
+        assert run.stderr.splitlines() == [
+            "error: history 1, a fox: It was not fetched: another zimage is fetching it right now.",
             "  next: Where it went, when that has ended: zimage history show 1",
+            "0 of 1 recovered, 1 failed.",
         ]
         run = service("history", "recover")
         assert len(run.lines) == 1
-        assert "1  a fox: another zimage is fetching it right now\n" in run.stderr
+        assert run.stderr.splitlines() == [
+            "history 1, a fox: another zimage is fetching it right now",
+            "✓ history 2, a fox",
+            "1 of 2 recovered, 1 left alone.",
+        ]
     assert len(service("history", "recover").lines) == 1
 
 
@@ -417,7 +436,7 @@ def test_a_killed_recover_leaves_nothing_in_the_way(unpaced: None, serve: Any, h
     parts = list((service.work / "foxes").glob(".zimage-*.part"))
     assert [path.exists() for path in parts] == [True]
     run = service("history", "recover", "--dry-run")
-    assert "can be fetched" in run.stderr
+    assert "can be fetched" in run.stdout
     change(home, image_url="ftp://example.org/x.png")
     service("history", "recover", "1", status=8)
     assert [path.exists() for path in parts] == [False]
@@ -434,7 +453,7 @@ def test_recover_by_number_always_tries(unpaced: None, service: Any, home: Path)
     assert "is still saving it" in run.stderr
     assert run.lines == []
     change(home, answered_at="2001-01-01T00:00:00+00:00")
-    assert "is still saving it" in service("history", "recover", "--dry-run").stderr
+    assert "is still saving it" in service("history", "recover", "--dry-run").stdout
     change(home, pid=None)
     run = service("history", "recover")
     assert "Nothing to recover" in run.stderr
@@ -444,7 +463,7 @@ def test_recover_by_number_always_tries(unpaced: None, service: Any, home: Path)
     assert "over 24 h ago" in shown
     assert "\nto try again\tzimage history recover 1\n" in shown
     run = service("history", "recover", "1")
-    assert "1  a fox: given up before\n" in run.stderr
+    assert run.stderr == "✓ history 1, a fox\n1 of 1 recovered.\n"
     assert Path(run.lines[0]).is_file()
     assert service.history()[0]["status"] == "saved"
     assert service.books.post_count == 1
@@ -454,7 +473,11 @@ def test_a_sandbox_picture_is_not_tried(unpaced: None, service: Any, home: Path)
     unsaved(service, 1)
     change(home, region="sandbox")
     run = service("history", "recover", "1", status=8)
-    assert "error: 1 cannot be recovered: made by the sandbox, which has ended." in run.stderr
+    assert run.stderr.splitlines() == [
+        "error: history 1, a fox: It cannot be recovered: made by the sandbox, which has ended.",
+        "  next: Its prompt and seed, to make it again: zimage history show 1",
+        "0 of 1 recovered, 1 is over.",
+    ]
 
 
 # -- a history that cannot be written ----------------------------------------------------------
@@ -609,7 +632,7 @@ def test_ctrl_c_leaves_no_claim_and_no_half_picture(unpaced: None, serve: Any, p
     assert stdout == b""
     assert stderr.decode().splitlines()[-2:] == [
         "interrupted",
-        "  What was not saved can still be fetched: zimage history recover",
+        "  0 of 2 recovered; 2 left: zimage history recover",
     ]
     assert not list((service.work / "foxes").iterdir())
     assert [row["claim"] for row in service.history()] == [None, None]
@@ -641,6 +664,6 @@ def test_recover_says_what_was_saved_and_what_was_not(unpaced: None, service: An
     run = service("history", "recover", "--json", status=8)
     assert run.json["status"] == "partial"
     states = [picture["state"] for picture in run.json["pictures"]]
-    assert states == ["recovered", "recovered", "ready"]
+    assert states == ["recovered", "recovered", "lost"]
     assert run.json["errors"] == run.json["pictures"][2]["errors"]
     assert run.json["errors"][0]["prompt"] == "a fox"

@@ -104,6 +104,12 @@ FAULT = Value("fault", _fault_words(), goes_on=":")
 COMMAND = Value("command", tuple(map(Word, COMMANDS)))
 SUBCOMMAND = Value("subcommand", after=_subcommands())
 INPUT_FORMAT = Value("input_format", tuple(map(Word, INPUT_FORMATS)))
+ENCODING = Value(
+    "encoding",
+    tuple(
+        map(Word, ("gb18030", "gbk", "big5", "shift_jis", "euc_kr", "utf-16", "utf-8", "cp1252"))
+    ),
+)
 SWITCH = Value("switch", (Word("true"), Word("false")))
 FOLDER = Value("folder", folders=True)
 REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
@@ -135,6 +141,7 @@ OPTIONS: dict[str, Value] = {
     "--max-cost": FREE,
     "--shard": FREE,
     "--input-format": INPUT_FORMAT,
+    "--encoding": ENCODING,
     "--port": FREE,
     "--latency": FREE,
     "--patience": FREE,
