@@ -108,12 +108,13 @@ class BatchView(View):
         """End the live view; the cursor is shown again, whatever became of the drawing."""
         live, self._live = self._live, None
         if live is not None:
-            self._desktop.close()
             with self._drawing():
                 try:
                     live.stop()
                 finally:
                     live.console.show_cursor()
+            with self._drawing():
+                self._desktop.close()
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
@@ -199,7 +200,7 @@ class BatchView(View):
         if live is not None:
             with self._drawing():
                 live.update(self._frame(), refresh=True)
-            self._show_desktop()
+                self._show_desktop()
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
             self._out.note(self.progress.line())
@@ -223,10 +224,9 @@ class BatchView(View):
         otherwise(text)
 
     def _show_desktop(self) -> None:
-        if self._live is not None:
-            it = self.progress
-            title = f"zimage: {it.done:,} of {it.total:,}"
-            self._desktop.show(title, it.share, paused=bool(it.outage or it.stopping))
+        it = self.progress
+        title = f"zimage: {it.done:,} of {it.total:,}"
+        self._desktop.show(title, it.share, paused=bool(it.outage or it.stopping))
 
     def _frame(self) -> Any:
         from rich.console import Group
