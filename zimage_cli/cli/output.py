@@ -6,6 +6,7 @@ to stderr. `isatty` decides colour, progress and width, and nothing else.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,9 +22,11 @@ from zimage_cli.text import json_text, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.live import Live
+    from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
+
+    from zimage_cli.cli.live import Live
 
 SIGPIPE_STATUS = 141
 """What a shell reports for a program whose reader went away: 128 + SIGPIPE."""
@@ -31,11 +34,27 @@ SIGPIPE_STATUS = 141
 _PIPE_WIDTH = 100_000
 """Columns of a table in a pipe: nothing there may wrap or be cut."""
 
+CARD_WIDTH = 100
+
+_STAND_INS = str.maketrans("·×✓✗–…→", "-x+x-~>")
+"""One column for one column: lines are measured before it is known what can be shown."""
+
+
+def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what a console shows for characters of ours that it does not have, or escapes."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_STAND_INS)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+codecs.register_error("zimage", _stand_in)
+
 
 def set_up_streams() -> None:
     """Make stdout and stderr UTF-8 whatever the locale says, and the null device where closed.
 
-    A terminal that speaks another encoding keeps it and gets escapes for what it cannot show.
+    A terminal that speaks another encoding keeps it, and gets stand-ins and escapes for what it
+    cannot show.
     stdout keeps undecodable bytes of file names as they were.
     """
     _fill_closed()
@@ -43,7 +62,7 @@ def set_up_streams() -> None:
         if not hasattr(stream, "reconfigure"):
             continue
         if stream.isatty() and not (stream.encoding or "").lower().startswith("utf"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="zimage")
         else:
             stream.reconfigure(encoding="utf-8", errors=errors)
 
@@ -195,20 +214,13 @@ class Output:
             self._print(self.stderr_console, renderable)
 
     def live(self) -> Live:
-        """Return a live display on stderr, not started, that leaves nothing behind."""
-        from rich.live import Live
+        """Return a live display on stderr that leaves nothing behind."""
+        from zimage_cli.cli.live import Live
 
-        from zimage_cli.cli import keys
-
+        descriptor = None
         with suppress(OSError, ValueError):
-            keys.hold(self.stderr.fileno())
-        return Live(
-            console=self.stderr_console,
-            transient=True,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+            descriptor = self.stderr.fileno()
+        return Live(self.stderr_console, descriptor, self.environ)
 
     def lose_stderr(self) -> None:
         """Print nothing more on stderr: its terminal is gone."""
@@ -251,7 +263,8 @@ class Output:
             markup=False,
             emoji=False,
             highlight=False,
-            no_color=not colour,
+            # Without colour not even bold: a style is an escape too.
+            color_system="auto" if colour else None,
             force_terminal=True if colour else None,
             width=_PIPE_WIDTH if wide else None,
             _environ=self.environ,
@@ -284,6 +297,23 @@ class Output:
                 raise typer.Exit(SIGPIPE_STATUS) from None
             why = (error.strerror or str(error)).lower()
             raise UsageError("The standard output cannot be written to: {why}.", why=why) from None
+
+
+def card(title: str, *parts: Any) -> Panel:
+    """Return what a person is to look at, in a frame: at most 100 columns wide."""
+    from rich.box import ROUNDED
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    return Panel(
+        Group(*parts),
+        box=ROUNDED,
+        title=Text(title, style="bold"),
+        title_align="left",
+        border_style="dim",
+        width=CARD_WIDTH,
+    )
 
 
 def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -193,5 +194,8 @@ class Signals:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.numbers.append(number)
         if len(self.numbers) >= _MOST:
+            keys = sys.modules.get("zimage_cli.cli.keys")
+            if keys is not None:
+                keys.leave()
             for known in self._before:
                 signal.signal(known, signal.SIG_DFL)

@@ -37,10 +37,10 @@ class _PictureWatch(Watch):
     """Follows one picture that is being made."""
 
     def __init__(self, job: Job, view: Display, label: str) -> None:
-        super().__init__(job, "connecting")
+        super().__init__(job)
+        self.doing = "connecting"
         self._view = view
         self.label = label
-        self.wait: tuple[float, Wait] | None = None
         self.bytes: tuple[int, int | None] | None = None
 
     def pacing(self, seconds: float) -> None:
@@ -222,7 +222,7 @@ class Display(View):
             self._cursor_hidden = True
             with self._out.live() as live:
                 while not (self._done.is_set() or self._untold):
-                    live.update(self._frame(), refresh=True)
+                    live.update(self._frame())
                     self._done.wait(_FRAME)
             self._cursor_hidden = False
             self._tell_all()
@@ -242,7 +242,7 @@ class Display(View):
         from rich.console import Group
 
         with self._lock:
-            flying = [self._flying[number] for number in sorted(self._flying)]
+            flying: list[Any] = [self._flying[number] for number in sorted(self._flying)]
         rows = [self._row(watch) for watch in flying[:_ROWS]]
         if not rows:
             rows = [self._spinner("connecting", self._began)]
