@@ -19,8 +19,11 @@ PROMPTS = ("a red kite over the sea", "a fox in the snow", "渔舟唱晚，夕�
 
 @pytest.fixture
 def unsaved(unpaced: None, serve: Any, png: bytes, home: Path) -> Any:
-    """A service with pictures that were not saved: some can be had, one is refused, one too old."""
-    service = serve(bandwidth=len(png))
+    """A service with pictures that were not saved: two can be had, one is refused, one too old.
+
+    Each of them takes two seconds to come.
+    """
+    service = serve(bandwidth=len(png) // 2)
     once, ever = Fault("picture-expired", count=1), Fault("picture-expired")
     for prompt, fault in zip(PROMPTS, (once, ever, once, once), strict=True):
         service.script(fault)
