@@ -34,7 +34,7 @@ SIGPIPE_STATUS = 141
 _PIPE_WIDTH = 100_000
 """Columns of what rich writes in a pipe: nothing there may wrap or be cut."""
 
-_CARD_WIDTH = 100
+CARD_WIDTH = 100
 
 _STAND_INS = str.maketrans("·×✓✗–…→", "-x+x-~>")
 """One column for one column: lines are measured before it is known what can be shown."""
@@ -330,7 +330,7 @@ def card(title: str, *parts: Any) -> Panel:
         title=Text(title, style="bold"),
         title_align="left",
         border_style="dim",
-        width=_CARD_WIDTH,
+        width=CARD_WIDTH,
     )
 
 
