@@ -288,11 +288,6 @@ class Output:
         """The rich console on stderr."""
         return self._console(self.stderr)
 
-    @cached_property
-    def stdout_console(self) -> Console:
-        """The rich console on stdout, for results that are tables."""
-        return self._console(self.stdout)
-
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console
 
