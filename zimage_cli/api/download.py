@@ -32,6 +32,9 @@ _FINAL = frozenset({400, 401, 403, 410})
 """Statuses that another try does not change: a signed URL that is refused stays refused."""
 
 
+_OVER = "It cannot be fetched any more: to make it again is to pay again."
+
+
 class AddressOver(NotSavedError):
     """Storage itself says that the address has expired, or is not as it was signed."""
 
@@ -235,6 +238,7 @@ def _refused(response: httpx.Response) -> NotSavedError:
             return AddressOver(
                 "The picture's host answered HTTP {status}. "
                 "The address has expired or its signature was refused.",
+                hint=_OVER,
                 status=status,
                 http_status=status,
             )

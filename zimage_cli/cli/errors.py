@@ -11,8 +11,6 @@ from zimage_cli.messages import Message
 from zimage_cli.text import redact, visible
 
 if TYPE_CHECKING:
-    import typer
-
     from zimage_cli.cli.output import Output
 
 BUG_STATUS = 1
@@ -82,19 +80,6 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
 def _shown(text: str) -> str:
     # No message should hold a key; one that holds one all the same does not show it.
     return visible(redact(text), newlines=True)
-
-
-def from_typer(error: typer.TyperException) -> errors.UsageError:
-    """Return a usage error for what typer found wrong with the command line."""
-    context = getattr(error, "ctx", None)
-    # A key given as an argument must not come back in the complaint about it.
-    return errors.UsageError(
-        "{why}",
-        hint="{command} --help",
-        why=redact(error.format_message()),
-        command=context.command_path if context is not None else "zimage",
-        field=getattr(getattr(error, "param", None), "name", None),
-    )
 
 
 _SCARCE = ("start new thread", "allocate lock")

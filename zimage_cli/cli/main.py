@@ -148,7 +148,7 @@ def _run(args: list[str]) -> int:
     except ZimageError as error:
         return _Failure(output, context).of(error)
     except typer.TyperException as error:
-        return _Failure(output, context).of_usage(error)
+        return _Failure(output, context).of_usage(error, args)
     except (KeyboardInterrupt, typer.Abort) as stop:
         return _Failure(output, context).of_interrupt(stop)
     except Exception as error:  # noqa: BLE001 - an unknown exception is a bug, and said to be one
@@ -172,14 +172,14 @@ class _Failure:
         self._print_document(*error_documents(error))
         return exit_status(error)
 
-    def of_usage(self, error: typer.TyperException) -> int:
-        from zimage_cli.cli import errors
+    def of_usage(self, error: typer.TyperException, args: list[str]) -> int:
+        from zimage_cli.cli.meant import from_typer
         from zimage_cli.core.advice import USAGE_STATUS
 
         if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
             self._output.say(error.message)
             return USAGE_STATUS
-        return self.of(errors.from_typer(error))
+        return self.of(from_typer(error, typer.main.get_command(app), args))
 
     def of_interrupt(self, stop: BaseException) -> int:
         import signal
