@@ -216,7 +216,7 @@ class _Scene:
         snow = self.ridge(0.5, 0.2, 0.3, sharp=True)
         self.paint([snow], _mix(self.light, self.far, 0.25), self.far)
         self.land(0.6, 0.84, 3, 0.1, sharp=True)
-        self.strew("pine", self.scatter(24, 0.95, 1), 0.13, 0.24)
+        self.strew("pine", self.scatter(24, 0.99, 1.04), 0.15, 0.24)
 
     def lake(self) -> None:
         self.sun(0.16, 0.34)
@@ -265,7 +265,7 @@ class _Scene:
             self.paint([_ring(*at, r, r)[::6] for at in self.scatter(110, 0, 0.8)], self.light)
         self.sun(0.14, 0.3, 0.07)
         self.land(0.68, 0.88, 3, 0.09)
-        self.strew("pine", self.scatter(12, 0.97, 1), 0.12, 0.22)
+        self.strew("pine", self.scatter(12, 0.99, 1.03), 0.12, 0.22)
 
     def city(self) -> None:
         self.sun(0.16, 0.34, 0.1)
