@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,3 +135,40 @@ def test_a_console_without_our_signs_gets_others(encoding: str) -> None:
     assert found[2].startswith(row)
     assert found[2].endswith("x...")
     assert len(found[2]) == 40 + len("<32>")
+
+
+# -- every table of the program ------------------------------------------------------------------
+
+SCREENS = ["sizes", "regions", "regions show beijing", "config", "history", "history show 1"]
+SCREENS += ["validate", "sandbox serve --fault list"]
+
+
+@pytest.mark.parametrize("line", SCREENS)
+def test_a_screen_has_no_colour_that_a_light_or_dark_terminal_hides(
+    zimage: Any, terminal: Any, line: str
+) -> None:
+    zimage("generate", "a fox", "--sandbox", "--size", "512x512")
+    screen = terminal(*line.split())
+    assert screen.end() == 0
+    styles = set(re.findall(r"\x1b\[([0-9;]*)m", screen.raw))
+    # Bold, dim, and three colours of the terminal's own; nothing else that a terminal obeys.
+    assert styles <= {"0", "1", "2", "31", "32", "33", "1;31", "1;32"}
+    assert "0" in styles
+    assert "\x1b" not in re.sub(r"\x1b\[[0-9;]*m", "", screen.raw)
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        screen = terminal(*line.split(), env=env)
+        assert screen.end() == 0
+        assert "\x1b" not in screen.raw
+
+
+@pytest.mark.parametrize("line", SCREENS)
+def test_in_a_pipe_every_table_is_values_between_tabs(zimage: Any, line: str) -> None:
+    zimage("generate", "a fox", "--sandbox", "--size", "512x512")
+    # Colour is asked for, and the width of a terminal: a table in a pipe has neither.
+    run = zimage(*line.split(), env={"FORCE_COLOR": "1", "COLUMNS": "40"})
+    found = run.stderr if line == "validate" else run.stdout
+    header, *rows = [one for one in found.splitlines() if "\t" in one]
+    assert rows
+    assert {row.count("\t") for row in rows} == {header.count("\t")}
+    for row in (header, *rows):
+        assert not re.search(r"\x1b|─|  |[ \t]$|\t\t|^\t", row), row

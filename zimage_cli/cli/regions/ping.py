@@ -23,9 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 def ping(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]", help="A region's name or id; without one, the active one."
-        ),
+        typer.Argument(metavar="[NAME]", help="A region's name or id; default: the active one."),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Ask every region that has a key of its own.")
