@@ -21,20 +21,27 @@ from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text, visible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.panel import Panel
-    from rich.table import Table
     from rich.text import Text
 
     from zimage_cli.cli.live import Live
+    from zimage_cli.cli.table import Cell, Table
 
 SIGPIPE_STATUS = 141
 """What a shell reports for a program whose reader went away: 128 + SIGPIPE."""
 
 _PIPE_WIDTH = 100_000
-"""Columns of a table in a pipe: nothing there may wrap or be cut."""
+"""Columns of what rich writes in a pipe: nothing there may wrap or be cut."""
 
 CARD_WIDTH = 100
+
+_LINK_PROGRAMS = frozenset(
+    {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "mintty"}
+)
+_LINK_TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "alacritty", "contour", "wezterm")
 
 _STAND_INS = str.maketrans("·×✓✗–…→", "-x+x-~>")
 """One column for one column: lines are measured before it is known what can be shown."""
@@ -109,6 +116,27 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and environ.get("TERM") != "dumb"
 
 
+def links_known(environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal is one that knows OSC 8 links: others may show the address raw.
+
+    FORCE_HYPERLINK says so, or with 0 that it does not.
+    """
+    forced = environ.get("FORCE_HYPERLINK")
+    if forced:
+        return forced != "0"
+    term = environ.get("TERM", "")
+    if environ.get("TMUX") or environ.get("STY") or term in {"", "dumb", "unknown"}:
+        return False
+    vte, konsole = environ.get("VTE_VERSION", ""), environ.get("KONSOLE_VERSION", "")
+    return (
+        environ.get("TERM_PROGRAM") in _LINK_PROGRAMS
+        or term.startswith(_LINK_TERMS)
+        or "WT_SESSION" in environ
+        or (vte.isdecimal() and int(vte) >= 5000)
+        or (konsole.isdecimal() and int(konsole) >= 201200)
+    )
+
+
 @dataclass(eq=False, repr=False)
 class Output:
     """Where a command's words go.
@@ -128,6 +156,15 @@ class Output:
     def result(self, text: str) -> None:
         """Print one line of the result: exact in a pipe, control characters shown on a terminal."""
         self._write(self.stdout, (visible(text) if self.stdout.isatty() else text) + "\n")
+
+    def path(self, path: Path) -> None:
+        """Print a path as a line of the result, whole; a link where the terminal knows links."""
+        text = str(path)
+        if not (self.stdout.isatty() and links_known(self.environ)):
+            self.result(text)
+            return
+        target = path.absolute().as_uri()
+        self._write(self.stdout, f"\x1b]8;;{target}\x1b\\{visible(text)}\x1b]8;;\x1b\\\n")
 
     def help(self, text: str) -> None:
         """Print our own text as it is, with its lines and styles."""
@@ -160,8 +197,8 @@ class Output:
         return getattr(self.stdout, "name", None) == os.devnull
 
     def result_table(self, table: Table) -> None:
-        """Print a table that is the result."""
-        self._print(self.stdout_console, table)
+        """Print a table that is the result: tab-separated values in a pipe."""
+        self._table(self.stdout, table)
 
     # -- everything else, on stderr -----------------------------------------------------------
 
@@ -169,6 +206,11 @@ class Output:
         """Print a line for the person who waits; nothing under `quiet`. Text is ours or visible."""
         if not self.quiet:
             self._write(self.stderr, text + "\n")
+
+    def begin(self, text: str) -> None:
+        """Print the beginning of a line that a result on the same terminal ends."""
+        if not self.quiet:
+            self._write(self.stderr, text)
 
     def warn(self, text: str) -> None:
         """Print a warning, made visible, and each text once; nothing under `quiet`."""
@@ -208,6 +250,11 @@ class Output:
             lines += folded or [""]
         return "\n".join(lines)
 
+    def show_table(self, table: Table) -> None:
+        """Print a table on stderr; nothing under `quiet`."""
+        if not self.quiet:
+            self._table(self.stderr, table)
+
     def show(self, renderable: Any) -> None:
         """Print something rich on stderr; nothing under `quiet`."""
         if not self.quiet:
@@ -241,11 +288,6 @@ class Output:
         """The rich console on stderr."""
         return self._console(self.stderr)
 
-    @cached_property
-    def stdout_console(self) -> Console:
-        """The rich console on stdout, for results that are tables."""
-        return self._console(self.stdout)
-
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console
 
@@ -269,6 +311,19 @@ class Output:
             width=_PIPE_WIDTH if wide else None,
             _environ=self.environ,
         )
+
+    def _table(self, stream: TextIO, table: Table) -> None:
+        from zimage_cli.cli.table import columns_of
+
+        lines = table.values()
+        if stream.isatty():
+            colour = wants_colour(stream, self.environ)
+            lines = table.lines(
+                columns_of(stream, self.environ),
+                lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
+                (stream.encoding or "ascii").lower(),
+            )
+        self._write(stream, "".join(f"{line}\n" for line in lines))
 
     def _print(self, console: Console, renderable: Any) -> None:
         with self._writing(console.file):
@@ -316,23 +371,18 @@ def card(title: str, *parts: Any) -> Panel:
     )
 
 
-def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:
-    """Return an empty table in the house style; columns named in `right` are right-aligned."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def make_table(headers: Sequence[str | Cell], **layout: Any) -> Table:
+    """Return an empty table in the house style; `layout` as `Table` takes it."""
+    from zimage_cli.cli.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    aligned = set(right)
-    for header in headers:
-        table.add_column(header, justify="right" if header in aligned else "left")
-    return table
+    return Table(headers, **layout)
 
 
-def cell(text: str, style: str = "") -> Text:
+def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = False) -> Cell:
     """Return text from outside as a table cell: shown as data, never as markup."""
-    from rich.text import Text
+    from zimage_cli.cli.table import Cell
 
-    return Text(visible(text), style=style)
+    return Cell(visible(text), style, piped, whole)
 
 
 def one_line(text: str, style: str = "") -> Text:
