@@ -144,7 +144,8 @@ class BatchView(View):
                 self._successes.append(f"✓ {visible(place + name)}")
         elif outcome.error is not None:
             words = WORDS.get(outcome.status, outcome.status.value)
-            text = f"{place} {words}: {clip(str(outcome.error), 200)}"
+            code = f" ({outcome.error.code})" if outcome.error.code else ""
+            text = f"{place} {words}: {clip(str(outcome.error), 200)}{code}"
             with self._lock:
                 self._troubles.append((f"✗ {visible(text)}", "red"))
         if self._json:
