@@ -303,12 +303,12 @@ def test_what_was_made_for_a_batch_that_did_not_begin_is_removed(tmp_path: Path)
     with made_for(folder, lambda: False), alone_in(folder, lambda: False):
         (folder / "notes.txt").write_text("mine")
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
-    # A lock file of an earlier batch stays.
+    # Of an earlier batch everything stays.
     with made_for(folder, lambda: True), alone_in(folder):
-        pass
+        (folder / NAME).write_text("")
     with made_for(folder, lambda: False), alone_in(folder, lambda: False):
         pass
-    assert {path.name for path in folder.iterdir()} == {"notes.txt", LOCK_NAME}
+    assert {path.name for path in folder.iterdir()} == {"notes.txt", LOCK_NAME, NAME}
 
 
 def test_a_folder_that_is_removed_right_now_is_made_again(tmp_path: Path) -> None:
