@@ -229,7 +229,9 @@ class BatchView(View):
         parts += [self._text(it.outage, "yellow")] if it.outage else []
         parts.append(self._bar())
         if it.stopping:
-            parts.append(self._text(it.still(), "bold yellow"))
+            still = it.still()
+            lines = [still] if len(still) <= self._columns else still.split("; ")
+            parts += [self._text(line, "bold yellow") for line in lines]
         else:
             parts += [self._joined(it.facts()), self._joined(it.doing())]
         return Group(*parts)
