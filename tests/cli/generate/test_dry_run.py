@@ -117,7 +117,9 @@ def test_of_very_many_the_first_are_shown(zimage: Any) -> None:
     assert len(run.json["requests"]) == 20
     assert run.json["cost"] == {"amount": "50.00", "currency": "CNY"}
     run = zimage("generate", "a fox", "-n", "500", "--dry-run")
-    assert run.lines[-2:] == ["and 480 more", "all 500: CNY 50.00"]
+    assert run.lines[0] == "prompt: a fox"
+    assert run.lines[22:25] == ["and 480 more", "", "The first of them:"]
+    assert run.lines[-2:] == ["price of all 500: CNY 50.00", "nothing was sent"]
     zimage("generate", "a fox", "-n", "500", "--dry-run", "--max-cost", "49.99", status=2)
 
 

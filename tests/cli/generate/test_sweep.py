@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,10 @@ def test_a_sweep_in_the_sandbox_is_free(zimage: Any, work: Path) -> None:
         *("generate", "{red|blue} kite", "--expand", "--sandbox", "--size", "512*512"),
         *("-o", "out/"),
     )
-    assert "2 pictures, free" in result.stderr
+    assert result.stderr.splitlines()[0] == "prompt: red kite (and 1 more)"
+    assert re.fullmatch(
+        r"request: 2 pictures · 512×512 · seed \d+ · sandbox, free", result.stderr.splitlines()[1]
+    )
     assert len(list((work / "out").glob("*.png"))) == 2
 
 

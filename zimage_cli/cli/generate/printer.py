@@ -51,7 +51,7 @@ class Printer:
         if self._shown:
             from zimage_cli.cli.generate.cards import request_card
 
-            out.show(request_card(self._plan))
+            out.show(request_card(self._plan, out.spelled))
         else:
             from zimage_cli.cli.generate.facts import request_lines
 
@@ -103,7 +103,8 @@ class Printer:
         if self._shown:
             from zimage_cli.cli.generate.cards import rewritten_card
 
-            self._out.show(rewritten_card(picture, job.number if self._count > 1 else None))
+            number = job.number if self._count > 1 else None
+            self._out.show(rewritten_card(picture, number, self._out.spelled))
             return
         for name, text in zip(("rewritten prompt", "reasoning"), words, strict=True):
             if text:
