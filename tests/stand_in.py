@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +89,18 @@ class Script(Faults):
         with suppress(IndexError):
             return self.steps.popleft()
         return super().next()
+
+
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """Keep a port at which nobody listens: who connects is refused, and nobody else gets it.
+
+    A server of the test's own may listen there, with SO_REUSEADDR.
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield keeper.getsockname()[1]
 
 
 class Hold:

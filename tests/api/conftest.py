@@ -18,7 +18,7 @@ from pathlib import Path
 # With SOCKS: tests set proxies long after something else may have loaded httpx without.
 import httpcore  # noqa: F401
 import pytest
-from stand_in import Sandbox
+from stand_in import Sandbox, kept_port
 
 from zimage_cli.api.payload import WireRequest, generation_request
 from zimage_cli.api.wire import Wire
@@ -237,9 +237,8 @@ def listen() -> Iterator[Callable[..., Listener]]:
 @pytest.fixture
 def dead_port() -> Iterator[int]:
     """A port that refuses, and that nobody else gets meanwhile."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield sock.getsockname()[1]
+    with kept_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import struct
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import kept_port
 
 from zimage_cli.api import limits
 from zimage_cli.api.retry import Policy, Wait, run
@@ -239,15 +239,13 @@ def test_a_refused_connection_is_tried_again(
 def test_a_service_that_comes_up_meanwhile_is_reached(
     sandbox: Any, clients: Any, dead_port: int, wire: Any, key: str
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     client = clients()
-    answer = run(
-        lambda: client.generate(wire(f"http://127.0.0.1:{port}/api/v1"), key),
-        Policy(2),
-        sleep=lambda _: sandbox(port=port) and None,
-    )
+    with kept_port() as port:
+        answer = run(
+            lambda: client.generate(wire(f"http://127.0.0.1:{port}/api/v1"), key),
+            Policy(2),
+            sleep=lambda _: sandbox(port=port) and None,
+        )
     assert answer.request_id
 
 

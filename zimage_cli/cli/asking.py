@@ -11,11 +11,15 @@ from zimage_cli.core.request.request import parse_json_object
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
 from zimage_cli.core.run.money import count_of, money
 from zimage_cli.errors import UsageError
+from zimage_cli.text import shown
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.plan import FilePlan
     from zimage_cli.core.run.plan import RequestPlan
+
+LONG_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+"""Hyphens and dashes that text editors and phones make of `-` and `--`."""
 
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
@@ -58,6 +62,8 @@ def read_request(
     """
     if request is not None and file is not None:
         raise UsageError("--request and --file both give the request", hint="Give only one.")
+    if prompt and prompt[0] in LONG_DASHES:
+        _refuse_option(prompt)
     if prompt == "-" and file == "-":
         raise UsageError("the prompt and --file cannot both be standard input")
     if prompt == "-":
@@ -71,6 +77,20 @@ def read_request(
 
         source = request_fields(source)
     return source, prompt
+
+
+def _refuse_option(prompt: str) -> None:
+    """Refuse a prompt that is an option with a long dash (`—sandbox`): it would be painted."""
+    word = prompt.lstrip(LONG_DASHES + "-")
+    if not (word.isascii() and word.replace("-", "").isalnum()):
+        return
+    raise UsageError(
+        "{value} begins with a long dash: an option begins with hyphens.",
+        hint="Write {option}; or a space before it, where it is to be painted.",
+        field="prompt",
+        value=shown(prompt),
+        option=f"--{word}" if len(word) > 1 else f"-{word}",
+    )
 
 
 def _read_file(file: str) -> str:

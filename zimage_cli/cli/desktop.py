@@ -57,7 +57,8 @@ class Desktop:
         self._write(words)
 
     def close(self) -> None:
-        """Give the window its own title again, and take the progress away."""
+        """Give the window its own title again, take the progress away, and show nothing more."""
+        self._titled = False
         if self._shown is not None:
             self._shown = None
             self._write(("\x1b]9;4;0;0\x1b\\" if self._progress else "") + _POP)

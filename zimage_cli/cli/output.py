@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.panel import Panel
-    from rich.table import Table
     from rich.text import Text
 
     from zimage_cli.cli.live import Live
+    from zimage_cli.cli.table import Cell, Table
 
 SIGPIPE_STATUS = 141
 """What a shell reports for a program whose reader went away: 128 + SIGPIPE."""
 
 _PIPE_WIDTH = 100_000
-"""Columns of a table in a pipe: nothing there may wrap or be cut."""
+"""Columns of what rich writes in a pipe: nothing there may wrap or be cut."""
 
-_CARD_WIDTH = 100
+CARD_WIDTH = 100
 
 _LINK_PROGRAMS = frozenset(
     {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "mintty"}
@@ -197,8 +197,8 @@ class Output:
         return getattr(self.stdout, "name", None) == os.devnull
 
     def result_table(self, table: Table) -> None:
-        """Print a table that is the result."""
-        self._print(self.stdout_console, table)
+        """Print a table that is the result: tab-separated values in a pipe."""
+        self._table(self.stdout, table)
 
     # -- everything else, on stderr -----------------------------------------------------------
 
@@ -250,6 +250,11 @@ class Output:
             lines += folded or [""]
         return "\n".join(lines)
 
+    def show_table(self, table: Table) -> None:
+        """Print a table on stderr; nothing under `quiet`."""
+        if not self.quiet:
+            self._table(self.stderr, table)
+
     def show(self, renderable: Any) -> None:
         """Print something rich on stderr; nothing under `quiet`."""
         if not self.quiet:
@@ -290,11 +295,6 @@ class Output:
         """The rich console on stderr."""
         return self._console(self.stderr)
 
-    @cached_property
-    def stdout_console(self) -> Console:
-        """The rich console on stdout, for results that are tables."""
-        return self._console(self.stdout)
-
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console
 
@@ -318,6 +318,19 @@ class Output:
             width=_PIPE_WIDTH if wide else None,
             _environ=self.environ,
         )
+
+    def _table(self, stream: TextIO, table: Table) -> None:
+        from zimage_cli.cli.table import columns_of
+
+        lines = table.values()
+        if stream.isatty():
+            colour = wants_colour(stream, self.environ)
+            lines = table.lines(
+                columns_of(stream, self.environ),
+                lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
+                (stream.encoding or "ascii").lower(),
+            )
+        self._write(stream, "".join(f"{line}\n" for line in lines))
 
     def _print(self, console: Console, renderable: Any) -> None:
         with self._writing(console.file):
@@ -361,27 +374,22 @@ def card(title: str, *parts: Any) -> Panel:
         title=Text(title, style="bold"),
         title_align="left",
         border_style="dim",
-        width=_CARD_WIDTH,
+        width=CARD_WIDTH,
     )
 
 
-def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:
-    """Return an empty table in the house style; columns named in `right` are right-aligned."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def make_table(headers: Sequence[str | Cell], **layout: Any) -> Table:
+    """Return an empty table in the house style; `layout` as `Table` takes it."""
+    from zimage_cli.cli.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    aligned = set(right)
-    for header in headers:
-        table.add_column(header, justify="right" if header in aligned else "left")
-    return table
+    return Table(headers, **layout)
 
 
-def cell(text: str, style: str = "") -> Text:
+def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = False) -> Cell:
     """Return text from outside as a table cell: shown as data, never as markup."""
-    from rich.text import Text
+    from zimage_cli.cli.table import Cell
 
-    return Text(visible(text), style=style)
+    return Cell(visible(text), style, piped, whole)
 
 
 def one_line(text: str, style: str = "") -> Text:

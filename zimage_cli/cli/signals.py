@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _MOST = 3
 """Signals that are noted; the next one has its default action: what hangs can always be ended."""
 
+_FRAME = 0.1
+"""Seconds between two looks at work that is shown."""
+
 WORK = ("work", "zimage-run", "askers-", "savers-")
 """What the names of threads begin with that make pictures."""
 
@@ -140,8 +143,9 @@ class Signals:
         work: Callable[[], None],
         cancel: Callable[[], None],
         unsettled: Callable[[], bool],
+        show: Callable[[], None] | None = None,
     ) -> None:
-        """Do work in a thread of its own, and cancel it at the first signal.
+        """Do work in a thread of its own, and cancel it at the first signal; `show` it meanwhile.
 
         After that it is waited for as long as it is `unsettled`, 5 s at most. Raises what the work
         raises, or Stopped where it is left behind: it hangs, or has nothing more to write down.
@@ -165,9 +169,13 @@ class Signals:
                 "The system allows this process no more threads. Nothing was sent.",
                 hint="See the limits: ulimit -a",
             ) from None
-        if self.wait() is not None:
-            cancel()
-            settle(thread.join, thread.is_alive, unsettled)
+        while not ended:
+            if self.wait(_FRAME if show else None) is not None:
+                cancel()
+                settle(thread.join, thread.is_alive, unsettled)
+                break
+            if show is not None:
+                show()
         if not ended:
             raise Stopped
         thread.join()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import kept_port
 
 from zimage_cli.api.retry import Policy
 from zimage_cli.core.batch.reader import JobReader, LineDefaults
@@ -553,20 +553,29 @@ def test_a_little_room_is_used_by_one_picture_at_a_time(
     assert it.server.books.peak_in_flight == 1
 
 
+@pytest.fixture
+def nobody_s() -> Iterator[str]:
+    """An address where nothing listens."""
+    with kept_port() as port:
+        yield f"http://127.0.0.1:{port}/api/v1"
+
+
 def test_a_run_without_patience_ends_with_the_first_that_cannot_be_asked_for(
-    studio: Any, run: Any
+    studio: Any, run: Any, nobody_s: str
 ) -> None:
     it = studio(retries=0)
-    it.maker.account = it.maker.account._replace(api_root=nobody_s())
+    it.maker.account = it.maker.account._replace(api_root=nobody_s)
     done = run(it, kites(20), journal=False, concurrency=1).end()
     assert done.view.statuses == {"failed": 1}
     assert isinstance(done.tally.fatal, ConnectionFailed)
     assert done.tally.spent == 0
 
 
-def test_a_batch_with_patience_waits_and_one_without_tells_no_line(studio: Any, run: Any) -> None:
+def test_a_batch_with_patience_waits_and_one_without_tells_no_line(
+    studio: Any, run: Any, nobody_s: str
+) -> None:
     it = studio(retries=0)
-    it.maker.account = it.maker.account._replace(api_root=nobody_s())
+    it.maker.account = it.maker.account._replace(api_root=nobody_s)
     # Its lines were never sent: they are as new as before.
     done = run(it, kites(20), concurrency=2, patience=None).end()
     assert done.view.statuses == {}
@@ -579,14 +588,6 @@ def test_a_batch_with_patience_waits_and_one_without_tells_no_line(studio: Any, 
     assert not started.engine.wait(0)
     started.engine.stop()
     assert started.end().view.statuses == {}
-
-
-def nobody_s() -> str:
-    """Return an address where nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return f"http://127.0.0.1:{port}/api/v1"
 
 
 def test_pictures_in_memory_are_made_several_at_once(studio: Any, run: Any) -> None:

@@ -45,6 +45,7 @@ app = App()
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
     "zimage batch prompts.csv -o pictures/ --retry-failed",
     document={"type": "summary"},
+    everyday=("--size", "--count", "--sandbox", "--max-cost", "--output", "--dry-run"),
     statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def batch(
@@ -79,14 +80,17 @@ def batch(
     ] = False,
     rps: options.Rps = None,
     concurrency: Annotated[
-        int, options.option(options.RUN, "--concurrency -j", "Lines in flight at most.", "N")
+        int,
+        options.option(
+            options.RUN, "--concurrency -j", "Lines in flight at most; default: 16.", "N"
+        ),
     ] = 16,
     patience: Annotated[
         str,
         options.option(
             options.RUN,
             "--patience",
-            "How long to wait for a service that cannot be reached: 90, 30m, 2h.",
+            "How long to wait for a service that cannot be reached: 90, 30m, 2h; default: 1h.",
             "SPAN",
         ),
     ] = "1h",
@@ -123,6 +127,15 @@ def batch(
             "--input-format",
             "jsonl, csv, tsv or txt, where the file's name does not say.",
             "FORMAT",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        options.option(
+            options.RUN,
+            "--encoding",
+            "What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.",
+            "NAME",
         ),
     ] = None,
     output: Annotated[
@@ -189,8 +202,12 @@ def batch(
     out = Output(quiet=quiet)
     with (
         Client(flags=flags, on_warning=out.warn) as client,
-        open_source(file, input_format, stdin=getattr(sys.stdin, "buffer", None)) as source,
+        open_source(
+            file, input_format, encoding=encoding, stdin=getattr(sys.stdin, "buffer", None)
+        ) as source,
     ):
+        if source.guessed is not None:
+            out.note(str(source.guessed))
         for text in client.settings.warnings:
             out.warn(text)
         plan = client.plan_file(
@@ -237,8 +254,9 @@ def _refuse_invalid(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
         out.say(f"and {more:,} more lines")
     if preflight.invalid and not skip_invalid:
         raise UsageError(
-            "{invalid} of {lines} lines cannot be used. Nothing was sent.",
+            "{invalid} of {lines} lines of {file} cannot be used. Nothing was sent.",
             hint="Mend them, or make the others: --skip-invalid",
+            file=plan.source.name,
             invalid=preflight.invalid,
             lines=preflight.lines,
         )

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from zimage_cli.cli.signals import stopping_words
-from zimage_cli.cli.view import Watch
+from zimage_cli.cli.view import CONNECTING, DOWNLOADING, PAINTING, RETRYING, TURN, Watch
 from zimage_cli.core.request.prices import Price
 from zimage_cli.core.run.forecast import Forecast
 from zimage_cli.core.run.money import money
@@ -16,11 +16,8 @@ from zimage_cli.core.run.tally import NOT_SAVED, Tally
 from zimage_cli.core.status import Status
 
 if TYPE_CHECKING:
-    from zimage_cli.api.answer import Answer
-    from zimage_cli.api.retry import Wait
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.request.jobs import Job
-    from zimage_cli.core.request.request import Request
 
 WORDS = {
     Status.REFUSED: "refused",
@@ -33,9 +30,8 @@ WORDS = {
 _SLOW = 15.0
 """Seconds after which a line in flight is shown by name: the service usually takes 2 to 10."""
 
-_WAITING, _CONNECTING, _PAINTING = "waiting for their turn", "connecting", "painting"
-_DOWNLOADING, _RETRYING = "downloading", "retrying"
-_IN_FLIGHT = (_PAINTING, _DOWNLOADING, _RETRYING, _CONNECTING)
+_WAITING = "waiting for their turn"
+_IN_FLIGHT = (PAINTING, DOWNLOADING, RETRYING, CONNECTING)
 """What a line that has had its turn may be doing; in the order in which it is told."""
 
 
@@ -48,50 +44,36 @@ def span(seconds: float) -> str:
 
 
 class LineWatch(Watch):
-    """Follows one line that is being made: its `stage`, and that in words."""
+    """Follows one line that is being made, and since when the service has painted it."""
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(job, _WAITING)
-        self.stage = _WAITING
-        self.painting_since: float | None = None
-        self.paid = False
+    painting_since: float | None = None
 
     def sending(self, attempt: int) -> None:
         """Note that it has had its turn."""
+        super().sending(attempt)
         if attempt == 1:
-            self.began = time.monotonic()
-        self._is(_CONNECTING)
+            self.began = self.since
 
     def sent(self) -> None:
         """Note that the service paints."""
-        self.painting_since = time.monotonic()
-        self._is(_PAINTING)
-
-    def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
-        """Note that it is made, and paid."""
-        self.fetching()
+        super().sent()
+        self.painting_since = self.since
 
     def fetching(self) -> None:
-        """Note that its picture is fetched."""
-        self.paid = True
-        self._is(_DOWNLOADING)
+        """Note that its picture is fetched: it was paid before."""
+        self.answer_came = True
+        self._do(DOWNLOADING)
 
-    def receiving(self, received: int, total: int | None) -> None:  # noqa: ARG002
-        """Note that its picture arrives."""
-        self._is(_DOWNLOADING)
-
-    def waiting(self, wait: Wait) -> None:
-        """Note that a try failed."""
-        why = wait.error.code or wait.error.kind
-        self._is(_RETRYING, f"{why}: next try in {wait.seconds:.0f} s")
-
-    def slow_for(self, now: float) -> float | None:
-        """Return for how many seconds it has been made, where that is unusually long."""
-        seconds = now - self.began
-        return seconds if self.stage != _WAITING and seconds > _SLOW else None
-
-    def _is(self, stage: str, doing: str = "") -> None:
-        self.stage, self.doing = stage, doing or stage
+    def slow(self, now: float) -> str | None:
+        """Return what it is doing, and for how long all in all, where that is unusually long."""
+        seconds, doing, wait = now - self.began, self.doing, self.wait
+        if doing == TURN or seconds <= _SLOW:
+            return None
+        if wait is not None:
+            until, why = wait
+            left = max(0.0, until - now)
+            doing = f"{why.error.code or why.error.kind}: next try in {left:.0f} s"
+        return f"{self.job.place}: {doing}, {seconds:.0f} s"
 
 
 class Progress:
@@ -146,21 +128,20 @@ class Progress:
         """How much of it is done, from 0 to 1."""
         return self.done / max(self.total, 1)
 
-    def slow(self) -> list[tuple[LineWatch, float]]:
-        """Return what takes unusually long, and for how many seconds; the longest first."""
+    def slow(self) -> list[str]:
+        """Return what takes unusually long, in a line each; the longest first."""
         if self.outage:
             # Then that is true of everything.
             return []
         now = time.monotonic()
         with self._lock:
-            flying = [(one, one.slow_for(now)) for one in self._flying.values()]
-        found = [(one, seconds) for one, seconds in flying if seconds is not None]
-        return sorted(found, key=lambda pair: pair[0].began)
+            flying = sorted(self._flying.values(), key=lambda watch: watch.began)
+        return [text for text in (one.slow(now) for one in flying) if text]
 
     def facts(self) -> list[str]:
         """Return how long it still takes, what was spent of what, and how fast it goes."""
         now, stages = time.monotonic(), self._stages()
-        unsent = stages[_WAITING] + stages[_CONNECTING] + stages[_RETRYING]
+        unsent = stages[_WAITING] + stages[CONNECTING] + stages[RETRYING]
         with self._lock:
             since = [one.painting_since or 0.0 for one in self._flying.values()]
             painted_for = now - max(since) if any(since) else None
@@ -181,8 +162,8 @@ class Progress:
         """Return what a run that stops still waits for: what was sent, and what has its turn."""
         with self._lock:
             flying = [*self._flying.values()]
-        stages = Counter(_DOWNLOADING if one.paid else one.stage for one in flying)
-        return stopping_words(stages[_PAINTING], stages[_DOWNLOADING], stages[_CONNECTING])
+        stages = Counter(DOWNLOADING if one.answer_came else one.doing for one in flying)
+        return stopping_words(stages[PAINTING], stages[DOWNLOADING], stages[CONNECTING])
 
     def line(self) -> str:
         """Return how far it has come, as a line of its own."""
@@ -196,10 +177,10 @@ class Progress:
     def _stages(self) -> Counter[str]:
         """Return what all that have not ended are doing; in flight is only what was sent."""
         with self._lock:
-            stages = Counter(watch.stage for watch in self._flying.values())
+            stages = Counter(watch.doing for watch in self._flying.values())
             left = self.total - self.done
         if self.outage:
             # One of them tries now and then; no other has a connection.
-            del stages[_CONNECTING]
+            del stages[CONNECTING]
         stages[_WAITING] = max(0, left - sum(stages[stage] for stage in _IN_FLIGHT))
         return stages

@@ -8,8 +8,7 @@ from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.cli.batch.progress import WORDS, span
-from zimage_cli.cli.batch.view import spelled
-from zimage_cli.cli.output import cell
+from zimage_cli.cli.output import CARD_WIDTH, card
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.request.prices import Price, format_price
 from zimage_cli.core.run.money import money
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _LINES_SHOWN = 12
 _SIZES_SHOWN = 3
-_WIDEST = 100
-"""Columns of the card in a wide terminal."""
 
 _LEFT = {
     Status.SAVED: "already saved",
@@ -55,25 +52,20 @@ def show(out: Output, plan: FilePlan) -> None:
         for name, value in (*rows, ("folder", folder)):
             out.note(f"{name:<22} {visible(value)}")
         return
-    from rich.box import ASCII, ROUNDED
-    from rich.panel import Panel
     from rich.table import Table
+    from rich.text import Text
 
-    console = out.stderr_console
-    width = min(console.width, _WIDEST)
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in rows:
-        grid.add_row(name, cell(spelled(out, value)))
+        grid.add_row(name, Text(visible(value)))
     # A path is never broken: one that is too long stands below the card.
-    inside = len(folder) <= width - 4 - max(len(name) for name, _ in rows) - 2
+    console, beside = out.stderr_console, max(len(name) for name, _ in rows) + 2
+    inside = len(folder) <= min(console.width, CARD_WIDTH) - 4 - beside
     if inside:
-        grid.add_row("folder", cell(folder))
-    box = ASCII if console.options.ascii_only else ROUNDED
-    out.show(
-        Panel(grid, title="batch", title_align="left", box=box, width=width, border_style="dim")
-    )
+        grid.add_row("folder", Text(folder))
+    out.show(card("batch", grid))
     if not inside:
         out.note(folder)
 
@@ -195,9 +187,9 @@ class Report:
     def _show_counts(self, out: Output) -> None:
         """Print the counts, and under `quiet` too what failed and where."""
         tally, found = self._tally, self._plan.preflight
-        good, bad = out.style(spelled(out, "✓"), "32"), out.style(spelled(out, "✗"), "31")
+        good, bad = out.style("✓", "32"), out.style("✗", "31")
         tell = out.say if tally.not_saved else out.note
-        tell(self._head(out, good if tally.saved else bad if tally.not_saved else ""))
+        tell(self._head(good if tally.saved else bad if tally.not_saved else ""))
         by_count = sorted(tally.causes.items(), key=lambda one: -len(one[1]))
         for (status, cause), lines in by_count:
             why = "" if cause in _SAID else f": {visible(cause)}"
@@ -210,7 +202,7 @@ class Report:
                     f"{bad} {len(numbers):,} {WORDS[status]} before, left ({lines_of(numbers)})"
                 )
 
-    def _head(self, out: Output, mark: str) -> str:
+    def _head(self, mark: str) -> str:
         """Return how many are saved where, how long that took and what it cost."""
         tally, found, folder = self._tally, self._plan.preflight, visible(shown_folder(self._plan))
         before = len(tally.left.get(Status.SAVED, ()))
@@ -226,7 +218,7 @@ class Report:
             # Whether what was lost is on the bill, nobody knows.
             most = "up to " if tally.billed[Billed.MAYBE] else ""
             words.append(f"{most}{money(Price(tally.spent, found.cost.currency))}")
-        return f"{mark} {spelled(out, ' · ').join(words)}".lstrip()
+        return f"{mark} {' · '.join(words)}".lstrip()
 
 
 def lines_of(numbers: list[int]) -> str:

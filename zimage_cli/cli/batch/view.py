@@ -38,14 +38,6 @@ _WIDEST = 100
 _SHORTEST = 8
 """Columns without which there is no bar."""
 
-_STAND_INS = str.maketrans({"✓": "+", "✗": "x", "·": "-", "×": "x"})
-
-
-def spelled(out: Output, text: str) -> str:
-    """Return text with our signs in ASCII where the terminal speaks no UTF-8."""
-    encoding = getattr(out.stderr, "encoding", None) or "utf-8"
-    return text if encoding.lower().startswith("utf") else text.translate(_STAND_INS)
-
 
 class _LineWatch(LineWatch):
     """Tells the view what a line has to say."""
@@ -106,9 +98,10 @@ class BatchView(View):
         """End the live view; the cursor is shown again, whatever became of the drawing."""
         live, self._live = self._live, None
         if live is not None:
-            self._desktop.close()
             with self._drawing():
                 live.stop()
+            with self._drawing():
+                self._desktop.close()
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
@@ -148,12 +141,12 @@ class BatchView(View):
         if picture is not None:
             name = "" if picture.path is None else f": {picture.path.name}"
             with self._lock:
-                self._successes.append(spelled(self._out, f"✓ {visible(place + name)}"))
+                self._successes.append(f"✓ {visible(place + name)}")
         elif outcome.error is not None:
             words = WORDS.get(outcome.status, outcome.status.value)
             text = f"{place} {words}: {clip(str(outcome.error), 200)}"
             with self._lock:
-                self._troubles.append((spelled(self._out, f"✗ {visible(text)}"), "red"))
+                self._troubles.append((f"✗ {visible(text)}", "red"))
         if self._json:
             self._result(lambda: self._out.json(outcome.document))
         elif self._paths and picture is not None and picture.path is not None:
@@ -194,7 +187,7 @@ class BatchView(View):
         if live is not None:
             with self._drawing():
                 live.update(self._frame())
-            self._show_desktop()
+                self._show_desktop()
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
             self._out.note(self.progress.line())
@@ -218,10 +211,9 @@ class BatchView(View):
         otherwise(text)
 
     def _show_desktop(self) -> None:
-        if self._live is not None:
-            it = self.progress
-            title = f"zimage: {it.done:,} of {it.total:,}"
-            self._desktop.show(title, it.share, paused=bool(it.outage or it.stopping))
+        it = self.progress
+        title = f"zimage: {it.done:,} of {it.total:,}"
+        self._desktop.show(title, it.share, paused=bool(it.outage or it.stopping))
 
     def _frame(self) -> Any:
         from rich.console import Group
@@ -229,18 +221,16 @@ class BatchView(View):
         it = self.progress
         with self._lock:
             troubles, successes = [*self._troubles], [*self._successes]
-        parts = [self._bar()]
+        # What matters most stands last: of too many lines for a terminal the first ones are cut.
+        parts = [self._text(text, "dim") for text in successes]
+        parts += [self._text(text, "yellow") for text in it.slow()[:_SLOW_SHOWN]]
+        parts += [self._text(text, style) for text, style in troubles]
+        parts += [self._text(it.outage, "yellow")] if it.outage else []
+        parts.append(self._bar())
         if it.stopping:
             parts.append(self._text(it.still(), "bold yellow"))
         else:
             parts += [self._joined(it.facts()), self._joined(it.doing())]
-        parts += [self._text(it.outage, "yellow")] if it.outage else []
-        parts += [self._text(text, style) for text, style in troubles]
-        parts += [
-            self._text(f"{one.job.place}: {one.doing}, {seconds:.0f} s", "yellow")
-            for one, seconds in it.slow()[:_SLOW_SHOWN]
-        ]
-        parts += [self._text(text, "dim") for text in successes]
         return Group(*parts)
 
     @property
@@ -255,8 +245,8 @@ class BatchView(View):
 
         it = self.progress
         counts = [Text(f"{it.done:,} of {it.total:,}", "bold")]
-        counts += [Text(spelled(self._out, f"✓ {it.saved:,}"), "green")] if it.saved else []
-        counts += [Text(spelled(self._out, f"✗ {it.failed:,}"), "red")] if it.failed else []
+        counts += [Text(f"✓ {it.saved:,}", "green")] if it.saved else []
+        counts += [Text(f"✗ {it.failed:,}", "red")] if it.failed else []
         counts += [Text(f"{it.before:,} before", "dim")] if it.before else []
         words = Text("  ").join(counts)
         room = min(self._columns, _WIDEST) - words.cell_len - 2
@@ -268,9 +258,9 @@ class BatchView(View):
 
     def _joined(self, words: list[str]) -> Text:
         """Return as many of the words as there is room for, the first ones first."""
-        line, sign = "", spelled(self._out, " · ")
+        line = ""
         for word in words:
-            longer = f"{line}{sign}{word}" if line else word
+            longer = f"{line} · {word}" if line else word
             if line and len(longer) > self._columns:
                 break
             line = longer

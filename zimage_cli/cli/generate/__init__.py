@@ -45,6 +45,7 @@ app = App()
     "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
     "echo 'A red kite' | zimage generate - --json",
     document={"images": []},
+    everyday=("--size", "--seed", "--prompt-extend", "--count", "--output", "--sandbox"),
     statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def generate(

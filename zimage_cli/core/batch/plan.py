@@ -24,7 +24,7 @@ from zimage_cli.core.run.journal import FRESH, Journal, alone_in, made_for
 from zimage_cli.core.run.money import Estimate
 from zimage_cli.core.run.state import States
 from zimage_cli.core.status import Status
-from zimage_cli.errors import DiskError, UsageError
+from zimage_cli.errors import Billed, DiskError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -260,6 +260,8 @@ class FilePlan:
         except OSError as error:
             raise DiskError(
                 "{path} cannot be written: {why}. Nothing was sent.",
+                hint="Make room, or give the batch another folder with --output.",
+                billed=Billed.NO,
                 path=self.journal.path,
                 why=reason(error),
             ) from None

@@ -49,6 +49,7 @@ class Forecast:
     @property
     def measured(self) -> bool:
         """Tell whether any picture has ended within the window."""
+        self._forget()
         return bool(self._ended)
 
     @property
@@ -59,10 +60,7 @@ class Forecast:
     @property
     def rate(self) -> float:
         """Pictures a second."""
-        now = self._clock()
-        while self._ended and now - self._ended[0] > WINDOW:
-            self._ended.popleft()
-        span = max(0.0, min(WINDOW, now - self._first))
+        span = max(0.0, min(WINDOW, self._forget() - self._first))
         expected = self._limited(self._lines / self.seconds)
         return self._limited((len(self._ended) + _TRUST) / (span + _TRUST / expected))
 
@@ -76,6 +74,13 @@ class Forecast:
             return 0.0
         gone = 0.0 if unsent or painted_for is None else painted_for
         return unsent / self.rate + max(0.0, self.seconds - gone)
+
+    def _forget(self) -> float:
+        """Forget what has ended before the window; return the time."""
+        now = self._clock()
+        while self._ended and now - self._ended[0] > WINDOW:
+            self._ended.popleft()
+        return now
 
     def _limited(self, rate: float) -> float:
         return min(rate, self._most) if self._most else rate
