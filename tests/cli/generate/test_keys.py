@@ -16,7 +16,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 ARGS = ("generate", "a fox", "--size", "512x512", "--seed", "7", "-o", "x.png")
-MOVING = re.compile(r"painting     [━─]+  \d+\.\d s")
 SEVERAL = (*ARGS[:-1], "out/", "-n", "3")
 
 
@@ -34,25 +33,29 @@ def slow(serve: Any, shown: threading.Event, unpaced: None) -> Any:
     return serve(log=lambda _line: shown.wait(120))
 
 
-def moves(screen: Any) -> Any:
-    """Read until the bar has moved on from here."""
+def moves(screen: Any, sign: str = r"painting     [━─]+  \d+\.\d s") -> Any:
+    """Read until what moves has moved on from here."""
     before = len(screen.frames)
     return screen.until(
-        lambda it: MOVING.search(it.text) and len({*map(tuple, it.frames[before:])}) > 2
+        lambda it: re.search(sign, it.text) and len({*map(tuple, it.frames[before:])}) > 2
     )
 
 
+@pytest.mark.parametrize("command", ["generate", "batch"])
 def test_what_is_typed_is_not_shown_and_stays_for_the_shell(
-    slow: Any, terminal: Any, shown: threading.Event
+    slow: Any, terminal: Any, shown: threading.Event, command: str
 ) -> None:
+    (slow.work / "foxes.txt").write_text("a fox\n")
+    args = ARGS if command == "generate" else ("batch", "foxes.txt", *ARGS[2:-1], "out")
     shell = '"$@"; read line; echo "the shell reads $line"'
-    screen = moves(terminal(*ARGS, env=slow.env, shell=shell))
+    screen = terminal(*args, env=slow.env, shell=shell)
+    moves(screen, "painting")
     screen.child.send("hello\r")
-    moves(screen)
+    moves(screen, "painting")
     shown.set()
     assert screen.end() == 0
     assert screen.raw.count("hello") == 1
-    assert screen.lines[-2:] == ["x.png", "the shell reads hello"]
+    assert screen.lines[-1] == "the shell reads hello"
 
 
 def test_ctrl_z_gives_the_terminal_back(slow: Any, terminal: Any, shown: threading.Event) -> None:
