@@ -149,7 +149,7 @@ def test_a_sweep_is_a_list_and_the_call_of_the_first(zimage: Any, terminal: Any)
         assert screen.lines[:7] == [
             f"folder: {folder}",
             f"n  size       seed  {'prompt':<40}  file",
-            "─" * 76,
+            "─" * 69,
             f"1  1024×1024     7  {'a red kite':<40}  7-1.png",
             f"2  1280×720      7  {'a red kite':<40}  7-2.png",
             f"3  1024×1024     7  {cut}  7-3.png",

@@ -161,7 +161,7 @@ def test_a_terminal_is_asked(terminal: Any, serve: Any) -> None:
     screen.until(lambda it: "Go on? [y/N]" in it.text)
     # The price is said once.
     assert screen.lines == [
-        f"╭─ 12 pictures {'─' * 63}╮",
+        f"╭─ 12 pictures {'─' * 64}╮",
         f"│ {'a kite':<76} │",
         f"│ {'b kite':<76} │",
         f"│ {'1024×1024 · seeds 1 … 6 · prompt_extend · singapore · USD 0.36 in all':<76} │",
@@ -250,7 +250,7 @@ def test_so_they_are_in_a_line_of_a_batch(zimage: Any, work: Path) -> None:
         "line 1: 5,242,880,000 pictures are too many: "
         "524,288 prompts × 10,000 of each; allowed: 1,000,000\n" in said
     )
-    assert "1 of 2 lines cannot be used" in said
+    assert "1 of 2 lines of lines.jsonl cannot be used" in said
 
 
 def test_as_many_as_are_allowed() -> None:

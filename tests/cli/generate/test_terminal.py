@@ -303,7 +303,7 @@ def test_several_pictures_have_a_row_each(
         number = path.removesuffix(".png").rpartition("-")[2]
         assert "\n".join(broken(f"✓ {number}  {path}", columns)) in told
     assert len(saved) == 3
-    failure = re.compile(r"^✗ [1-4]  Content moderation refused the prompt or the ", re.MULTILINE)
+    failure = re.compile(r"^✗ [1-4]  Content moderation refused the prompt\. It ", re.MULTILINE)
     assert len(failure.findall(told)) == 1
     assert re.search(r"\n✓ 3 saved · ✗ 1 not saved · \d\.\d s · history [\d–, ]+\nerror: ", told)
     # What moved is gone.
