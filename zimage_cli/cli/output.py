@@ -23,7 +23,6 @@ from zimage_cli.text import json_text, visible
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.panel import Panel
-    from rich.text import Text
 
     from zimage_cli.cli.live import Live
     from zimage_cli.cli.table import Cell, Table
@@ -36,7 +35,7 @@ _PIPE_WIDTH = 100_000
 
 CARD_WIDTH = 100
 
-_STAND_INS = str.maketrans("·×✓✗–…→", "-x+x-~>")
+_STAND_INS = str.maketrans("·×✓✗–…→─", "-x+x-~>-")
 """One column for one column: lines are measured before it is known what can be shown."""
 
 
@@ -341,10 +340,3 @@ def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = 
     from zimage_cli.cli.table import Cell
 
     return Cell(visible(text), style, piped, whole)
-
-
-def one_line(text: str, style: str = "") -> Text:
-    """Return text, ours or made visible, as one line that is cut off where there is no room."""
-    from rich.text import Text
-
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")

@@ -16,7 +16,6 @@ _LEAST = 20
 """Columns that a cut column has at least, or others give way to it."""
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_STAND_INS = str.maketrans({"✓": "+", "✗": "x", "─": "-", "…": "...", "×": "x", "·": "-", "–": "-"})
 
 Style = Callable[[str, str], str]
 """Returns a text in an SGR style (`1;31`), or as it is where there is no colour."""
@@ -79,29 +78,33 @@ class Table:
     # -- on a terminal -------------------------------------------------------------------------
 
     def lines(self, width: int, style: Style, encoding: str = "utf-8") -> Iterator[str]:
-        """Yield the lines for a terminal of so many columns; what it cannot show, in ASCII."""
-        ascii_only = not encoding.startswith("utf")
+        """Yield the lines for a terminal of so many columns; what it cannot show, as stand-ins."""
         shown = [at for at, one in enumerate(self.headers) if one.text not in self.piped]
 
         def cells(row: list[Cell]) -> list[Cell]:
-            return [_plain(row[at], encoding) if ascii_only else row[at] for at in shown]
+            found = [row[at] for at in shown]
+            if encoding.startswith("utf"):
+                return found
+            # Now, and not when they are written: escapes are wider.
+            texts = (one.text.encode(encoding, "zimage").decode(encoding) for one in found)
+            return [one._replace(text=text) for one, text in zip(found, texts, strict=True)]
 
         headers, began = cells(self.headers), False
         for title, found in self.sections:
             if title:
                 yield from ["", style(title, "1")] if began else [style(title, "1")]
             rows = [cells(row) for row in found]
-            layout = _Layout(self, headers, rows, width, "..." if ascii_only else "…")
+            layout = _Layout(self, headers, rows, width)
             if self.header and not began:
                 yield from layout.row([one._replace(style="bold") for one in headers], style)
-                yield style(("-" if ascii_only else "─") * min(layout.total, width), _SGR["dim"])
+                yield style("─" * min(layout.total, width), _SGR["dim"])
             for row in rows:
                 yield from layout.row(row, style)
             began = began or bool(title or rows)
 
 
 class _Layout:
-    """Where the columns of rows stand, at a width of the terminal; `end` is where a text is cut."""
+    """Where the columns of rows stand, at a width of the terminal."""
 
     def __init__(
         self,
@@ -109,11 +112,9 @@ class _Layout:
         headers: Sequence[Cell],
         rows: list[list[Cell]],
         width: int,
-        end: str,
     ) -> None:
         from rich.cells import cell_len
 
-        self._end = end
         self._names = [one.text for one in headers]
         self._right = table.right
         self._kind = table.last
@@ -173,7 +174,7 @@ class _Layout:
 
     def _last(self, cell: Cell) -> list[str]:
         if self._kind == "cut":
-            return [cut(cell.text, self._room, self._end)]
+            return [cut(cell.text, self._room)]
         if (self._kind == "fold" or self._under) and not cell.whole:
             return [*folded(cell.text, self._room)]
         return cell.text.split("\n")
@@ -191,18 +192,13 @@ def _sgr(style: str) -> str:
     return ";".join(_SGR[word] for word in style.split())
 
 
-def _plain(cell: Cell, encoding: str) -> Cell:
-    text = cell.text.translate(_STAND_INS)
-    return cell._replace(text=text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def cut(text: str, width: int, end: str) -> str:
-    """Return at most so many columns of text, with `end` where it was cut."""
+def cut(text: str, width: int) -> str:
+    """Return at most so many columns of text, the cut shown by an ellipsis."""
     from rich.cells import cell_len, chop_cells
 
     if cell_len(text) <= width:
         return text
-    return chop_cells(text, max(width - len(end), 1))[0].rstrip() + end
+    return chop_cells(text, max(width - 1, 1))[0].rstrip() + "…"
 
 
 def folded(text: str, width: int) -> Iterator[str]:

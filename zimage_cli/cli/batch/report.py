@@ -8,7 +8,7 @@ from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.cli.batch.progress import WORDS, span
-from zimage_cli.cli.output import CARD_WIDTH, card, cell
+from zimage_cli.cli.output import CARD_WIDTH, card
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.request.prices import Price, format_price
 from zimage_cli.core.run.money import money
@@ -53,17 +53,18 @@ def show(out: Output, plan: FilePlan) -> None:
             out.note(f"{name:<22} {visible(value)}")
         return
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in rows:
-        grid.add_row(name, cell(value))
+        grid.add_row(name, Text(visible(value)))
     # A path is never broken: one that is too long stands below the card.
     console, beside = out.stderr_console, max(len(name) for name, _ in rows) + 2
     inside = len(folder) <= min(console.width, CARD_WIDTH) - 4 - beside
     if inside:
-        grid.add_row("folder", cell(folder))
+        grid.add_row("folder", Text(folder))
     out.show(card("batch", grid))
     if not inside:
         out.note(folder)
