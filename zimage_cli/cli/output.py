@@ -21,8 +21,11 @@ from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text, visible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.panel import Panel
+    from rich.text import Text
 
     from zimage_cli.cli.live import Live
     from zimage_cli.cli.table import Cell, Table
@@ -34,6 +37,11 @@ _PIPE_WIDTH = 100_000
 """Columns of what rich writes in a pipe: nothing there may wrap or be cut."""
 
 CARD_WIDTH = 100
+
+_LINK_PROGRAMS = frozenset(
+    {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "mintty"}
+)
+_LINK_TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "alacritty", "contour", "wezterm")
 
 _STAND_INS = str.maketrans("·×✓✗–…→─", "-x+x-~>-")
 """One column for one column: lines are measured before it is known what can be shown."""
@@ -108,6 +116,27 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and environ.get("TERM") != "dumb"
 
 
+def links_known(environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal is one that knows OSC 8 links: others may show the address raw.
+
+    FORCE_HYPERLINK says so, or with 0 that it does not.
+    """
+    forced = environ.get("FORCE_HYPERLINK")
+    if forced:
+        return forced != "0"
+    term = environ.get("TERM", "")
+    if environ.get("TMUX") or environ.get("STY") or term in {"", "dumb", "unknown"}:
+        return False
+    vte, konsole = environ.get("VTE_VERSION", ""), environ.get("KONSOLE_VERSION", "")
+    return (
+        environ.get("TERM_PROGRAM") in _LINK_PROGRAMS
+        or term.startswith(_LINK_TERMS)
+        or "WT_SESSION" in environ
+        or (vte.isdecimal() and int(vte) >= 5000)
+        or (konsole.isdecimal() and int(konsole) >= 201200)
+    )
+
+
 @dataclass(eq=False, repr=False)
 class Output:
     """Where a command's words go.
@@ -127,6 +156,15 @@ class Output:
     def result(self, text: str) -> None:
         """Print one line of the result: exact in a pipe, control characters shown on a terminal."""
         self._write(self.stdout, (visible(text) if self.stdout.isatty() else text) + "\n")
+
+    def path(self, path: Path) -> None:
+        """Print a path as a line of the result, whole; a link where the terminal knows links."""
+        text = str(path)
+        if not (self.stdout.isatty() and links_known(self.environ)):
+            self.result(text)
+            return
+        target = path.absolute().as_uri()
+        self._write(self.stdout, f"\x1b]8;;{target}\x1b\\{visible(text)}\x1b]8;;\x1b\\\n")
 
     def help(self, text: str) -> None:
         """Print our own text as it is, with its lines and styles."""
@@ -168,6 +206,11 @@ class Output:
         """Print a line for the person who waits; nothing under `quiet`. Text is ours or visible."""
         if not self.quiet:
             self._write(self.stderr, text + "\n")
+
+    def begin(self, text: str) -> None:
+        """Print the beginning of a line that a result on the same terminal ends."""
+        if not self.quiet:
+            self._write(self.stderr, text)
 
     def warn(self, text: str) -> None:
         """Print a warning, made visible, and each text once; nothing under `quiet`."""
@@ -340,3 +383,10 @@ def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = 
     from zimage_cli.cli.table import Cell
 
     return Cell(visible(text), style, piped, whole)
+
+
+def one_line(text: str, style: str = "") -> Text:
+    """Return text, ours or made visible, as one line that is cut off where there is no room."""
+    from rich.text import Text
+
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")

@@ -335,7 +335,7 @@ def test_every_problem_is_told_before_anything_is_sent(service: Any, write: Any)
     assert service.books.post_count == 0
     told = [line for line in result.stderr.splitlines() if line.startswith("line ")]
     assert [line.partition(":")[0] for line in told] == ["line 4", "line 4", "line 5", "line 6"]
-    assert "3 of 6 lines cannot be used. Nothing was sent." in result.stderr
+    assert f"3 of 6 lines of {file} cannot be used. Nothing was sent." in result.stderr
     assert "--skip-invalid" in result.stderr
     result = service("batch", file, "-o", "out", "--skip-invalid", "--json", *FAST, status=9)
     assert statuses(stream(result)) == {"saved": 3}

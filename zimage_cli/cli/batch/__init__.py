@@ -254,8 +254,9 @@ def _refuse_invalid(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
         out.say(f"and {more:,} more lines")
     if preflight.invalid and not skip_invalid:
         raise UsageError(
-            "{invalid} of {lines} lines cannot be used. Nothing was sent.",
+            "{invalid} of {lines} lines of {file} cannot be used. Nothing was sent.",
             hint="Mend them, or make the others: --skip-invalid",
+            file=plan.source.name,
             invalid=preflight.invalid,
             lines=preflight.lines,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -230,8 +230,9 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
 
 
 def _try_again(entry: Entry) -> str | None:
-    lost = entry.status == "lost" and entry.image_url
-    return f"zimage history recover {entry.id}" if lost else None
+    until = entry.expires_at if entry.status == "lost" and entry.image_url else None
+    in_time = until is not None and datetime.now(UTC) < until
+    return f"zimage history recover {entry.id}" if in_time else None
 
 
 def _fetch_until(entry: Entry) -> str | None:

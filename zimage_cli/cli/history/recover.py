@@ -177,7 +177,7 @@ class _Fetching:
         from rich.text import Text
 
         from zimage_cli.cli.bar import bar
-        from zimage_cli.cli.generate.display import human_bytes
+        from zimage_cli.cli.generate.facts import human_bytes
 
         console = self._out.stderr_console
         ascii_only, clock = console.options.ascii_only, time.monotonic() - self._began
