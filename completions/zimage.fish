@@ -12,12 +12,12 @@ function __zimage_command -S
                 'generate'\t'Make a picture of a prompt and save it.' \
                 'batch'\t'Make a picture of every line of a file; run it again to go on where it stopped.' \
                 'validate'\t'Check installation, settings and, if one is given, a request.' \
-                'config'\t'Show and change the settings: flag > environment > config file > default. Alone: show.' \
-                'regions'\t'Show the regions, and ask whether they answer. Alone: list.' \
+                'config'\t'Show and change the settings: flag > environment > config file > default.' \
+                'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
-                'history'\t'Everything ever made: list it, look at it, recover what was paid and not saved. Alone: list.' \
+                'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
-                'completions'\t'Have the shell complete zimage, without starting it at every TAB.' \
+                'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'
             set options \
                 '--version:--version:::Print the version.' \

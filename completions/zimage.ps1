@@ -10,12 +10,12 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'generate'; About = 'Make a picture of a prompt and save it.'; Type = 'Command' }
                 @{ Text = 'batch'; About = 'Make a picture of every line of a file; run it again to go on where it stopped.'; Type = 'Command' }
                 @{ Text = 'validate'; About = 'Check installation, settings and, if one is given, a request.'; Type = 'Command' }
-                @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default. Alone: show.'; Type = 'Command' }
-                @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Alone: list.'; Type = 'Command' }
+                @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default.'; Type = 'Command' }
+                @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
-                @{ Text = 'history'; About = 'Everything ever made: list it, look at it, recover what was paid and not saved. Alone: list.'; Type = 'Command' }
+                @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
-                @{ Text = 'completions'; About = 'Have the shell complete zimage, without starting it at every TAB.'; Type = 'Command' }
+                @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
                 @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }
             )
             Options = @(
