@@ -109,12 +109,15 @@ def test_a_path_is_never_folded_and_a_sentence_is() -> None:
     table.add_row(
         "prompt", "A calm lake at dawn, mist over the water\nand 一只红色的风筝在空中飞翔"
     )
+    table.add_row("found", f"/home/我的图片/{'图' * 20} is writable")
     assert lines(table, 30) == [
         f"path    {path}",
         "prompt  A calm lake at dawn,",
         "        mist over the water",
         "        and 一只红色的风筝在空",
         "        中飞翔",
+        f"found   /home/我的图片/{'图' * 20}",
+        "        is writable",
     ]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TextIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from zimage_cli.text import visible
 
-MAX_PROSE = 100
-"""Columns. Longer lines of prose are hard to read, however wide the terminal."""
+_PROSE = 100
+"""Columns of a table that is folded. Longer lines are hard to read, however wide the terminal."""
 
 _GAP = 2
 _LEAST = 20
@@ -107,11 +106,7 @@ class _Layout:
     """Where the columns of rows stand, at a width of the terminal."""
 
     def __init__(
-        self,
-        table: Table,
-        headers: Sequence[Cell],
-        rows: list[list[Cell]],
-        width: int,
+        self, table: Table, headers: Sequence[Cell], rows: list[list[Cell]], width: int
     ) -> None:
         from rich.cells import cell_len
 
@@ -119,8 +114,10 @@ class _Layout:
         self._right = table.right
         self._kind = table.last
         above = [headers] if table.header else []
-        widths = [max((cell_len(row[at].text) for row in (*above, *rows)), default=0)
-                  for at in range(len(headers))]  # fmt: skip
+        widths = [
+            max((cell_len(row[at].text) for row in (*above, *rows)), default=0)
+            for at in range(len(headers))
+        ]
         self.columns = list(range(len(headers)))
         if self._kind == "cut":
             wanted = min(_LEAST, widths[-1])
@@ -135,7 +132,7 @@ class _Layout:
         self._widths = widths
         self._under = self._kind == "under" and self._before(widths) + widths[-1] > width
         before = widths[0] + _GAP if self._under else self._before(widths)
-        most = width if self._kind == "cut" else min(width, MAX_PROSE)
+        most = width if self._kind == "cut" else min(width, _PROSE)
         self._room = max(most - before, _LEAST)
         self.total = sum(widths[at] + _GAP for at in self.columns) - _GAP
         if self._under:
@@ -162,8 +159,8 @@ class _Layout:
             texts = self._last(cell) if last else [cell.text]
             pad = self._widths[at] - cell_len(texts[0]) if self._names[at] in self._right else 0
             begin = start + max(pad, 0)
-            painted = [style(text, _sgr(cell.style)) if cell.style and text else text
-                       for text in texts]  # fmt: skip
+            sgr = _sgr(cell.style)
+            painted = [style(text, sgr) if sgr and text else text for text in texts]
             line += " " * (begin - used) + painted[0]
             used = begin + cell_len(texts[0])
             for text in painted[1:]:
@@ -205,7 +202,7 @@ def folded(text: str, width: int) -> Iterator[str]:
     """Yield text in lines of so many columns, broken between words.
 
     A word that is too long stays whole. Letters that are two columns wide are written without
-    spaces: between those a line may end anywhere.
+    spaces: between those a line may end anywhere, but not in a path.
     """
     from rich.cells import cell_len, chop_cells
 
@@ -216,7 +213,7 @@ def folded(text: str, width: int) -> Iterator[str]:
             if cell_len(longer) <= width:
                 line = longer
                 continue
-            if cell_len(word) > len(word):
+            if cell_len(word) > len(word) and not {"/", "\\"} & {*word}:
                 *before, line = chop_cells(longer, width)
                 yield from before
                 continue
@@ -224,13 +221,3 @@ def folded(text: str, width: int) -> Iterator[str]:
                 yield line
             line = word
         yield line
-
-
-def columns_of(stream: TextIO, environ: Mapping[str, str]) -> int:
-    """Return the columns of a stream's terminal: COLUMNS, then what the terminal says, then 80."""
-    named = environ.get("COLUMNS", "")
-    try:
-        found = int(named) if named.isdecimal() else os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):
-        found = 0
-    return max(found, 20) if found else 80
