@@ -39,6 +39,10 @@ def folded(path: str, columns: int) -> list[str]:
     return chop_cells(path, columns)
 
 
+def escaped(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
+
+
 def saved(service: Any, name: str) -> str:
     [path] = (service.work / "pics").glob(f"*-{name}*.png")
     return str(path)
@@ -118,7 +122,17 @@ def test_a_console_that_has_only_ascii(unsaved: Any, terminal: Any) -> None:
     env = {**unsaved.env, "PYTHONIOENCODING": "ascii"}
     screen = terminal("history", "recover", columns=80, env=env)
     assert screen.end() == 8
-    assert screen.lines[0] == "+ history 1, a red kite over the sea"
+    signs = [line for line in screen.lines if line.startswith(("+", "history", "2 of"))]
+    assert signs == [
+        "+ history 1, a red kite over the sea",
+        "+ history 3, " + escaped("渔舟唱晚，夕阳西下，归帆点点")[:67],
+        "history 4, a lake: over 24 h old: the service has dropped it",
+        "2 of 4 recovered, 2 are over.",
+    ]
+    # A prompt in escapes is wider, and its line still fits.
+    moving = [frame[-1] for frame in screen.frames if frame and " of 3  " in frame[-1]]
+    assert any(escaped("渔舟") in text for text in moving)
+    assert not any(" of 3  " in text for frame in screen.frames for text in frame[:-1])
     assert screen.raw.isascii()
 
 
