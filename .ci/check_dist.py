@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-IN_SDIST = ("benchmarks/", "completions/", "tests/", "zimage_cli/")
+IN_SDIST = ("benchmarks/", "completions/", "docs/", "tests/", "zimage_cli/")
 ALSO_IN_SDIST = {
     ".gitignore",
     "CHANGELOG.md",

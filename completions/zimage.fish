@@ -162,16 +162,16 @@ function __zimage_command -S
             set arguments setting
         case 'config set'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '--help:--help:::Show this help.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '-h:--help:::Show this help.'
             set arguments stored_setting new_value
         case 'config unset'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '--help:--help:::Show this help.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '-h:--help:::Show this help.'
             set arguments stored_setting
         case 'config path'
@@ -189,23 +189,23 @@ function __zimage_command -S
             set arguments region
         case 'config set-key'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '--from-env:--from-env:::Store the key of DASHSCOPE_API_KEY.' \
                 '--help:--help:::Show this help.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '-h:--help:::Show this help.'
             set arguments free
         case 'config unset-key'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '--help:--help:::Show this help.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '-h:--help:::Show this help.'
         case 'config set-workspace'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '--help:--help:::Show this help.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '-h:--help:::Show this help.'
             set arguments free
         case 'regions'
@@ -524,9 +524,9 @@ function __zimage_values -S
                 'RequestTimeOut'\t'500: Request timed out, please try again later.' \
                 'ModelServingError'\t'500: Too many requests. Your requests are being throttled due to system capacity limits.' \
                 'ModelUnavailable'\t'503: Model is unavailable, please try again later.' \
-                'html-502'\t'a gateway\'s HTML page with 502' \
-                'html-503'\t'a gateway\'s HTML page with 503' \
-                'html-504'\t'a gateway\'s HTML page with 504' \
+                'html-502'\t'502 with a gateway\'s HTML page' \
+                'html-503'\t'503 with a gateway\'s HTML page' \
+                'html-504'\t'504 with a gateway\'s HTML page' \
                 'empty-500'\t'500 and no body' \
                 'empty-502'\t'502 and no body' \
                 'empty-503'\t'503 and no body' \
@@ -544,22 +544,22 @@ function __zimage_values -S
                 'no-request-id'\t'an answer without request_id' \
                 'wrong-usage'\t'usage says other dimensions than the picture has' \
                 'wrong-size'\t'the picture has other dimensions than were asked for' \
-                'hostile-text'\t'escape sequences, bidi and control characters in the answer\'s texts' \
-                'hostile-error'\t'a 400 whose code, message and request_id hold escape sequences' \
-                'foreign-url'\t'the image URL points where no picture may be fetched from' \
-                'reset'\t'the connection is reset after the request was read; billed' \
-                'reset-early'\t'the connection is reset before the body is read' \
+                'hostile-text'\t'escape sequences and control characters in its texts' \
+                'hostile-error'\t'400 with escape sequences in code and message' \
+                'foreign-url'\t'the image URL is none that may be fetched' \
+                'reset'\t'a reset after the request was read; billed' \
+                'reset-early'\t'a reset before the body is read' \
                 'close'\t'the connection is closed without an answer; billed' \
                 'cut-answer'\t'the answer stops before its Content-Length; billed' \
-                'slow-answer'\t'the answer comes late: by 1 s, from Python by `seconds`' \
-                'drip-answer'\t'the answer comes in small pieces: over 1 s, from Python over `seconds`' \
+                'slow-answer'\t'the answer comes late, by 1 s or `seconds`' \
+                'drip-answer'\t'the answer comes in small pieces, over 1 s or `seconds`' \
                 'no-answer'\t'the connection stays open and no answer comes; billed' \
                 'redirect'\t'307 to another origin' \
-                'picture-cut'\t'the connection ends before Content-Length is reached' \
+                'picture-cut'\t'it ends before its Content-Length' \
                 'picture-cut-chunked'\t'the connection ends in the middle of a chunked body' \
                 'picture-reset'\t'the connection is reset half-way' \
                 'picture-stall'\t'half of the picture comes and then nothing' \
-                'picture-slow'\t'the picture comes in small pieces: over 1 s, from Python over `seconds`' \
+                'picture-slow'\t'it comes in small pieces, over 1 s or `seconds`' \
                 'picture-corrupt'\t'one bit of the image data is flipped' \
                 'picture-undecodable'\t'every checksum is right and the image data is not' \
                 'picture-truncated'\t'a whole body that holds a PNG without its end' \
@@ -573,7 +573,7 @@ function __zimage_values -S
                 'picture-503'\t'503, as storage answers when it is busy' \
                 'picture-too-large'\t'Content-Length over 64 MiB, and as many bytes' \
                 'picture-too-large-chunked'\t'over 64 MiB that are not announced' \
-                'picture-redirect'\t'2 redirects before the picture; from Python `hops`, or one to `url`' \
+                'picture-redirect'\t'2 or `hops` redirects before it, or one to `url`' \
                 'picture-redirect-loop'\t'a redirect to itself'
         case shell
             set candidates \

@@ -193,9 +193,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config set' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
@@ -206,9 +206,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config unset' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
@@ -244,10 +244,10 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config set-key' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '--from-env'; Group = '--from-env'; Value = ''; Many = $false; About = 'Store the key of DASHSCOPE_API_KEY.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
@@ -257,9 +257,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config unset-key' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
@@ -267,9 +267,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config set-workspace' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
@@ -730,9 +730,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'RequestTimeOut'; About = '500: Request timed out, please try again later.'; Type = 'ParameterValue' }
                 @{ Text = 'ModelServingError'; About = '500: Too many requests. Your requests are being throttled due to system capacity limits.'; Type = 'ParameterValue' }
                 @{ Text = 'ModelUnavailable'; About = '503: Model is unavailable, please try again later.'; Type = 'ParameterValue' }
-                @{ Text = 'html-502'; About = 'a gateway''s HTML page with 502'; Type = 'ParameterValue' }
-                @{ Text = 'html-503'; About = 'a gateway''s HTML page with 503'; Type = 'ParameterValue' }
-                @{ Text = 'html-504'; About = 'a gateway''s HTML page with 504'; Type = 'ParameterValue' }
+                @{ Text = 'html-502'; About = '502 with a gateway''s HTML page'; Type = 'ParameterValue' }
+                @{ Text = 'html-503'; About = '503 with a gateway''s HTML page'; Type = 'ParameterValue' }
+                @{ Text = 'html-504'; About = '504 with a gateway''s HTML page'; Type = 'ParameterValue' }
                 @{ Text = 'empty-500'; About = '500 and no body'; Type = 'ParameterValue' }
                 @{ Text = 'empty-502'; About = '502 and no body'; Type = 'ParameterValue' }
                 @{ Text = 'empty-503'; About = '503 and no body'; Type = 'ParameterValue' }
@@ -750,22 +750,22 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'no-request-id'; About = 'an answer without request_id'; Type = 'ParameterValue' }
                 @{ Text = 'wrong-usage'; About = 'usage says other dimensions than the picture has'; Type = 'ParameterValue' }
                 @{ Text = 'wrong-size'; About = 'the picture has other dimensions than were asked for'; Type = 'ParameterValue' }
-                @{ Text = 'hostile-text'; About = 'escape sequences, bidi and control characters in the answer''s texts'; Type = 'ParameterValue' }
-                @{ Text = 'hostile-error'; About = 'a 400 whose code, message and request_id hold escape sequences'; Type = 'ParameterValue' }
-                @{ Text = 'foreign-url'; About = 'the image URL points where no picture may be fetched from'; Type = 'ParameterValue' }
-                @{ Text = 'reset'; About = 'the connection is reset after the request was read; billed'; Type = 'ParameterValue' }
-                @{ Text = 'reset-early'; About = 'the connection is reset before the body is read'; Type = 'ParameterValue' }
+                @{ Text = 'hostile-text'; About = 'escape sequences and control characters in its texts'; Type = 'ParameterValue' }
+                @{ Text = 'hostile-error'; About = '400 with escape sequences in code and message'; Type = 'ParameterValue' }
+                @{ Text = 'foreign-url'; About = 'the image URL is none that may be fetched'; Type = 'ParameterValue' }
+                @{ Text = 'reset'; About = 'a reset after the request was read; billed'; Type = 'ParameterValue' }
+                @{ Text = 'reset-early'; About = 'a reset before the body is read'; Type = 'ParameterValue' }
                 @{ Text = 'close'; About = 'the connection is closed without an answer; billed'; Type = 'ParameterValue' }
                 @{ Text = 'cut-answer'; About = 'the answer stops before its Content-Length; billed'; Type = 'ParameterValue' }
-                @{ Text = 'slow-answer'; About = 'the answer comes late: by 1 s, from Python by `seconds`'; Type = 'ParameterValue' }
-                @{ Text = 'drip-answer'; About = 'the answer comes in small pieces: over 1 s, from Python over `seconds`'; Type = 'ParameterValue' }
+                @{ Text = 'slow-answer'; About = 'the answer comes late, by 1 s or `seconds`'; Type = 'ParameterValue' }
+                @{ Text = 'drip-answer'; About = 'the answer comes in small pieces, over 1 s or `seconds`'; Type = 'ParameterValue' }
                 @{ Text = 'no-answer'; About = 'the connection stays open and no answer comes; billed'; Type = 'ParameterValue' }
                 @{ Text = 'redirect'; About = '307 to another origin'; Type = 'ParameterValue' }
-                @{ Text = 'picture-cut'; About = 'the connection ends before Content-Length is reached'; Type = 'ParameterValue' }
+                @{ Text = 'picture-cut'; About = 'it ends before its Content-Length'; Type = 'ParameterValue' }
                 @{ Text = 'picture-cut-chunked'; About = 'the connection ends in the middle of a chunked body'; Type = 'ParameterValue' }
                 @{ Text = 'picture-reset'; About = 'the connection is reset half-way'; Type = 'ParameterValue' }
                 @{ Text = 'picture-stall'; About = 'half of the picture comes and then nothing'; Type = 'ParameterValue' }
-                @{ Text = 'picture-slow'; About = 'the picture comes in small pieces: over 1 s, from Python over `seconds`'; Type = 'ParameterValue' }
+                @{ Text = 'picture-slow'; About = 'it comes in small pieces, over 1 s or `seconds`'; Type = 'ParameterValue' }
                 @{ Text = 'picture-corrupt'; About = 'one bit of the image data is flipped'; Type = 'ParameterValue' }
                 @{ Text = 'picture-undecodable'; About = 'every checksum is right and the image data is not'; Type = 'ParameterValue' }
                 @{ Text = 'picture-truncated'; About = 'a whole body that holds a PNG without its end'; Type = 'ParameterValue' }
@@ -779,7 +779,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'picture-503'; About = '503, as storage answers when it is busy'; Type = 'ParameterValue' }
                 @{ Text = 'picture-too-large'; About = 'Content-Length over 64 MiB, and as many bytes'; Type = 'ParameterValue' }
                 @{ Text = 'picture-too-large-chunked'; About = 'over 64 MiB that are not announced'; Type = 'ParameterValue' }
-                @{ Text = 'picture-redirect'; About = '2 redirects before the picture; from Python `hops`, or one to `url`'; Type = 'ParameterValue' }
+                @{ Text = 'picture-redirect'; About = '2 or `hops` redirects before it, or one to `url`'; Type = 'ParameterValue' }
                 @{ Text = 'picture-redirect-loop'; About = 'a redirect to itself'; Type = 'ParameterValue' }
             )
             Suffixes = @()

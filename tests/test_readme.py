@@ -1,60 +1,128 @@
-"""README's commands are the ones that zimage has."""
+"""README and docs: commands run, links lead somewhere, pictures are up to date."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
-from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+import screens
+from PIL import Image, ImageChops, ImageStat
 
 SOURCE = Path(__file__).resolve().parent.parent
-README = (SOURCE / "README.md").read_text(encoding="utf-8")
-LINES = [
-    line
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
+PAGES = (SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md")))
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
+BLOCKS = [
+    (page.name, block.splitlines())
+    for page, text in TEXTS.items()
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 ]
-GROUPS = {"config", "history", "regions", "sandbox", "completions"}
+# The commands in a text's sentences, without what follows a name: `zimage history recover`.
+INLINE = sorted(
+    {
+        found
+        for text in TEXTS.values()
+        for found in re.findall(
+            r"`zimage((?: [a-z][a-z-]*)+)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+        )
+    }
+)
+# The console's pages for keys: all that is linked outside of the project.
+CONSOLES = ("https://bailian.console.aliyun.com", "https://modelstudio.console.aliyun.com/")
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells and terminals")
 
 
-def commands() -> dict[tuple[str, ...], set[str]]:
-    """Every zimage command in README's code, with the options used there."""
-    found: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for line in LINES:
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|>&")
-        lexer.whitespace_split = True
-        parts: list[list[str]] = [[]]
-        for word in lexer:
-            if set(word) <= set("|>&"):
-                parts.append([])
-            else:
-                parts[-1].append(word)
-        for words in parts:
-            if not words or Path(words[0]).name != "zimage":
-                continue
-            depth = 3 if words[1] in GROUPS and len(words) > 2 else 2
-            options = {word for word in words[depth:] if re.match(r"--?[a-z]", word)}
-            found[tuple(words[1:depth])] |= options
-    return found
+@pytest.fixture
+def shell(tmp_path: Path, work: Path) -> dict[str, str]:
+    """The environment of a shell in which `zimage` asks the sandbox, whatever the config says."""
+    (work / "prompts.txt").write_text("a red kite\na calm lake\n", encoding="utf-8")
+    request = '{"prompt": "a red kite", "size": "1:1", "seed": 7}'
+    (work / "request.json").write_text(request, encoding="utf-8")
+    return {**screens.environment(tmp_path / "shell"), "ZIMAGE_REGION": "sandbox"}
+
+
+def run(line: str, work: Path, env: dict[str, str], typed: str = "") -> str:
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        cwd=work,
+        env=env,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def serve(line: str, work: Path, env: dict[str, str]) -> None:
+    """Run a line that serves until Ctrl-C, at a port that is free."""
+    words = [*shlex.split(line, comments=True), "--port", "0"]
+    with subprocess.Popen(words, cwd=work, env=env, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline().startswith("http://127.0.0.1:")
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) in {0, 130}
+
+
+@posix
+@pytest.mark.parametrize(("page", "lines"), BLOCKS, ids=[f"{p}: {b[0][:40]}" for p, b in BLOCKS])
+def test_every_command_runs(page: str, lines: list[str], work: Path, shell: dict[str, str]) -> None:
+    run("zimage config set rps 0", work, shell)
+    if any("history show 42" in line for line in lines):
+        run("zimage generate 'a red kite' -n 42 --size 512x512 --yes", work, shell)
+    for line in lines:
+        if line.startswith("python3 -m venv "):
+            # The test below, and .ci/run, which runs one and the other in the wheel's environment.
+            continue
+        if "sandbox serve" in line and "list" not in line:
+            serve(line, work, shell)
+        else:
+            run(
+                line,
+                work,
+                shell,
+                typed=f"sk-{'0123456789abcdef' * 2}\n" if "set-key" in line else "",
+            )
+
+
+def test_the_commands_are_found() -> None:
+    assert len(BLOCKS) > 12
+    assert len(INLINE) > 3
+
+
+@pytest.mark.parametrize("command", INLINE)
+def test_every_command_in_a_sentence_exists(zimage: Any, command: str) -> None:
+    words = command.split()
+    parent, last = words[:-1], words[-1]
+    if parent in (["config", "unset"], ["config", "set"]):
+        zimage("config", "get", last, env={"ZIMAGE_REGION": "sandbox"})
+        words = parent
+    assert "Usage" in zimage(*words, "--help").stdout
 
 
 def test_the_opening_commands_are_one_line_each_and_need_only_python() -> None:
-    first, second = LINES[:2]
+    [first], [second] = (lines for _, lines in BLOCKS[:2])
     assert first == (
         "python3 -m venv .venv && .venv/bin/pip install -q . && "
         '.venv/bin/zimage generate "A calm lake at dawn" --sandbox'
     )
     # .ci/run finds the tests' command by this form.
     assert re.fullmatch(r"python3 -m venv \.venv && .* -m pytest\b.*", second)
+    assert TEXTS[SOURCE / "README.md"].index(second) < 2500
 
 
 def test_the_python_example_runs(work: Path) -> None:
-    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    [code] = re.findall(r"```python\n(.*?)```", "".join(TEXTS.values()), re.DOTALL)
     assert len([line for line in code.splitlines() if line]) <= 8
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -71,13 +139,41 @@ def test_the_python_example_runs(work: Path) -> None:
     assert done.stderr == ""
 
 
-def test_the_examples_are_found() -> None:
-    assert len(commands()) > 12
-    assert commands()["generate",] >= {"--sandbox", "--size", "--seed", "--request", "-o"}
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = TEXTS[page]
+    links = re.findall(r'\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"', text)
+    for link in ("".join(pair) for pair in links):
+        assert (page.parent / link.partition("#")[0]).is_file(), link
+    for address in re.findall(r"\bhttps?://[^\s>)`]+", text):
+        assert address.startswith(CONSOLES), address
 
 
-@pytest.mark.parametrize("command", sorted(commands()), ids=" ".join)
-def test_every_command_and_option_of_an_example_exists(zimage, command: tuple[str, ...]) -> None:
-    shown = zimage(*command, "--help", env={"COLUMNS": "200"}).stdout
-    known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", shown))
-    assert commands()[command] - known == set()
+def test_the_package_names_no_address() -> None:
+    assert "://" not in (SOURCE / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@posix
+@pytest.mark.parametrize("scene", screens.SCENES, ids=lambda scene: scene.name)
+def test_the_screens_are_up_to_date(scene: screens.Scene) -> None:
+    pytest.importorskip("pexpect")
+    pytest.importorskip("pyte")
+    files, picture = screens.rendered(scene)
+    for file, text in files.items():
+        assert file.read_text(encoding="utf-8") == text, "python docs/screens.py makes it anew"
+    if scene.kept:
+        assert scene.kept.stat().st_size < 200_000
+        # Not its bytes: another Pillow may smooth and compress in another way.
+        with Image.open(scene.kept) as kept, Image.open(io.BytesIO(picture)) as drawn:
+            assert kept.info["Software"] == "zimage sandbox"
+            apart = ImageStat.Stat(ImageChops.difference(kept, drawn)).mean
+        assert max(apart) < 1, "python docs/screens.py makes it anew"
+
+
+def test_all_screens_are_in_the_gallery() -> None:
+    gallery = TEXTS[SOURCE / "docs" / "screens.md"]
+    for scene in screens.SCENES:
+        for theme in screens.COLOURS:
+            assert f"screens/{scene.name}-{theme}.svg" in gallery
+    names = {f"{scene.name}-{theme}.svg" for scene in screens.SCENES for theme in screens.COLOURS}
+    assert {file.name for file in screens.FOLDER.iterdir()} == names

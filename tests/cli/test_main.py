@@ -196,6 +196,9 @@ def test_every_command_with_json_has_a_document_of_its_own(zimage: Any) -> None:
         (("generate", "a", "--seed", "1", "--no-seed", "--name", "--json"), False),
         (("sizes", "x"), False),
         (("nonsense", "--json"), False),
+        (("history", "--json", "--nonsense"), True),
+        (("regions", "--json", "--nonsense"), True),
+        (("config", "--json", "nonsense"), True),
         (("sandbox", "serve", "--json", "--nonsense"), False),
     ],
 )

@@ -330,14 +330,19 @@ def test_what_is_wrong_and_what_was_meant(
     assert (run.stdout, run.stderr) == ("", f"error: {said}\n  next: {hint}\n")
 
 
-def test_on_a_terminal_the_command_to_type_is_whole(terminal: Any) -> None:
-    shown = terminal("generate", "a", "red", "kite", "—sandbox", "-o", "x" * 70)
+def test_on_a_terminal_the_command_to_type_can_be_copied(terminal: Any) -> None:
+    words = ["a", "red", "kite"] * 8
+    shown = terminal("generate", *words, "—sandbox", columns=80)
     assert shown.end() == 2
-    assert shown.text == (
-        "error: '—sandbox' begins with a long dash: an option begins with hyphens.\n"
-        '  next: zimage generate "a red kite" --sandbox -o\n'
-        f"    {'x' * 70}"
-    )
+    line = f'zimage generate "{" ".join(words)}" --sandbox'
+    # The terminal wraps it; what was written is one line.
+    assert f"next:\x1b[0m {line}\r\n" in shown.raw
+    whole = f"  next: {line}"
+    assert shown.lines == [
+        "error: '—sandbox' begins with a long dash: an option begins with hyphens.",
+        whole[:80].rstrip(),
+        whole[80:],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from hashlib import sha256
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from noise import noise
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFont, ImageStat
 
 from zimage_cli.sandbox import lettering
 from zimage_cli.sandbox.drawing import NOTICE, draw
@@ -68,13 +69,38 @@ def test_same_bytes_whatever_was_drawn_before():
     assert draw("a red fox", 1, 512, 512) == first
 
 
-def test_prompts_and_seeds_differ():
-    seen = {
-        sha256(picture(draw(prompt, seed, 512, 512)).crop((0, 0, 512, 200)).tobytes()).digest()
-        for prompt in ("a red fox", "a red fox ", "山水画")
-        for seed in (0, 1, 2147483647)
-    }
-    assert len(seen) == 9
+def thumbnail(prompt, seed):
+    """The picture's upper part, where the card is not, in a few coarse pixels."""
+    whole = picture(draw(prompt, seed, 512, 512))
+    return whole.resize((8, 8), Image.Resampling.BOX, box=(0, 0, 512, 400))
+
+
+def distance(one, other):
+    """How far two pictures are apart on average, from 0 to 255."""
+    return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
+
+
+@pytest.mark.parametrize("prompt", ["a red fox", "a calm lake at dawn", "山水画", "雪夜"])
+def test_four_seeds_are_four_pictures(prompt):
+    seen = [thumbnail(prompt, seed) for seed in (7, 8, 9, 10)]
+    assert min(distance(*pair) for pair in combinations(seen, 2)) > 8
+    assert distance(seen[0], thumbnail(prompt, 7)) == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "channels"),
+    [
+        ("a fox in the snow", "a fox at night", (0, 1, 2)),
+        ("雪里的狐狸", "夜里的狐狸", (0, 1, 2)),
+        ("a fox in the desert", "a fox by the sea", (0,)),
+    ],
+)
+def test_a_word_of_the_prompt_chooses_the_colours(one, other, channels):
+    def bright(prompt):
+        means = [ImageStat.Stat(thumbnail(prompt, seed)).mean for seed in range(9)]
+        return sum(mean[channel] for mean in means for channel in channels)
+
+    assert bright(one) > 1.2 * bright(other)
 
 
 @pytest.mark.parametrize("prompt", HARD)
@@ -89,29 +115,43 @@ def test_the_file_says_that_it_is_of_the_sandbox():
     assert drawn.info["Software"] == "zimage sandbox"
 
 
-@pytest.mark.parametrize("size", [(512, 512), (256, 2048), (2048, 256)])
-def test_word_and_prompt_are_written_on_it(size):
+def drawn_over(size, write):
+    """The box of what `write` changes in a picture of that size."""
     blank = Image.new("RGB", size, (90, 120, 160))
-    marked = blank.copy()
-    lettering.mark(marked, "SANDBOX")
-    box = ImageChops.difference(blank, marked).getbbox()
-    assert box is not None
+    written = blank.copy()
+    write(written)
+    return ImageChops.difference(blank, written).getbbox()
+
+
+@pytest.mark.parametrize("size", [(512, 512), (720, 1680), (256, 2048), (2048, 256)])
+def test_the_word_goes_across(size):
+    box = drawn_over(size, lambda it: lettering.mark(it, "SANDBOX"))
     assert (box[2] - box[0] > size[0] * 0.4) or (box[3] - box[1] > size[1] * 0.4)
-    assert caption_differs(blank, "a red fox", "a red dog")
 
 
-def caption_differs(blank, prompt, other):
-    one, two = blank.copy(), blank.copy()
+@pytest.mark.parametrize("size", [(512, 512), (1280, 720), (720, 1680), (256, 4096), (4096, 256)])
+@pytest.mark.parametrize("prompt", ["a red fox", *HARD])
+def test_the_prompt_hides_a_fifth_at_most(size, prompt):
+    box = drawn_over(size, lambda it: lettering.caption(it, prompt, "seed 7"))
+    assert (box[2] - box[0]) * (box[3] - box[1]) <= size[0] * size[1] / 5
+
+
+def caption_differs(prompt, other):
+    one, two = Image.new("RGB", (512, 512)), Image.new("RGB", (512, 512))
     lettering.caption(one, prompt, "note")
     lettering.caption(two, other, "note")
     return ImageChops.difference(one, two).getbbox() is not None
 
 
+def test_the_prompt_is_written_on_it():
+    assert caption_differs("a red fox", "a red dog")
+
+
 def test_han_is_legible_where_a_font_has_it():
-    if lettering.printable("龙") != "龙":
+    if lettering.spell("龙")[0] != "龙":
         pytest.skip("no font with Han is installed")
-    assert lettering.printable("山水画") == "山水画"
-    assert caption_differs(Image.new("RGB", (512, 512)), "山水画", "山水话")
+    assert lettering.spell("山水画") == ("山水画", False)
+    assert caption_differs("山水画", "山水话")
 
 
 def test_seed_is_shown_only_where_it_was_given():
@@ -122,18 +162,20 @@ def test_seed_is_shown_only_where_it_was_given():
 
 
 def test_text_that_cannot_be_drawn_is_left_out():
-    text = lettering.printable("a\x1b[31m\u202eb\u200d\x00c\n\td")
-    assert text == "a [31mb c\n    d"
-    assert "\ud800" not in lettering.printable("x\ud800y")
-    assert lettering.printable("fox — 50 % “é”") == "fox — 50 % “é”"
+    text = lettering.spell("a\x1b[31m\u202eb\u200d\x00c\n\td")
+    assert text == ("a [31mb c\n    d", True)
+    assert "\ud800" not in lettering.spell("x\ud800y")[0]
+    assert lettering.spell("fox — 50 % “é”")[0] == "fox — 50 % “é”"
 
 
 def test_lines_fit_and_lose_nothing():
+    font = ImageFont.load_default(20)
     for text in ("a fishing scene at dawn, cinematic", "龙腾四海，山川壮丽。" * 9, "x" * 90):
-        lines = lettering.wrap(text, 20, 200)
+        lines = lettering.wrap(text, font, 200)
         assert len(lines) > 1
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")
-        assert all(lettering.wrap(line, 20, 200) == [line] for line in lines)
+        assert all(lettering.wrap(line, font, 200) == [line] for line in lines)
+        assert all(font.getlength(line) <= 200 for line in lines)
 
 
 @pytest.mark.parametrize("size", [0, 20_000, 1_400_000, 9_000_000])

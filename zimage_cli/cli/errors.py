@@ -72,9 +72,12 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
     if said or error.code or error.request_id:
         line = f"{said} ({about})" if said and about else said or about
         output.tell(f"  service: {line}", label="service:", sgr="1")
-    hint = hint_for(error)
-    if hint:
-        output.tell(f"  next: {visible(hint, newlines=True)}", label="next:", sgr="1")
+    hint = visible(hint_for(error) or "", newlines=True)
+    if error.advice is not None and "typed" in error.advice.facts:
+        # A command to be copied: the terminal may wrap it, but no line feed stands in it.
+        output.say(f"  {output.style('next:', '1')} {hint}")
+    elif hint:
+        output.tell(f"  next: {hint}", label="next:", sgr="1")
 
 
 def _shown(text: str) -> str:

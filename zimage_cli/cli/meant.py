@@ -61,7 +61,7 @@ def from_typer(error: typer.TyperException, root: Any, args: Sequence[str]) -> U
         return _unknown_option(line, option) if unknown else _wrong_use(line, option)
     if param is not None:
         missing = hasattr(error, "param_type")
-        found = _missing(line, param) if missing else _wrong_value(line, param)
+        found = _missing(line, param) if missing else _wrong_value(line, param, error.message)
     else:
         found = _unknown_command(line) if line.is_group else _too_many(line)
     # Typer may refuse something one day that is not known here.
@@ -79,7 +79,7 @@ def _wrong(
 def _instead(line: Line) -> Message | None:
     """Return what was meant as it is typed, None where nobody knows."""
     mended = line.mended() or line.meant().mended()
-    return None if mended is None else Message("{line}", line=mended.typed())
+    return None if mended is None else Message("{typed}", typed=mended.typed())
 
 
 def _shown(word: str, quote: str = "'") -> Shown:
@@ -106,7 +106,7 @@ def _unknown_option(line: Line, name: str) -> UsageError:
             line,
             hint=Message("Leave it out.")
             if mended is None
-            else Message("Without it: {line}", line=mended.typed()),
+            else Message("Without it: {typed}", typed=mended.typed()),
             field="option",
             value=option,
             why=why,
@@ -126,7 +126,7 @@ def _unknown_option(line: Line, name: str) -> UsageError:
         return _wrong(
             "A prompt that begins with a hyphen stands behind --, as the last word.",
             line,
-            hint=Message("{line}", line=meant._replace(words=(*others, "--", word)).typed()),
+            hint=Message("{typed}", typed=meant._replace(words=(*others, "--", word)).typed()),
             field="prompt",
             value=_shown(word),
         )
@@ -171,7 +171,7 @@ def _wrong_use(line: Line, name: str) -> UsageError:
             if allowed
             else "{option}: the value is missing.",
             line,
-            hint=Message("{line}", line=line.typed(metavar)),
+            hint=Message("{typed}", typed=line.typed(metavar)),
             field=getattr(param, "name", None),
             option=name,
             allowed=allowed,
@@ -181,22 +181,25 @@ def _wrong_use(line: Line, name: str) -> UsageError:
     return _wrong(
         "{option} takes no value, and {value} was given.",
         line,
-        hint=Message("{line}", line=line._replace(words=words).typed()),
+        hint=Message("{typed}", typed=line._replace(words=words).typed()),
         field=param.name,
         option=name,
         value=_shown(word.partition("=")[2]),
     )
 
 
-def _wrong_value(line: Line, param: Any) -> UsageError | None:
-    """Return the error for a value that is no number; None for any other."""
+def _wrong_value(line: Line, param: Any, why: str) -> UsageError | None:
+    """Return the error for a value that is no number; None for any other.
+
+    From 0.29 on typer's parameters have no type, and `why` names it, and not the value.
+    """
     if param.param_type_name == "option":
         parts = [part for part in line.parts() if part.param and part.param.name == param.name]
         given = [part.value for part in parts if part.value is not None]
     else:
         given = line.arguments[[one.name for one in line.places].index(param.name) :]
-    kind = str(getattr(param.type, "name", ""))
-    number = int if "int" in kind else float if "float" in kind else str
+    kind = str(getattr(getattr(param, "type", None), "name", why))
+    number = int if "int" in kind else float if "float" in kind or "number" in kind else str
     wrong = next((value for value in given if not _is_a(number, value)), None)
     if wrong is None:
         return None
@@ -230,7 +233,7 @@ def _missing(line: Line, param: Any) -> UsageError:
     return _wrong(
         "{command}: {name} is missing.",
         line,
-        hint=Message("{line}", line=line.typed(*names[len(line.arguments) :])),
+        hint=Message("{typed}", typed=line.typed(*names[len(line.arguments) :])),
         field=param.name,
         name=_label(param),
     )
@@ -279,7 +282,7 @@ def _unknown_command(line: Line) -> UsageError:
         return _wrong(
             "{command} has no command {value}. Did you mean {nearest}?",
             line,
-            hint=Message("{line}", line=shown.typed()),
+            hint=Message("{typed}", typed=shown.typed()),
             field="command",
             value=_shown(word),
             allowed=allowed,
@@ -311,4 +314,6 @@ def _prompt(line: Line) -> Message | None:
     if "--help" in line.words:
         return None
     mended = line.meant().mended()
-    return None if mended is None else Message("Is it a prompt? Then: {line}", line=mended.typed())
+    return (
+        None if mended is None else Message("Is it a prompt? Then: {typed}", typed=mended.typed())
+    )

@@ -57,25 +57,24 @@ class Table:
         header: bool = True,
     ) -> None:
         self.headers = [_cell(one) for one in headers]
-        self.rows: list[list[Cell] | str] = []
+        self.sections: list[tuple[str, list[list[Cell]]]] = [("", [])]
         self.right, self.piped, self.drop = {*right}, {*piped}, drop
         self.last, self.loose, self.header = last, loose, header
 
     def add_row(self, *cells: str | Cell) -> None:
         """Add a row; a text without a style is ours, or made visible."""
-        self.rows.append([_cell(one) for one in cells])
+        self.sections[-1][1].append([_cell(one) for one in cells])
 
     def add_section(self, title: str) -> None:
-        """Begin a section with a title that stands only on a terminal."""
-        self.rows.append(title)
+        """Begin a section with a title, and columns of its own, that stand only on a terminal."""
+        self.sections.append((title, []))
 
     # -- in a pipe -----------------------------------------------------------------------------
 
     def values(self) -> Iterator[str]:
         """Yield the lines for a pipe: a header, tabs between values, `-` for what is empty."""
-        for row in (self.headers, *self.rows):
-            if not isinstance(row, str):
-                yield "\t".join(map(_value, row)).rstrip(" ")
+        for row in (self.headers, *(row for _, rows in self.sections for row in rows)):
+            yield "\t".join(map(_value, row)).rstrip(" ")
 
     # -- on a terminal -------------------------------------------------------------------------
 
@@ -83,35 +82,38 @@ class Table:
         """Yield the lines for a terminal of so many columns; what it cannot show, in ASCII."""
         ascii_only = not encoding.startswith("utf")
         shown = [at for at, one in enumerate(self.headers) if one.text not in self.piped]
-        rows = [row if isinstance(row, str) else [row[at] for at in shown] for row in self.rows]
-        headers = [self.headers[at] for at in shown]
-        if ascii_only:
-            headers = [_plain(one, encoding) for one in headers]
-            rows = [
-                row if isinstance(row, str) else [_plain(one, encoding) for one in row]
-                for row in rows
-            ]
-        layout = _Layout(self, headers, [row for row in rows if not isinstance(row, str)], width)
-        layout.end = "..." if ascii_only else "…"
-        if self.header:
-            yield from layout.row([one._replace(style="bold") for one in headers], style)
-            yield style(("-" if ascii_only else "─") * min(layout.total, width), _SGR["dim"])
-        for at, row in enumerate(rows):
-            if isinstance(row, str):
-                yield from (["", style(row, "1")] if at else [style(row, "1")])
-            else:
+
+        def cells(row: list[Cell]) -> list[Cell]:
+            return [_plain(row[at], encoding) if ascii_only else row[at] for at in shown]
+
+        headers, began = cells(self.headers), False
+        for title, found in self.sections:
+            if title:
+                yield from ["", style(title, "1")] if began else [style(title, "1")]
+            rows = [cells(row) for row in found]
+            layout = _Layout(self, headers, rows, width, "..." if ascii_only else "…")
+            if self.header and not began:
+                yield from layout.row([one._replace(style="bold") for one in headers], style)
+                yield style(("-" if ascii_only else "─") * min(layout.total, width), _SGR["dim"])
+            for row in rows:
                 yield from layout.row(row, style)
+            began = began or bool(title or rows)
 
 
 class _Layout:
-    """Where the columns of a table stand, at a width of the terminal."""
+    """Where the columns of rows stand, at a width of the terminal; `end` is where a text is cut."""
 
     def __init__(
-        self, table: Table, headers: Sequence[Cell], rows: list[list[Cell]], width: int
+        self,
+        table: Table,
+        headers: Sequence[Cell],
+        rows: list[list[Cell]],
+        width: int,
+        end: str,
     ) -> None:
         from rich.cells import cell_len
 
-        self.end = "…"
+        self._end = end
         self._names = [one.text for one in headers]
         self._right = table.right
         self._kind = table.last
@@ -171,7 +173,7 @@ class _Layout:
 
     def _last(self, cell: Cell) -> list[str]:
         if self._kind == "cut":
-            return [cut(cell.text, self._room, self.end)]
+            return [cut(cell.text, self._room, self._end)]
         if (self._kind == "fold" or self._under) and not cell.whole:
             return [*folded(cell.text, self._room)]
         return cell.text.split("\n")
