@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import sys
@@ -160,3 +161,21 @@ def test_ctrl_c_tells_what_was_recovered_and_what_is_left(
     ]
     assert not screen.screen.cursor.hidden
     assert len(service("history", "recover", *left.split()).lines) == 2
+
+
+def test_a_batch_gives_up_what_storage_has_given_up(service: Any, work: Path) -> None:
+    service.script("picture-expired")
+    (work / "p.txt").write_text("a kite\n")
+    args = ("batch", "p.txt", "-o", "out", "--json", "--rps", "0", "--size", "512*512")
+    found = []
+    for _ in range(3):
+        run = service(*args, status=9)
+        record, _summary = (json.loads(line) for line in run.lines)
+        found.append((record["status"], record["billed"], record.get("reason")))
+    assert found == [
+        ("made", "yes", None),
+        ("lost", "yes", None),
+        ("skipped", "yes", "lost before, may be billed: --retry-lost"),
+    ]
+    assert "Nothing to recover" in service("history", "recover").stderr
+    assert service.books.post_count == 1
