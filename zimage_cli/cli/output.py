@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, TextIO
+from unicodedata import east_asian_width
 
 import typer
 
@@ -55,6 +56,15 @@ def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 codecs.register_error("zimage", _stand_in)
+
+
+_SECOND = "\ue000"
+"""Of private use, so that no text that is made visible holds it."""
+
+
+def _is_wide(char: str) -> bool:
+    """Tell whether a terminal shows a character in two columns."""
+    return char > "\u10ff" and east_asian_width(char) in "WF"
 
 
 def set_up_streams() -> None:
@@ -236,7 +246,8 @@ class Output:
         for line in text.split("\n"):
             indent = len(line) - len(line.lstrip()) + 2
             folded = textwrap.wrap(
-                line,
+                # What is two columns wide counts twice: a mark that is nowhere else stands for it.
+                "".join(f"{char}{_SECOND}" if _is_wide(char) else char for char in line),
                 columns,
                 subsequent_indent=" " * indent,
                 # A path or an address in two pieces cannot be copied.
@@ -244,7 +255,7 @@ class Output:
                 break_on_hyphens=False,
             )
             lines += folded or [""]
-        return "\n".join(lines)
+        return "\n".join(lines).replace(_SECOND, "")
 
     def show_table(self, table: Table) -> None:
         """Print a table on stderr; nothing under `quiet`."""

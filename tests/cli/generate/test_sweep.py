@@ -235,7 +235,7 @@ def test_so_they_are_in_a_line_of_a_batch(zimage: Any, work: Path) -> None:
         "line 1: 5,242,880,000 pictures are too many: "
         "524,288 prompts × 10,000 of each; allowed: 1,000,000\n" in said
     )
-    assert "1 of 2 lines cannot be used" in said
+    assert "1 of 2 lines of lines.jsonl cannot be used" in said
 
 
 def test_as_many_as_are_allowed() -> None:
