@@ -7,9 +7,10 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history sandbox completions'
+        commands='generate batch validate config regions sizes history sandbox completions help'
         options='--version::
-            --help|-h::'
+            --help::
+            -h::'
         ;;
     'generate')
         options='--size|-s:size:
@@ -41,7 +42,8 @@ __zimage_command() {
             --print-response::
             --quiet|-q::
             --dry-run::
-            --help|-h::'
+            --help::
+            -h::'
         arguments='free'
         ;;
     'batch')
@@ -79,7 +81,8 @@ __zimage_command() {
             --json::
             --quiet|-q::
             --dry-run::
-            --help|-h::'
+            --help::
+            -h::'
         arguments='batch_file'
         ;;
     'validate')
@@ -97,12 +100,14 @@ __zimage_command() {
             --output-dir:folder:
             --json::
             --quiet|-q::
-            --help|-h::'
+            --help::
+            -h::'
         arguments='free'
         ;;
     'config')
         commands='show get set unset path edit set-region set-key unset-key set-workspace'
-        options='--help|-h::'
+        options='--json::
+            --help|-h::'
         ;;
     'config show')
         options='--json::
@@ -149,7 +154,8 @@ __zimage_command() {
         ;;
     'regions')
         commands='list show ping'
-        options='--help|-h::'
+        options='--json::
+            --help|-h::'
         ;;
     'regions list')
         options='--json::
@@ -172,7 +178,9 @@ __zimage_command() {
         ;;
     'history')
         commands='list show recover'
-        options='--help|-h::'
+        options='--limit|-l:free:
+            --json::
+            --help|-h::'
         ;;
     'history list')
         options='--limit|-l:free:
@@ -222,6 +230,10 @@ __zimage_command() {
         options='--help|-h::'
         arguments='shell'
         ;;
+    'help')
+        options='--help|-h::'
+        arguments='command subcommand'
+        ;;
     esac
 }
 
@@ -244,72 +256,28 @@ __zimage_values() {
             '9:21'
             '16:9'
             '21:9'
-            '1:1@1024'
             '1:1@1280'
             '1:1@1536'
-            '2:3@1024'
             '2:3@1280'
             '2:3@1536'
-            '3:2@1024'
             '3:2@1280'
             '3:2@1536'
-            '3:4@1024'
             '3:4@1280'
             '3:4@1536'
-            '4:3@1024'
             '4:3@1280'
             '4:3@1536'
-            '7:9@1024'
             '7:9@1280'
             '7:9@1536'
-            '9:7@1024'
             '9:7@1280'
             '9:7@1536'
-            '9:16@1024'
             '9:16@1280'
             '9:16@1536'
-            '9:21@1024'
             '9:21@1280'
             '9:21@1536'
-            '16:9@1024'
             '16:9@1280'
             '16:9@1536'
-            '21:9@1024'
             '21:9@1280'
             '21:9@1536'
-            '1024*1024'
-            '1280*1280'
-            '1536*1536'
-            '832*1248'
-            '1024*1536'
-            '1248*1872'
-            '1248*832'
-            '1536*1024'
-            '1872*1248'
-            '864*1152'
-            '1104*1472'
-            '1296*1728'
-            '1152*864'
-            '1472*1104'
-            '1728*1296'
-            '896*1152'
-            '1120*1440'
-            '1344*1728'
-            '1152*896'
-            '1440*1120'
-            '1728*1344'
-            '720*1280'
-            '864*1536'
-            '1152*2048'
-            '576*1344'
-            '720*1680'
-            '864*2016'
-            '1280*720'
-            '1536*864'
-            '2048*1152'
-            '1344*576'
-            '1680*720'
-            '2016*864'
         )
         ;;
     sizes)
@@ -328,72 +296,28 @@ __zimage_values() {
             '9:21'
             '16:9'
             '21:9'
-            '1:1@1024'
             '1:1@1280'
             '1:1@1536'
-            '2:3@1024'
             '2:3@1280'
             '2:3@1536'
-            '3:2@1024'
             '3:2@1280'
             '3:2@1536'
-            '3:4@1024'
             '3:4@1280'
             '3:4@1536'
-            '4:3@1024'
             '4:3@1280'
             '4:3@1536'
-            '7:9@1024'
             '7:9@1280'
             '7:9@1536'
-            '9:7@1024'
             '9:7@1280'
             '9:7@1536'
-            '9:16@1024'
             '9:16@1280'
             '9:16@1536'
-            '9:21@1024'
             '9:21@1280'
             '9:21@1536'
-            '16:9@1024'
             '16:9@1280'
             '16:9@1536'
-            '21:9@1024'
             '21:9@1280'
             '21:9@1536'
-            '1024*1024'
-            '1280*1280'
-            '1536*1536'
-            '832*1248'
-            '1024*1536'
-            '1248*1872'
-            '1248*832'
-            '1536*1024'
-            '1872*1248'
-            '864*1152'
-            '1104*1472'
-            '1296*1728'
-            '1152*864'
-            '1472*1104'
-            '1728*1296'
-            '896*1152'
-            '1120*1440'
-            '1344*1728'
-            '1152*896'
-            '1440*1120'
-            '1728*1344'
-            '720*1280'
-            '864*1536'
-            '1152*2048'
-            '576*1344'
-            '720*1680'
-            '864*2016'
-            '1280*720'
-            '1536*864'
-            '2048*1152'
-            '1344*576'
-            '1680*720'
-            '2016*864'
         )
         goes_on=','
         ;;
@@ -591,6 +515,69 @@ __zimage_values() {
             'zsh'
             'fish'
             'powershell'
+        )
+        ;;
+    command)
+        candidates=(
+            'generate'
+            'batch'
+            'validate'
+            'config'
+            'regions'
+            'sizes'
+            'history'
+            'sandbox'
+            'completions'
+            'help'
+        )
+        ;;
+    subcommand)
+        case $2 in
+        config) __zimage_values config_command '' ;;
+        regions) __zimage_values regions_command '' ;;
+        history) __zimage_values history_command '' ;;
+        sandbox) __zimage_values sandbox_command '' ;;
+        completions) __zimage_values completions_command '' ;;
+        esac
+        ;;
+    config_command)
+        candidates=(
+            'show'
+            'get'
+            'set'
+            'unset'
+            'path'
+            'edit'
+            'set-region'
+            'set-key'
+            'unset-key'
+            'set-workspace'
+        )
+        ;;
+    regions_command)
+        candidates=(
+            'list'
+            'show'
+            'ping'
+        )
+        ;;
+    history_command)
+        candidates=(
+            'list'
+            'show'
+            'recover'
+        )
+        ;;
+    sandbox_command)
+        candidates=(
+            'serve'
+        )
+        ;;
+    completions_command)
+        candidates=(
+            'show'
+            'install'
+            'uninstall'
         )
         ;;
     esac

@@ -12,41 +12,42 @@ function __zimage_command -S
                 'generate'\t'Make a picture of a prompt and save it.' \
                 'batch'\t'Make a picture of every line of a file; run it again to go on where it stopped.' \
                 'validate'\t'Check installation, settings and, if one is given, a request.' \
-                'config'\t'Show and change the settings: flag > environment > config file > default.' \
+                'config'\t'Show and change the settings: flag > environment > config file > default. Alone: show.' \
                 'regions'\t'Show the regions, and ask whether they answer. Alone: list.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
-                'history'\t'Everything ever made: list it, look at it, recover what was paid and not saved.' \
+                'history'\t'Everything ever made: list it, look at it, recover what was paid and not saved. Alone: list.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
-                'completions'\t'Have the shell complete zimage, without starting it at every TAB.'
+                'completions'\t'Have the shell complete zimage, without starting it at every TAB.' \
+                'help'\t'Show the whole help of a command.'
             set options \
                 '--version:--version:::Print the version.' \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show the whole help.' \
+                '-h:-h:::Show the options of every day, and examples.'
         case 'generate'
             set options \
-                '--size:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
-                '--seed:--seed:free::0 … 2147483647; without one zimage draws it, sends it and records it.' \
+                '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
+                '--seed:--seed:free::0 … 2147483647; default: one that zimage draws, sends and records.' \
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
-                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
-                '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
+                '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …; default: 1.' \
                 '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
-                '--region:--region:region::beijing, singapore (or their ids), sandbox.' \
-                '--endpoint:--endpoint:endpoint::shared, workspace or trial.' \
+                '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
+                '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
                 '--base-url:--base-url:free::Another endpoint: origin, /api/v1 root or full URL.' \
                 '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
-                '--timeout:--timeout:free::Seconds to wait for the answer (330).' \
-                '--retries:--retries:free::Further tries where none can cost twice (4).' \
+                '--timeout:--timeout:free::Seconds to wait for the answer; default: 330.' \
+                '--retries:--retries:free::Further tries where none can cost twice; default: 4.' \
                 '--retry-lost:--retry-lost:::Try again also where the answer was lost: may be billed twice.' \
                 '--max-cost:--max-cost:free::Spend no more than this, in the region\'s currency.' \
                 '--yes:--yes:::Do not ask, whatever it costs.' \
                 '--output:--output:picture_file::Picture file, folder (an existing one, or ending in /), or - for stdout.' \
-                '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--overwrite:--overwrite:::Replace an existing file instead of adding a number.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
@@ -54,38 +55,38 @@ function __zimage_command -S
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
                 '--quiet:--quiet:::Only results and errors.' \
                 '--dry-run:--dry-run:::Show the exact request, where it would go, and its price; send nothing.' \
-                '--help:--help:::Show this message and exit.' \
-                '-s:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
-                '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
-                '-r:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '--help:--help:::Show the whole help.' \
+                '-s:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
+                '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …; default: 1.' \
+                '-r:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '-y:--yes:::Do not ask, whatever it costs.' \
                 '-o:--output:picture_file::Picture file, folder (an existing one, or ending in /), or - for stdout.' \
                 '-q:--quiet:::Only results and errors.' \
-                '-h:--help:::Show this message and exit.'
+                '-h:-h:::Show the options of every day, and examples.'
             set arguments free
         case 'batch'
             set options \
-                '--size:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
-                '--seed:--seed:free::0 … 2147483647; without one zimage draws it, sends it and records it.' \
+                '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
+                '--seed:--seed:free::0 … 2147483647; default: one that zimage draws, sends and records.' \
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
-                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
-                '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
+                '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …; default: 1.' \
                 '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
-                '--region:--region:region::beijing, singapore (or their ids), sandbox.' \
-                '--endpoint:--endpoint:endpoint::shared, workspace or trial.' \
+                '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
+                '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
                 '--base-url:--base-url:free::Another endpoint: origin, /api/v1 root or full URL.' \
                 '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
-                '--timeout:--timeout:free::Seconds to wait for the answer (330).' \
-                '--retries:--retries:free::Further tries where none can cost twice (4).' \
+                '--timeout:--timeout:free::Seconds to wait for the answer; default: 330.' \
+                '--retries:--retries:free::Further tries where none can cost twice; default: 4.' \
                 '--retry-lost:--retry-lost:::Try again also where the answer was lost: may be billed twice.' \
                 '--trust-base-url:--trust-base-url:::Let lines say where they, and your key, are sent.' \
-                '--rps:--rps:free::Requests a second, over all zimages of this account (2); 0 for no limit.' \
-                '--concurrency:--concurrency:free::Lines in flight at most.' \
-                '--patience:--patience:free::How long to wait for a service that cannot be reached: 90, 30m, 2h.' \
+                '--rps:--rps:free::Requests a second, over all zimages of this account, 0 for no limit; default: 2.' \
+                '--concurrency:--concurrency:free::Lines in flight at most; default: 16.' \
+                '--patience:--patience:free::How long to wait for a service that cannot be reached: 90, 30m, 2h; default: 1h.' \
                 '--max-cost:--max-cost:free::Spend no more than this, in the region\'s currency.' \
                 '--yes:--yes:::Do not ask, whatever it costs.' \
                 '--skip-invalid:--skip-invalid:::Make the lines that are right although others are not.' \
@@ -94,44 +95,44 @@ function __zimage_command -S
                 '--shard:--shard:free::Only the I-th of N equal parts, for several machines.' \
                 '--input-format:--input-format:input_format::jsonl, csv, tsv or txt, where the file\'s name does not say.' \
                 '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
-                '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON object on stdout as each line ends.' \
                 '--quiet:--quiet:::Only results and errors.' \
                 '--dry-run:--dry-run:::Check every line and show number, price and time; send nothing.' \
-                '--help:--help:::Show this message and exit.' \
-                '-s:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
-                '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …' \
-                '-r:--region:region::beijing, singapore (or their ids), sandbox.' \
-                '-j:--concurrency:free::Lines in flight at most.' \
+                '--help:--help:::Show the whole help.' \
+                '-s:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
+                '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …; default: 1.' \
+                '-r:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
+                '-j:--concurrency:free::Lines in flight at most; default: 16.' \
                 '-y:--yes:::Do not ask, whatever it costs.' \
                 '-o:--output:folder::Folder of the pictures and of results.jsonl.' \
                 '-q:--quiet:::Only results and errors.' \
-                '-h:--help:::Show this message and exit.'
+                '-h:-h:::Show the options of every day, and examples.'
             set arguments batch_file
         case 'validate'
             set options \
-                '--size:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
-                '--seed:--seed:free::0 … 2147483647; without one zimage draws it, sends it and records it.' \
-                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price.' \
+                '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
+                '--seed:--seed:free::0 … 2147483647; default: one that zimage draws, sends and records.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
-                '--region:--region:region::beijing, singapore (or their ids), sandbox.' \
-                '--endpoint:--endpoint:endpoint::shared, workspace or trial.' \
+                '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
+                '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
                 '--base-url:--base-url:free::Another endpoint: origin, /api/v1 root or full URL.' \
                 '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
                 '--online:--online:::Ask the service too, read-only and free: reachable, key, model.' \
-                '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--quiet:--quiet:::Only results and errors.' \
-                '--help:--help:::Show this message and exit.' \
-                '-s:--size:size::1024x1024, \'1280*720\', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' \
-                '-r:--region:region::beijing, singapore (or their ids), sandbox.' \
+                '--help:--help:::Show the whole help.' \
+                '-s:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
+                '-r:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '-q:--quiet:::Only results and errors.' \
-                '-h:--help:::Show this message and exit.'
+                '-h:-h:::Show the options of every day, and examples.'
             set arguments free
         case 'config'
             set commands \
@@ -146,65 +147,66 @@ function __zimage_command -S
                 'unset-key'\t'Remove a region\'s key from the config file.' \
                 'set-workspace'\t'Store the workspace of a region: its calls then go to the workspace endpoint.'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'config show'
             set options \
                 '--json:--json:::Print one JSON document instead of a table.' \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'config get'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
             set arguments setting
         case 'config set'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '--help:--help:::Show this message and exit.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '-h:--help:::Show this message and exit.'
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '--help:--help:::Show this help.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '-h:--help:::Show this help.'
             set arguments stored_setting new_value
         case 'config unset'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '--help:--help:::Show this message and exit.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '-h:--help:::Show this message and exit.'
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '--help:--help:::Show this help.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '-h:--help:::Show this help.'
             set arguments stored_setting
         case 'config path'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'config edit'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'config set-region'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
             set arguments region
         case 'config set-key'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '--from-env:--from-env:::Store the key of DASHSCOPE_API_KEY.' \
-                '--help:--help:::Show this message and exit.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '-h:--help:::Show this help.'
             set arguments free
         case 'config unset-key'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '--help:--help:::Show this message and exit.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '-h:--help:::Show this message and exit.'
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '--help:--help:::Show this help.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '-h:--help:::Show this help.'
         case 'config set-workspace'
             set options \
-                '--region:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '--help:--help:::Show this message and exit.' \
-                '-r:--region:service_region::beijing or singapore, or their ids; without it, the active region.' \
-                '-h:--help:::Show this message and exit.'
+                '--region:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '--help:--help:::Show this help.' \
+                '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
+                '-h:--help:::Show this help.'
             set arguments free
         case 'regions'
             set commands \
@@ -212,103 +214,112 @@ function __zimage_command -S
                 'show'\t'Show one region: hosts, prices, key, where data rests, where keys are made.' \
                 'ping'\t'Ask a region once, read-only and free, whether key and model are good there.'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'regions list'
             set options \
                 '--json:--json:::Print one JSON document instead of a table.' \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'regions show'
             set options \
                 '--json:--json:::Print one JSON document instead of a table.' \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
             set arguments region
         case 'regions ping'
             set options \
                 '--all:--all:::Ask every region that has a key of its own.' \
                 '--json:--json:::Print one JSON document instead of a table.' \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
             set arguments region
         case 'sizes'
             set options \
                 '--json:--json:::Print one JSON document instead of a table.' \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'history'
             set commands \
                 'list'\t'List what was made, newest first.' \
                 'show'\t'Show everything about one picture.' \
                 'recover'\t'Fetch pictures that were made and not saved; nothing is paid again.'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--limit:--limit:free::How many; default: 20.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-l:--limit:free::How many; default: 20.' \
+                '-h:--help:::Show this help.'
         case 'history list'
             set options \
-                '--limit:--limit:free::How many.' \
+                '--limit:--limit:free::How many; default: 20.' \
                 '--json:--json:::One JSON document on stdout.' \
-                '--help:--help:::Show this message and exit.' \
-                '-l:--limit:free::How many.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-l:--limit:free::How many; default: 20.' \
+                '-h:--help:::Show this help.'
         case 'history show'
             set options \
                 '--json:--json:::One JSON document on stdout.' \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
             set arguments free
         case 'history recover'
             set options \
-                '--output-dir:--output-dir:folder::Base folder of pictures and evidence (output).' \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--dry-run:--dry-run:::Only list what is recoverable.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--quiet:--quiet:::Only results and errors.' \
-                '--help:--help:::Show this message and exit.' \
+                '--help:--help:::Show this help.' \
                 '-q:--quiet:::Only results and errors.' \
-                '-h:--help:::Show this message and exit.'
+                '-h:--help:::Show this help.'
             set arguments free+
         case 'sandbox'
             set commands \
                 'serve'\t'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'sandbox serve'
             set options \
-                '--port:--port:free::Port of the API; 0 takes a free one.' \
-                '--latency:--latency:free::Seconds a picture takes.' \
-                '--rps:--rps:free::Calls a second before 429; no limit without.' \
-                '--fault:--fault:fault:+:Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list names the kinds.' \
-                '--fault-seed:--fault-seed:free::Seed of the draws for --fault.' \
+                '--port:--port:free::Port of the API, 0 for a free one; default: 8089.' \
+                '--latency:--latency:free::Seconds a picture takes; default: 0.' \
+                '--rps:--rps:free::Calls a second before 429; default: no limit.' \
+                '--fault:--fault:fault:+:Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list explains the kinds.' \
+                '--fault-seed:--fault-seed:free::Seed of the draws for --fault; default: 0.' \
                 '--json:--json:::Log in JSON lines.' \
                 '--quiet:--quiet:::Only results and errors.' \
-                '--help:--help:::Show this message and exit.' \
+                '--help:--help:::Show this help.' \
                 '-q:--quiet:::Only results and errors.' \
-                '-h:--help:::Show this message and exit.'
+                '-h:--help:::Show this help.'
         case 'completions'
             set commands \
                 'show'\t'Print the script for a shell.' \
                 'install'\t'Put the script where the shell looks for it, and print what was written.' \
                 'uninstall'\t'Undo what install did, and print what was changed.'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'completions show'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
             set arguments shell
         case 'completions install'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
             set arguments shell
         case 'completions uninstall'
             set options \
-                '--help:--help:::Show this message and exit.' \
-                '-h:--help:::Show this message and exit.'
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
             set arguments shell
+        case 'help'
+            set options \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments command subcommand
     end
 end
 
@@ -320,165 +331,77 @@ function __zimage_values -S
                 'square'\t'1:1, 1024*1024' \
                 'portrait'\t'2:3, 832*1248' \
                 'landscape'\t'3:2, 1248*832' \
-                '1:1'\t'1024*1024, as 1:1@1024' \
-                '2:3'\t'832*1248, as 2:3@1024' \
-                '3:2'\t'1248*832, as 3:2@1024' \
-                '3:4'\t'864*1152, as 3:4@1024' \
-                '4:3'\t'1152*864, as 4:3@1024' \
-                '7:9'\t'896*1152, as 7:9@1024' \
-                '9:7'\t'1152*896, as 9:7@1024' \
-                '9:16'\t'720*1280, as 9:16@1024' \
-                '9:21'\t'576*1344, as 9:21@1024' \
-                '16:9'\t'1280*720, as 16:9@1024' \
-                '21:9'\t'1344*576, as 21:9@1024' \
-                '1:1@1024'\t'1024*1024' \
+                '1:1'\t'1024*1024' \
+                '2:3'\t'832*1248' \
+                '3:2'\t'1248*832' \
+                '3:4'\t'864*1152' \
+                '4:3'\t'1152*864' \
+                '7:9'\t'896*1152' \
+                '9:7'\t'1152*896' \
+                '9:16'\t'720*1280' \
+                '9:21'\t'576*1344' \
+                '16:9'\t'1280*720' \
+                '21:9'\t'1344*576' \
                 '1:1@1280'\t'1280*1280' \
                 '1:1@1536'\t'1536*1536' \
-                '2:3@1024'\t'832*1248' \
                 '2:3@1280'\t'1024*1536' \
                 '2:3@1536'\t'1248*1872' \
-                '3:2@1024'\t'1248*832' \
                 '3:2@1280'\t'1536*1024' \
                 '3:2@1536'\t'1872*1248' \
-                '3:4@1024'\t'864*1152' \
                 '3:4@1280'\t'1104*1472' \
                 '3:4@1536'\t'1296*1728' \
-                '4:3@1024'\t'1152*864' \
                 '4:3@1280'\t'1472*1104' \
                 '4:3@1536'\t'1728*1296' \
-                '7:9@1024'\t'896*1152' \
                 '7:9@1280'\t'1120*1440' \
                 '7:9@1536'\t'1344*1728' \
-                '9:7@1024'\t'1152*896' \
                 '9:7@1280'\t'1440*1120' \
                 '9:7@1536'\t'1728*1344' \
-                '9:16@1024'\t'720*1280' \
                 '9:16@1280'\t'864*1536' \
                 '9:16@1536'\t'1152*2048' \
-                '9:21@1024'\t'576*1344' \
                 '9:21@1280'\t'720*1680' \
                 '9:21@1536'\t'864*2016' \
-                '16:9@1024'\t'1280*720' \
                 '16:9@1280'\t'1536*864' \
                 '16:9@1536'\t'2048*1152' \
-                '21:9@1024'\t'1344*576' \
                 '21:9@1280'\t'1680*720' \
-                '21:9@1536'\t'2016*864' \
-                '1024*1024'\t'1:1@1024' \
-                '1280*1280'\t'1:1@1280' \
-                '1536*1536'\t'1:1@1536' \
-                '832*1248'\t'2:3@1024' \
-                '1024*1536'\t'2:3@1280' \
-                '1248*1872'\t'2:3@1536' \
-                '1248*832'\t'3:2@1024' \
-                '1536*1024'\t'3:2@1280' \
-                '1872*1248'\t'3:2@1536' \
-                '864*1152'\t'3:4@1024' \
-                '1104*1472'\t'3:4@1280' \
-                '1296*1728'\t'3:4@1536' \
-                '1152*864'\t'4:3@1024' \
-                '1472*1104'\t'4:3@1280' \
-                '1728*1296'\t'4:3@1536' \
-                '896*1152'\t'7:9@1024' \
-                '1120*1440'\t'7:9@1280' \
-                '1344*1728'\t'7:9@1536' \
-                '1152*896'\t'9:7@1024' \
-                '1440*1120'\t'9:7@1280' \
-                '1728*1344'\t'9:7@1536' \
-                '720*1280'\t'9:16@1024' \
-                '864*1536'\t'9:16@1280' \
-                '1152*2048'\t'9:16@1536' \
-                '576*1344'\t'9:21@1024' \
-                '720*1680'\t'9:21@1280' \
-                '864*2016'\t'9:21@1536' \
-                '1280*720'\t'16:9@1024' \
-                '1536*864'\t'16:9@1280' \
-                '2048*1152'\t'16:9@1536' \
-                '1344*576'\t'21:9@1024' \
-                '1680*720'\t'21:9@1280' \
-                '2016*864'\t'21:9@1536'
+                '21:9@1536'\t'2016*864'
         case sizes
             set candidates \
                 'square'\t'1:1, 1024*1024' \
                 'portrait'\t'2:3, 832*1248' \
                 'landscape'\t'3:2, 1248*832' \
-                '1:1'\t'1024*1024, as 1:1@1024' \
-                '2:3'\t'832*1248, as 2:3@1024' \
-                '3:2'\t'1248*832, as 3:2@1024' \
-                '3:4'\t'864*1152, as 3:4@1024' \
-                '4:3'\t'1152*864, as 4:3@1024' \
-                '7:9'\t'896*1152, as 7:9@1024' \
-                '9:7'\t'1152*896, as 9:7@1024' \
-                '9:16'\t'720*1280, as 9:16@1024' \
-                '9:21'\t'576*1344, as 9:21@1024' \
-                '16:9'\t'1280*720, as 16:9@1024' \
-                '21:9'\t'1344*576, as 21:9@1024' \
-                '1:1@1024'\t'1024*1024' \
+                '1:1'\t'1024*1024' \
+                '2:3'\t'832*1248' \
+                '3:2'\t'1248*832' \
+                '3:4'\t'864*1152' \
+                '4:3'\t'1152*864' \
+                '7:9'\t'896*1152' \
+                '9:7'\t'1152*896' \
+                '9:16'\t'720*1280' \
+                '9:21'\t'576*1344' \
+                '16:9'\t'1280*720' \
+                '21:9'\t'1344*576' \
                 '1:1@1280'\t'1280*1280' \
                 '1:1@1536'\t'1536*1536' \
-                '2:3@1024'\t'832*1248' \
                 '2:3@1280'\t'1024*1536' \
                 '2:3@1536'\t'1248*1872' \
-                '3:2@1024'\t'1248*832' \
                 '3:2@1280'\t'1536*1024' \
                 '3:2@1536'\t'1872*1248' \
-                '3:4@1024'\t'864*1152' \
                 '3:4@1280'\t'1104*1472' \
                 '3:4@1536'\t'1296*1728' \
-                '4:3@1024'\t'1152*864' \
                 '4:3@1280'\t'1472*1104' \
                 '4:3@1536'\t'1728*1296' \
-                '7:9@1024'\t'896*1152' \
                 '7:9@1280'\t'1120*1440' \
                 '7:9@1536'\t'1344*1728' \
-                '9:7@1024'\t'1152*896' \
                 '9:7@1280'\t'1440*1120' \
                 '9:7@1536'\t'1728*1344' \
-                '9:16@1024'\t'720*1280' \
                 '9:16@1280'\t'864*1536' \
                 '9:16@1536'\t'1152*2048' \
-                '9:21@1024'\t'576*1344' \
                 '9:21@1280'\t'720*1680' \
                 '9:21@1536'\t'864*2016' \
-                '16:9@1024'\t'1280*720' \
                 '16:9@1280'\t'1536*864' \
                 '16:9@1536'\t'2048*1152' \
-                '21:9@1024'\t'1344*576' \
                 '21:9@1280'\t'1680*720' \
-                '21:9@1536'\t'2016*864' \
-                '1024*1024'\t'1:1@1024' \
-                '1280*1280'\t'1:1@1280' \
-                '1536*1536'\t'1:1@1536' \
-                '832*1248'\t'2:3@1024' \
-                '1024*1536'\t'2:3@1280' \
-                '1248*1872'\t'2:3@1536' \
-                '1248*832'\t'3:2@1024' \
-                '1536*1024'\t'3:2@1280' \
-                '1872*1248'\t'3:2@1536' \
-                '864*1152'\t'3:4@1024' \
-                '1104*1472'\t'3:4@1280' \
-                '1296*1728'\t'3:4@1536' \
-                '1152*864'\t'4:3@1024' \
-                '1472*1104'\t'4:3@1280' \
-                '1728*1296'\t'4:3@1536' \
-                '896*1152'\t'7:9@1024' \
-                '1120*1440'\t'7:9@1280' \
-                '1344*1728'\t'7:9@1536' \
-                '1152*896'\t'9:7@1024' \
-                '1440*1120'\t'9:7@1280' \
-                '1728*1344'\t'9:7@1536' \
-                '720*1280'\t'9:16@1024' \
-                '864*1536'\t'9:16@1280' \
-                '1152*2048'\t'9:16@1536' \
-                '576*1344'\t'9:21@1024' \
-                '720*1680'\t'9:21@1280' \
-                '864*2016'\t'9:21@1536' \
-                '1280*720'\t'16:9@1024' \
-                '1536*864'\t'16:9@1280' \
-                '2048*1152'\t'16:9@1536' \
-                '1344*576'\t'21:9@1024' \
-                '1680*720'\t'21:9@1280' \
-                '2016*864'\t'21:9@1536'
+                '21:9@1536'\t'2016*864'
             set listed 1
         case request_file
             set patterns '*.json'
@@ -563,7 +486,7 @@ function __zimage_values -S
                 'false'
         case fault
             set candidates \
-                'list'\t'Name the kinds.' \
+                'list'\t'Name and explain the kinds.' \
                 'InvalidParameter'\t'400: The request parameter is invalid.' \
                 'InvalidParameter.DataInspection'\t'400: Unable to inspect the input data.' \
                 'BadRequest.TooLarge'\t'400: Payload Too Large' \
@@ -601,9 +524,9 @@ function __zimage_values -S
                 'RequestTimeOut'\t'500: Request timed out, please try again later.' \
                 'ModelServingError'\t'500: Too many requests. Your requests are being throttled due to system capacity limits.' \
                 'ModelUnavailable'\t'503: Model is unavailable, please try again later.' \
-                'html-502'\t'a gateway\'s HTML page with 502' \
-                'html-503'\t'a gateway\'s HTML page with 503' \
-                'html-504'\t'a gateway\'s HTML page with 504' \
+                'html-502'\t'502 with a gateway\'s HTML page' \
+                'html-503'\t'503 with a gateway\'s HTML page' \
+                'html-504'\t'504 with a gateway\'s HTML page' \
                 'empty-500'\t'500 and no body' \
                 'empty-502'\t'502 and no body' \
                 'empty-503'\t'503 and no body' \
@@ -621,22 +544,22 @@ function __zimage_values -S
                 'no-request-id'\t'an answer without request_id' \
                 'wrong-usage'\t'usage says other dimensions than the picture has' \
                 'wrong-size'\t'the picture has other dimensions than were asked for' \
-                'hostile-text'\t'escape sequences, bidi and control characters in the answer\'s texts' \
-                'hostile-error'\t'a 400 whose code, message and request_id hold escape sequences' \
-                'foreign-url'\t'the image URL points where no picture may be fetched from' \
-                'reset'\t'the connection is reset after the request was read; billed' \
-                'reset-early'\t'the connection is reset before the body is read' \
+                'hostile-text'\t'escape sequences and control characters in its texts' \
+                'hostile-error'\t'400 with escape sequences in code and message' \
+                'foreign-url'\t'the image URL is none that may be fetched' \
+                'reset'\t'a reset after the request was read; billed' \
+                'reset-early'\t'a reset before the body is read' \
                 'close'\t'the connection is closed without an answer; billed' \
                 'cut-answer'\t'the answer stops before its Content-Length; billed' \
-                'slow-answer'\t'the answer comes `seconds` late' \
-                'drip-answer'\t'the answer comes in small pieces over `seconds`' \
+                'slow-answer'\t'the answer comes late, by 1 s or `seconds`' \
+                'drip-answer'\t'the answer comes in small pieces, over 1 s or `seconds`' \
                 'no-answer'\t'the connection stays open and no answer comes; billed' \
                 'redirect'\t'307 to another origin' \
-                'picture-cut'\t'the connection ends before Content-Length is reached' \
+                'picture-cut'\t'it ends before its Content-Length' \
                 'picture-cut-chunked'\t'the connection ends in the middle of a chunked body' \
                 'picture-reset'\t'the connection is reset half-way' \
                 'picture-stall'\t'half of the picture comes and then nothing' \
-                'picture-slow'\t'the picture comes in small pieces over `seconds`' \
+                'picture-slow'\t'it comes in small pieces, over 1 s or `seconds`' \
                 'picture-corrupt'\t'one bit of the image data is flipped' \
                 'picture-undecodable'\t'every checksum is right and the image data is not' \
                 'picture-truncated'\t'a whole body that holds a PNG without its end' \
@@ -650,7 +573,7 @@ function __zimage_values -S
                 'picture-503'\t'503, as storage answers when it is busy' \
                 'picture-too-large'\t'Content-Length over 64 MiB, and as many bytes' \
                 'picture-too-large-chunked'\t'over 64 MiB that are not announced' \
-                'picture-redirect'\t'`hops` redirects before the picture, or one to `url`' \
+                'picture-redirect'\t'2 or `hops` redirects before it, or one to `url`' \
                 'picture-redirect-loop'\t'a redirect to itself'
         case shell
             set candidates \
@@ -658,6 +581,61 @@ function __zimage_values -S
                 'zsh' \
                 'fish' \
                 'powershell'
+        case command
+            set candidates \
+                'generate' \
+                'batch' \
+                'validate' \
+                'config' \
+                'regions' \
+                'sizes' \
+                'history' \
+                'sandbox' \
+                'completions' \
+                'help'
+        case subcommand
+            switch $argv[2]
+                case config
+                    __zimage_values config_command
+                case regions
+                    __zimage_values regions_command
+                case history
+                    __zimage_values history_command
+                case sandbox
+                    __zimage_values sandbox_command
+                case completions
+                    __zimage_values completions_command
+            end
+        case config_command
+            set candidates \
+                'show' \
+                'get' \
+                'set' \
+                'unset' \
+                'path' \
+                'edit' \
+                'set-region' \
+                'set-key' \
+                'unset-key' \
+                'set-workspace'
+        case regions_command
+            set candidates \
+                'list' \
+                'show' \
+                'ping'
+        case history_command
+            set candidates \
+                'list' \
+                'show' \
+                'recover'
+        case sandbox_command
+            set candidates \
+                'serve'
+        case completions_command
+            set candidates \
+                'show' \
+                'install' \
+                'uninstall'
     end
 end
 

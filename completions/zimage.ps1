@@ -10,46 +10,47 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'generate'; About = 'Make a picture of a prompt and save it.'; Type = 'Command' }
                 @{ Text = 'batch'; About = 'Make a picture of every line of a file; run it again to go on where it stopped.'; Type = 'Command' }
                 @{ Text = 'validate'; About = 'Check installation, settings and, if one is given, a request.'; Type = 'Command' }
-                @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default.'; Type = 'Command' }
+                @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default. Alone: show.'; Type = 'Command' }
                 @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Alone: list.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
-                @{ Text = 'history'; About = 'Everything ever made: list it, look at it, recover what was paid and not saved.'; Type = 'Command' }
+                @{ Text = 'history'; About = 'Everything ever made: list it, look at it, recover what was paid and not saved. Alone: list.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage, without starting it at every TAB.'; Type = 'Command' }
+                @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }
             )
             Options = @(
                 @{ Name = '--version'; Group = '--version'; Value = ''; Many = $false; About = 'Print the version.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
+                @{ Name = '-h'; Group = '-h'; Value = ''; Many = $false; About = 'Show the options of every day, and examples.' }
             )
             Arguments = @()
         }
         'generate' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; without one zimage draws it, sends it and records it.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: one that zimage draws, sends and records.' }
                 @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
-                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price.' }
+                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
-                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
+                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...; default: 1.' }
                 @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two.' }
                 @{ Name = '--sizes'; Group = '--sizes'; Value = 'sizes'; Many = $false; About = 'Multiply by sizes: 1:1,16:9.' }
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
-                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
-                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
+                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial; default: workspace where one is set, or shared.' }
                 @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
                 @{ Name = '--base-url'; Group = '--base-url'; Value = 'free'; Many = $false; About = 'Another endpoint: origin, /api/v1 root or full URL.' }
                 @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
-                @{ Name = '--timeout'; Group = '--timeout'; Value = 'free'; Many = $false; About = 'Seconds to wait for the answer (330).' }
-                @{ Name = '--retries'; Group = '--retries'; Value = 'free'; Many = $false; About = 'Further tries where none can cost twice (4).' }
+                @{ Name = '--timeout'; Group = '--timeout'; Value = 'free'; Many = $false; About = 'Seconds to wait for the answer; default: 330.' }
+                @{ Name = '--retries'; Group = '--retries'; Value = 'free'; Many = $false; About = 'Further tries where none can cost twice; default: 4.' }
                 @{ Name = '--retry-lost'; Group = '--retry-lost'; Value = ''; Many = $false; About = 'Try again also where the answer was lost: may be billed twice.' }
                 @{ Name = '--max-cost'; Group = '--max-cost'; Value = 'free'; Many = $false; About = 'Spend no more than this, in the region''s currency.' }
                 @{ Name = '--yes'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '--output'; Group = '--output'; Value = 'picture_file'; Many = $false; About = 'Picture file, folder (an existing one, or ending in /), or - for stdout.' }
-                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
                 @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace an existing file instead of adding a number.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
@@ -57,14 +58,14 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--print-response'; Group = '--print-response'; Value = ''; Many = $false; About = 'The response on stdout, one JSON object a picture.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
                 @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Show the exact request, where it would go, and its price; send nothing.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
-                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
-                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
+                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...; default: 1.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '-y'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '-o'; Group = '--output'; Value = 'picture_file'; Many = $false; About = 'Picture file, folder (an existing one, or ending in /), or - for stdout.' }
                 @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '-h'; Value = ''; Many = $false; About = 'Show the options of every day, and examples.' }
             )
             Arguments = @(
                 @{ Value = 'free'; Many = $false }
@@ -73,27 +74,27 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'batch' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; without one zimage draws it, sends it and records it.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: one that zimage draws, sends and records.' }
                 @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
-                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price.' }
+                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
-                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
+                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...; default: 1.' }
                 @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two.' }
                 @{ Name = '--sizes'; Group = '--sizes'; Value = 'sizes'; Many = $false; About = 'Multiply by sizes: 1:1,16:9.' }
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
-                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
-                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
+                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial; default: workspace where one is set, or shared.' }
                 @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
                 @{ Name = '--base-url'; Group = '--base-url'; Value = 'free'; Many = $false; About = 'Another endpoint: origin, /api/v1 root or full URL.' }
                 @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
-                @{ Name = '--timeout'; Group = '--timeout'; Value = 'free'; Many = $false; About = 'Seconds to wait for the answer (330).' }
-                @{ Name = '--retries'; Group = '--retries'; Value = 'free'; Many = $false; About = 'Further tries where none can cost twice (4).' }
+                @{ Name = '--timeout'; Group = '--timeout'; Value = 'free'; Many = $false; About = 'Seconds to wait for the answer; default: 330.' }
+                @{ Name = '--retries'; Group = '--retries'; Value = 'free'; Many = $false; About = 'Further tries where none can cost twice; default: 4.' }
                 @{ Name = '--retry-lost'; Group = '--retry-lost'; Value = ''; Many = $false; About = 'Try again also where the answer was lost: may be billed twice.' }
                 @{ Name = '--trust-base-url'; Group = '--trust-base-url'; Value = ''; Many = $false; About = 'Let lines say where they, and your key, are sent.' }
-                @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Requests a second, over all zimages of this account (2); 0 for no limit.' }
-                @{ Name = '--concurrency'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most.' }
-                @{ Name = '--patience'; Group = '--patience'; Value = 'free'; Many = $false; About = 'How long to wait for a service that cannot be reached: 90, 30m, 2h.' }
+                @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Requests a second, over all zimages of this account, 0 for no limit; default: 2.' }
+                @{ Name = '--concurrency'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most; default: 16.' }
+                @{ Name = '--patience'; Group = '--patience'; Value = 'free'; Many = $false; About = 'How long to wait for a service that cannot be reached: 90, 30m, 2h; default: 1h.' }
                 @{ Name = '--max-cost'; Group = '--max-cost'; Value = 'free'; Many = $false; About = 'Spend no more than this, in the region''s currency.' }
                 @{ Name = '--yes'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '--skip-invalid'; Group = '--skip-invalid'; Value = ''; Many = $false; About = 'Make the lines that are right although others are not.' }
@@ -102,21 +103,21 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--shard'; Group = '--shard'; Value = 'free'; Many = $false; About = 'Only the I-th of N equal parts, for several machines.' }
                 @{ Name = '--input-format'; Group = '--input-format'; Value = 'input_format'; Many = $false; About = 'jsonl, csv, tsv or txt, where the file''s name does not say.' }
                 @{ Name = '--output'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
-                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON object on stdout as each line ends.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
                 @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Check every line and show number, price and time; send nothing.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
-                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...' }
-                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
-                @{ Name = '-j'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
+                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...; default: 1.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
+                @{ Name = '-j'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most; default: 16.' }
                 @{ Name = '-y'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '-o'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
                 @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '-h'; Value = ''; Many = $false; About = 'Show the options of every day, and examples.' }
             )
             Arguments = @(
                 @{ Value = 'batch_file'; Many = $false }
@@ -125,26 +126,26 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'validate' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; without one zimage draws it, sends it and records it.' }
-                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: one that zimage draws, sends and records.' }
+                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
-                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
-                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
+                @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial; default: workspace where one is set, or shared.' }
                 @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
                 @{ Name = '--base-url'; Group = '--base-url'; Value = 'free'; Many = $false; About = 'Another endpoint: origin, /api/v1 root or full URL.' }
                 @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
                 @{ Name = '--online'; Group = '--online'; Value = ''; Many = $false; About = 'Ask the service too, read-only and free: reachable, key, model.' }
-                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '1024x1024, ''1280*720'', a ratio 16:9, 16:9@1536, square, portrait or landscape. See: zimage sizes' }
-                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids), sandbox.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '-h'; Value = ''; Many = $false; About = 'Show the options of every day, and examples.' }
             )
             Arguments = @(
                 @{ Value = 'free'; Many = $false }
@@ -164,8 +165,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'set-workspace'; About = 'Store the workspace of a region: its calls then go to the workspace endpoint.'; Type = 'Command' }
             )
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
@@ -173,16 +175,16 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
         'config get' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'setting'; Many = $false }
@@ -191,10 +193,10 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config set' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'stored_setting'; Many = $false }
@@ -204,10 +206,10 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config unset' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'stored_setting'; Many = $false }
@@ -216,24 +218,24 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config path' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
         'config edit' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
         'config set-region' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'region'; Many = $false }
@@ -242,11 +244,11 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config set-key' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
                 @{ Name = '--from-env'; Group = '--from-env'; Value = ''; Many = $false; About = 'Store the key of DASHSCOPE_API_KEY.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'free'; Many = $false }
@@ -255,20 +257,20 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'config unset-key' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
         'config set-workspace' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; without it, the active region.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'service_region'; Many = $false; About = 'beijing or singapore, or their ids; default: the active region.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'free'; Many = $false }
@@ -281,8 +283,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'ping'; About = 'Ask a region once, read-only and free, whether key and model are good there.'; Type = 'Command' }
             )
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
@@ -290,8 +293,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
@@ -299,8 +302,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'region'; Many = $false }
@@ -311,8 +314,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Options = @(
                 @{ Name = '--all'; Group = '--all'; Value = ''; Many = $false; About = 'Ask every region that has a key of its own.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'region'; Many = $false }
@@ -322,8 +325,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
@@ -334,19 +337,22 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'recover'; About = 'Fetch pictures that were made and not saved; nothing is paid again.'; Type = 'Command' }
             )
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
         'history list' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many.' }
+                @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
@@ -354,8 +360,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'free'; Many = $false }
@@ -364,13 +370,13 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'history recover' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence (output).' }
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Only list what is recoverable.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'free'; Many = $true }
@@ -381,24 +387,24 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'serve'; About = 'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'; Type = 'Command' }
             )
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
         'sandbox serve' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--port'; Group = '--port'; Value = 'free'; Many = $false; About = 'Port of the API; 0 takes a free one.' }
-                @{ Name = '--latency'; Group = '--latency'; Value = 'free'; Many = $false; About = 'Seconds a picture takes.' }
-                @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Calls a second before 429; no limit without.' }
-                @{ Name = '--fault'; Group = '--fault'; Value = 'fault'; Many = $true; About = 'Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list names the kinds.' }
-                @{ Name = '--fault-seed'; Group = '--fault-seed'; Value = 'free'; Many = $false; About = 'Seed of the draws for --fault.' }
+                @{ Name = '--port'; Group = '--port'; Value = 'free'; Many = $false; About = 'Port of the API, 0 for a free one; default: 8089.' }
+                @{ Name = '--latency'; Group = '--latency'; Value = 'free'; Many = $false; About = 'Seconds a picture takes; default: 0.' }
+                @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Calls a second before 429; default: no limit.' }
+                @{ Name = '--fault'; Group = '--fault'; Value = 'fault'; Many = $true; About = 'Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list explains the kinds.' }
+                @{ Name = '--fault-seed'; Group = '--fault-seed'; Value = 'free'; Many = $false; About = 'Seed of the draws for --fault; default: 0.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Log in JSON lines.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
@@ -409,16 +415,16 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'uninstall'; About = 'Undo what install did, and print what was changed.'; Type = 'Command' }
             )
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
         }
         'completions show' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'shell'; Many = $false }
@@ -427,8 +433,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'completions install' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'shell'; Many = $false }
@@ -437,11 +443,22 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'completions uninstall' = @{
             Commands = @()
             Options = @(
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
-                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this message and exit.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
                 @{ Value = 'shell'; Many = $false }
+            )
+        }
+        'help' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'command'; Many = $false }
+                @{ Value = 'subcommand'; Many = $false }
             )
         }
     }
@@ -451,83 +468,39 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'square'; About = '1:1, 1024*1024'; Type = 'ParameterValue' }
                 @{ Text = 'portrait'; About = '2:3, 832*1248'; Type = 'ParameterValue' }
                 @{ Text = 'landscape'; About = '3:2, 1248*832'; Type = 'ParameterValue' }
-                @{ Text = '1:1'; About = '1024*1024, as 1:1@1024'; Type = 'ParameterValue' }
-                @{ Text = '2:3'; About = '832*1248, as 2:3@1024'; Type = 'ParameterValue' }
-                @{ Text = '3:2'; About = '1248*832, as 3:2@1024'; Type = 'ParameterValue' }
-                @{ Text = '3:4'; About = '864*1152, as 3:4@1024'; Type = 'ParameterValue' }
-                @{ Text = '4:3'; About = '1152*864, as 4:3@1024'; Type = 'ParameterValue' }
-                @{ Text = '7:9'; About = '896*1152, as 7:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '9:7'; About = '1152*896, as 9:7@1024'; Type = 'ParameterValue' }
-                @{ Text = '9:16'; About = '720*1280, as 9:16@1024'; Type = 'ParameterValue' }
-                @{ Text = '9:21'; About = '576*1344, as 9:21@1024'; Type = 'ParameterValue' }
-                @{ Text = '16:9'; About = '1280*720, as 16:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '21:9'; About = '1344*576, as 21:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '1:1@1024'; About = '1024*1024'; Type = 'ParameterValue' }
+                @{ Text = '1:1'; About = '1024*1024'; Type = 'ParameterValue' }
+                @{ Text = '2:3'; About = '832*1248'; Type = 'ParameterValue' }
+                @{ Text = '3:2'; About = '1248*832'; Type = 'ParameterValue' }
+                @{ Text = '3:4'; About = '864*1152'; Type = 'ParameterValue' }
+                @{ Text = '4:3'; About = '1152*864'; Type = 'ParameterValue' }
+                @{ Text = '7:9'; About = '896*1152'; Type = 'ParameterValue' }
+                @{ Text = '9:7'; About = '1152*896'; Type = 'ParameterValue' }
+                @{ Text = '9:16'; About = '720*1280'; Type = 'ParameterValue' }
+                @{ Text = '9:21'; About = '576*1344'; Type = 'ParameterValue' }
+                @{ Text = '16:9'; About = '1280*720'; Type = 'ParameterValue' }
+                @{ Text = '21:9'; About = '1344*576'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1280'; About = '1280*1280'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1536'; About = '1536*1536'; Type = 'ParameterValue' }
-                @{ Text = '2:3@1024'; About = '832*1248'; Type = 'ParameterValue' }
                 @{ Text = '2:3@1280'; About = '1024*1536'; Type = 'ParameterValue' }
                 @{ Text = '2:3@1536'; About = '1248*1872'; Type = 'ParameterValue' }
-                @{ Text = '3:2@1024'; About = '1248*832'; Type = 'ParameterValue' }
                 @{ Text = '3:2@1280'; About = '1536*1024'; Type = 'ParameterValue' }
                 @{ Text = '3:2@1536'; About = '1872*1248'; Type = 'ParameterValue' }
-                @{ Text = '3:4@1024'; About = '864*1152'; Type = 'ParameterValue' }
                 @{ Text = '3:4@1280'; About = '1104*1472'; Type = 'ParameterValue' }
                 @{ Text = '3:4@1536'; About = '1296*1728'; Type = 'ParameterValue' }
-                @{ Text = '4:3@1024'; About = '1152*864'; Type = 'ParameterValue' }
                 @{ Text = '4:3@1280'; About = '1472*1104'; Type = 'ParameterValue' }
                 @{ Text = '4:3@1536'; About = '1728*1296'; Type = 'ParameterValue' }
-                @{ Text = '7:9@1024'; About = '896*1152'; Type = 'ParameterValue' }
                 @{ Text = '7:9@1280'; About = '1120*1440'; Type = 'ParameterValue' }
                 @{ Text = '7:9@1536'; About = '1344*1728'; Type = 'ParameterValue' }
-                @{ Text = '9:7@1024'; About = '1152*896'; Type = 'ParameterValue' }
                 @{ Text = '9:7@1280'; About = '1440*1120'; Type = 'ParameterValue' }
                 @{ Text = '9:7@1536'; About = '1728*1344'; Type = 'ParameterValue' }
-                @{ Text = '9:16@1024'; About = '720*1280'; Type = 'ParameterValue' }
                 @{ Text = '9:16@1280'; About = '864*1536'; Type = 'ParameterValue' }
                 @{ Text = '9:16@1536'; About = '1152*2048'; Type = 'ParameterValue' }
-                @{ Text = '9:21@1024'; About = '576*1344'; Type = 'ParameterValue' }
                 @{ Text = '9:21@1280'; About = '720*1680'; Type = 'ParameterValue' }
                 @{ Text = '9:21@1536'; About = '864*2016'; Type = 'ParameterValue' }
-                @{ Text = '16:9@1024'; About = '1280*720'; Type = 'ParameterValue' }
                 @{ Text = '16:9@1280'; About = '1536*864'; Type = 'ParameterValue' }
                 @{ Text = '16:9@1536'; About = '2048*1152'; Type = 'ParameterValue' }
-                @{ Text = '21:9@1024'; About = '1344*576'; Type = 'ParameterValue' }
                 @{ Text = '21:9@1280'; About = '1680*720'; Type = 'ParameterValue' }
                 @{ Text = '21:9@1536'; About = '2016*864'; Type = 'ParameterValue' }
-                @{ Text = '1024*1024'; About = '1:1@1024'; Type = 'ParameterValue' }
-                @{ Text = '1280*1280'; About = '1:1@1280'; Type = 'ParameterValue' }
-                @{ Text = '1536*1536'; About = '1:1@1536'; Type = 'ParameterValue' }
-                @{ Text = '832*1248'; About = '2:3@1024'; Type = 'ParameterValue' }
-                @{ Text = '1024*1536'; About = '2:3@1280'; Type = 'ParameterValue' }
-                @{ Text = '1248*1872'; About = '2:3@1536'; Type = 'ParameterValue' }
-                @{ Text = '1248*832'; About = '3:2@1024'; Type = 'ParameterValue' }
-                @{ Text = '1536*1024'; About = '3:2@1280'; Type = 'ParameterValue' }
-                @{ Text = '1872*1248'; About = '3:2@1536'; Type = 'ParameterValue' }
-                @{ Text = '864*1152'; About = '3:4@1024'; Type = 'ParameterValue' }
-                @{ Text = '1104*1472'; About = '3:4@1280'; Type = 'ParameterValue' }
-                @{ Text = '1296*1728'; About = '3:4@1536'; Type = 'ParameterValue' }
-                @{ Text = '1152*864'; About = '4:3@1024'; Type = 'ParameterValue' }
-                @{ Text = '1472*1104'; About = '4:3@1280'; Type = 'ParameterValue' }
-                @{ Text = '1728*1296'; About = '4:3@1536'; Type = 'ParameterValue' }
-                @{ Text = '896*1152'; About = '7:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '1120*1440'; About = '7:9@1280'; Type = 'ParameterValue' }
-                @{ Text = '1344*1728'; About = '7:9@1536'; Type = 'ParameterValue' }
-                @{ Text = '1152*896'; About = '9:7@1024'; Type = 'ParameterValue' }
-                @{ Text = '1440*1120'; About = '9:7@1280'; Type = 'ParameterValue' }
-                @{ Text = '1728*1344'; About = '9:7@1536'; Type = 'ParameterValue' }
-                @{ Text = '720*1280'; About = '9:16@1024'; Type = 'ParameterValue' }
-                @{ Text = '864*1536'; About = '9:16@1280'; Type = 'ParameterValue' }
-                @{ Text = '1152*2048'; About = '9:16@1536'; Type = 'ParameterValue' }
-                @{ Text = '576*1344'; About = '9:21@1024'; Type = 'ParameterValue' }
-                @{ Text = '720*1680'; About = '9:21@1280'; Type = 'ParameterValue' }
-                @{ Text = '864*2016'; About = '9:21@1536'; Type = 'ParameterValue' }
-                @{ Text = '1280*720'; About = '16:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '1536*864'; About = '16:9@1280'; Type = 'ParameterValue' }
-                @{ Text = '2048*1152'; About = '16:9@1536'; Type = 'ParameterValue' }
-                @{ Text = '1344*576'; About = '21:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '1680*720'; About = '21:9@1280'; Type = 'ParameterValue' }
-                @{ Text = '2016*864'; About = '21:9@1536'; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false
@@ -546,83 +519,39 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'square'; About = '1:1, 1024*1024'; Type = 'ParameterValue' }
                 @{ Text = 'portrait'; About = '2:3, 832*1248'; Type = 'ParameterValue' }
                 @{ Text = 'landscape'; About = '3:2, 1248*832'; Type = 'ParameterValue' }
-                @{ Text = '1:1'; About = '1024*1024, as 1:1@1024'; Type = 'ParameterValue' }
-                @{ Text = '2:3'; About = '832*1248, as 2:3@1024'; Type = 'ParameterValue' }
-                @{ Text = '3:2'; About = '1248*832, as 3:2@1024'; Type = 'ParameterValue' }
-                @{ Text = '3:4'; About = '864*1152, as 3:4@1024'; Type = 'ParameterValue' }
-                @{ Text = '4:3'; About = '1152*864, as 4:3@1024'; Type = 'ParameterValue' }
-                @{ Text = '7:9'; About = '896*1152, as 7:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '9:7'; About = '1152*896, as 9:7@1024'; Type = 'ParameterValue' }
-                @{ Text = '9:16'; About = '720*1280, as 9:16@1024'; Type = 'ParameterValue' }
-                @{ Text = '9:21'; About = '576*1344, as 9:21@1024'; Type = 'ParameterValue' }
-                @{ Text = '16:9'; About = '1280*720, as 16:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '21:9'; About = '1344*576, as 21:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '1:1@1024'; About = '1024*1024'; Type = 'ParameterValue' }
+                @{ Text = '1:1'; About = '1024*1024'; Type = 'ParameterValue' }
+                @{ Text = '2:3'; About = '832*1248'; Type = 'ParameterValue' }
+                @{ Text = '3:2'; About = '1248*832'; Type = 'ParameterValue' }
+                @{ Text = '3:4'; About = '864*1152'; Type = 'ParameterValue' }
+                @{ Text = '4:3'; About = '1152*864'; Type = 'ParameterValue' }
+                @{ Text = '7:9'; About = '896*1152'; Type = 'ParameterValue' }
+                @{ Text = '9:7'; About = '1152*896'; Type = 'ParameterValue' }
+                @{ Text = '9:16'; About = '720*1280'; Type = 'ParameterValue' }
+                @{ Text = '9:21'; About = '576*1344'; Type = 'ParameterValue' }
+                @{ Text = '16:9'; About = '1280*720'; Type = 'ParameterValue' }
+                @{ Text = '21:9'; About = '1344*576'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1280'; About = '1280*1280'; Type = 'ParameterValue' }
                 @{ Text = '1:1@1536'; About = '1536*1536'; Type = 'ParameterValue' }
-                @{ Text = '2:3@1024'; About = '832*1248'; Type = 'ParameterValue' }
                 @{ Text = '2:3@1280'; About = '1024*1536'; Type = 'ParameterValue' }
                 @{ Text = '2:3@1536'; About = '1248*1872'; Type = 'ParameterValue' }
-                @{ Text = '3:2@1024'; About = '1248*832'; Type = 'ParameterValue' }
                 @{ Text = '3:2@1280'; About = '1536*1024'; Type = 'ParameterValue' }
                 @{ Text = '3:2@1536'; About = '1872*1248'; Type = 'ParameterValue' }
-                @{ Text = '3:4@1024'; About = '864*1152'; Type = 'ParameterValue' }
                 @{ Text = '3:4@1280'; About = '1104*1472'; Type = 'ParameterValue' }
                 @{ Text = '3:4@1536'; About = '1296*1728'; Type = 'ParameterValue' }
-                @{ Text = '4:3@1024'; About = '1152*864'; Type = 'ParameterValue' }
                 @{ Text = '4:3@1280'; About = '1472*1104'; Type = 'ParameterValue' }
                 @{ Text = '4:3@1536'; About = '1728*1296'; Type = 'ParameterValue' }
-                @{ Text = '7:9@1024'; About = '896*1152'; Type = 'ParameterValue' }
                 @{ Text = '7:9@1280'; About = '1120*1440'; Type = 'ParameterValue' }
                 @{ Text = '7:9@1536'; About = '1344*1728'; Type = 'ParameterValue' }
-                @{ Text = '9:7@1024'; About = '1152*896'; Type = 'ParameterValue' }
                 @{ Text = '9:7@1280'; About = '1440*1120'; Type = 'ParameterValue' }
                 @{ Text = '9:7@1536'; About = '1728*1344'; Type = 'ParameterValue' }
-                @{ Text = '9:16@1024'; About = '720*1280'; Type = 'ParameterValue' }
                 @{ Text = '9:16@1280'; About = '864*1536'; Type = 'ParameterValue' }
                 @{ Text = '9:16@1536'; About = '1152*2048'; Type = 'ParameterValue' }
-                @{ Text = '9:21@1024'; About = '576*1344'; Type = 'ParameterValue' }
                 @{ Text = '9:21@1280'; About = '720*1680'; Type = 'ParameterValue' }
                 @{ Text = '9:21@1536'; About = '864*2016'; Type = 'ParameterValue' }
-                @{ Text = '16:9@1024'; About = '1280*720'; Type = 'ParameterValue' }
                 @{ Text = '16:9@1280'; About = '1536*864'; Type = 'ParameterValue' }
                 @{ Text = '16:9@1536'; About = '2048*1152'; Type = 'ParameterValue' }
-                @{ Text = '21:9@1024'; About = '1344*576'; Type = 'ParameterValue' }
                 @{ Text = '21:9@1280'; About = '1680*720'; Type = 'ParameterValue' }
                 @{ Text = '21:9@1536'; About = '2016*864'; Type = 'ParameterValue' }
-                @{ Text = '1024*1024'; About = '1:1@1024'; Type = 'ParameterValue' }
-                @{ Text = '1280*1280'; About = '1:1@1280'; Type = 'ParameterValue' }
-                @{ Text = '1536*1536'; About = '1:1@1536'; Type = 'ParameterValue' }
-                @{ Text = '832*1248'; About = '2:3@1024'; Type = 'ParameterValue' }
-                @{ Text = '1024*1536'; About = '2:3@1280'; Type = 'ParameterValue' }
-                @{ Text = '1248*1872'; About = '2:3@1536'; Type = 'ParameterValue' }
-                @{ Text = '1248*832'; About = '3:2@1024'; Type = 'ParameterValue' }
-                @{ Text = '1536*1024'; About = '3:2@1280'; Type = 'ParameterValue' }
-                @{ Text = '1872*1248'; About = '3:2@1536'; Type = 'ParameterValue' }
-                @{ Text = '864*1152'; About = '3:4@1024'; Type = 'ParameterValue' }
-                @{ Text = '1104*1472'; About = '3:4@1280'; Type = 'ParameterValue' }
-                @{ Text = '1296*1728'; About = '3:4@1536'; Type = 'ParameterValue' }
-                @{ Text = '1152*864'; About = '4:3@1024'; Type = 'ParameterValue' }
-                @{ Text = '1472*1104'; About = '4:3@1280'; Type = 'ParameterValue' }
-                @{ Text = '1728*1296'; About = '4:3@1536'; Type = 'ParameterValue' }
-                @{ Text = '896*1152'; About = '7:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '1120*1440'; About = '7:9@1280'; Type = 'ParameterValue' }
-                @{ Text = '1344*1728'; About = '7:9@1536'; Type = 'ParameterValue' }
-                @{ Text = '1152*896'; About = '9:7@1024'; Type = 'ParameterValue' }
-                @{ Text = '1440*1120'; About = '9:7@1280'; Type = 'ParameterValue' }
-                @{ Text = '1728*1344'; About = '9:7@1536'; Type = 'ParameterValue' }
-                @{ Text = '720*1280'; About = '9:16@1024'; Type = 'ParameterValue' }
-                @{ Text = '864*1536'; About = '9:16@1280'; Type = 'ParameterValue' }
-                @{ Text = '1152*2048'; About = '9:16@1536'; Type = 'ParameterValue' }
-                @{ Text = '576*1344'; About = '9:21@1024'; Type = 'ParameterValue' }
-                @{ Text = '720*1680'; About = '9:21@1280'; Type = 'ParameterValue' }
-                @{ Text = '864*2016'; About = '9:21@1536'; Type = 'ParameterValue' }
-                @{ Text = '1280*720'; About = '16:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '1536*864'; About = '16:9@1280'; Type = 'ParameterValue' }
-                @{ Text = '2048*1152'; About = '16:9@1536'; Type = 'ParameterValue' }
-                @{ Text = '1344*576'; About = '21:9@1024'; Type = 'ParameterValue' }
-                @{ Text = '1680*720'; About = '21:9@1280'; Type = 'ParameterValue' }
-                @{ Text = '2016*864'; About = '21:9@1536'; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false
@@ -763,7 +692,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         }
         'fault' = @{
             Words = @(
-                @{ Text = 'list'; About = 'Name the kinds.'; Type = 'ParameterValue' }
+                @{ Text = 'list'; About = 'Name and explain the kinds.'; Type = 'ParameterValue' }
                 @{ Text = 'InvalidParameter'; About = '400: The request parameter is invalid.'; Type = 'ParameterValue' }
                 @{ Text = 'InvalidParameter.DataInspection'; About = '400: Unable to inspect the input data.'; Type = 'ParameterValue' }
                 @{ Text = 'BadRequest.TooLarge'; About = '400: Payload Too Large'; Type = 'ParameterValue' }
@@ -801,9 +730,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'RequestTimeOut'; About = '500: Request timed out, please try again later.'; Type = 'ParameterValue' }
                 @{ Text = 'ModelServingError'; About = '500: Too many requests. Your requests are being throttled due to system capacity limits.'; Type = 'ParameterValue' }
                 @{ Text = 'ModelUnavailable'; About = '503: Model is unavailable, please try again later.'; Type = 'ParameterValue' }
-                @{ Text = 'html-502'; About = 'a gateway''s HTML page with 502'; Type = 'ParameterValue' }
-                @{ Text = 'html-503'; About = 'a gateway''s HTML page with 503'; Type = 'ParameterValue' }
-                @{ Text = 'html-504'; About = 'a gateway''s HTML page with 504'; Type = 'ParameterValue' }
+                @{ Text = 'html-502'; About = '502 with a gateway''s HTML page'; Type = 'ParameterValue' }
+                @{ Text = 'html-503'; About = '503 with a gateway''s HTML page'; Type = 'ParameterValue' }
+                @{ Text = 'html-504'; About = '504 with a gateway''s HTML page'; Type = 'ParameterValue' }
                 @{ Text = 'empty-500'; About = '500 and no body'; Type = 'ParameterValue' }
                 @{ Text = 'empty-502'; About = '502 and no body'; Type = 'ParameterValue' }
                 @{ Text = 'empty-503'; About = '503 and no body'; Type = 'ParameterValue' }
@@ -821,22 +750,22 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'no-request-id'; About = 'an answer without request_id'; Type = 'ParameterValue' }
                 @{ Text = 'wrong-usage'; About = 'usage says other dimensions than the picture has'; Type = 'ParameterValue' }
                 @{ Text = 'wrong-size'; About = 'the picture has other dimensions than were asked for'; Type = 'ParameterValue' }
-                @{ Text = 'hostile-text'; About = 'escape sequences, bidi and control characters in the answer''s texts'; Type = 'ParameterValue' }
-                @{ Text = 'hostile-error'; About = 'a 400 whose code, message and request_id hold escape sequences'; Type = 'ParameterValue' }
-                @{ Text = 'foreign-url'; About = 'the image URL points where no picture may be fetched from'; Type = 'ParameterValue' }
-                @{ Text = 'reset'; About = 'the connection is reset after the request was read; billed'; Type = 'ParameterValue' }
-                @{ Text = 'reset-early'; About = 'the connection is reset before the body is read'; Type = 'ParameterValue' }
+                @{ Text = 'hostile-text'; About = 'escape sequences and control characters in its texts'; Type = 'ParameterValue' }
+                @{ Text = 'hostile-error'; About = '400 with escape sequences in code and message'; Type = 'ParameterValue' }
+                @{ Text = 'foreign-url'; About = 'the image URL is none that may be fetched'; Type = 'ParameterValue' }
+                @{ Text = 'reset'; About = 'a reset after the request was read; billed'; Type = 'ParameterValue' }
+                @{ Text = 'reset-early'; About = 'a reset before the body is read'; Type = 'ParameterValue' }
                 @{ Text = 'close'; About = 'the connection is closed without an answer; billed'; Type = 'ParameterValue' }
                 @{ Text = 'cut-answer'; About = 'the answer stops before its Content-Length; billed'; Type = 'ParameterValue' }
-                @{ Text = 'slow-answer'; About = 'the answer comes `seconds` late'; Type = 'ParameterValue' }
-                @{ Text = 'drip-answer'; About = 'the answer comes in small pieces over `seconds`'; Type = 'ParameterValue' }
+                @{ Text = 'slow-answer'; About = 'the answer comes late, by 1 s or `seconds`'; Type = 'ParameterValue' }
+                @{ Text = 'drip-answer'; About = 'the answer comes in small pieces, over 1 s or `seconds`'; Type = 'ParameterValue' }
                 @{ Text = 'no-answer'; About = 'the connection stays open and no answer comes; billed'; Type = 'ParameterValue' }
                 @{ Text = 'redirect'; About = '307 to another origin'; Type = 'ParameterValue' }
-                @{ Text = 'picture-cut'; About = 'the connection ends before Content-Length is reached'; Type = 'ParameterValue' }
+                @{ Text = 'picture-cut'; About = 'it ends before its Content-Length'; Type = 'ParameterValue' }
                 @{ Text = 'picture-cut-chunked'; About = 'the connection ends in the middle of a chunked body'; Type = 'ParameterValue' }
                 @{ Text = 'picture-reset'; About = 'the connection is reset half-way'; Type = 'ParameterValue' }
                 @{ Text = 'picture-stall'; About = 'half of the picture comes and then nothing'; Type = 'ParameterValue' }
-                @{ Text = 'picture-slow'; About = 'the picture comes in small pieces over `seconds`'; Type = 'ParameterValue' }
+                @{ Text = 'picture-slow'; About = 'it comes in small pieces, over 1 s or `seconds`'; Type = 'ParameterValue' }
                 @{ Text = 'picture-corrupt'; About = 'one bit of the image data is flipped'; Type = 'ParameterValue' }
                 @{ Text = 'picture-undecodable'; About = 'every checksum is right and the image data is not'; Type = 'ParameterValue' }
                 @{ Text = 'picture-truncated'; About = 'a whole body that holds a PNG without its end'; Type = 'ParameterValue' }
@@ -850,7 +779,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'picture-503'; About = '503, as storage answers when it is busy'; Type = 'ParameterValue' }
                 @{ Text = 'picture-too-large'; About = 'Content-Length over 64 MiB, and as many bytes'; Type = 'ParameterValue' }
                 @{ Text = 'picture-too-large-chunked'; About = 'over 64 MiB that are not announced'; Type = 'ParameterValue' }
-                @{ Text = 'picture-redirect'; About = '`hops` redirects before the picture, or one to `url`'; Type = 'ParameterValue' }
+                @{ Text = 'picture-redirect'; About = '2 or `hops` redirects before it, or one to `url`'; Type = 'ParameterValue' }
                 @{ Text = 'picture-redirect-loop'; About = 'a redirect to itself'; Type = 'ParameterValue' }
             )
             Suffixes = @()
@@ -864,6 +793,91 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'zsh'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'fish'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'powershell'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'command' = @{
+            Words = @(
+                @{ Text = 'generate'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'batch'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'validate'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'config'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'regions'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'sizes'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'history'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'sandbox'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'completions'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'help'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'subcommand' = @{
+            Words = @()
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{ 'config' = 'config_command'; 'regions' = 'regions_command'; 'history' = 'history_command'; 'sandbox' = 'sandbox_command'; 'completions' = 'completions_command' }
+        }
+        'config_command' = @{
+            Words = @(
+                @{ Text = 'show'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'get'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'set'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'unset'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'path'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'edit'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'set-region'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'set-key'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'unset-key'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'set-workspace'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'regions_command' = @{
+            Words = @(
+                @{ Text = 'list'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'show'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'ping'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'history_command' = @{
+            Words = @(
+                @{ Text = 'list'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'show'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'recover'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'sandbox_command' = @{
+            Words = @(
+                @{ Text = 'serve'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'completions_command' = @{
+            Words = @(
+                @{ Text = 'show'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'install'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'uninstall'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

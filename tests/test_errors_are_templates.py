@@ -382,6 +382,8 @@ def test_a_copy_with_other_words_leaves_the_error_as_it_was(cls: type[ZimageErro
     assert other.hint == "Look at {this}."
     assert other.pace is None
     assert other.facts.keys() >= error.facts.keys()
+    # Said again, it still has all of it.
+    assert other.but("{cause} Again.").message == f"{other.message} Again."
     assert other.but(hint=None).hint is None
     assert error.but(billed=Billed.YES).message == error.message
     assert told(error) == before

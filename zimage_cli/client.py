@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.reader import LineDefaults
     from zimage_cli.core.batch.source import Source
     from zimage_cli.core.history.history import History
-    from zimage_cli.core.making.recover import Recovered, Recovery
+    from zimage_cli.core.making.recovery import Recovered, Recovery
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
@@ -180,7 +180,7 @@ class Client:
         """
         from zimage_cli.api.wire import Wire
         from zimage_cli.core.history.opening import opened
-        from zimage_cli.core.making.recover import Recovery
+        from zimage_cli.core.making.recovery import Recovery
         from zimage_cli.core.making.save import FOLDER
 
         default = self.settings.output_dir.value / FOLDER

@@ -125,7 +125,7 @@ class ZimageError(Exception):
             hint = changed.pop("hint")
             changed["advice"] = Message(hint, **changes) if isinstance(hint, str) else hint
         if template is not None:
-            changed["said"] = Message(template, **{"cause": self.said, **self.facts, **changes})
+            changed["said"] = Message(template, **{**self.facts, "cause": self.said, **changes})
         elif changes and self.facts:
             changed["said"] = Message(self.said.template, **{**self.facts, **changes})
         return _again(type(self), {**vars(self), **changed})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from zimage_cli.api import limits
-from zimage_cli.api.download import check_picture_url, fetch
+from zimage_cli.api.download import AddressOver, check_picture_url, fetch
 from zimage_cli.api.retry import Policy, run
 from zimage_cli.api.wire import Wire
 from zimage_cli.errors import AddressRefused, NotSavedError, ZimageError
@@ -450,3 +450,30 @@ def test_tls_context_is_the_systems() -> None:
     context = tls_context()
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+XML = b'<?xml version="1.0"?><Error><Code>%s</Code><Message>%s</Message></Error>'
+
+
+@pytest.mark.parametrize(
+    ("body", "over"),
+    [
+        (XML % (b"AccessDenied", b"Request has expired."), True),
+        (XML % (b"SignatureDoesNotMatch", b"The request signature does not match."), True),
+        # A policy may let others in, or the same later.
+        (XML % (b"AccessDenied", b"You have no right to access this object."), False),
+        (XML % (b"UserDisable", b"UserDisable"), False),
+        (b"<html>Request has expired</html>", False),
+        (b"", False),
+        (b" " * 1_000_000 + XML % (b"SignatureDoesNotMatch", b""), False),
+    ],
+)
+def test_only_storage_itself_says_that_an_address_is_over(
+    listen: Any, client: Wire, body: bytes, over: bool
+) -> None:
+    server = listen(lambda visit: (visit.head(), visit.answer(body, "403 Forbidden")))
+    with pytest.raises(NotSavedError, match="answered HTTP 403") as caught:
+        get(client, f"http://127.0.0.1:{server.port}/x.png")
+    assert isinstance(caught.value, AddressOver) == over
+    assert ("or a proxy before it" in caught.value.message) != over
+    assert (caught.value.pace, caught.value.http_status) == (None, 403)

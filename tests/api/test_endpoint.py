@@ -54,11 +54,27 @@ def test_there_are_two_regions_and_three_endpoints() -> None:
     assert region_name(" Sandbox") == "sandbox"
 
 
-@pytest.mark.parametrize("text", ["", "frankfurt", "beijing2", "cn", "cn-beijing.", "custom"])
+def test_a_region_is_known_by_its_chinese_name() -> None:
+    assert (region_name("北京"), region_name(" 新加坡 ")) == ("beijing", "singapore")
+    assert find_region("新加坡") is REGIONS[1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "上海", "frankfurt", "beijing2", "cn", "cn-beijing.", "custom"]
+)
 def test_no_region(text: str) -> None:
     assert find_region(text) is None
     with pytest.raises(UsageError, match=r"beijing \(cn-beijing\), singapore \(ap-southeast-1\)"):
         region_name(text)
+
+
+def test_a_misspelt_region_is_told_with_the_one_that_is_near() -> None:
+    with pytest.raises(UsageError) as caught:
+        region_name("Bejing")
+    assert caught.value.message == (
+        "region: 'Bejing' is not a region; allowed: beijing (cn-beijing), "
+        "singapore (ap-southeast-1), sandbox; nearest: beijing"
+    )
 
 
 @pytest.mark.parametrize(

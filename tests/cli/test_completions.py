@@ -86,8 +86,13 @@ def test_every_command_and_option_stands_in_every_script(shell: str) -> None:
                 assert name in text, (command.key, name)
             if shell in {"zsh", "fish"} and option.about.isalnum():
                 assert option.about in text
-    for size in sizes.RECOMMENDED:
-        assert size.text in text
+    larger = [size for size in sizes.RECOMMENDED if size.tier != sizes.TIERS[0]]
+    for word in (
+        *sizes.NAMED_RATIOS,
+        *sizes.RATIOS,
+        *(f"{one.ratio}@{one.tier}" for one in larger),
+    ):
+        assert word.replace(":", "\\:") in text or word in text
 
 
 def test_the_generator_uses_public_names_only() -> None:
@@ -132,6 +137,12 @@ def test_an_option_with_an_opposite_is_one_group_of_two() -> None:
     assert (on.names, off.names) == (("--prompt-extend",), ("--no-prompt-extend",))
     assert on.group == off.group
     assert off.about == "The opposite of --prompt-extend."
+
+
+def test_a_group_with_a_default_has_its_options() -> None:
+    names = {name for option in find(read_tree(), "history").options for name in option.names}
+    assert names == {"--limit", "-l", "--json", "--help", "-h"}
+    assert [one.label for one in find(read_tree(), "help").arguments] == ["COMMAND", "SUBCOMMAND"]
 
 
 def test_long_names_come_first_and_help_is_there() -> None:

@@ -127,10 +127,17 @@ OFFERS: list[tuple[str, list[str]]] = [
     ("zimage config set region s", ["singapore", "sandbox"]),
     ("zimage config set --region beijing endpoint t", ["trial"]),
     ("zimage generate --size p", ["portrait"]),
-    ("zimage generate --size 102", ["1024*1024", "1024*1536"]),
-    ("zimage generate x --size 102", ["1024*1024", "1024*1536"]),
-    ("zimage validate -s 102", ["1024*1024", "1024*1536"]),
-    ("zimage config set size 102", ["1024*1024", "1024*1536"]),
+    ("zimage generate --size 16", ["16:9", "16:9@1280", "16:9@1536"]),
+    ("zimage generate x --size 16", ["16:9", "16:9@1280", "16:9@1536"]),
+    ("zimage validate -s 7", ["7:9", "7:9@1280", "7:9@1536"]),
+    ("zimage config set size 21", ["21:9", "21:9@1280", "21:9@1536"]),
+    ("zimage generate --size 102", []),
+    # bare groups take the options of their default
+    ("zimage history --l", ["--limit"]),
+    ("zimage config --j", ["--json"]),
+    ("zimage help gen", ["generate"]),
+    ("zimage help history ", ["list", "show", "recover"]),
+    ("zimage help generate ", []),
     ("zimage sandbox serve --fault picture-cut", ["picture-cut", "picture-cut-chunked"]),
     ("zimage sandbox serve --fault lis", ["list"]),
     ("zimage sandbox serve --fault Throttling.B", ["Throttling.BurstRate"]),
@@ -307,8 +314,7 @@ def test_every_size_is_offered(shell: str, request: pytest.FixtureRequest) -> No
     assert set(found) == {
         *sizes.NAMED_RATIOS,
         *sizes.RATIOS,
-        *(size.text for size in sizes.RECOMMENDED),
-        *(f"{size.ratio}@{size.tier}" for size in sizes.RECOMMENDED),
+        *(f"{size.ratio}@{size.tier}" for size in sizes.RECOMMENDED if size.tier != sizes.TIERS[0]),
     }
     assert sizes.parse_size(found[-1])
 
@@ -430,8 +436,7 @@ TYPED: list[tuple[str, list[str]]] = [
     ("zimage gen\t--reg\tap\t", ["generate", "--region", "ap-southeast-1"]),
     ("zimage generate --size 16:9@15\t", ["generate", "--size", "16:9@1536"]),
     ("zimage generate --size=16:9@15\t", ["generate", "--size=16:9@1536"]),
-    ("zimage generate --size=21:9@10\t", ["generate", "--size=21:9@1024"]),
-    ("zimage generate --size=1024\\*102\t", ["generate", "--size=1024*1024"]),
+    ("zimage generate --size=21:9@12\t", ["generate", "--size=21:9@1280"]),
     ("zimage generate --size '21:9@15\t", ["generate", "--size", "21:9@1536"]),
     ("zimage generate -s21:9@15\t", ["generate", "-s21:9@1536"]),
     ("zimage generate -qs 21:9@15\t", ["generate", "-qs", "21:9@1536"]),
@@ -463,7 +468,7 @@ TYPED: list[tuple[str, list[str]]] = [
     (f"zimage gen --quiet{LEFT * 8}\t", ["generate", "--quiet"]),
     # several sizes in one word
     ("zimage batch --sizes 1:1,21:9@15\t", ["batch", "--sizes", "1:1,21:9@1536"]),
-    ("zimage batch --sizes=1024\\*1536,1024\\*102\t", ["batch", "--sizes=1024*1536,1024*1024"]),
+    ("zimage batch --sizes=16:9@1280,1:1@15\t", ["batch", "--sizes=16:9@1280,1:1@1536"]),
 ]  # fmt: skip
 
 
@@ -506,13 +511,13 @@ def test_a_value_that_looks_like_an_option_gives_none(
 def test_every_size_arrives_as_it_is_whatever_files_there_are(
     shell: str, terminal, things: Path
 ) -> None:
-    for size in sizes.RECOMMENDED:
-        (things / f"{size.width}-{size.height}").write_text("")  # W*H matches it
-        (things / size.text.replace("*", "")).write_text("")
+    words = [f"{size.ratio}@{size.tier}" for size in sizes.RECOMMENDED if size.tier > 1024]
+    for word in words:
+        (things / word.replace("@", "")).write_text("")
+        (things / word).mkdir()
     one = terminal(shell)
-    for size in sizes.RECOMMENDED:
-        keys = size.text[:-1].replace("*", "\\*")
-        assert one.words(f"zimage generate --size {keys}\t") == ["generate", "--size", size.text]
+    for word in words:
+        assert one.words(f"zimage generate --size {word[:-2]}\t") == ["generate", "--size", word]
 
 
 # -- the ways in which a script gets loaded -----------------------------------------------------
@@ -523,7 +528,7 @@ def test_bash_without_compopt(terminal) -> None:
     one = terminal("bash", "enable -n compopt\nsource {scripts}/zimage.bash\n")
     cases = {
         "zimage gen\t--reg\tap\t-q": ["generate", "--region", "ap-southeast-1", "-q"],
-        "zimage generate --size=1024\\*102\t-q": ["generate", "--size=1024*1024", "-q"],
+        "zimage generate --size=16:9@15\t-q": ["generate", "--size=16:9@1536", "-q"],
         "zimage generate --file my\t-q": ["generate", "--file", "my req.JSON", "-q"],
         "zimage generate --file ou\tde\t-q": ["generate", "--file", "out/deep.json", "-q"],
         "zimage generate --file 'sub\t": ["generate", "--file", "sub dir/"],
@@ -619,7 +624,7 @@ WATCH = {
 }
 KEYS = {
     "zimage gen\t--reg\tap\t-s 16:9@15\t--file r\t--output-dir ou\t -q --dry\t": "--dry-run",
-    "zimage config set si\t1024\\*102\t": "1024*1024",
+    "zimage config set si\t16:9@15\t": "16:9@1536",
     "zimage sandbox serve --fault Throttling.B\t": "Throttling.BurstRate",
 }
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import stat
@@ -36,28 +37,52 @@ def stored(path: Path) -> dict[str, Any]:
 # -- show, get, path -----------------------------------------------------------------------------
 
 FRESH = """\
-setting         value                                   source
-───────────────────────────────────────────────────────────────────────────
-region          beijing                                 default
-endpoint        shared                                  default
-workspace       -                                       default
-base_url        https://dashscope.aliyuncs.com/api/v1   region and endpoint
-key             -                                       none found
-size            1024*1024                               default
-prompt_extend   false                                   default
-output_dir      output                                  default
-timeout         330                                     default
-retries         4                                       default
-rps             2                                       default
-evidence        true                                    default
+setting        value                                  source
+─────────────────────────────────────────────────────────────────────────
+region         beijing                                default
+endpoint       shared                                 default
+workspace      -                                      default
+base_url       https://dashscope.aliyuncs.com/api/v1  region and endpoint
+key            -                                      none found
+size           1024×1024                              default
+prompt_extend  false                                  default
+output_dir     output                                 default
+timeout        330 s                                  default
+retries        4 more tries                           default
+rps            2 a second                             default
+evidence       true                                   default
 """
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("args", [(), ("show",)])
+def test_show_on_a_terminal(
+    terminal: Any, config_file: Path, columns: int, args: tuple[str, ...]
+) -> None:
+    screen = terminal("config", *args, columns=columns)
+    assert screen.end() == 0
+    told = f"config file: {config_file} (not made yet)"
+    assert "".join(screen.text.splitlines(keepends=True)[:14]) == FRESH
+    assert "".join(screen.lines[14:]) == told
 
 
 def test_show_on_a_fresh_machine(zimage: Any, config_file: Path) -> None:
     run = zimage("config", "show")
-    assert [line.rstrip() for line in run.lines] == FRESH.splitlines()
+    header, _, *rows = FRESH.splitlines()
+    assert run.lines == [re.sub("  +", "\t", line) for line in (header, *rows)]
     assert run.stderr == f"config file: {config_file} (not made yet)\n"
     assert not config_file.parent.exists()
+    assert zimage("config").stdout == run.stdout
+    assert zimage("config", "--json").stdout == zimage("config", "show", "--json").stdout
+
+
+def test_show_says_what_a_number_means(zimage: Any) -> None:
+    for name, value in (("retries", "1"), ("rps", "0"), ("timeout", "90")):
+        zimage("config", "set", name, value)
+    rows = dict(line.split("\t")[:2] for line in zimage("config").lines)
+    shown = (rows["retries"], rows["rps"], rows["timeout"])
+    assert shown == ("1 more try", "0: no limit", "90 s")
+    assert zimage("config", "get", "rps").stdout == "0\n"
 
 
 def test_show_masks_keys_and_says_every_source(zimage: Any, config_file: Path) -> None:
@@ -67,12 +92,12 @@ def test_show_masks_keys_and_says_every_source(zimage: Any, config_file: Path) -
     )
     env = {"OUTPUT_DIR": "~/my 图", "DASHSCOPE_WORKSPACE_ID": "llm-1"}
     run = zimage("config", "show", env=env)
-    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in run.lines[2:]}
+    rows = {line.split("\t")[0]: " ".join(line.split("\t")[1:]) for line in run.lines[1:]}
     assert rows["region"] == "singapore config file"
     assert rows["endpoint"] == "workspace a workspace is set"
     assert rows["workspace"] == "llm-1 environment DASHSCOPE_WORKSPACE_ID"
     assert rows["key"] == "sk-…cdef config file"
-    assert rows["size"] == "1280*720 config file"
+    assert rows["size"] == "1280×720 config file"
     assert rows["output_dir"].endswith("my 图 environment OUTPUT_DIR")
     assert "stored keys: singapore sk-…cdef, beijing sk-…3210\n" in run.stderr
     assert KEY[5:-4] not in run.stdout + run.stderr
@@ -102,16 +127,26 @@ def test_show_tells_of_a_key_that_cannot_be_used(zimage: Any) -> None:
     assert run.stderr.startswith("warning: the key from environment DASHSCOPE_API_KEY is a Coding")
 
 
-def test_show_fits_80_columns_without_losing_a_character(zimage: Any, config_file: Path) -> None:
+def test_show_breaks_no_value(terminal: Any, config_file: Path) -> None:
     workspace = "llm-" + "x" * 50
     write(config_file, f'[workspaces]\nbeijing = "{workspace}"\n')
-    run = zimage("config", "show", env={"COLUMNS": "80"})
-    assert max(map(len, run.lines)) <= 80
+    screen = terminal("config", "show", columns=80)
+    assert screen.end() == 0
     url = f"https://{workspace}.cn-beijing.maas.aliyuncs.com/api/v1"
-    value = run.lines[0].index("value")
-    source = run.lines[0].index("source")
-    cells = [line[value:source].strip() for line in run.lines]
-    assert url in "".join(cells)
+    lines = screen.raw.split("\r\n")
+    assert [line.split() for line in lines if url in line] == [["base_url", url]]
+    # What is said of it stands on the next line, in its column.
+    assert screen.lines[:9] == [
+        "setting        value         source",
+        "─" * 48,
+        "region         beijing       default",
+        "endpoint       workspace     a workspace is set",
+        f"workspace      {workspace}",
+        "                             config file",
+        f"base_url       {url[:65]}",
+        url[65:],
+        "                             region and endpoint",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,3 @@ def test_every_wrong_option_has_its_own_next_step(zimage: Any) -> None:
         ("size", "See the recommended sizes: zimage sizes"),
         ("seed", None),
     ]
-
-
-def test_what_typer_refuses_names_the_option(zimage: Any) -> None:
-    run = zimage("generate", "A kite", "--count", "many", "--json", status=2)
-    (error,) = run.json["errors"]
-    assert error["field"] == "count"
-    assert error["hint"] == "zimage generate --help"
-    run = zimage("generate", "A kite", "--wide", "--json", status=2)
-    assert run.json["errors"][0]["field"] is None

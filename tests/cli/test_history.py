@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,19 +70,136 @@ def test_list_is_newest_first(unpaced: None, service: Any) -> None:
     for status in (6, 8):
         service.generate("second  with\nlines", status=status)
     run = service("history", "list")
-    assert run.stderr == ""
-    assert run.lines[0].split() == ["id", "when", "status", "size", "prompt"]
-    found = [(line.split()[0], line.split()[3]) for line in run.lines[2:]]
-    assert found == [("4", "made"), ("3", "lost"), ("2", "refused"), ("1", "saved")]
-    assert "second with lines" in run.lines[2]
-    assert len(service("history", "list", "--limit", "2").lines) == 4
+    assert run.stderr == "all 4, newest first\n"
+    assert run.lines[0].split("\t") == [
+        *("id", "when", "status", "size", "seed", "cost", "file", "prompt")
+    ]
+    rows = [line.split("\t") for line in run.lines[1:]]
+    assert [(row[0], row[2]) for row in rows] == [
+        *(("4", "made"), ("3", "lost"), ("2", "refused"), ("1", "saved"))
+    ]
+    first = service.history()[0]
+    assert rows[3] == [
+        *("1", first["created_at"], "saved", "512*512", str(first["seed"]), "-", first["path"]),
+        "first",
+    ]
+    assert rows[0][6:] == ["-", "second  with\\nlines"]
+    run = service("history", "--limit", "2")
+    assert [line.split("\t")[0] for line in run.lines] == ["id", "4", "3"]
+    assert run.stderr == "2 of 4, newest first; --limit N for more\n"
     document = service("history", "list", "--json", "-l", "1").json
     assert [entry["id"] for entry in document["entries"]] == [4]
-    # One line an entry, whole in a pipe.
+    assert service("history", "--json", "-l", "1").json == document
+    # Whole in a pipe.
     service.generate("long " * 150)
-    assert all(line.rstrip().endswith("…") for line in service("history", "list").lines[2:3])
-    service("history", "list", "--limit", "0", status=2)
-    service("history", "list", "--limit", "x", status=2)
+    assert service("history", "list").lines[1].endswith("\t" + ("long " * 150).strip())
+
+
+@pytest.mark.parametrize("value", ["0", "1000001", "-1"])
+def test_a_limit_out_of_range_is_told_in_our_words(zimage: Any, value: str) -> None:
+    run = zimage("history", "list", f"--limit={value}", status=2)
+    assert run.stderr == f"error: --limit: {value} is not allowed; allowed: 1 … 1,000,000\n"
+
+
+ROW: dict[str, Any] = {
+    "status": "saved",
+    "created_at": "2001-02-03T04:05:06+00:00",
+    "prompt": "A calm lake at dawn, mist over the water",
+    "size": "1024*1024",
+    "seed": 1189429956,
+    "prompt_extend": False,
+    "region": "singapore",
+    "endpoint": "https://dashscope-intl.aliyuncs.com",
+    "cost_amount": "0.015",
+    "cost_currency": "USD",
+    "path": "/home/me/pictures/20010203-calm-lake-1189429956.png",
+}
+URL = "https://bucket.example/kite.png?Signature=secret"
+NOT_SAVED = {"path": None, "wanted_path": "/home/me/pictures/kite.png"}
+ROWS: list[dict[str, Any]] = [
+    ROW,
+    {**ROW, **NOT_SAVED, "status": "refused", "prompt": "一只红色的风筝在空中飞翔，远处是山和湖"},
+    {**ROW, **NOT_SAVED, "status": "lost", "size": "2048*1152", "prompt": "two\nlines"},
+    {**ROW, **NOT_SAVED, "status": "made", "seed": 7, "prompt": "kite " * 30, "image_url": URL},
+    {**ROW, "region": "sandbox", "cost_amount": None, "prompt": "\x1b[31mred"},
+]
+SCREEN_80 = """\
+id        when  status           seed        cost  prompt
+────────────────────────────────────────────────────────────────────────────────
+ 5  2001-02-03  ✓ saved    1189429956     sandbox  \\x1b[31mred
+ 4  2001-02-03  ! made              7   USD 0.015  kite kite kite kite kite kit…
+ 3  2001-02-03  ✗ lost     1189429956  USD 0.015?  two lines
+ 2  2001-02-03  ✗ refused  1189429956           -  一只红色的风筝在空中飞翔，远…
+ 1  2001-02-03  ✓ saved    1189429956   USD 0.015  A calm lake at dawn, mist ov…
+all 5, newest first
+"""
+# ruff: noqa: E501
+SCREEN_200 = """\
+id        when  status     size             seed        cost  file                               prompt
+RULE
+ 5  2001-02-03  ✓ saved    1024×1024  1189429956     sandbox  20010203-calm-lake-1189429956.png  \\x1b[31mred
+ 4  2001-02-03  ! made     1024×1024           7   USD 0.015  -                                  kite kite kite kite kite kite kite kite kite kite kite kite kite kite kite kite kite kite kite kite ki…
+ 3  2001-02-03  ✗ lost     2048×1152  1189429956  USD 0.015?  -                                  two lines
+ 2  2001-02-03  ✗ refused  1024×1024  1189429956           -  -                                  一只红色的风筝在空中飞翔，远处是山和湖
+ 1  2001-02-03  ✓ saved    1024×1024  1189429956   USD 0.015  20010203-calm-lake-1189429956.png  A calm lake at dawn, mist over the water
+all 5, newest first
+""".replace("RULE", "─" * 200)
+
+
+@pytest.fixture
+def history(home: Path) -> Path:
+    """A history with rows of every kind."""
+    path = home / ".local/share/zimage/history.db"
+    with closing(History(path)) as book:
+        for row in ROWS:
+            book.begin(**row)
+    return path
+
+
+@pytest.mark.parametrize(("columns", "expected"), [(80, SCREEN_80), (200, SCREEN_200)])
+def test_list_on_a_terminal(history: Path, terminal: Any, columns: int, expected: str) -> None:
+    screen = terminal("history", columns=columns, env={"TZ": "UTC"})
+    assert screen.end() == 0
+    assert screen.text + "\n" == expected
+
+
+def test_a_time_of_today_is_told_in_few_letters(zimage: Any, home: Path, terminal: Any) -> None:
+    now = datetime.now(UTC)
+    with closing(History(home / ".local/share/zimage/history.db")) as book:
+        book.begin(**{**ROW, "created_at": now.isoformat()})
+    screen = terminal("history", env={"TZ": "UTC"})
+    assert screen.end() == 0
+    # Midnight may pass meanwhile, and a year end.
+    shown = screen.lines[2].partition("✓")[0].split(maxsplit=1)[1].strip()
+    assert shown in {f"{now:%H:%M}", f"{now:%m-%d %H:%M}", f"{now:%Y-%m-%d}"}
+
+
+SHOWN = """\
+id             4
+status         made: made and billed, not saved: zimage history recover
+asked          2001-02-03 04:05
+prompt         kite kite kite kite kite kite kite kite kite kite kite kite kite
+               kite kite kite kite kite kite kite kite kite kite kite kite kite
+               kite kite kite kite
+size           1024×1024
+seed           7
+prompt_extend  off
+region         singapore
+endpoint       https://dashscope-intl.aliyuncs.com
+list price     USD 0.015
+tries          0
+was to go to   /home/me/pictures/kite.png
+"""
+
+
+def test_show_has_a_hanging_indent(history: Path, terminal: Any) -> None:
+    screen = terminal("history", "show", "4", env={"TZ": "UTC"})
+    assert screen.end() == 0
+    assert screen.text + "\n" == SHOWN
+    screen = terminal("history", "show", "1", env={"TZ": "UTC"}, columns=60)
+    assert screen.end() == 0
+    # A path is not broken by us: the terminal itself goes on at its edge.
+    assert f"\x1b[2mpath\x1b[0m           {ROW['path']}\r\n" in screen.raw
 
 
 def test_show(service: Any) -> None:
@@ -93,10 +211,12 @@ def test_show(service: Any) -> None:
     assert entry["usage"]["image_count"] == 1
     assert entry["endpoint"] == service.server.origin
     text = service("history", "show", "1").stdout
-    for name in ("prompt", "seed", "request id", "rewritten prompt", "sha256", "path", "evidence"):
-        assert f"\n{name} " in text
-    assert entry["sha256"] in text
-    assert f"\npath              {entry['path']}\n" in text
+    rows = dict(line.split("\t") for line in text.splitlines())
+    for name in ("request id", "rewritten prompt", "path", "evidence"):
+        assert rows[name] == entry[{"evidence": "evidence_path"}.get(name, name.replace(" ", "_"))]
+    shown = (rows["name"], rows["prompt"], rows["seed"], rows["size"])
+    assert shown == ("value", "a fox", "7", "512*512")
+    assert (rows["sha256"], rows["bytes"]) == (entry["sha256"], str(entry["bytes"]))
     for value in ("0", "-1", "x", "99999999999999999999999"):
         service("history", "show", value, status=2)
 
@@ -125,7 +245,7 @@ def test_show_a_failure(service: Any) -> None:
     service.script("IPInfringementSuspect")
     service.generate("a fox", status=4)
     run = service("history", "show", "1")
-    assert "status            refused: by content moderation, not billed\n" in run.stdout
+    assert "status\trefused: by content moderation, not billed" in run.lines
     assert "suspected of being involved in IP infringement. (IPInfringementSuspect)" in run.stdout
     error = service("history", "show", "1", "--json").json["entry"]["error"]
     assert error["code"] == "IPInfringementSuspect"
@@ -138,16 +258,23 @@ def test_recover_lists_saves_and_skips(unpaced: None, service: Any, home: Path) 
         service.generate("a fox", "--seed", seed, "-o", "foxes/", status=8)
     age(home, 24.5, 2)
     run = service("history", "recover", "--dry-run")
-    assert run.stdout == ""
-    lines = run.stderr.splitlines()
-    assert lines[0].startswith("1  a fox: can be fetched for 23 h 5")
-    assert lines[1] == "2  a fox: over 24 h old: the service has dropped it"
+    assert run.stderr == ""
+    head, *rows = [line.split("\t") for line in run.lines]
+    assert head == ["id", "state", "prompt"]
+    assert rows[0][1].startswith("can be fetched for 23 h 5")
+    assert [row[:1] + row[2:] for row in rows] == [[number, "a fox"] for number in "123"]
+    assert rows[1][1] == "over 24 h old: the service has dropped it"
     assert service.pictures() == []
     run = service("history", "recover")
     paths = [Path(line) for line in run.lines]
     assert [path.parent for path in paths] == [service.work / "foxes"] * 2
     assert [path.name[16:] for path in paths] == ["a-fox-1.png", "a-fox-3.png"]
-    assert "over 24 h old" in run.stderr
+    assert run.stderr.splitlines() == [
+        "✓ history 1, a fox",
+        "history 2, a fox: over 24 h old: the service has dropped it",
+        "✓ history 3, a fox",
+        "2 of 3 recovered, 1 is over.",
+    ]
     assert service.books.post_count == 3
     # Asked for by its number it is tried, whatever the clock says: a GET is free.
     run = service("history", "recover", "2")
@@ -182,14 +309,23 @@ def test_recover_that_fails_again(service: Any, files: Any) -> None:
     assert list(run.json) == ["schema", "status", "pictures", "errors"]
     assert run.json["status"] == "error"
     (picture,) = run.json["pictures"]
-    assert (picture["path"], picture["state"]) == (None, "ready")
+    assert (picture["path"], picture["state"]) == (None, "lost")
     assert picture["errors"][0]["http_status"] == 403
-    assert "The picture's host answered HTTP 403." in run.stderr
+    assert run.stderr == (
+        "error: history 1, a fox: The picture was made and is not saved. The picture's host "
+        "answered HTTP 403. The address has expired or its signature was refused. It is over: "
+        "zimage history recover offers it no more.\n"
+        "  next: Its prompt and seed, to pay for another: zimage history show 1\n"
+        "0 of 1 recovered, 1 is over.\n"
+    )
     assert {Path(name).suffix for name in files(service.work)} == {".json"}
-    # It stays recoverable, and a folder that is in the way is said before anything is fetched.
+    assert "Nothing to recover" in service("history", "recover").stderr
+    shown = service("history", "show", "1").stdout
+    assert "\nto try again\tzimage history recover 1\n" in shown
+    # By its number it can be had, and a folder that is in the way is said before it is fetched.
     asked = len(service.books.pictures)
     (service.work / "other").write_text("a file")
-    run = service("history", "recover", "--output-dir", "other", status=2)
+    run = service("history", "recover", "1", "--output-dir", "other", status=2)
     assert "a file is in the way" in run.stderr
     assert len(service.books.pictures) == asked
 
@@ -222,10 +358,12 @@ def test_the_history_is_nobody_elses_business(service: Any, home: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_bare_history_shows_its_help(zimage: Any) -> None:
-    run = zimage("history", status=2)
-    assert "recover" in run.stderr
-    assert "zimage history show 42" in run.stderr
+def test_bare_history_lists_and_knows_no_other_words(zimage: Any) -> None:
+    assert zimage("history").stderr == "Nothing has been made yet.\n"
+    assert zimage("history", "-h").stdout == zimage("history", "--help").stdout
+    run = zimage("history", "foo", status=2)
+    assert "foo" in run.stderr
+    assert run.stderr.endswith("zimage history --help\n")
 
 
 # -- several at once ---------------------------------------------------------------------------
@@ -267,13 +405,18 @@ def test_what_another_recover_fetches_is_refused_by_its_number(
     with closing(History(home / ".local/share/zimage/history.db")) as other:
         assert other.claim(1)
         run = service("history", "recover", "1", status=8)
-        assert run.stderr.splitlines()[1:] == [
-            "error: 1 was not fetched: another zimage is fetching it right now.",
+        assert run.stderr.splitlines() == [
+            "error: history 1, a fox: It was not fetched: another zimage is fetching it right now.",
             "  next: Where it went, when that has ended: zimage history show 1",
+            "0 of 1 recovered, 1 failed.",
         ]
         run = service("history", "recover")
         assert len(run.lines) == 1
-        assert "1  a fox: another zimage is fetching it right now\n" in run.stderr
+        assert run.stderr.splitlines() == [
+            "history 1, a fox: another zimage is fetching it right now",
+            "✓ history 2, a fox",
+            "1 of 2 recovered, 1 left alone.",
+        ]
     assert len(service("history", "recover").lines) == 1
 
 
@@ -295,7 +438,7 @@ def test_a_killed_recover_leaves_nothing_in_the_way(unpaced: None, serve: Any, h
     parts = list((service.work / "foxes").glob(".zimage-*.part"))
     assert [path.exists() for path in parts] == [True]
     run = service("history", "recover", "--dry-run")
-    assert "can be fetched" in run.stderr
+    assert "can be fetched" in run.stdout
     change(home, image_url="ftp://example.org/x.png")
     service("history", "recover", "1", status=8)
     assert [path.exists() for path in parts] == [False]
@@ -312,7 +455,7 @@ def test_recover_by_number_always_tries(unpaced: None, service: Any, home: Path)
     assert "is still saving it" in run.stderr
     assert run.lines == []
     change(home, answered_at="2001-01-01T00:00:00+00:00")
-    assert "is still saving it" in service("history", "recover", "--dry-run").stderr
+    assert "is still saving it" in service("history", "recover", "--dry-run").stdout
     change(home, pid=None)
     run = service("history", "recover")
     assert "Nothing to recover" in run.stderr
@@ -320,9 +463,10 @@ def test_recover_by_number_always_tries(unpaced: None, service: Any, home: Path)
     assert row["status"] == "lost"
     shown = service("history", "show", "1").stdout
     assert "over 24 h ago" in shown
-    assert "\nto try again      zimage history recover 1\n" in shown
+    # That could not help.
+    assert "to try again" not in shown
     run = service("history", "recover", "1")
-    assert "1  a fox: given up before\n" in run.stderr
+    assert run.stderr == "✓ history 1, a fox\n1 of 1 recovered.\n"
     assert Path(run.lines[0]).is_file()
     assert service.history()[0]["status"] == "saved"
     assert service.books.post_count == 1
@@ -332,7 +476,11 @@ def test_a_sandbox_picture_is_not_tried(unpaced: None, service: Any, home: Path)
     unsaved(service, 1)
     change(home, region="sandbox")
     run = service("history", "recover", "1", status=8)
-    assert "error: 1 cannot be recovered: made by the sandbox, which has ended." in run.stderr
+    assert run.stderr.splitlines() == [
+        "error: history 1, a fox: It cannot be recovered: made by the sandbox, which has ended.",
+        "  next: Its prompt and seed, to make it again: zimage history show 1",
+        "0 of 1 recovered, 1 is over.",
+    ]
 
 
 # -- a history that cannot be written ----------------------------------------------------------
@@ -397,7 +545,7 @@ def test_a_read_only_history_is_shown(
             each.chmod(mode)
         if beside == "wal":
             reader.close()
-    assert [line.split()[:1] for line in listed.splitlines()[2:]] == [["2"], ["1"]]
+    assert [line.split()[:1] for line in listed.splitlines()[1:]] == [["2"], ["1"]]
     assert json.loads(shown)["entry"]["status"] == "saved"
 
 
@@ -487,7 +635,7 @@ def test_ctrl_c_leaves_no_claim_and_no_half_picture(unpaced: None, serve: Any, p
     assert stdout == b""
     assert stderr.decode().splitlines()[-2:] == [
         "interrupted",
-        "  What was not saved can still be fetched: zimage history recover",
+        "  0 of 2 recovered; 2 left: zimage history recover",
     ]
     assert not list((service.work / "foxes").iterdir())
     assert [row["claim"] for row in service.history()] == [None, None]
@@ -519,6 +667,6 @@ def test_recover_says_what_was_saved_and_what_was_not(unpaced: None, service: An
     run = service("history", "recover", "--json", status=8)
     assert run.json["status"] == "partial"
     states = [picture["state"] for picture in run.json["pictures"]]
-    assert states == ["recovered", "recovered", "ready"]
+    assert states == ["recovered", "recovered", "lost"]
     assert run.json["errors"] == run.json["pictures"][2]["errors"]
     assert run.json["errors"][0]["prompt"] == "a fox"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import threading
@@ -21,49 +22,51 @@ def store_keys(config_file: Path, **keys: str) -> None:
     config_file.chmod(0o600)
 
 
-def words(text: str) -> list[str]:
-    return [" ".join(line.split()) for line in text.splitlines() if line.strip(" ─")]
-
-
 # -- list and show -------------------------------------------------------------------------------
 
 LIST_80 = """\
-region
-beijing id cn-beijing
-active no
-endpoint in use shared: dashscope.aliyuncs.com
-shared host dashscope.aliyuncs.com
-workspace host {WorkspaceId}.cn-beijing.maas.aliyuncs.com
-trial host trial.cn-beijing.maas.aliyuncs.com
-price a picture CNY 0.10
-with prompt_extend CNY 0.20
-key none
-singapore id ap-southeast-1
-active yes: the one region with a stored key
-endpoint in use shared: dashscope-intl.aliyuncs.com
-shared host dashscope-intl.aliyuncs.com
-workspace host {WorkspaceId}.ap-southeast-1.maas.aliyuncs.com
-trial host trial.ap-southeast-1.maas.aliyuncs.com
-price a picture USD 0.015
-with prompt_extend USD 0.03
-key sk-…cdef (config file)
+  region     id              price      extended  key
+             host
+─────────────────────────────────────────────────────────────
+  beijing    cn-beijing      CNY 0.10   CNY 0.20  none
+             dashscope.aliyuncs.com
+✓ singapore  ap-southeast-1  USD 0.015  USD 0.03  sk-…cdef
+             dashscope-intl.aliyuncs.com
+  sandbox    -               free       free      none needed
+             inside this process
+The active region is singapore (the one region with a stored key).
+"""
+LIST_200 = """\
+  region     id              price      extended  key          host
+──────────────────────────────────────────────────────────────────────────────────────────
+  beijing    cn-beijing      CNY 0.10   CNY 0.20  none         dashscope.aliyuncs.com
+✓ singapore  ap-southeast-1  USD 0.015  USD 0.03  sk-…cdef     dashscope-intl.aliyuncs.com
+  sandbox    -               free       free      none needed  inside this process
+The active region is singapore (the one region with a stored key).
 """
 
 
 @pytest.mark.parametrize("args", [(), ("list",)])
-def test_list_at_80_columns(args: tuple[str, ...], zimage: Any, config_file: Path) -> None:
+@pytest.mark.parametrize(("columns", "expected"), [(80, LIST_80), (200, LIST_200)])
+def test_list_on_a_terminal(
+    args: tuple[str, ...], columns: int, expected: str, terminal: Any, config_file: Path
+) -> None:
     store_keys(config_file, singapore=KEY)
-    run = zimage("regions", *args, env={"COLUMNS": "80"})
-    assert words(run.stdout) == LIST_80.splitlines()
-    assert max(map(len, run.lines)) <= 80
-    assert run.stderr == ""
+    screen = terminal("regions", *args, columns=columns)
+    assert screen.end() == 0
+    assert screen.text + "\n" == expected
 
 
-def test_list_in_a_pipe_is_a_line_a_region(zimage: Any) -> None:
-    lines = words(zimage("regions").stdout)
-    assert len(lines) == 3
-    assert lines[1].startswith("beijing cn-beijing yes: default shared: dashscope.aliyuncs.com")
-    assert lines[2].endswith("USD 0.015 USD 0.03 none")
+def test_list_in_a_pipe(zimage: Any) -> None:
+    run = zimage("regions")
+    assert run.stdout == (
+        "region\tid\tprice\textended\tkey\tactive\thost\n"
+        "beijing\tcn-beijing\tCNY 0.10\tCNY 0.20\tnone\tyes\tdashscope.aliyuncs.com\n"
+        "singapore\tap-southeast-1\tUSD 0.015\tUSD 0.03\tnone\tno\tdashscope-intl.aliyuncs.com\n"
+        "sandbox\t-\tfree\tfree\tnone needed\tno\tinside this process\n"
+    )
+    assert run.stderr == "The active region is beijing (default).\n"
+    assert zimage("regions", "--json").stdout == zimage("regions", "list", "--json").stdout
 
 
 def test_list_as_json(zimage: Any, config_file: Path) -> None:
@@ -101,13 +104,29 @@ def test_list_as_json(zimage: Any, config_file: Path) -> None:
     assert (sandbox["name"], sandbox["active"], sandbox["price"]) == ("sandbox", False, None)
 
 
-def test_list_tells_what_is_wrong_with_one_region(zimage: Any, config_file: Path) -> None:
+def test_list_tells_what_is_wrong_with_one_region(
+    zimage: Any, terminal: Any, config_file: Path
+) -> None:
     config_file.parent.mkdir(parents=True)
     config_file.write_text('endpoint = "workspace"\n[workspaces]\nbeijing = "llm-1"\n')
-    run = zimage("regions", env={"COLUMNS": "80"})
-    text = " ".join(words(run.stdout))
-    assert "endpoint in use workspace: llm-1.cn-beijing.maas.aliyuncs.com" in text
-    assert "no workspace is set for singapore" in text
+    rows = {line.split("\t")[0]: line.split("\t")[-1] for line in zimage("regions").lines}
+    assert rows["beijing"] == "llm-1.cn-beijing.maas.aliyuncs.com"
+    assert rows["singapore"] == (
+        "the endpoint is workspace (config file), and no workspace is set for singapore"
+    )
+    screen = terminal("regions", columns=80)
+    assert screen.end() == 0
+    assert screen.lines[5:8] == [
+        "  singapore  ap-southeast-1  USD 0.015  USD 0.03  -",
+        "             the endpoint is workspace (config file), and no workspace is set",
+        "             for singapore",
+    ]
+
+
+def test_list_tells_of_a_key_that_cannot_be_used(zimage: Any) -> None:
+    run = zimage("regions", env={"DASHSCOPE_API_KEY": "sk-sp-0123456789abcdef"})
+    assert run.lines[1].split("\t")[4:6] == ["not usable", "yes"]
+    assert "warning: the key from environment DASHSCOPE_API_KEY is a Coding Plan" in run.stderr
 
 
 def test_list_says_when_calls_go_elsewhere(zimage: Any) -> None:
@@ -116,22 +135,39 @@ def test_list_says_when_calls_go_elsewhere(zimage: Any) -> None:
         "Calls go to https://gateway.example/api/v1 (environment DASHSCOPE_BASE_URL), "
         "in no region.\n"
     )
-    assert "yes" not in run.stdout
-    assert "shared: dashscope-intl.aliyuncs.com" in run.stdout
+    assert [line.split("\t")[5] for line in run.lines] == ["active", "no", "no", "no"]
     run = zimage("regions", env={"ZIMAGE_REGION": "sandbox"})
-    assert "the sandbox (environment ZIMAGE_REGION)" in run.stderr
+    assert [line.split("\t")[5] for line in run.lines] == ["active", "no", "no", "yes"]
+    assert run.stderr == "The active region is the sandbox (environment ZIMAGE_REGION).\n"
+
+
+SHOWN = """\
+region              singapore
+id                  ap-southeast-1
+active              no
+endpoint in use     shared: dashscope-intl.aliyuncs.com
+shared host         dashscope-intl.aliyuncs.com
+workspace host      {WorkspaceId}.ap-southeast-1.maas.aliyuncs.com
+trial host          trial.ap-southeast-1.maas.aliyuncs.com
+price a picture     USD 0.015
+with prompt_extend  USD 0.03
+key                 none
+data                inference anywhere but mainland China
+keys are made at    https://modelstudio.console.aliyun.com/ap-southeast-1
+"""
 
 
 @pytest.mark.parametrize("name", ["singapore", "AP-Southeast-1"])
-def test_show(name: str, zimage: Any) -> None:
-    lines = words(zimage("regions", "show", name, env={"COLUMNS": "80"}).stdout)
-    assert lines[0] == "region singapore"
-    assert "data inference anywhere but mainland China" in lines
-    assert "keys are made at https://modelstudio.console.aliyun.com/ap-southeast-1" in lines
+def test_show(name: str, zimage: Any, terminal: Any) -> None:
+    screen = terminal("regions", "show", name, columns=80)
+    assert screen.end() == 0
+    assert screen.text + "\n" == SHOWN
+    piped = zimage("regions", "show", name).lines
+    assert piped == ["name\tvalue", *(re.sub("  +", "\t", line) for line in SHOWN.splitlines())]
 
 
 def test_show_the_sandbox_and_json(zimage: Any) -> None:
-    assert "key none needed" in words(zimage("regions", "show", "sandbox").stdout)
+    assert "key\tnone needed" in zimage("regions", "show", "sandbox").lines
     document = zimage("regions", "show", "cn-beijing", "--json").json
     assert (document["schema"], document["name"], document["active"]) == (1, "beijing", True)
     empty = zimage("regions", "show", "mars", "--json", status=2).json
@@ -181,18 +217,20 @@ def test_ping_asks_once_and_says_all(zimage: Any, server: Any) -> None:
     assert server.books.billed_count == 0
 
 
-def test_ping_as_a_table_at_80_columns(zimage: Any, server: Any) -> None:
-    env = {
-        "DASHSCOPE_BASE_URL": server.api_root,
-        "DASHSCOPE_API_KEY": KEY,
-        "COLUMNS": "80",
-    }
-    run = zimage("regions", "ping", env=env)
-    assert max(map(len, run.lines)) <= 80
-    header, row = words(run.stdout)
-    assert header == "region host reachable key model connect answer"
-    assert row.startswith("custom 127.0.0.1 yes accepted visible ")
-    assert KEY not in run.stdout + run.stderr
+@pytest.mark.parametrize("columns", [80, 200])
+def test_ping_on_a_terminal(terminal: Any, server: Any, columns: int) -> None:
+    env = {"DASHSCOPE_BASE_URL": server.api_root, "DASHSCOPE_API_KEY": KEY}
+    screen = terminal("regions", "ping", columns=columns, env=env)
+    assert screen.end() == 0
+    header, rule, row = screen.lines
+    assert header.split() == ["region", "reachable", "key", "model", "connect", "answer", "host"]
+    assert set(rule) == {"─"}
+    shape = r"custom  ✓ yes      ✓ accepted  ✓ visible +\d+ ms +\d+ ms  127\.0\.0\.1"
+    assert re.fullmatch(shape, row)
+    assert [header.index(name) for name in ("key", "model", "host")] == [
+        row.index(text) for text in ("✓ accepted", "✓ visible", "127")
+    ]
+    assert KEY not in screen.raw
 
 
 def test_ping_with_a_refused_key(zimage: Any, server: Any) -> None:
@@ -238,7 +276,7 @@ def test_ping_where_nothing_listens(zimage: Any) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         run = ping(zimage, f"http://127.0.0.1:{port}", status=6)
-    assert words(run.stdout)[1] == "custom 127.0.0.1 no - - - -"
+    assert run.lines[1] == "custom\tno\t-\t-\t-\t-\t127.0.0.1"
 
 
 def test_ping_without_a_key_names_both_ways_out(zimage: Any, server: Any) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from zimage_cli.sandbox.faults import groups, kinds
+
 KEY = "sk-0123456789abcdef0123456789abcdef"
 
 
@@ -133,9 +135,30 @@ def test_faults_and_limits(running: Any, zimage: Any) -> None:
 
 
 def test_kinds_of_faults(zimage: Any) -> None:
-    kinds = zimage("sandbox", "serve", "--fault", "list").lines
-    assert len(kinds) == len(set(kinds)) > 60
-    assert {"Throttling.RateQuota", "reset", "cut-answer", "picture-cut"} <= set(kinds)
+    header, *rows = zimage("sandbox", "serve", "--fault", "list").lines
+    assert header == "name\tgroup\twhat it does"
+    cells = [row.split("\t") for row in rows]
+    assert [name for name, _, _ in cells] == [*kinds()]
+    assert len({name for name, _, _ in cells}) == len(cells)
+    assert len({group for _, group, _ in cells}) == 6
+    assert all(all(row) for row in cells)
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_kinds_of_faults_on_a_terminal(terminal: Any, columns: int) -> None:
+    screen = terminal("sandbox", "serve", "--fault", "list", columns=columns, rows=160)
+    assert screen.end() == 0
+    assert screen.lines[0] == "The request is refused; nothing is billed"
+    assert (
+        screen.lines[1]
+        == "  InvalidParameter                 400: The request parameter is invalid."
+    )
+    titles = [line for line in screen.lines if line and line[0] != " "]
+    assert titles == [title for title, _ in groups()]
+    names = [line.split()[0] for line in screen.lines if re.match("  [^ ]", line)]
+    assert names == [*kinds()]
+    told = " ".join(" ".join(screen.lines).split())
+    assert all(f"{kind} {about}" in told for _, of_it in groups() for kind, about in of_it.items())
 
 
 @pytest.mark.parametrize(
@@ -151,6 +174,8 @@ def test_kinds_of_faults(zimage: Any) -> None:
         ("--rps", "nan"),
         ("--rps", "inf"),
         ("--latency", "-1"),
+        ("--latency", "nan"),
+        ("--latency", "inf"),
         ("--fault", "\x1b[31m"),
     ],
 )

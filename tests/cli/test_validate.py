@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import zimage_cli
 from zimage_cli.sandbox.faults import Fault
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 REPORT = Path("output") / "aliyun-zimage-turbo" / "validate.txt"
+NO_KEY = "Not ready: no key for beijing. zimage config set-key --region beijing"
 CHECKS = ["code", "config", "region", "endpoint", "key", "output", "history"]
 
 
@@ -24,12 +28,13 @@ def report(service: Any) -> list[str]:
 def test_a_fresh_machine_is_well_but_for_the_key(zimage: Any, home: Path) -> None:
     run = zimage("validate")
     assert run.stdout == ""
-    names = [line.split()[0] for line in run.stderr.splitlines()[2:] if line[0] != " "]
-    assert names == CHECKS
-    assert "zimage config set-key --region beijing" in run.stderr
+    header, *rows, verdict = run.stderr.splitlines()
+    assert header == "check\tstatus\tfound"
+    assert [row.split("\t")[0] for row in rows] == CHECKS
+    assert verdict == NO_KEY
     lines = report(zimage)
-    assert lines[0] == "py_compile_ok"
-    assert [line.split(":")[0] for line in lines[1:]] == [
+    assert (lines[0], lines[-1]) == ("py_compile_ok", NO_KEY)
+    assert [line.split(":")[0] for line in lines[1:-1]] == [
         "ok code",
         "ok config",
         "ok region",
@@ -55,14 +60,26 @@ def test_json(zimage: Any) -> None:
     assert KEY not in run.stdout
 
 
-def test_every_module_really_compiles(zimage: Any) -> None:
-    import zimage_cli
+def test_it_says_which_zimage_and_which_python(zimage: Any) -> None:
+    python = ".".join(map(str, sys.version_info[:3]))
+    found = f"zimage {zimage_cli.__version__}, Python {python}"
+    assert zimage("validate", "--json").json["checks"][0]["detail"] == found
 
-    root = Path(zimage_cli.__file__).parent
-    count = len(list(root.rglob("*.py")))
-    detail = zimage("validate", "--json").json["checks"][0]["detail"]
-    # Others may add a module while this runs.
-    assert abs(int(detail.split()[0]) - count) <= 2
+
+def test_the_verdict(zimage: Any, config_file: Path) -> None:
+    def verdict(*args: str, status: int = 0, key: str | None = KEY) -> str:
+        run = zimage("validate", *args, status=status, env={"DASHSCOPE_API_KEY": key})
+        last: str = run.stderr.splitlines()[-1]
+        assert report(zimage)[-1] == last
+        return last
+
+    assert verdict() == "Ready."
+    assert verdict("--sandbox", key=None) == "Ready."
+    assert verdict("a fox", "--size", "1*1", status=2) == "Not ready: the check of request failed."
+    config_file.parent.mkdir(parents=True)
+    config_file.write_text("size = [\n")
+    assert verdict(status=2) == "Not ready: the check of config failed."
+    assert verdict("a fox", "--size", "1*1", status=2) == "Not ready: 2 checks failed."
 
 
 def test_a_corrupt_config(zimage: Any, config_file: Path) -> None:
@@ -220,13 +237,40 @@ def test_the_other_region_is_never_asked_with_this_ones_key(
     assert [get.key for get in service.books.gets] == [service.key]
 
 
-def test_a_report_on_a_terminal_fits(zimage: Any, terminal: Any) -> None:
-    screen = terminal("validate", columns=60)
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_whole_screen(terminal: Any, home: Path, work: Path, columns: int) -> None:
+    screen = terminal("validate", "a fox", "--size", "1*1", columns=columns)
+    assert screen.end() == 2
+    python = ".".join(map(str, sys.version_info[:3]))
+    first, rest = screen.raw.replace("\r\n", "\n").split("error:", 1)
+    # A long path stands on a line of its own, whole.
+    assert re.sub(r"\n {12}", " ", plain(first)) == (
+        f"✓ code      zimage {zimage_cli.__version__}, Python {python}\n"
+        "✓ config    no config file; defaults and environment\n"
+        "✓ region    beijing (default)\n"
+        "✓ endpoint  shared: https://dashscope.aliyuncs.com/api/v1 (default)\n"
+        "! key       none for beijing\n"
+        f"✓ output    {work}/output/ai-image-zimage-turbo/images is writable\n"
+        f"✓ history   {home}/.local/share/zimage/history.db\n"
+        "✗ request   see below\n"
+    )
+    assert "1 pixels" in rest
+    assert screen.lines[-1] == "Not ready: the check of request failed."
+
+
+def plain(text: str) -> str:
+    """Return text without its styles."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_a_console_of_ascii_gets_stand_ins(terminal: Any) -> None:
+    env = {"LC_ALL": "C", "LANG": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    screen = terminal("validate", env=env)
     assert screen.end() == 0
-    assert all(len(line) <= 60 for line in screen.lines)
-    assert [line.split()[0] for line in screen.lines if line[:1].strip("─ ")] == [
-        "check",
-        *CHECKS,
+    assert screen.raw.isascii()
+    assert [line.split()[:2] for line in screen.lines[:5]] == [
+        *(["+", name] for name in CHECKS[:4]),
+        ["!", "key"],
     ]
 
 

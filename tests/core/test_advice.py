@@ -48,7 +48,8 @@ def test_each_problem_of_a_request_has_its_own_document() -> None:
         ("sedd", 7, "prompt, size, seed, prompt_extend, base_url", "seed", None),
     ]
     for one in found:
-        assert one["message"].startswith(f"{one['field']}: ")
+        missing = one["field"] == "prompt"
+        assert one["message"].startswith("No prompt." if missing else f"{one['field']}: ")
         assert (one["type"], one["billed"], one["prompt"]) == ("usage", "no", "x")
 
 
@@ -94,13 +95,56 @@ def test_an_error_that_is_no_request_has_one_document() -> None:
     assert error_document(caught.value)["field"] == "base_url"
 
 
-@pytest.mark.parametrize("code", ["DataInspectionFailed", "IPInfringementSuspect"])
-def test_a_refused_picture_is_said_to_cost_nothing(code: str) -> None:
-    body = json.dumps({"code": code, "message": "No.", "request_id": "r"}).encode()
+@pytest.mark.parametrize(
+    ("code", "words", "message", "hint"),
+    [
+        (
+            "DataInspectionFailed",
+            "Input data may contain inappropriate content.",
+            "Content moderation refused the prompt.",
+            "Word the prompt differently: another seed does not help.",
+        ),
+        (
+            "data_inspection_failed",
+            "Output data may contain inappropriate content.",
+            "Content moderation refused the picture.",
+            "Try another --seed, or word the prompt differently.",
+        ),
+        (
+            "DataInspectionFailed",
+            "Input or output data may contain inappropriate content.",
+            "Content moderation refused the prompt or the picture.",
+            "Word the prompt differently. Another --seed helps only where the picture was refused.",
+        ),
+        (
+            "IPInfringementSuspect",
+            "Input data is suspected of being involved in IP infringement.",
+            "The service suspects an infringement of intellectual property.",
+            "Word the prompt differently, without names of works, brands or people.",
+        ),
+    ],
+)
+def test_a_refused_picture_costs_nothing_and_a_seed_is_advised_where_it_can_help(
+    code: str, words: str, message: str, hint: str
+) -> None:
+    body = json.dumps({"code": code, "message": words, "request_id": "r"}).encode()
     found = error_document(error_for(400, body, {}))
-    assert found["message"].endswith(" It was not billed. The service said: No.")
-    assert found["billed"] == "no"
-    assert found["hint"] == "Word the prompt differently, or try another --seed."
+    assert found["message"] == f"{message} It was not billed. The service said: {words}"
+    assert (found["billed"], found["hint"]) == ("no", hint)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "hint"),
+    [
+        ("60", TABLE[errors.ThrottledError].hint),
+        ("61", "Try again in 2 minutes: so long the service asks to wait."),
+        ("3600", "Try again in 60 minutes: so long the service asks to wait."),
+        ("9" * 400, TABLE[errors.ThrottledError].hint),
+    ],
+)
+def test_a_wait_that_the_service_asks_for_is_told(seconds: str, hint: str) -> None:
+    body = b'{"code": "Throttling", "message": "Slow down."}'
+    assert hint_for(error_for(429, body, {"retry-after": seconds})) == hint
 
 
 def test_the_table_has_a_row_for_every_cause() -> None:
@@ -112,5 +156,7 @@ def test_the_table_has_a_row_for_every_cause() -> None:
             assert 2 <= exit_status(kind("x")) <= 9
     assert hint_for(errors.ServiceError("x")) == TABLE[errors.ServiceError].hint
     maybe = errors.ServiceError("x", billed=errors.Billed.MAYBE)
-    assert hint_for(maybe) == TABLE[errors.AnswerLost].hint
+    assert hint_for(maybe) == (
+        "It is in zimage history as lost. Run the command again to pay for another try."
+    )
     assert hint_for(maybe.but(hint=Message("Look at {id}.", id=1))) == "Look at 1."

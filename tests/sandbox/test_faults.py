@@ -16,6 +16,7 @@ from zimage_cli.sandbox.faults import (
     PICTURES,
     Fault,
     Faults,
+    groups,
     kinds,
     parse_fault,
 )
@@ -251,6 +252,9 @@ def test_every_answer_fault_is_known_here(server):
     assert {code for code, _ in CODES} <= set(ERRORS)
     assert all(ERRORS[code][0] == status for code, status in CODES)
     assert set(kinds()) == {*ERRORS, *ANSWERS, *PICTURES}
+    # Every one stands in one group, in the same order, with what it does.
+    assert [kind for _, of_it in groups() for kind in of_it] == [*kinds()]
+    assert all(about for _, of_it in groups() for about in of_it.values())
     for kind in kinds():
         server.script(kind)
     assert server.steps_left == len(kinds())

@@ -33,10 +33,27 @@ _INVALID = Meaning(
 _MODERATION = Meaning(
     errors.RefusedError,
     Message("Content moderation refused the prompt or the picture. It was not billed."),
+    hint=Message(
+        "Word the prompt differently. Another --seed helps only where the picture was refused."
+    ),
 )
+# The code is the same for both; the service's words say what was inspected.
+_MODERATED = {
+    "input": Meaning(
+        errors.RefusedError,
+        Message("Content moderation refused the prompt. It was not billed."),
+        hint=Message("Word the prompt differently: another seed does not help."),
+    ),
+    "output": Meaning(
+        errors.RefusedError,
+        Message("Content moderation refused the picture. It was not billed."),
+        hint=Message("Try another --seed, or word the prompt differently."),
+    ),
+}
 _INFRINGEMENT = Meaning(
     errors.RefusedError,
     Message("The service suspects an infringement of intellectual property. It was not billed."),
+    hint=Message("Word the prompt differently, without names of works, brands or people."),
 )
 _BAD_KEY = Meaning(errors.AuthenticationError, Message("The service refused the key."))
 _DENIED = Meaning(
@@ -179,6 +196,9 @@ def error_for(status: int, body: bytes, headers: Mapping[str, str]) -> errors.Zi
         meaning = _by_status(status, error_body=bool(fields))
         if status == 200 and code:
             meaning = Meaning(errors.ServiceError, Message("The service answered with an error."))
+    if meaning is _MODERATION:
+        named = [what for what in _MODERATED if what in (fields.get("message") or "").lower()]
+        meaning = _MODERATED[named[0]] if len(named) == 1 else meaning
     # Neither refused in words nor by a gateway in front of the service, or even a success.
     unclear = not fields and (status < 300 or (status >= 500 and status not in _GATEWAY_STATUSES))
     maybe_billed = unclear and issubclass(meaning.error, errors.ServiceError)
@@ -194,17 +214,28 @@ def error_for(status: int, body: bytes, headers: Mapping[str, str]) -> errors.Zi
         said = Message(
             "{what} It sent HTTP {status} without an error body.", what=said, status=status
         )
+    retry_after = _retry_after(headers.get("retry-after"))
     return meaning.error(
         "{said}",
         said=said,
-        hint=meaning.hint,
+        hint=meaning.hint or _asked_to_wait(meaning.pace, retry_after),
         code=code,
         request_id=fields.get("request_id") or headers.get("x-request-id"),
         http_status=status,
         service_message=fields.get("message"),
         pace=meaning.pace,
         billed=errors.Billed.MAYBE if maybe_billed else None,
-        retry_after=_retry_after(headers.get("retry-after")),
+        retry_after=retry_after,
+    )
+
+
+def _asked_to_wait(pace: errors.Pace | None, seconds: float | None) -> Message | None:
+    """Return the hint for a wait that the service asks for and that is longer than a minute."""
+    if pace is None or seconds is None or not 60 < seconds < 1e6:
+        return None
+    return Message(
+        "Try again in {minutes:,.0f} minutes: so long the service asks to wait.",
+        minutes=-(-seconds // 60),
     )
 
 

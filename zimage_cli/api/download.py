@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 _BLOCK = 512 * 1024
 """Bytes that are gathered before they are checked and written."""
 
+_ERROR_BYTES = 4096
+"""What storage says of an error has some hundred."""
+
 _FINAL = frozenset({400, 401, 403, 410})
 """Statuses that another try does not change: a signed URL that is refused stays refused."""
+
+
+_OVER = "It cannot be fetched any more: to make it again is to pay again."
+
+
+class AddressOver(NotSavedError):
+    """Storage itself says that the address has expired, or is not as it was signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +234,16 @@ def _take(block: bytearray, check: PngCheck, digest: hashlib._Hash, file: IO[byt
 def _refused(response: httpx.Response) -> NotSavedError:
     status = response.status_code
     if status == 403:
+        if _is_over(response):
+            return AddressOver(
+                "The picture's host answered HTTP {status}. "
+                "The address has expired or its signature was refused.",
+                hint=_OVER,
+                status=status,
+                http_status=status,
+            )
         return NotSavedError(
-            "The picture's host answered HTTP {status}. "
-            "The address has expired or its signature was refused.",
+            "The picture's host, or a proxy before it, answered HTTP {status}.",
             status=status,
             http_status=status,
         )
@@ -234,6 +251,18 @@ def _refused(response: httpx.Response) -> NotSavedError:
     return NotSavedError(
         "The picture's host answered HTTP {status}.", status=status, http_status=status, pace=pace
     )
+
+
+def _is_over(response: httpx.Response) -> bool:
+    """Tell whether storage itself says that an address has expired, or is not as it was signed."""
+    body = b""
+    with suppress(UnreadableEncoding):
+        for piece in content(response):
+            body += piece
+            if len(body) >= _ERROR_BYTES:
+                break
+    said = b"<Code>SignatureDoesNotMatch</Code>" in body or b"Request has expired" in body
+    return b"<Error>" in body and said
 
 
 def _too_large() -> NotSavedError:

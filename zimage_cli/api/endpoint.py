@@ -73,6 +73,7 @@ REGIONS = (
     ),
 )
 REGION_NAMES = tuple(region.name for region in REGIONS)
+_HAN_NAMES = {"北京": "beijing", "新加坡": "singapore"}
 
 
 def _given(text: str) -> Shown:
@@ -81,8 +82,9 @@ def _given(text: str) -> Shown:
 
 
 def find_region(text: str) -> Region | None:
-    """Return the region with this name or id, in any case, or None."""
+    """Return the region with this name (also in Chinese) or id, in any case, or None."""
     wanted = text.strip().lower()
+    wanted = _HAN_NAMES.get(wanted, wanted)
     return next((region for region in REGIONS if wanted in {region.name, region.id}), None)
 
 
@@ -95,12 +97,18 @@ def region_name(text: str) -> str:
         return SANDBOX
     region = find_region(text)
     if region is None:
+        from difflib import get_close_matches
+
         known = [f"{region.name} ({region.id})" for region in REGIONS]
+        near = get_close_matches(text.strip().lower()[:40], (*REGION_NAMES, SANDBOX), n=1)
         raise UsageError(
-            "region: {value} is not a region; allowed: {allowed}",
+            "region: {value} is not a region; allowed: {allowed}; nearest: {nearest}"
+            if near
+            else "region: {value} is not a region; allowed: {allowed}",
             field="region",
             value=_given(text),
             allowed=", ".join([*known, SANDBOX]),
+            nearest=near[0] if near else None,
         )
     return region.name
 

@@ -1,7 +1,8 @@
 """Typer in the house style: what every command of zimage has in common.
 
 Help is written by typer's own plain formatter, grouped by panel: importing the Rich one takes
-longer than everything else in a `--help`. Typer's completion is off: ours is static.
+longer than everything else in a `--help`. `-h` is the short one: the options of every day and the
+examples. Typer's completion is off: ours is static.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from zimage_cli.cli.output import Output, wants_colour
 
@@ -27,7 +28,15 @@ PROMISED = "zimage.document"
 MAX_WIDTH = 100
 """Columns. Longer lines of prose are hard to read, however wide the terminal."""
 
-_CONTEXT = {"help_option_names": ["--help", "-h"], "max_content_width": MAX_WIDTH}
+_CONTEXT = {"max_content_width": MAX_WIDTH}
+_FEW = 10
+"""So many options need no headings."""
+
+_NAMES = 28
+"""Columns for the names of options; the text of a longer one begins on the next line."""
+
+_SHORT = "zimage.short"
+"""Where a context notes that the short help is wanted."""
 
 
 def heading(text: str) -> str:
@@ -35,9 +44,10 @@ def heading(text: str) -> str:
     return f"\x1b[1m{text}\x1b[0m" if wants_colour(sys.stdout, os.environ) else text
 
 
-def _show_help(context: Any, _option: Any, wanted: bool) -> None:
+def _show_help(context: Any, option: Any, wanted: bool) -> None:
     # Typer's own callback prints by itself, and fails where stdout takes no more.
     if wanted and not context.resilient_parsing:
+        context.meta[_SHORT] = "-h" in option.opts
         Output().help(context.get_help())
         context.exit()
 
@@ -51,32 +61,79 @@ def write_statuses(formatter: Any, statuses: Iterable[int]) -> None:
 
 
 class _Helpful:
-    """What the help of commands and of groups has in common."""
+    """What the help of commands and of groups has in common.
+
+    `everyday` names the options that the short help shows; where it is empty, both are the same.
+    """
+
+    everyday: Iterable[str] = ()
+    _short: Any = None
+
+    def is_short(self, ctx: Any) -> bool:
+        """Tell whether the short help is wanted, and is another one than the whole."""
+        return bool(self.everyday) and bool(ctx.meta.get(_SHORT))
+
+    def get_help_option_names(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        """Return the names of the option for the whole help."""
+        return ["--help"] if self.everyday else ["--help", "-h"]
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return `--help`, printed as all else is."""
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
             option.callback = _show_help
+            option.help = "Show the whole help." if self.everyday else "Show this help."
         return option
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, `--help` among them, and `-h` where that is another one."""
+        if self._short is None and self.everyday:
+            self._short = TyperOption(
+                param_decls=["-h"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_show_help,
+                help="Show the options of every day, and examples.",
+            )
+        own: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        return [*own, self._short] if self._short is not None else own
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line; in brackets what may be left out."""
+        pieces = ["[OPTIONS]"]
+        for parameter in self.get_params(ctx):
+            if parameter.param_type_name == "argument" and not parameter.hidden:
+                name = label(parameter) + (" ..." if parameter.nargs == -1 else "")
+                pieces.append(name if parameter.required else f"[{name}]")
+        return pieces
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, then options by panel; those without a panel last, with `--help`."""
+        short, parameters = self.is_short(ctx), self.get_params(ctx)
+        flat = short or len(parameters) <= _FEW
         sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):  # type: ignore[attr-defined]
-            record = parameter.get_help_record(ctx)
-            if record is None:
+        for parameter in parameters:
+            if parameter.hidden:
                 continue
-            kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
-            panel = getattr(parameter, "rich_help_panel", None) or kind
-            sections.setdefault(panel, []).append(record)
+            if parameter.param_type_name == "argument":
+                sections.setdefault("Arguments", []).append((label(parameter), parameter.help))
+            elif not short or {*parameter.opts} & {*self.everyday}:
+                panel = None if flat else parameter.rich_help_panel
+                row = (_spelled(parameter), parameter.help or "")
+                sections.setdefault(panel or "Options", []).append(row)
         # One column for all sections: all texts begin at the same place.
         wide = [len(name) for rows in sections.values() for name, _ in rows]
-        column = min(max(wide, default=1), 28)
+        column = max((one for one in wide if one <= _NAMES), default=1)
         for name in sorted(sections, key=lambda name: {"Arguments": 0, "Options": 2}.get(name, 1)):
             with formatter.section(heading(name)):
                 rows = [(option.ljust(column), text) for option, text in sections[name]]
                 formatter.write_dl(rows, col_max=column)
+
+    def write_more(self, ctx: Any, formatter: Any) -> None:
+        """Write where all the rest stands."""
+        formatter.write_paragraph()
+        formatter.write(f"{ctx.command_path} --help shows all.\n")
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
         """Write the epilog: `Examples:` and one command a paragraph, none of them re-wrapped."""
@@ -118,13 +175,36 @@ class Command(_Helpful, TyperCommand):
         return any(given.get(param.name or "") for param in self.params if "--json" in param.opts)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the exit statuses and the examples."""
-        write_statuses(formatter, self.statuses)
+        """Write the exit statuses and the examples; a short help says where the others stand."""
+        short = self.is_short(ctx)
+        if not short:
+            write_statuses(formatter, self.statuses)
         super().format_epilog(ctx, formatter)
+        if short:
+            self.write_more(ctx, formatter)
 
 
 class Group(_Helpful, TyperGroup):
-    """A command group, its help in the same style."""
+    """A command group, its help in the same style.
+
+    `default` is the command that runs where none is named, with its options.
+    """
+
+    default: str | None = None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, with the default command put in where only its options are given."""
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        bare = not args or (args[0].startswith("-") and args[0] not in own)
+        if bare and self.default is not None:
+            args = [self.default, *args]
+        if not args:
+            ctx.meta[_SHORT] = True
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        """Return the words of the usage line."""
+        return ["[COMMAND]" if self.default else "COMMAND"]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the subcommands, then the group's own options."""
@@ -140,12 +220,29 @@ class Group(_Helpful, TyperGroup):
         super().format_options(ctx, formatter)
 
 
-class App(typer.Typer):
-    """A Typer app with the house's defaults."""
+def label(parameter: Any) -> str:
+    """Return what a parameter's value is called in help: `PROMPT`."""
+    return str(parameter.metavar or parameter.name.upper()).strip("[].")
 
-    def __init__(self, **settings: Any) -> None:
+
+def _spelled(option: Any) -> str:
+    """Return an option's names, short ones first, and what its value is called."""
+    value = "" if option.is_flag or option.count else f" {label(option)}"
+    names = [", ".join(sorted(option.opts, key=len)) + value]
+    if option.secondary_opts:
+        names.append(", ".join(option.secondary_opts))
+    return " / ".join(names)
+
+
+class App(typer.Typer):
+    """A Typer app with the house's defaults.
+
+    `default` is the command that runs where none is named.
+    """
+
+    def __init__(self, *, default: str | None = None, **settings: Any) -> None:
         defaults: dict[str, Any] = {
-            "cls": Group,
+            "cls": type("Group", (Group,), {"default": default}),
             "add_completion": False,
             "rich_markup_mode": None,
             "pretty_exceptions_enable": False,
@@ -159,13 +256,16 @@ class App(typer.Typer):
         *,
         document: Mapping[str, Any] | None = None,
         statuses: Iterable[int] = (0, 2),
+        everyday: Iterable[str] = (),
         **settings: Any,
     ) -> Callable[[F], F]:
         """Register a command; as `typer.Typer.command`, with a command class of its own.
 
         `document` is what its `--json` prints where it fails: its own keys with empty values.
-        `statuses` are the exit statuses that its help shows.
+        `statuses` are the exit statuses that its help shows, `everyday` the options that `-h`
+        shows; without any, `-h` is the same as `--help`.
         """
-        cls = type("Command", (Command,), {"document": document, "statuses": statuses})
+        own = {"document": document, "statuses": statuses, "everyday": everyday}
+        cls = type("Command", (Command,), own)
         defaults: dict[str, Any] = {"cls": cls, "context_settings": _CONTEXT}
         return super().command(name, **{**defaults, **settings})

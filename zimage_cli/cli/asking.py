@@ -11,11 +11,15 @@ from zimage_cli.core.request.request import parse_json_object
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
 from zimage_cli.core.run.money import count_of, money
 from zimage_cli.errors import UsageError
+from zimage_cli.text import shown
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
     from zimage_cli.core.batch.plan import FilePlan
     from zimage_cli.core.run.plan import RequestPlan
+
+LONG_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+"""Hyphens and dashes that text editors and phones make of `-` and `--`."""
 
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
@@ -58,6 +62,8 @@ def read_request(
     """
     if request is not None and file is not None:
         raise UsageError("--request and --file both give the request", hint="Give only one.")
+    if prompt and prompt[0] in LONG_DASHES:
+        _refuse_option(prompt)
     if prompt == "-" and file == "-":
         raise UsageError("the prompt and --file cannot both be standard input")
     if prompt == "-":
@@ -71,6 +77,20 @@ def read_request(
 
         source = request_fields(source)
     return source, prompt
+
+
+def _refuse_option(prompt: str) -> None:
+    """Refuse a prompt that is an option with a long dash (`—sandbox`): it would be painted."""
+    word = prompt.lstrip(LONG_DASHES + "-")
+    if not (word.isascii() and word.replace("-", "").isalnum()):
+        return
+    raise UsageError(
+        "{value} begins with a long dash: an option begins with hyphens.",
+        hint="Write {option}; or a space before it, where it is to be painted.",
+        field="prompt",
+        value=shown(prompt),
+        option=f"--{word}" if len(word) > 1 else f"-{word}",
+    )
 
 
 def _read_file(file: str) -> str:
@@ -131,23 +151,28 @@ def sweep(
     return Sweep(count, expand, no_seed=no_seed, **several)
 
 
-def agree(out: Output, plan: RequestPlan | FilePlan, *, yes: bool, aloud: bool) -> None:
+def agree(
+    out: Output, plan: RequestPlan | FilePlan, *, yes: bool, aloud: bool, told: bool = False
+) -> None:
     """Hold a plan's price against `--max-cost`, say it, and ask where it is much.
 
-    `aloud` says it whatever it is. Raises UsageError where it is too much or nobody can be asked,
-    typer.Exit for a no.
+    `aloud` says it whatever it is; where it is `told` already, it is not said again. Raises
+    UsageError where it is too much or nobody can be asked, typer.Exit for a no.
     """
     estimate, bound = plan.estimate, plan.options.max_cost
     estimate.refuse_over(bound, plan.settings.target.host)
-    if aloud or bound is not None or estimate.is_much:
+    if not told and (aloud or bound is not None or estimate.is_much):
         cost = "free: sandbox" if estimate.free else f"list price {money(estimate.cost)}"
         out.note(f"{count_of(estimate.pictures)}, {cost}")
     if estimate.is_much and not yes:
-        confirm(out, f"This costs up to {money(estimate.cost)}.")
+        confirm(out, f"This costs up to {money(estimate.cost)}.", told=told)
 
 
-def confirm(out: Output, text: str) -> None:
-    """Ask whether to go on. Raises UsageError without a terminal, typer.Exit for a no."""
+def confirm(out: Output, text: str, *, told: bool = False) -> None:
+    """Ask whether to go on; `text`, where it was `told` already, is not said again.
+
+    Raises UsageError without a terminal, typer.Exit for a no.
+    """
     import typer
 
     from zimage_cli.cli.errors import INTERRUPTED_STATUS
@@ -158,7 +183,7 @@ def confirm(out: Output, text: str) -> None:
             "{text} Nothing was sent.", hint="Add --yes to agree beforehand.", text=text
         )
     with raising():
-        agreed = typer.confirm(f"{text} Go on?", err=True)
+        agreed = typer.confirm("Go on?" if told else f"{text} Go on?", err=True)
     if not agreed:
         out.say("Nothing was sent.")
         raise typer.Exit(INTERRUPTED_STATUS)

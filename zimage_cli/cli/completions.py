@@ -20,7 +20,7 @@ _SHELLS = ", ".join(SCRIPTS)
 Shell = Annotated[str, typer.Argument(metavar="SHELL", help=f"One of: {_SHELLS}.")]
 MaybeShell = Annotated[
     str | None,
-    typer.Argument(metavar="[SHELL]", help=f"One of: {_SHELLS}; without it, the one you are in."),
+    typer.Argument(metavar="[SHELL]", help=f"One of: {_SHELLS}; default: the one you are in."),
 ]
 
 

@@ -11,8 +11,6 @@ from zimage_cli.messages import Message
 from zimage_cli.text import redact, visible
 
 if TYPE_CHECKING:
-    import typer
-
     from zimage_cli.cli.output import Output
 
 BUG_STATUS = 1
@@ -74,27 +72,17 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
     if said or error.code or error.request_id:
         line = f"{said} ({about})" if said and about else said or about
         output.tell(f"  service: {line}", label="service:", sgr="1")
-    hint = hint_for(error)
-    if hint:
-        output.tell(f"  next: {visible(hint, newlines=True)}", label="next:", sgr="1")
+    hint = visible(hint_for(error) or "", newlines=True)
+    if error.advice is not None and "typed" in error.advice.facts:
+        # A command to be copied: the terminal may wrap it, but no line feed stands in it.
+        output.say(f"  {output.style('next:', '1')} {hint}")
+    elif hint:
+        output.tell(f"  next: {hint}", label="next:", sgr="1")
 
 
 def _shown(text: str) -> str:
     # No message should hold a key; one that holds one all the same does not show it.
     return visible(redact(text), newlines=True)
-
-
-def from_typer(error: typer.TyperException) -> errors.UsageError:
-    """Return a usage error for what typer found wrong with the command line."""
-    context = getattr(error, "ctx", None)
-    # A key given as an argument must not come back in the complaint about it.
-    return errors.UsageError(
-        "{why}",
-        hint="{command} --help",
-        why=redact(error.format_message()),
-        command=context.command_path if context is not None else "zimage",
-        field=getattr(getattr(error, "param", None), "name", None),
-    )
 
 
 _SCARCE = ("start new thread", "allocate lock")

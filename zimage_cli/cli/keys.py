@@ -6,24 +6,40 @@ import os
 import signal
 from contextlib import suppress
 
+_SHOW_CURSOR = b"\x1b[?25h"
+
 _held: dict[int, int] = {}
 """The local modes that a terminal had before, by its file descriptor."""
 
+_over = False
 
-def hold(descriptor: int) -> None:
-    """Have Ctrl-C throw away nothing that was written to a terminal and not yet shown.
 
-    Otherwise the line that shows the cursor again is lost where a second Ctrl-C follows at once.
-    Only where this process is in the foreground: the settings are the terminal's, not ours.
+def hold(descriptor: int) -> bool:
+    """Have a terminal show no key that is pressed; tell whether it was not so already.
+
+    What is typed stays for whoever reads next, the shell. And Ctrl-C throws away nothing that was
+    written and not yet shown: otherwise the line that shows the cursor again is lost where a second
+    Ctrl-C follows at once. Only where this process is in the foreground: the settings are the
+    terminal's, not ours.
     """
     try:
         import termios
     except ImportError:  # Windows
-        return
-    if descriptor not in _held:
-        before = _change(descriptor, termios.NOFLSH, termios.NOFLSH)
-        if before is not None:
-            _held[descriptor] = before
+        return False
+    if descriptor in _held or _over:
+        return False
+    before = _change(descriptor, termios.NOFLSH | termios.ECHO, termios.NOFLSH)
+    if before is not None:
+        _held[descriptor] = before
+    return before is not None
+
+
+def echo_again(descriptor: int) -> None:
+    """Show keys again as before: nothing moves any more."""
+    if descriptor in _held:
+        import termios
+
+        _change(descriptor, termios.ECHO, _held[descriptor])
 
 
 def restore() -> None:
@@ -32,7 +48,50 @@ def restore() -> None:
         import termios
 
         descriptor, before = _held.popitem()
-        _change(descriptor, termios.NOFLSH, before)
+        _change(descriptor, termios.NOFLSH | termios.ECHO, before)
+
+
+def leave() -> None:
+    """Give modes and cursor back for good: the next signal may end this process at once."""
+    global _over  # noqa: PLW0603 - the terminal is one for the whole process
+    _over = True
+    _give_back()
+
+
+def in_front(descriptor: int) -> bool:
+    """Tell whether a terminal is this process's to draw on: not in the background of a shell."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except (OSError, AttributeError):
+        # Not the terminal that started us, or Windows.
+        return True
+
+
+def give_back_on_signals() -> None:
+    r"""Have Ctrl-Z and Ctrl-\ give the terminal back before they do what they do.
+
+    For the main thread only. What draws takes it again after `fg`.
+    """
+    for name in ("SIGTSTP", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _give_back_first)
+
+
+def _give_back_first(number: int, _frame: object) -> None:
+    _give_back()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    # After `fg`.
+    signal.signal(number, _give_back_first)
+
+
+def _give_back() -> None:
+    for descriptor in list(_held):
+        # Not through a stream: the signal may have come while it is written to.
+        with suppress(OSError):
+            os.write(descriptor, _SHOW_CURSOR)
+    restore()
 
 
 def _change(descriptor: int, mask: int, modes: int) -> int | None:

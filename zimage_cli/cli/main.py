@@ -26,6 +26,7 @@ COMMANDS = {
     "history": "zimage_cli.cli.history",
     "sandbox": "zimage_cli.cli.sandbox",
     "completions": "zimage_cli.cli.completions",
+    "help": "zimage_cli.cli.help",
 }
 """Command name → the module that holds its `app`. Only the module of the command that runs is
 imported."""
@@ -53,6 +54,8 @@ class LazyCommands(dict[str, Any]):
 class LazyGroup(Group):
     """The top of the tree: only the module of the command that runs is imported."""
 
+    everyday = ("--version",)
+
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = LazyCommands()
@@ -62,11 +65,15 @@ class LazyGroup(Group):
         return list(self.commands)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write every exit status and the examples."""
+        """Write every exit status and the examples; the short help has only those."""
         from zimage_cli.core.advice import EXIT_STATUSES
 
-        write_statuses(formatter, EXIT_STATUSES)
+        short = self.is_short(ctx)
+        if not short:
+            write_statuses(formatter, EXIT_STATUSES)
         super().format_epilog(ctx, formatter)
+        if short:
+            self.write_more(ctx, formatter)
 
 
 app = App(name="zimage", cls=LazyGroup, no_args_is_help=True)
@@ -141,7 +148,7 @@ def _run(args: list[str]) -> int:
     except ZimageError as error:
         return _Failure(output, context).of(error)
     except typer.TyperException as error:
-        return _Failure(output, context).of_usage(error)
+        return _Failure(output, context).of_usage(error, args)
     except (KeyboardInterrupt, typer.Abort) as stop:
         return _Failure(output, context).of_interrupt(stop)
     except Exception as error:  # noqa: BLE001 - an unknown exception is a bug, and said to be one
@@ -165,14 +172,14 @@ class _Failure:
         self._print_document(*error_documents(error))
         return exit_status(error)
 
-    def of_usage(self, error: typer.TyperException) -> int:
-        from zimage_cli.cli import errors
+    def of_usage(self, error: typer.TyperException, args: list[str]) -> int:
+        from zimage_cli.cli.meant import from_typer
         from zimage_cli.core.advice import USAGE_STATUS
 
         if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
             self._output.say(error.message)
             return USAGE_STATUS
-        return self.of(errors.from_typer(error))
+        return self.of(from_typer(error, typer.main.get_command(app), args))
 
     def of_interrupt(self, stop: BaseException) -> int:
         import signal

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from zimage_cli.core.settings.table import TABLE
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 
 PICTURE = "Picture"
 SERVICE = "Service"
@@ -29,13 +32,26 @@ def _setting(name: str, panel: str) -> Any:
     )
 
 
+def refuse_outside(name: str, value: float, least: float, most: float | None = None) -> None:
+    """Raise UsageError where the value of an option is out of its range."""
+    if least <= value < (inf if most is None else most + 1):
+        return
+    raise UsageError(
+        "{option}: {value} is not allowed; allowed: {allowed}",
+        option=name,
+        field=name.lstrip("-").replace("-", "_"),
+        value=value,
+        allowed=f"{least:,} … {most:,}" if most else Message("{least} or more", least=least),
+    )
+
+
 Size = Annotated[str | None, _setting("size", PICTURE)]
 Seed = Annotated[
     int | None,
     option(
         PICTURE,
         "--seed",
-        "0 … 2147483647; without one zimage draws it, sends it and records it.",
+        "0 … 2147483647; default: one that zimage draws, sends and records.",
         "N",
     ),
 ]
@@ -44,7 +60,10 @@ NoSeed = Annotated[
 ]
 PromptExtend = Annotated[bool | None, _setting("prompt_extend", PICTURE)]
 Count = Annotated[
-    int, option(PICTURE, "--count -n", "How many pictures, with the seeds N, N+1, N+2 …", "N")
+    int,
+    option(
+        PICTURE, "--count -n", "How many pictures, with the seeds N, N+1, N+2 …; default: 1.", "N"
+    ),
 ]
 Region = Annotated[str | None, _setting("region", SERVICE)]
 Endpoint = Annotated[str | None, _setting("endpoint", SERVICE)]

@@ -6,6 +6,7 @@ to stderr. `isatty` decides colour, progress and width, and nothing else.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,22 +21,47 @@ from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text, visible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
-    from rich.live import Live
-    from rich.table import Table
+    from rich.panel import Panel
     from rich.text import Text
+
+    from zimage_cli.cli.live import Live
+    from zimage_cli.cli.table import Cell, Table
 
 SIGPIPE_STATUS = 141
 """What a shell reports for a program whose reader went away: 128 + SIGPIPE."""
 
 _PIPE_WIDTH = 100_000
-"""Columns of a table in a pipe: nothing there may wrap or be cut."""
+"""Columns of what rich writes in a pipe: nothing there may wrap or be cut."""
+
+CARD_WIDTH = 100
+
+_LINK_PROGRAMS = frozenset(
+    {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "mintty"}
+)
+_LINK_TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "alacritty", "contour", "wezterm")
+
+_STAND_INS = str.maketrans("·×✓✗–…→", "-x+x-~>")
+"""One column for one column: lines are measured before it is known what can be shown."""
+
+
+def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what a console shows for characters of ours that it does not have, or escapes."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_STAND_INS)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+codecs.register_error("zimage", _stand_in)
 
 
 def set_up_streams() -> None:
     """Make stdout and stderr UTF-8 whatever the locale says, and the null device where closed.
 
-    A terminal that speaks another encoding keeps it and gets escapes for what it cannot show.
+    A terminal that speaks another encoding keeps it, and gets stand-ins and escapes for what it
+    cannot show.
     stdout keeps undecodable bytes of file names as they were.
     """
     _fill_closed()
@@ -43,7 +69,7 @@ def set_up_streams() -> None:
         if not hasattr(stream, "reconfigure"):
             continue
         if stream.isatty() and not (stream.encoding or "").lower().startswith("utf"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="zimage")
         else:
             stream.reconfigure(encoding="utf-8", errors=errors)
 
@@ -90,6 +116,27 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and environ.get("TERM") != "dumb"
 
 
+def links_known(environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal is one that knows OSC 8 links: others may show the address raw.
+
+    FORCE_HYPERLINK says so, or with 0 that it does not.
+    """
+    forced = environ.get("FORCE_HYPERLINK")
+    if forced:
+        return forced != "0"
+    term = environ.get("TERM", "")
+    if environ.get("TMUX") or environ.get("STY") or term in {"", "dumb", "unknown"}:
+        return False
+    vte, konsole = environ.get("VTE_VERSION", ""), environ.get("KONSOLE_VERSION", "")
+    return (
+        environ.get("TERM_PROGRAM") in _LINK_PROGRAMS
+        or term.startswith(_LINK_TERMS)
+        or "WT_SESSION" in environ
+        or (vte.isdecimal() and int(vte) >= 5000)
+        or (konsole.isdecimal() and int(konsole) >= 201200)
+    )
+
+
 @dataclass(eq=False, repr=False)
 class Output:
     """Where a command's words go.
@@ -109,6 +156,15 @@ class Output:
     def result(self, text: str) -> None:
         """Print one line of the result: exact in a pipe, control characters shown on a terminal."""
         self._write(self.stdout, (visible(text) if self.stdout.isatty() else text) + "\n")
+
+    def path(self, path: Path) -> None:
+        """Print a path as a line of the result, whole; a link where the terminal knows links."""
+        text = str(path)
+        if not (self.stdout.isatty() and links_known(self.environ)):
+            self.result(text)
+            return
+        target = path.absolute().as_uri()
+        self._write(self.stdout, f"\x1b]8;;{target}\x1b\\{visible(text)}\x1b]8;;\x1b\\\n")
 
     def help(self, text: str) -> None:
         """Print our own text as it is, with its lines and styles."""
@@ -141,8 +197,8 @@ class Output:
         return getattr(self.stdout, "name", None) == os.devnull
 
     def result_table(self, table: Table) -> None:
-        """Print a table that is the result."""
-        self._print(self.stdout_console, table)
+        """Print a table that is the result: tab-separated values in a pipe."""
+        self._table(self.stdout, table)
 
     # -- everything else, on stderr -----------------------------------------------------------
 
@@ -150,6 +206,11 @@ class Output:
         """Print a line for the person who waits; nothing under `quiet`. Text is ours or visible."""
         if not self.quiet:
             self._write(self.stderr, text + "\n")
+
+    def begin(self, text: str) -> None:
+        """Print the beginning of a line that a result on the same terminal ends."""
+        if not self.quiet:
+            self._write(self.stderr, text)
 
     def warn(self, text: str) -> None:
         """Print a warning, made visible, and each text once; nothing under `quiet`."""
@@ -189,26 +250,24 @@ class Output:
             lines += folded or [""]
         return "\n".join(lines)
 
+    def show_table(self, table: Table) -> None:
+        """Print a table on stderr; nothing under `quiet`."""
+        if not self.quiet:
+            self._table(self.stderr, table)
+
     def show(self, renderable: Any) -> None:
         """Print something rich on stderr; nothing under `quiet`."""
         if not self.quiet:
             self._print(self.stderr_console, renderable)
 
     def live(self) -> Live:
-        """Return a live display on stderr, not started, that leaves nothing behind."""
-        from rich.live import Live
+        """Return a live display on stderr that leaves nothing behind."""
+        from zimage_cli.cli.live import Live
 
-        from zimage_cli.cli import keys
-
+        descriptor = None
         with suppress(OSError, ValueError):
-            keys.hold(self.stderr.fileno())
-        return Live(
-            console=self.stderr_console,
-            transient=True,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+            descriptor = self.stderr.fileno()
+        return Live(self.stderr_console, descriptor, self.environ)
 
     def lose_stderr(self) -> None:
         """Print nothing more on stderr: its terminal is gone."""
@@ -229,11 +288,6 @@ class Output:
         """The rich console on stderr."""
         return self._console(self.stderr)
 
-    @cached_property
-    def stdout_console(self) -> Console:
-        """The rich console on stdout, for results that are tables."""
-        return self._console(self.stdout)
-
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console
 
@@ -251,11 +305,25 @@ class Output:
             markup=False,
             emoji=False,
             highlight=False,
-            no_color=not colour,
+            # Without colour not even bold: a style is an escape too.
+            color_system="auto" if colour else None,
             force_terminal=True if colour else None,
             width=_PIPE_WIDTH if wide else None,
             _environ=self.environ,
         )
+
+    def _table(self, stream: TextIO, table: Table) -> None:
+        from zimage_cli.cli.table import columns_of
+
+        lines = table.values()
+        if stream.isatty():
+            colour = wants_colour(stream, self.environ)
+            lines = table.lines(
+                columns_of(stream, self.environ),
+                lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
+                (stream.encoding or "ascii").lower(),
+            )
+        self._write(stream, "".join(f"{line}\n" for line in lines))
 
     def _print(self, console: Console, renderable: Any) -> None:
         with self._writing(console.file):
@@ -286,23 +354,35 @@ class Output:
             raise UsageError("The standard output cannot be written to: {why}.", why=why) from None
 
 
-def make_table(headers: Sequence[str], *, right: Iterable[str] = ()) -> Table:
-    """Return an empty table in the house style; columns named in `right` are right-aligned."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    aligned = set(right)
-    for header in headers:
-        table.add_column(header, justify="right" if header in aligned else "left")
-    return table
-
-
-def cell(text: str, style: str = "") -> Text:
-    """Return text from outside as a table cell: shown as data, never as markup."""
+def card(title: str, *parts: Any) -> Panel:
+    """Return what a person is to look at, in a frame: at most 100 columns wide."""
+    from rich.box import ROUNDED
+    from rich.console import Group
+    from rich.panel import Panel
     from rich.text import Text
 
-    return Text(visible(text), style=style)
+    return Panel(
+        Group(*parts),
+        box=ROUNDED,
+        title=Text(title, style="bold"),
+        title_align="left",
+        border_style="dim",
+        width=CARD_WIDTH,
+    )
+
+
+def make_table(headers: Sequence[str | Cell], **layout: Any) -> Table:
+    """Return an empty table in the house style; `layout` as `Table` takes it."""
+    from zimage_cli.cli.table import Table
+
+    return Table(headers, **layout)
+
+
+def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = False) -> Cell:
+    """Return text from outside as a table cell: shown as data, never as markup."""
+    from zimage_cli.cli.table import Cell
+
+    return Cell(visible(text), style, piped, whole)
 
 
 def one_line(text: str, style: str = "") -> Text:

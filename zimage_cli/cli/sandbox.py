@@ -9,7 +9,7 @@ import typer
 
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.output import Output
+from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.cli.signals import Signals
 from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text, visible
@@ -34,39 +34,46 @@ def sandbox() -> None:
 )
 def serve(
     port: Annotated[
-        int, typer.Option("--port", help="Port of the API; 0 takes a free one.", metavar="N")
+        int,
+        typer.Option(
+            "--port", help="Port of the API, 0 for a free one; default: 8089.", metavar="N"
+        ),
     ] = 8089,
     latency: Annotated[
-        float, typer.Option("--latency", help="Seconds a picture takes.", metavar="S", min=0.0)
+        float,
+        typer.Option("--latency", help="Seconds a picture takes; default: 0.", metavar="S"),
     ] = 0.0,
     rps: Annotated[
         float | None,
-        typer.Option("--rps", help="Calls a second before 429; no limit without.", metavar="F"),
+        typer.Option("--rps", help="Calls a second before 429; default: no limit.", metavar="F"),
     ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
             "--fault",
             help="Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable."
-            " --fault list names the kinds.",
+            " --fault list explains the kinds.",
             metavar="KIND:RATE",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--fault-seed", help="Seed of the draws for --fault.", metavar="N")
+        int,
+        typer.Option(
+            "--fault-seed", help="Seed of the draws for --fault; default: 0.", metavar="N"
+        ),
     ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Log in JSON lines.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout."""
-    from zimage_cli.sandbox.faults import kinds, parse_fault
+    from zimage_cli.sandbox.faults import parse_fault
     from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
 
     out = Output(quiet=quiet)
     if fault == ["list"]:
-        for kind in kinds():
-            out.result(kind)
+        _list_faults(out)
         return
+    options.refuse_outside("--latency", latency, 0)
     faults: dict[Any, float] = {}
     for text in fault or []:
         kind, rate = parse_fault(text)
@@ -92,6 +99,19 @@ def serve(
         signals.wait()
         found = server.books.summary()
         out.note(f"\nStopped after {found['posts']} calls, {found['billed']} pictures.")
+
+
+def _list_faults(out: Output) -> None:
+    from zimage_cli.sandbox.faults import groups
+
+    table = make_table(
+        ("name", "group", "what it does"), last="fold", piped=("group",), header=False
+    )
+    for title, kinds in groups():
+        table.add_section(title)
+        for kind, about in kinds.items():
+            table.add_row(cell(f"  {kind}", piped=kind), title, about)
+    out.result_table(table)
 
 
 def log_line(line: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _MOST = 3
 """Signals that are noted; the next one has its default action: what hangs can always be ended."""
+
+_FRAME = 0.1
+"""Seconds between two looks at work that is shown."""
 
 WORK = ("work", "zimage-run", "askers-", "savers-")
 """What the names of threads begin with that make pictures."""
@@ -53,6 +57,20 @@ def install(handler: Callable[[int, FrameType | None], None], *names: str) -> di
         for number in numbers
         if signal.getsignal(number) not in {signal.SIG_IGN, None}
     }
+
+
+def stopping_words(painting: int, downloading: int = 0, connecting: int = 0) -> str:
+    """Return what a run that was asked to end still waits for, and how to leave it.
+
+    What waits for its turn is not among it: nothing of that was sent, and nothing will be.
+    """
+    counts = {"painting": painting, "downloading": downloading, "connecting": connecting}
+    still = [f"{count:,} {doing}" for doing, count in counts.items() if count]
+    if not still:
+        return "stopping: nothing is painting any more; Ctrl-C again leaves at once"
+    number, _, first = still[0].partition(" ")
+    still[0] = f"{number} picture{'' if number == '1' else 's'} still {first}"
+    return f"stopping: {', '.join(still)}; Ctrl-C again leaves at once"
 
 
 class Signals:
@@ -125,8 +143,9 @@ class Signals:
         work: Callable[[], None],
         cancel: Callable[[], None],
         unsettled: Callable[[], bool],
+        show: Callable[[], None] | None = None,
     ) -> None:
-        """Do work in a thread of its own, and cancel it at the first signal.
+        """Do work in a thread of its own, and cancel it at the first signal; `show` it meanwhile.
 
         After that it is waited for as long as it is `unsettled`, 5 s at most. Raises what the work
         raises, or Stopped where it is left behind: it hangs, or has nothing more to write down.
@@ -150,9 +169,13 @@ class Signals:
                 "The system allows this process no more threads. Nothing was sent.",
                 hint="See the limits: ulimit -a",
             ) from None
-        if self.wait() is not None:
-            cancel()
-            settle(thread.join, thread.is_alive, unsettled)
+        while not ended:
+            if self.wait(_FRAME if show else None) is not None:
+                cancel()
+                settle(thread.join, thread.is_alive, unsettled)
+                break
+            if show is not None:
+                show()
         if not ended:
             raise Stopped
         thread.join()
@@ -170,7 +193,7 @@ class Signals:
                 view.refresh()
             elif patient and len(self.numbers) == 1:
                 run.stop()
-                view.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
+                view.stopping()
             else:
                 view.close()
                 run.cancel()
@@ -179,5 +202,8 @@ class Signals:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.numbers.append(number)
         if len(self.numbers) >= _MOST:
+            keys = sys.modules.get("zimage_cli.cli.keys")
+            if keys is not None:
+                keys.leave()
             for known in self._before:
                 signal.signal(known, signal.SIG_DFL)

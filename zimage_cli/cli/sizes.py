@@ -55,21 +55,20 @@ def document() -> dict[str, Any]:
 def _print_table(output: Output) -> None:
     from zimage_cli.cli.output import cell, make_table
 
-    headers = ["ratio"]
+    headers = [cell("ratio")]
     for tier in sizes.TIERS:
-        headers += [f"@{tier}", f"pixels @{tier}"]
-    table = make_table(headers, right=headers[1:])
-    for column in table.columns[2::2]:
-        column.header, column.style = "pixels", "dim"
+        headers += [cell(f"@{tier}"), cell("pixels", piped=f"pixels @{tier}")]
+    table = make_table(headers, right=[one.text for one in headers[1:]])
     for ratio in sizes.RATIOS:
-        row = [ratio]
+        row = [cell(ratio)]
         for size in sizes.RECOMMENDED:
             if size.ratio == ratio:
-                row += [size.text, f"{size.pixels:,}"]
-        table.add_row(*map(cell, row))
+                row.append(cell(size.text.replace("*", "×"), piped=size.text))
+                row.append(cell(f"{size.pixels:,}", "dim", piped=str(size.pixels)))
+        table.add_row(*row)
     output.result_table(table)
     names = ", ".join(f"{name} is {ratio}" for name, ratio in sizes.NAMED_RATIOS.items())
-    output.note(f"{names}; a ratio without @TIER is of @{sizes.TIERS[0]}.")
+    output.note(f"{names}; without @TIER it is @{sizes.TIERS[0]}.")
     output.note(
         f"Any W*H of {sizes.MIN_PIXELS:,} to {sizes.MAX_PIXELS:,} pixels works; the default is "
         f"{sizes.DEFAULT_SIZE}."

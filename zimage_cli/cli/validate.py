@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,7 @@ from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output, cell, make_table
+from zimage_cli.cli.table import Cell
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.files import reason
@@ -18,10 +19,7 @@ from zimage_cli.core.validate import report as selfcheck
 from zimage_cli.core.validate.report import Check, Report
 from zimage_cli.text import visible
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
-_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
 
 app = App()
 
@@ -30,6 +28,7 @@ app = App()
     epilog="Examples:\n\nzimage validate\n\nzimage validate 'A calm lake' --size 16:9\n\n"
     "zimage validate --online --region singapore",
     document={"checks": []},
+    everyday=("--size", "--request", "--region", "--sandbox", "--online", "--json"),
     statuses=(0, 2, 3, 5, 6, 7),
 )
 def validate(
@@ -97,17 +96,25 @@ def _show(out: Output, report: Report) -> None:
         _show_table(out, report)
     for failure in report.errors:
         print_error(out, failure)
+    verdict = selfcheck.verdict(report.checks)
+    style = "1;32" if verdict == selfcheck.READY else "1;31"
+    first, colon, rest = str(verdict).partition(":")
+    out.note(f"{out.style(first + colon, style)}{visible(rest)}")
 
 
 def _show_table(out: Output, report: Report) -> None:
-    table = make_table(("check", "", "found"))
+    headers = ("check", "status", "found")
+    table = make_table(headers, last="fold", piped=("status",), header=False)
     for check in report.checks:
-        found = check.detail.split("\n")[0]
-        if check.hint and check.status != selfcheck.FAILED:
+        mark, style = _MARKS[check.status]
+        # An error is told below, and what is missing in the verdict.
+        found = "see below" if check.error is not None else check.detail
+        if check.hint and check.status != selfcheck.FAILED and check.lacks is None:
             found += f"\n{check.hint}"
-        table.add_row(cell(check.name), cell(check.status, _STYLES[check.status]), _block(found))
-    table.columns[2].overflow = "fold"
-    out.show(table)
+        text = visible(found, newlines=True)
+        name = cell(f"{mark} {check.name}", style, piped=check.name)
+        table.add_row(name, check.status, Cell(text, piped=found))
+    out.show_table(table)
 
 
 def _document(check: Check) -> dict[str, Any]:
@@ -117,9 +124,3 @@ def _document(check: Check) -> dict[str, Any]:
         "detail": check.detail,
         "hint": check.hint,
     }
-
-
-def _block(text: str) -> Text:
-    from rich.text import Text
-
-    return Text(visible(text, newlines=True))

@@ -14,26 +14,63 @@ from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
+    from zimage_cli.api.retry import Wait
     from zimage_cli.cli.output import Output
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
 
 
-class Watch(Observer):
-    """Follows one picture that is being made: what is `doing`, and since when."""
+TURN, CONNECTING, PAINTING = "waiting for its turn", "connecting", "painting"
+RETRYING, DOWNLOADING = "retrying", "downloading"
 
-    def __init__(self, job: Job, doing: str) -> None:
+
+class Watch(Observer):
+    """Follows one picture that is being made.
+
+    `doing` is one of the words above, `since` when that began and `began` when all began; `wait` is
+    the pause before another try with the time of its end, `received` the bytes so far, of how many.
+    """
+
+    def __init__(self, job: Job, doing: str = TURN) -> None:
         self.job = job
         self.doing = doing
-        self.began = time.monotonic()
+        self.began = self.since = time.monotonic()
+        self.attempt = 1
+        self.answer_came = False
+        self.wait: tuple[float, Wait] | None = None
+        self.received: tuple[int, int | None] | None = None
+
+    def _do(self, doing: str) -> None:
+        if doing != self.doing:
+            self.doing, self.since = doing, time.monotonic()
+
+    def pacing(self, seconds: float) -> None:  # noqa: ARG002
+        """Note that it waits for its turn."""
+        self._do(TURN)
+
+    def sending(self, attempt: int) -> None:
+        """Note that it is about to be sent."""
+        self.attempt, self.wait, self.received = attempt, None, None
+        self._do(CONNECTING)
 
     def sent(self) -> None:
         """Note that the service paints."""
-        self.doing = "painting"
+        self._do(PAINTING)
+
+    def waiting(self, wait: Wait) -> None:
+        """Note the pause before another try."""
+        self.wait = (time.monotonic() + wait.seconds, wait)
+        self._do(RETRYING)
 
     def answered(self, answer: Answer, request: Request) -> None:  # noqa: ARG002
         """Note that the picture is fetched."""
-        self.doing = "downloading"
+        self.answer_came, self.wait = True, None
+        self._do(DOWNLOADING)
+
+    def receiving(self, received: int, total: int | None) -> None:
+        """Note that bytes of it have come."""
+        self.received, self.wait = (received, total), None
+        self._do(DOWNLOADING)
 
 
 class View(Watcher):
@@ -75,6 +112,10 @@ class View(Watcher):
     def say(self, text: str) -> None:
         """Say something once."""
         self._out.note(text)
+
+    def stopping(self) -> None:
+        """Say that nothing more is sent, and what is still waited for."""
+        self.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
 
     def _result(self, write: Callable[[], None]) -> None:
         """Write to the standard output, as long as it takes anything."""

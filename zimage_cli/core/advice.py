@@ -24,7 +24,7 @@ TABLE: dict[type[errors.ZimageError], Row] = {
     errors.AuthenticationError: Row(
         3, "Set a key (zimage config set-key), or try without one: --sandbox"
     ),
-    errors.RefusedError: Row(4, "Word the prompt differently, or try another --seed."),
+    errors.RefusedError: Row(4, "Word the prompt differently."),
     errors.QuotaError: Row(5, "See quota and billing in the Model Studio console."),
     errors.BillingError: Row(5, "Settle the account in the Alibaba Cloud console."),
     errors.ThrottledError: Row(
@@ -41,7 +41,12 @@ TABLE: dict[type[errors.ZimageError], Row] = {
     ),
     errors.ServiceError: Row(7, "Try again in a minute."),
     errors.NotSavedError: Row(8, "Within 24 hours of making it: zimage history recover"),
+    errors.AddressRefused: Row(
+        8, "zimage never fetches such an address. Ask the service what became of the picture."
+    ),
 }
+_MAYBE_MADE = "It is in zimage history as lost. Run the command again to pay for another try."
+"""What to do after an answer that is no picture and may be billed: no option tries that again."""
 
 EXIT_STATUSES = {
     0: "done",
@@ -78,7 +83,7 @@ def hint_for(error: errors.ZimageError) -> str | None:
         return error.hint
     if isinstance(error, errors.ServiceError) and error.maybe_billed:
         # Another try may be another picture to pay for.
-        return TABLE[errors.AnswerLost].hint
+        return _MAYBE_MADE
     return row_for(error).hint
 
 

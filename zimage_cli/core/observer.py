@@ -35,6 +35,9 @@ class Observer:
     def answered(self, answer: Answer, request: Request) -> None:
         """Note that the answer is here: the picture is fetched next."""
 
+    def fetching(self) -> None:
+        """Note that a picture that was paid before is fetched, and nothing else."""
+
     def receiving(self, received: int, total: int | None) -> None:
         """Note that bytes of the picture have arrived."""
 

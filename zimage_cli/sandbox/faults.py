@@ -86,13 +86,8 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
 
 ANSWERS: Mapping[str, str] = MappingProxyType(
     {
-        "html-502": "a gateway's HTML page with 502",
-        "html-503": "a gateway's HTML page with 503",
-        "html-504": "a gateway's HTML page with 504",
-        "empty-500": "500 and no body",
-        "empty-502": "502 and no body",
-        "empty-503": "503 and no body",
-        "empty-504": "504 and no body",
+        **{f"html-{status}": f"{status} with a gateway's HTML page" for status in (502, 503, 504)},
+        **{f"empty-{status}": f"{status} and no body" for status in (500, 502, 503, 504)},
         "empty-200": "200 and no body; billed",
         "html-200": "200 with an HTML page; billed",
         "not-json": "200 with half a JSON document; billed",
@@ -106,15 +101,15 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
         "no-request-id": "an answer without request_id",
         "wrong-usage": "usage says other dimensions than the picture has",
         "wrong-size": "the picture has other dimensions than were asked for",
-        "hostile-text": "escape sequences, bidi and control characters in the answer's texts",
-        "hostile-error": "a 400 whose code, message and request_id hold escape sequences",
-        "foreign-url": "the image URL points where no picture may be fetched from",
-        "reset": "the connection is reset after the request was read; billed",
-        "reset-early": "the connection is reset before the body is read",
+        "hostile-text": "escape sequences and control characters in its texts",
+        "hostile-error": "400 with escape sequences in code and message",
+        "foreign-url": "the image URL is none that may be fetched",
+        "reset": "a reset after the request was read; billed",
+        "reset-early": "a reset before the body is read",
         "close": "the connection is closed without an answer; billed",
         "cut-answer": "the answer stops before its Content-Length; billed",
-        "slow-answer": "the answer comes `seconds` late",
-        "drip-answer": "the answer comes in small pieces over `seconds`",
+        "slow-answer": "the answer comes late, by 1 s or `seconds`",
+        "drip-answer": "the answer comes in small pieces, over 1 s or `seconds`",
         "no-answer": "the connection stays open and no answer comes; billed",
         "redirect": "307 to another origin",
     }
@@ -123,11 +118,11 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
 
 PICTURES: Mapping[str, str] = MappingProxyType(
     {
-        "picture-cut": "the connection ends before Content-Length is reached",
+        "picture-cut": "it ends before its Content-Length",
         "picture-cut-chunked": "the connection ends in the middle of a chunked body",
         "picture-reset": "the connection is reset half-way",
         "picture-stall": "half of the picture comes and then nothing",
-        "picture-slow": "the picture comes in small pieces over `seconds`",
+        "picture-slow": "it comes in small pieces, over 1 s or `seconds`",
         "picture-corrupt": "one bit of the image data is flipped",
         "picture-undecodable": "every checksum is right and the image data is not",
         "picture-truncated": "a whole body that holds a PNG without its end",
@@ -141,7 +136,7 @@ PICTURES: Mapping[str, str] = MappingProxyType(
         "picture-503": "503, as storage answers when it is busy",
         "picture-too-large": "Content-Length over 64 MiB, and as many bytes",
         "picture-too-large-chunked": "over 64 MiB that are not announced",
-        "picture-redirect": "`hops` redirects before the picture, or one to `url`",
+        "picture-redirect": "2 or `hops` redirects before it, or one to `url`",
         "picture-redirect-loop": "a redirect to itself",
     }
 )
@@ -164,6 +159,26 @@ _ERROR_FAMILIES = {
 def kinds() -> tuple[str, ...]:
     """Return every name of a fault, error codes first."""
     return (*ERRORS, *ANSWERS, *PICTURES)
+
+
+def groups() -> tuple[tuple[str, Mapping[str, str]], ...]:
+    """Return every fault in groups: the group's title, and what each of its kinds does."""
+
+    def errors(*statuses: int) -> dict[str, str]:
+        return {
+            kind: f"{status}: {text}"
+            for kind, (status, text) in ERRORS.items()
+            if status in statuses
+        }
+
+    return (
+        ("The request is refused; nothing is billed", errors(400)),
+        ("The key, its rights or the model; nothing is billed", errors(401, 403, 404)),
+        ("Limits, quotas and overdue bills; nothing is billed", errors(429)),
+        ("The service fails; nothing is billed", errors(500, 503)),
+        ("The answer is not what it should be", ANSWERS),
+        ("The picture was made and billed, and cannot be fetched as it should", PICTURES),
+    )
 
 
 def documented_error(kind: str) -> tuple[int, str] | None:

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from zimage_cli.cli.batch.progress import Progress
 from zimage_cli.cli.batch.view import BatchView
 from zimage_cli.cli.output import Output
 from zimage_cli.core.outcome import Outcome
 from zimage_cli.core.request.jobs import Job
 from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.prices import Price
 from zimage_cli.core.request.request import Request
+from zimage_cli.core.run.forecast import Forecast
 from zimage_cli.core.status import Status
 from zimage_cli.errors import ConnectionFailed
 
@@ -38,6 +41,10 @@ class Terminal(io.StringIO):
         return super().write(text)
 
 
+def progress(pictures: int, cost: Price | None = None) -> Progress:
+    return Progress(pictures, Forecast(6.0, 16, 2.0), cost)
+
+
 def job(line: int) -> Job:
     request = Request("a kite", "512*512", 7, prompt_extend=False)
     return Job(line, line, request, NameTemplate.parse())
@@ -48,7 +55,7 @@ def job(line: int) -> Job:
 def test_what_cannot_be_drawn_ends_the_view_alone(error: Exception, after: int) -> None:
     stderr = Terminal(error, after)
     out = Output(stderr=stderr, environ={"TERM": "xterm"})
-    with BatchView(out, 3, json=False) as view:
+    with BatchView(out, progress(3), json=False) as view:
         view.refresh()
         view.say("one")
         view.refresh()
@@ -62,7 +69,7 @@ def test_what_cannot_be_drawn_ends_the_view_alone(error: Exception, after: int) 
 
 def test_an_address_that_nothing_else_knows_is_printed_even_when_quiet() -> None:
     stderr = io.StringIO()
-    with BatchView(Output(quiet=True, stderr=stderr), 1, json=False) as view:
+    with BatchView(Output(quiet=True, stderr=stderr), progress(1), json=False) as view:
         view.address(job(3), "curl -o a.png 'https://host/a.png?Signature=s'")
         view.say("not this")
     assert stderr.getvalue() == (
@@ -78,7 +85,7 @@ def test_a_lost_standard_output_is_kept_and_told_on() -> None:
 
     told: list[Any] = []
     out = Output(stdout=Closed(), stderr=io.StringIO())
-    with BatchView(out, 2, json=True) as view:
+    with BatchView(out, progress(2), json=True) as view:
         view.on_lost = lambda: told.append(1)
         for number in (1, 2):
             one = job(number)

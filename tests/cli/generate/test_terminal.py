@@ -192,8 +192,9 @@ def test_history_in_a_narrow_terminal(service: Any, terminal: Any) -> None:
     service.generate("a fox " * 30)
     screen = terminal("history", "list", columns=60)
     assert screen.end() == 0
-    assert screen.lines[0].split() == ["id", "when", "status", "size", "prompt"]
-    assert re.fullmatch(r" 1   .{16}   saved    512\*512   a fox .*…", screen.lines[2])
+    assert screen.lines[0].split() == ["id", "when", "status", "seed", "cost", "prompt"]
+    assert re.fullmatch(r" 1  [ :\d-]+  ✓ saved +\d+ +-  a fox .*…", screen.lines[2])
+    assert all(len(line) <= 60 for line in screen.lines)
 
 
 # -- stopping --------------------------------------------------------------------------------------

@@ -166,6 +166,7 @@ def test_reading(book: History) -> None:
     rows = [book.begin(**{**REQUEST, "seed": seed}) for seed in range(5)]
     assert rows == [1, 2, 3, 4, 5]
     assert [entry.id for entry in book.newest(3)] == [5, 4, 3]
+    assert book.count() == 5
     book.made(rows[3], answer(), rewritten=None, attempts=1)
     book.made(rows[1], answer(), rewritten=None, attempts=1)
     assert [entry.id for entry in book.with_status(Status.MADE)] == [2, 4]

@@ -3,27 +3,29 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zimage_cli.core.history.history import History
-from zimage_cli.core.making.recover import (
+from zimage_cli.core.making.recover import TakenError, recover
+from zimage_cli.core.making.recovery import (
     BUSY,
     CLAIMED,
     EXPIRED,
     GONE,
+    LOST,
     READY,
     RECOVERED,
     Candidate,
     Recovery,
-    TakenError,
     candidates,
     pick,
-    recover,
 )
 from zimage_cli.core.status import Status
 from zimage_cli.errors import AddressRefused, NotSavedError, Stopped, UsageError
@@ -448,6 +450,62 @@ def test_a_picture_that_its_host_has_no_more_ends_as_lost_after_its_day(
         assert [each.entry.id for each in candidates(book, [1])] == [1]
 
 
+@pytest.mark.parametrize(
+    ("fault", "said", "over"),
+    [
+        # Storage itself says so, whatever the clocks say.
+        ("picture-expired", "The address has expired or its signature was refused.", True),
+        ("picture-404", "The picture's host answered HTTP 404.", False),
+    ],
+)
+def test_what_storage_has_given_up_is_over_on_its_first_day(
+    studio: Any, fault: str, said: str, over: bool
+) -> None:
+    one = studio(retries=0)
+    one.server.script(fault)
+    with pytest.raises(NotSavedError):
+        one.make()
+    with contextlib.closing(History(one.history)) as book:
+        [result] = opened(one, book).fetch()
+        assert (result.state, result.over, result.failed) == (LOST if over else READY, over, True)
+        error = result.error
+        assert isinstance(error, AddressRefused) == over
+        assert error is not None
+        assert said in error.message
+        hint = "Its prompt and seed, to pay for another: zimage history show 1"
+        assert (error.hint == hint) == over
+        # It is offered no more, and by its number it is still tried.
+        assert [each.state for each in candidates(book)] == ([] if over else [READY])
+        assert [each.state for each in candidates(book, [1])] == [LOST if over else READY]
+    assert one.entry.status == (Status.LOST if over else Status.MADE)
+    assert one.entry.image_url == one.server.books.billed[0].url
+
+
+class Forbidden(BaseHTTPRequestHandler):
+    """Answers as a proxy that lets nobody through."""
+
+    def do_GET(self) -> None:
+        self.send_error(403, explain="Request has expired")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_a_proxy_that_refuses_everything_loses_nothing(studio: Any) -> None:
+    one = studio(retries=0)
+    one.server.script("picture-expired")
+    with pytest.raises(NotSavedError):
+        one.make()
+    with HTTPServer(("127.0.0.1", 0), Forbidden) as proxy:
+        threading.Thread(target=proxy.handle_request, daemon=True).start()
+        change(one, image_url=f"http://127.0.0.1:{proxy.server_port}/x.png")
+        with contextlib.closing(History(one.history)) as book:
+            [result] = opened(one, book).fetch()
+            assert "or a proxy before it, answered HTTP 403." in str(result.error)
+            assert not result.over
+            assert [each.state for each in candidates(book)] == [READY]
+
+
 def test_a_path_that_no_file_can_have_is_told(unsaved: Any, recovering: Any) -> None:
     one = unsaved()
     change(one, wanted_path=f"{one.base}/a\0b.png")
@@ -486,7 +544,7 @@ def test_all_that_are_ready_are_fetched_and_each_is_told(three_unsaved: Any) -> 
         ]
         assert [result.failed for result in told] == [True, False]
         assert told[0].document["errors"][0]["message"] == (
-            "3 was not fetched: another zimage is fetching it right now."
+            "It was not fetched: another zimage is fetching it right now."
         )
 
 

@@ -172,6 +172,7 @@ def test_order_is_that_of_nested_loops(parts: list[str | list[str]]) -> None:
 
 def test_sizes() -> None:
     assert parse_sizes("1:1,16:9") == ("1024*1024", "1280*720")
+    assert parse_sizes("16：9，方图、1080p") == ("1280*720", "1024*1024", "1920*1080")
     assert parse_sizes(" square , 1024x1024,16:9@1536, 1:1 ") == ("1024*1024", "2048*1152")
 
 

@@ -89,7 +89,7 @@ def test_slug(prompt: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "length"), [("a" * 100, 60), ("湖" * 50, 60), ("é" * 50, 60), ("a" + "湖" * 50, 58)]
+    ("prompt", "length"), [("a" * 100, 32), ("湖" * 50, 30), ("é" * 50, 32), ("a" + "湖" * 50, 31)]
 )
 def test_a_slug_is_cut_at_a_character(prompt: str, length: int) -> None:
     made = slug(prompt)
@@ -97,8 +97,21 @@ def test_a_slug_is_cut_at_a_character(prompt: str, length: int) -> None:
     assert prompt.startswith(made)
 
 
-def test_a_slug_does_not_end_where_a_hyphen_was_cut() -> None:
-    assert slug("a" * 59 + " b") == "a" * 59
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("A calm lake at dawn, mist over the water", "a-calm-lake-at-dawn-mist-over"),
+        ("A calm lake at dawn, a boat on it", "a-calm-lake-at-dawn-a-boat-on-it"),
+        ("a" * 31 + " b", "a" * 31),
+        # A word that fills half of it is cut, and so is a script without blanks.
+        ("a " + "b" * 50, "a-" + "b" * 30),
+        ("清晨的湖面上有一层薄雾，远处是山", "清晨的湖面上有一层薄"),
+        ("A fox in the snow 在雪地里的一只狐狸", "a-fox-in-the-snow-在雪地里"),
+        ("고요한 호수 새벽 안개 물 위에", "고요한-호수-새벽-안개"),
+    ],
+)
+def test_a_slug_is_cut_between_words(prompt: str, expected: str) -> None:
+    assert slug(prompt) == expected
 
 
 @settings(max_examples=500)
@@ -108,7 +121,7 @@ def test_a_slug_does_not_end_where_a_hyphen_was_cut() -> None:
 @example("a" + "\u0301" * 500)
 def test_a_slug_is_always_a_safe_part_of_a_name(prompt: str) -> None:
     made = slug(prompt)
-    assert 0 < len(made.encode()) <= 60
+    assert 0 < len(made.encode()) <= 32
     assert is_one_safe_name(made)
     assert "." not in made
     assert " " not in made

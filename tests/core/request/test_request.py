@@ -20,7 +20,7 @@ from zimage_cli.core.request.request import (
 )
 from zimage_cli.core.request.sizes import parse_size
 from zimage_cli.errors import UsageError
-from zimage_cli.text import visible
+from zimage_cli.text import shown, visible
 
 
 def invalid(source: Any, **more: Any) -> RequestInvalid:
@@ -105,7 +105,7 @@ def test_a_prompt_is_kept_but_for_the_white_space_around_it(text: str, prompt: s
 def test_a_prompt_that_shows_nothing_is_blank(text: str) -> None:
     problem = only_problem({"prompt": text})
     assert problem.facts["field"] == "prompt"
-    assert problem.message.endswith("is blank; allowed: a text that is not blank")
+    assert problem.message == f"prompt: {shown(text)} is blank."
 
 
 @pytest.mark.parametrize("code", [*range(9), 0xB, 0xC, 0xD, *range(0xE, 0x20), *range(0x7F, 0xA0)])
@@ -218,7 +218,7 @@ def test_suggestions(field: str, value: object, suggestion: str | None) -> None:
 
 SEVEN_PROBLEMS = """\
 the request has 7 problems:
-- prompt: is missing; allowed: a text that is not blank
+- No prompt.
 - size: "4096*4096" is 16,777,216 pixels; allowed: 262,144 to 4,194,304 pixels; \
 nearest valid size: 2048*2048
 - seed: "12" has the wrong type; allowed: a whole number, 0 to 2147483647; nearest: 12
@@ -246,6 +246,20 @@ def test_all_problems_are_reported_at_once_in_a_fixed_order() -> None:
         "prompt", "size", "seed", "prompt_extend", "base_url", "model", "sedd",
     ]  # fmt: skip
     assert error.hint == "See the recommended sizes: zimage sizes"
+
+
+def test_a_request_without_a_prompt() -> None:
+    problem = only_problem({"seed": 7})
+    assert problem.message == "No prompt."
+    assert problem.hint == "Give a prompt: zimage generate 'A calm lake at dawn'"
+    assert (problem.facts["field"], problem.facts["value"]) == ("prompt", None)
+
+
+def test_what_the_model_lacks_is_told() -> None:
+    assert only_problem({"prompt": "x", "guidance_scale": 7}).message == (
+        "guidance_scale: is not a field of a request; allowed: prompt, size, seed, prompt_extend, "
+        "base_url. Z-Image Turbo takes no guidance scale: the service sets it."
+    )
 
 
 def test_a_key_in_the_wrong_place_is_masked() -> None:

@@ -53,6 +53,28 @@ def test_the_recommended_sizes_are_the_33_of_the_reference() -> None:
         ("Landscape", "1248*832"),
         ("square@1536", "1536*1536"),
         ("portrait@1280", "1024*1536"),
+        # With white space where people put it.
+        ("1920 x 1080", "1920*1080"),
+        ("1024\u3000× 768", "1024*768"),
+        (" 16 : 9 @ 1536 ", "2048*1152"),
+        # As a Chinese keyboard types it.
+        ("１０２４＊７６８", "1024*768"),
+        ("１０２４ｘ７６８", "1024*768"),
+        ("16：9", "1280*720"),
+        ("１６：９＠１５３６", "2048*1152"),
+        ("ｓｑｕａｒｅ", "1024*1024"),
+        ("横图", "1248*832"),
+        ("竖图", "832*1248"),
+        ("方图", "1024*1024"),
+        ("竖图@1536", "1248*1872"),
+        ("横图＠1280", "1536*1024"),
+        # The lines of a screen.
+        ("1080p", "1920*1080"),
+        ("720P", "1280*720"),
+        ("1440p", "2560*1440"),
+        ("480p", "854*480"),
+        ("768p", "1366*768"),
+        ("１０８０ｐ", "1920*1080"),
     ],
 )
 def test_every_form_becomes_the_wire_form(text: str, expected: str) -> None:
@@ -86,11 +108,18 @@ def test_every_form_becomes_the_wire_form(text: str, expected: str) -> None:
         ("square@1200", "1280*1280"),
         ("0:0", "1024*1024"),
         # Almost a size.
-        ("1024 x 768", "1024*768"),
         ("1000,1000", "1000*1000"),
-        ("１０２４＊７６８", "1024*768"),
-        ("16：9", "1280*720"),
+        ("１０２４，７６８", "1024*768"),
+        ("16：：9", "1280*720"),
+        ("²*²", "512*512"),
         ("1536", "1536*1536"),
+        ("4k", "2048*1152"),
+        ("2K", "2048*1152"),
+        ("360p", "688*384"),
+        ("2160p", "2720*1536"),
+        ("0p", "512*512"),
+        ("10800p", "1536*1536"),
+        ("横", "1024*1024"),
         ("-1024*1024", "1024*1024"),
         ("portait", "832*1248"),
         ("landscpe", "1248*832"),
@@ -122,6 +151,14 @@ def test_whole_messages() -> None:
     assert error_of("5:4").message == (
         'size: "5:4" is not a recommended ratio; allowed: 1:1, 2:3, 3:2, 3:4, 4:3, 7:9, 9:7, '
         "9:16, 9:21, 16:9, 21:9, or W*H; nearest valid size: 9:7 (1152*896)"
+    )
+    assert error_of("2160p").message == (
+        'size: "2160p" is 8,294,400 pixels; allowed: 262,144 to 4,194,304 pixels; '
+        "nearest valid size: 2720*1536"
+    )
+    assert error_of("竖图@9").message == (
+        'size: "竖图@9" has an unknown tier 9; allowed: 1024, 1280, 1536; '
+        "nearest valid size: 2:3 (832*1248)"
     )
     assert error_of("wide").message == (
         'size: "wide" is not a size; allowed: W*H such as 1024*1024 or 1280x720, a ratio such as '
@@ -160,8 +197,11 @@ def test_a_decimal_number_is_not_taken_for_a_file_name() -> None:
         "0" * 5000 + "*" + "0" * 5000,
         "9" * 1_000_000,
         ("9" * 5000 + "*") * 100,
+        "9" + " " * 1_000_000 + "x",
+        "９" * 1_000_000,
+        "横" * 1_000_000 + "@",
     ],
-    ids=["wide", "high", "ratio", "tier", "zeros", "digits", "many"],
+    ids=["wide", "high", "ratio", "tier", "zeros", "digits", "many", "blanks", "full", "han"],
 )
 def test_numbers_of_any_length_are_an_error_and_fast(text: str) -> None:
     start = time.thread_time()
@@ -188,16 +228,27 @@ def test_leading_zeros_of_any_length_are_fine() -> None:
     assert parse_size("0" * 10_000 + "1024*1024") == "1024*1024"
 
 
-SIZE_LIKE = st.text(alphabet="0123456789*xX×:@ .@-squareportlndcp", max_size=24)
+SIZE_LIKE = st.text(
+    alphabet="0123456789*xX×:@ .@-squareportlndcp\u3000０１２４６８９＊ｘ：＠ｐ横竖方图",
+    max_size=24,
+)
+FORMS = st.from_regex(
+    r"\s*([0-9０-９]{1,5}\s*[*xX×＊ｘ]\s*[0-9０-９]{1,5}|[0-9]{1,5}[pPｐ]|"
+    r"([0-9]{1,2}\s*[:：]\s*[0-9]{1,2}|[横竖方]图)\s*([@＠]\s*1[0-9]{3})?)\s*",
+    fullmatch=True,
+)
 
 
-@given(st.one_of(st.text(), SIZE_LIKE, st.text(st.characters(categories=["Cs", "Cc", "Nd"]))))
+@given(
+    st.one_of(st.text(), SIZE_LIKE, FORMS, st.text(st.characters(categories=["Cs", "Cc", "Nd"])))
+)
 @example("\udcff")
 @example("\x00")
 @example("²*²")
 def test_any_text_is_a_valid_size_or_an_error_with_one(text: str) -> None:
     try:
         size = parse_size(text)
+        assert size == "*".join(map(str, dimensions(size)))
     except SizeError as error:
         size = error.nearest
         assert visible(error.message) == error.message

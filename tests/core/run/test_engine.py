@@ -170,7 +170,11 @@ def test_failures_and_losses_are_left_until_asked_for(studio: Any, run: Any) -> 
     it.server.script("DataInspectionFailed", "close", "ok", "InternalError")
     first = run(it, kites(4), concurrency=1).end()
     assert first.view.statuses == {"refused": 1, "failed": 1, "lost": 1, "saved": 1}
-    assert first.tally.lines == {"DataInspectionFailed": [1], "lost": [2], "InternalError": [4]}
+    assert first.tally.causes == {
+        (Status.REFUSED, "DataInspectionFailed"): [1],
+        (Status.LOST, "lost"): [2],
+        (Status.FAILED, "InternalError"): [4],
+    }
     seeds = {record["line"]: record["seed"] for record in first.view.records}
 
     second = run(it, kites(4)).end()
@@ -227,7 +231,7 @@ def test_a_picture_that_was_paid_is_fetched_and_not_made_again(studio: Any, run:
     first = run(it, kites(3), concurrency=2).end()
     assert first.view.statuses == {"made": 3}
     assert (first.tally.counts[Status.MADE], first.tally.printed) == (3, 0)
-    assert first.tally.causes == {"not-saved": 3}
+    assert first.tally.causes == {(Status.MADE, "not-saved"): [1, 2, 3]}
     second = run(it, kites(3)).end()
     assert second.view.statuses == {"saved": 3}
     assert second.tally.spent == 0
@@ -384,7 +388,7 @@ def test_an_output_that_cannot_be_is_refused_before_it_is_paid(studio: Any, run:
     ]
     done = run(it, lines, concurrency=1).end()
     assert done.view.statuses == {"failed": 2, "saved": 2}
-    assert done.tally.lines == {"usage": [1, 3]}
+    assert done.tally.causes == {(Status.FAILED, "usage"): [1, 3]}
     assert it.server.books.post_count == 2
     assert list(outside.iterdir()) == []
 

@@ -33,8 +33,10 @@ def test_every_outcome_is_counted_once_and_its_cause_with_its_line() -> None:
         tally.note(one)
     assert (tally.saved, tally.not_saved, tally.ended) == (1, 3, 5)
     # A code says more than a type.
-    assert tally.causes == {"DataInspectionFailed": 2, "not-saved": 1}
-    assert tally.lines == {"DataInspectionFailed": [2, 4], "not-saved": [3]}
+    assert tally.causes == {
+        (Status.REFUSED, "DataInspectionFailed"): [2, 4],
+        (Status.MADE, "not-saved"): [3],
+    }
 
 
 def test_the_document_says_every_count_and_what_is_left() -> None:

@@ -62,3 +62,13 @@ def test_every_setting_is_completed(one: Declared[object]) -> None:
     assert (after.name if after else "free") == one.completes
     if one.metavar:
         assert OPTIONS[one.flags[0]].name == one.completes
+
+
+@EVERY
+def test_every_value_can_be_shown_and_what_is_a_number_has_a_unit(one: Declared[object]) -> None:
+    if one.default is None:
+        return
+    shown = one.shown(one.default)
+    assert shown
+    if isinstance(one.default, (int, float)) and not isinstance(one.default, bool):
+        assert shown.startswith(f"{one.default:g} ")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from zimage_cli.core.settings.config_file import read
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, resolve
 from zimage_cli.core.validate.report import (
+    READY,
     Check,
     check_code,
     check_settings,
     validate,
+    verdict,
     write_report,
 )
 from zimage_cli.errors import UsageError
@@ -41,10 +44,23 @@ def statuses(found: dict[str, Check]) -> dict[str, str]:
     return {name: check.status for name, check in found.items()}
 
 
-def test_every_module_of_the_package_compiles() -> None:
-    check = check_code()
-    root = Path(zimage_cli.__file__).parent
-    assert check == Check("code", "ok", f"{len(list(root.rglob('*.py')))} modules compile")
+def test_the_code_is_this_version_on_this_python() -> None:
+    python = ".".join(map(str, sys.version_info[:3]))
+    found = f"zimage {zimage_cli.__version__}, Python {python}"
+    assert check_code() == Check("code", "ok", found)
+
+
+def test_the_verdict(home: Path) -> None:
+    nowhere = checks(home)["key"]
+    assert str(verdict([nowhere])) == (
+        "Not ready: no key for beijing. zimage config set-key --region beijing"
+    )
+    bad = Check("config", "failed", "odd")
+    assert str(verdict([bad, nowhere])) == "Not ready: the check of config failed."
+    assert str(verdict([bad, nowhere, bad])) == "Not ready: 2 checks failed."
+    # What is only worth knowing keeps nobody from a picture.
+    assert verdict([Check("history", "warning", "read-only", "a hint")]) == READY
+    assert str(READY) == "Ready."
 
 
 def test_all_is_well(home: Path, work: Path) -> None:
@@ -175,7 +191,7 @@ def test_the_service_decides_the_status_where_all_else_is_well(home: Path, work:
 
 def test_the_report(work: Path) -> None:
     found = [
-        Check("code", "ok", "9 modules compile"),
+        Check("code", "ok", "zimage 1, Python 3"),
         Check("config", "warning", "odd \x1b[31m\u202e\ud800 path\nwith a line", "a hint"),
         Check("output", "failed", "/画: a file is in the way"),
     ]
@@ -183,9 +199,10 @@ def test_the_report(work: Path) -> None:
     assert path == work / "base" / "aliyun-zimage-turbo" / "validate.txt"
     assert path.read_text("utf-8") == (
         "py_compile_ok\n"
-        "ok code: 9 modules compile\n"
+        "ok code: zimage 1, Python 3\n"
         "warning config: odd \\x1b[31m\\u202e\\ud800 path\\nwith a line\n"
         "failed output: /画: a file is in the way\n"
+        "Not ready: the check of output failed.\n"
     )
 
 

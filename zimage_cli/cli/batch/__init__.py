@@ -11,8 +11,10 @@ import typer
 
 from zimage_cli.cli import asking, options, process
 from zimage_cli.cli.app import App
-from zimage_cli.cli.batch.report import Report, show
+from zimage_cli.cli.batch.progress import Progress
+from zimage_cli.cli.batch.report import Report, is_done, lines_of, show
 from zimage_cli.cli.batch.view import BatchView
+from zimage_cli.cli.desktop import ring
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
@@ -24,7 +26,7 @@ from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.run.money import parse_bound
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
-from zimage_cli.errors import Billed, BoundReached, UsageError
+from zimage_cli.errors import BoundReached, UsageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ app = App()
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
     "zimage batch prompts.csv -o pictures/ --retry-failed",
     document={"type": "summary"},
+    everyday=("--size", "--count", "--sandbox", "--max-cost", "--output", "--dry-run"),
     statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def batch(
@@ -77,14 +80,17 @@ def batch(
     ] = False,
     rps: options.Rps = None,
     concurrency: Annotated[
-        int, options.option(options.RUN, "--concurrency -j", "Lines in flight at most.", "N")
+        int,
+        options.option(
+            options.RUN, "--concurrency -j", "Lines in flight at most; default: 16.", "N"
+        ),
     ] = 16,
     patience: Annotated[
         str,
         options.option(
             options.RUN,
             "--patience",
-            "How long to wait for a service that cannot be reached: 90, 30m, 2h.",
+            "How long to wait for a service that cannot be reached: 90, 30m, 2h; default: 1h.",
             "SPAN",
         ),
     ] = "1h",
@@ -123,6 +129,15 @@ def batch(
             "FORMAT",
         ),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        options.option(
+            options.RUN,
+            "--encoding",
+            "What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.",
+            "NAME",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         options.option(
@@ -137,6 +152,12 @@ def batch(
         options.option(options.REPORT, "--json", "One JSON object on stdout as each line ends."),
     ] = False,
     quiet: options.Quiet = False,
+    notify: Annotated[
+        bool,
+        options.option(
+            options.REPORT, "--notify", "Ring the terminal's bell when the run has ended."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         options.option(
@@ -181,8 +202,12 @@ def batch(
     out = Output(quiet=quiet)
     with (
         Client(flags=flags, on_warning=out.warn) as client,
-        open_source(file, input_format, stdin=getattr(sys.stdin, "buffer", None)) as source,
+        open_source(
+            file, input_format, encoding=encoding, stdin=getattr(sys.stdin, "buffer", None)
+        ) as source,
     ):
+        if source.guessed is not None:
+            out.note(str(source.guessed))
         for text in client.settings.warnings:
             out.warn(text)
         plan = client.plan_file(
@@ -200,33 +225,41 @@ def batch(
             dry=dry_run,
         )
         with closing(plan):
-            _show_plan(out, plan, skip_invalid=skip_invalid)
-            asking.agree(out, plan, yes=yes or dry_run, aloud=False)
+            _refuse_invalid(out, plan, skip_invalid=skip_invalid)
+            if dry_run or not is_done(plan):
+                show(out, plan)
+            # The price stands in the plan, where that is shown.
+            asking.agree(out, plan, yes=yes or dry_run, aloud=False, told=not quiet)
             if dry_run:
                 _end_dry(out, plan, json=json)
-            else:
+                return
+            try:
                 _run(out, client, plan, json=json)
+            finally:
+                if notify:
+                    ring(out.stderr)
 
 
-def _show_plan(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
-    """Show what is wrong with the lines, and what will be made.
+def _refuse_invalid(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
+    """Say what is wrong with the lines, the same thing once.
 
     Raises UsageError where lines are wrong, unless those are to be left out.
     """
     preflight = plan.preflight
-    for line, text in preflight.problems:
-        out.say(f"line {line}: {visible(text)}")
-    more = preflight.invalid - len({line for line, _ in preflight.problems})
+    for text, lines in preflight.wrong.items():
+        out.say(f"{lines_of(lines)}: {visible(text)}")
+    told = {line for lines in preflight.wrong.values() for line in lines}
+    more = preflight.invalid - len(told)
     if more > 0:
-        out.say(f"and {more} more lines")
+        out.say(f"and {more:,} more lines")
     if preflight.invalid and not skip_invalid:
         raise UsageError(
-            "{invalid} of {lines} lines cannot be used. Nothing was sent.",
+            "{invalid} of {lines} lines of {file} cannot be used. Nothing was sent.",
             hint="Mend them, or make the others: --skip-invalid",
+            file=plan.source.name,
             invalid=preflight.invalid,
             lines=preflight.lines,
         )
-    show(out, plan)
 
 
 def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
@@ -239,19 +272,18 @@ def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
 def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
     """Make the pictures and say what came of them. Raises typer.Exit where that is not all well."""
     # Signals are noted until the summary is printed: who stops a run still reads how far it came.
-    pictures, cost = plan.preflight.pictures, plan.preflight.cost
+    found = plan.preflight
     with Signals() as signals:
-        with BatchView(out, pictures, cost.currency if cost else None, json=json) as view:
+        progress = Progress(found.pictures, plan.forecast(), found.cost)
+        with BatchView(out, progress, json=json) as view:
             process.lean_memory()
             process.allow_files(plan.options.concurrency, sandbox=plan.settings.target.is_sandbox)
             run = client.start(plan, view, on_end=signals.wake)
             view.watch(run)
             signals.drive(run, view, patient=True)
         if len(signals.numbers) > 1:
-            billed = run.tally.billed[Billed.MAYBE] or run.unsettled
-            lost = ": what was in flight may have been made and billed" if billed else ""
-            out.say(f"left at once{lost}")
-        report = Report(plan, run.tally, tuple(sys.argv[1:]))
+            out.say(_cut_off(plan, run))
+        report = Report(plan, run.tally, view.elapsed, tuple(sys.argv[1:]))
         report.show(out)
         # The report says that a bound was reached, with the command that goes on.
         if run.fatal is not None and not isinstance(run.fatal, BoundReached):
@@ -263,6 +295,16 @@ def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
             out.json(report.document(status, run.fatal))
     if status:
         raise typer.Exit(status)
+
+
+def _cut_off(plan: FilePlan, run: Run) -> str:
+    """Return what a second signal left in flight."""
+    if not run.cut_off:
+        return "left at once: nothing was being painted"
+    were = "pictures were" if run.cut_off > 1 else "picture was"
+    they = "they" if run.cut_off > 1 else "it"
+    billed = "" if plan.settings.target.is_sandbox else f": {they} may have been made and billed"
+    return f"left at once: {run.cut_off:,} {were} left in flight{billed}"
 
 
 def _status(plan: FilePlan, run: Run, signals: list[int]) -> int:

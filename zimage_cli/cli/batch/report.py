@@ -2,56 +2,128 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.cli.batch.view import WORDS, span
+from zimage_cli.cli.batch.progress import WORDS, span
+from zimage_cli.cli.output import CARD_WIDTH, card
 from zimage_cli.core.advice import error_documents
-from zimage_cli.core.request.prices import Price
+from zimage_cli.core.request.prices import Price, format_price
 from zimage_cli.core.run.money import money
-from zimage_cli.core.run.tally import NOT_SAVED, Tally
+from zimage_cli.core.run.tally import Tally
 from zimage_cli.core.status import Status
+from zimage_cli.errors import Billed, ZimageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
-    from zimage_cli.core.batch.plan import FilePlan
-    from zimage_cli.errors import ZimageError
+    from zimage_cli.core.batch.plan import FilePlan, Preflight
 
 _LINES_SHOWN = 12
+_SIZES_SHOWN = 3
+
+_LEFT = {
+    Status.SAVED: "already saved",
+    Status.MADE: "to fetch, paid before",
+    Status.REFUSED: "refused before, left",
+    Status.FAILED: "failed before, left",
+    Status.LOST: "lost before, left",
+}
+_LOST = "What was lost may have been billed; to make it again and pay it:"
+_SAID = frozenset({"lost", "not-saved"})
+"""Types of errors that say no more than what became of the picture."""
+
+
+def is_done(plan: FilePlan) -> bool:
+    """Tell whether every picture of a file is in its folder already."""
+    found = plan.preflight
+    return found.kinds[Status.SAVED] == found.pictures and not found.invalid
 
 
 def show(out: Output, plan: FilePlan) -> None:
-    """Show what a run will do, and what it will cost."""
-    found, kinds = plan.preflight, plan.preflight.kinds
-    target = plan.settings.target
-    rows = [
-        ("lines", f"{found.lines:,}"),
-        ("pictures", f"{found.pictures:,}"),
-        ("already saved", f"{kinds[Status.SAVED]:,}"),
-        ("to fetch, paid before", f"{kinds[Status.MADE]:,}"),
-        ("refused before, left", f"{kinds[Status.REFUSED]:,}"),
-        ("failed before, left", f"{kinds[Status.FAILED]:,}"),
-        ("lost before, left", f"{kinds[Status.LOST]:,}"),
-        ("invalid, left", f"{found.invalid:,}"),
-        ("to make", f"{found.to_make:,}"),
-        ("list price", "free, sandbox" if target.is_sandbox else money(found.cost)),
-        ("takes about", span(plan.seconds)),
-        ("region", target.region_name),
-        ("folder", str(plan.folder)),
-    ]
-    always = {"lines", "pictures", "to make", "list price", "takes about", "region", "folder"}
-    for name, value in rows:
-        if name in always or value != "0":
+    """Show what a run will do, and what it will cost: a card on a terminal, else rows."""
+    if out.quiet:
+        return
+    rows = _rows(plan)
+    folder = visible(shown_folder(plan))
+    if not out.stderr.isatty():
+        for name, value in (*rows, ("folder", folder)):
             out.note(f"{name:<22} {visible(value)}")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, Text(visible(value)))
+    # A path is never broken: one that is too long stands below the card.
+    console, beside = out.stderr_console, max(len(name) for name, _ in rows) + 2
+    inside = len(folder) <= min(console.width, CARD_WIDTH) - 4 - beside
+    if inside:
+        grid.add_row("folder", Text(folder))
+    out.show(card("batch", grid))
+    if not inside:
+        out.note(folder)
+
+
+def shown_folder(plan: FilePlan) -> str:
+    """Return the folder of the pictures as it is shown: `pics/`."""
+    return os.path.join(plan.folder, "")  # noqa: PTH118 - a Path drops the last separator
+
+
+def _rows(plan: FilePlan) -> list[tuple[str, str]]:
+    """Return what there is to say of a plan but its folder; what is 0 or a default is left out."""
+    found, target = plan.preflight, plan.settings.target
+    from_lines = f" from {found.lines:,} lines" if found.lines != found.pictures else ""
+    rows = [("pictures", f"{found.pictures:,}{from_lines}")]
+    rows += [(name, f"{found.kinds[kind]:,}") for kind, name in _LEFT.items() if found.kinds[kind]]
+    rows += [("invalid, left", f"{found.invalid:,}")] if found.invalid else []
+    rows += [("to make", f"{found.to_make:,}")] if found.to_make != found.pictures else []
+    if found.to_make:
+        rows.append(("size", _sizes(found.sizes)))
+        if found.extended:
+            some = found.extended < found.to_make
+            rows.append(("prompt_extend", f"on for {found.extended:,}" if some else "on"))
+        rows.append(("price", "free" if target.is_sandbox else _price(found)))
+        rows.append(("takes about", span(plan.seconds)))
+    return [*rows, ("region", target.region_name)]
+
+
+def _sizes(sizes: Counter[str]) -> str:
+    most = sizes.most_common(_SIZES_SHOWN)
+    several = len(sizes) > 1
+    words = [size.replace("*", "×") + (f" ({count:,})" if several else "") for size, count in most]
+    more = f" and {len(sizes) - len(most):,} more" if len(sizes) > len(most) else ""
+    return ", ".join(words) + more
+
+
+def _price(found: Preflight) -> str:
+    """Return what a picture costs, and all of them."""
+    if found.cost is None or not found.prices:
+        return money(None)
+    each = " or ".join(format_price(price) for price in sorted(found.prices))
+    unknown = f", and {found.unpriced:,} at a price that is not known" if found.unpriced else ""
+    if found.to_make == 1:
+        return each
+    return f"{money(found.cost)}, {each} a picture{unknown}"
 
 
 class Report:
-    """What a run came to. `words` are the command line's, for the commands that go on."""
+    """What a run came to in so many seconds.
 
-    def __init__(self, plan: FilePlan, tally: Tally, words: tuple[str, ...]) -> None:
+    `words` are the command line's, for the commands that go on.
+    """
+
+    def __init__(
+        self, plan: FilePlan, tally: Tally, seconds: float, words: tuple[str, ...]
+    ) -> None:
         self._plan = plan
         self._tally = tally
+        self._seconds = seconds
         own = {"--fresh", "--retry-failed", "--retry-lost"}
         self._words = [word for word in words if word not in own]
         self._left = plan.preflight.pictures - tally.ended
@@ -80,7 +152,8 @@ class Report:
             out.note("To try again what failed:")
             out.note(f"  {self._again('--retry-failed')}")
         if self._has(Status.LOST):
-            out.note("What was lost may have been billed; to make it again and pay it:")
+            paid = "To make again what was lost:" if free else _LOST
+            out.note(paid)
             out.note(f"  {self._again('--retry-lost')}")
 
     def document(self, status: int, error: ZimageError | None) -> dict[str, Any]:
@@ -114,22 +187,42 @@ class Report:
     def _show_counts(self, out: Output) -> None:
         """Print the counts, and under `quiet` too what failed and where."""
         tally, found = self._tally, self._plan.preflight
+        good, bad = out.style("✓", "32"), out.style("✗", "31")
         tell = out.say if tally.not_saved else out.note
-        words = [f"{tally.saved:,} saved"]
-        counts = {WORDS[status]: tally.counts[status] for status in (*NOT_SAVED, Status.SKIPPED)}
-        counts["invalid"] = found.invalid
-        words += [f"{count:,} {name}" for name, count in counts.items() if count]
-        if found.cost and tally.spent:
-            words.append(f"{money(Price(tally.spent, found.cost.currency))} at list price")
-        tell(", ".join(words))
-        for cause, count in tally.causes.most_common():
-            tell(f"  {visible(cause)}: {count:,} ({_lines(tally.lines[cause])})")
+        tell(self._head(good if tally.saved else bad if tally.not_saved else ""))
+        by_count = sorted(tally.causes.items(), key=lambda one: -len(one[1]))
+        for (status, cause), lines in by_count:
+            why = "" if cause in _SAID else f": {visible(cause)}"
+            tell(f"{bad} {len(lines):,} {WORDS[status]}{why} ({lines_of(lines)})")
+        if found.invalid:
+            out.note(f"{bad} {found.invalid:,} invalid, left out")
         for status in (Status.REFUSED, Status.FAILED, Status.LOST):
             if numbers := tally.left.get(status):
-                out.note(f"  {WORDS[status]} before, left: {len(numbers):,} ({_lines(numbers)})")
+                out.note(
+                    f"{bad} {len(numbers):,} {WORDS[status]} before, left ({lines_of(numbers)})"
+                )
+
+    def _head(self, mark: str) -> str:
+        """Return how many are saved where, how long that took and what it cost."""
+        tally, found, folder = self._tally, self._plan.preflight, visible(shown_folder(self._plan))
+        before = len(tally.left.get(Status.SAVED, ()))
+        if before and tally.ended == tally.counts[Status.SKIPPED] == found.pictures:
+            if before < found.pictures:
+                return f"nothing new to make: {before:,} of {found.pictures:,} are in {folder}"
+            every = f"all {before:,} are" if before > 1 else "the picture is"
+            return f"nothing to do: {every} in {folder}"
+        words = [f"{tally.saved:,} saved in {folder}"]
+        words += [f"{before:,} saved before"] if before else []
+        words.append(span(self._seconds))
+        if found.cost and tally.spent:
+            # Whether what was lost is on the bill, nobody knows.
+            most = "up to " if tally.billed[Billed.MAYBE] else ""
+            words.append(f"{most}{money(Price(tally.spent, found.cost.currency))}")
+        return f"{mark} {' · '.join(words)}".lstrip()
 
 
-def _lines(numbers: list[int]) -> str:
+def lines_of(numbers: list[int]) -> str:
+    """Return line numbers for a person, the first of many: `lines 3, 4 and 7 more`."""
     found = sorted(set(numbers))
     shown = ", ".join(map(str, found[:_LINES_SHOWN]))
     more = f" and {len(found) - _LINES_SHOWN:,} more" if len(found) > _LINES_SHOWN else ""

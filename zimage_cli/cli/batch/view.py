@@ -9,67 +9,45 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.cli.output import one_line
+from zimage_cli.cli.batch.progress import WORDS, LineWatch, Progress, span
+from zimage_cli.cli.desktop import Desktop
 from zimage_cli.cli.view import View, Watch
 from zimage_cli.core.making.reach import PAUSES
-from zimage_cli.core.request.prices import Price
-from zimage_cli.core.run.money import money
-from zimage_cli.core.run.tally import NOT_SAVED, Tally
-from zimage_cli.core.status import Status
 from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
-    from rich.live import Live
+    from rich.text import Text
 
-    from zimage_cli.api.retry import Wait
+    from zimage_cli.cli.live import Live
     from zimage_cli.cli.output import Output
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.run.run import Run
     from zimage_cli.errors import ConnectionFailed
 
-WORDS = {
-    Status.REFUSED: "refused",
-    Status.FAILED: "failed",
-    Status.MADE: "paid and not saved",
-    Status.LOST: "lost",
-    Status.SKIPPED: "skipped",
-}
-
 _FRAME_EVERY = 0.1
 _LINE_EVERY = 10.0
 """Seconds between lines where stderr is no terminal."""
 
-_SLOW = 15.0
-"""Seconds after which a line in flight is shown by name: the service usually takes 2 to 10."""
-
-_EVENTS = 4
+_TROUBLES = 4
+_SUCCESSES = 2
 _SLOW_SHOWN = 3
 _WARNINGS = 20
-_RATE_SPAN = 60.0
+_WIDEST = 100
+"""Columns of the bar in a wide terminal."""
+_SHORTEST = 8
+"""Columns without which there is no bar."""
 
 
-def span(seconds: float) -> str:
-    """Return a time span for a person: `2 h 5 min`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds) // 60
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-class _LineWatch(Watch):
-    """Follows one line in flight."""
+class _LineWatch(LineWatch):
+    """Tells the view what a line has to say."""
 
     def __init__(self, job: Job, view: BatchView) -> None:
-        super().__init__(job, "waiting for its turn")
+        super().__init__(job)
         self._view = view
 
-    def sending(self, attempt: int) -> None:
-        self.doing = "connecting" if attempt == 1 else f"try {attempt}"
-
-    def waiting(self, wait: Wait) -> None:
-        why = wait.error.code or wait.error.kind
-        self.doing = f"{why}: next try in {wait.seconds:.0f} s"
+    def stopped(self, note: str | None) -> None:  # noqa: ARG002
+        self._view.progress.gave_up(self.job)
 
     def warning(self, text: str) -> None:
         self._view.warn(f"{self.job.place}: {text}")
@@ -81,38 +59,39 @@ class BatchView(View):
     A run whose terminal is gone goes on without a view.
     """
 
-    def __init__(
-        self, out: Output, pictures: int, currency: str | None = None, *, json: bool
-    ) -> None:
+    def __init__(self, out: Output, progress: Progress, *, json: bool) -> None:
         super().__init__(out)
-        self._total = pictures
+        self.progress = progress
         self._json = json
         # On a terminal the paths are shown in the view.
         self._paths = not json and not out.stdout.isatty()
         self._began = time.monotonic()
         self._last_line = self._began
-        self._tally: Callable[[], Tally] = Tally
-        self._currency = currency
-        self._flying: dict[int, _LineWatch] = {}
-        self._events: deque[str] = deque(maxlen=_EVENTS)
-        self._ended: deque[float] = deque()
-        self._done = 0
+        self._troubles: deque[tuple[str, str]] = deque(maxlen=_TROUBLES)
+        """Failures and warnings, each with its style."""
+        self._successes: deque[str] = deque(maxlen=_SUCCESSES)
         self._warned = 0
+        self._run: Run | None = None
         self._live: Live | None = None
-        self._outage = ""
+        self._desktop = Desktop(out.stderr, out.environ)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was opened."""
+        return time.monotonic() - self._began
 
     def watch(self, run: Run) -> None:
         """Show how far this run has come from now on."""
-        self._tally = lambda: run.tally
+        self._run = run
         self.on_lost = run.stop
 
     def __enter__(self) -> Self:
+        out = self._out
         # Records printed on the same terminal would break the view up.
-        records = self._json and self._out.stdout.isatty()
-        if self._out.stderr.isatty() and not self._out.quiet and not records:
-            self._live = live = self._out.live()
-            with self._drawing():
-                live.start()
+        records = self._json and out.stdout.isatty()
+        moves = out.stderr.isatty() and out.environ.get("TERM") not in {"dumb", "unknown"}
+        if moves and not out.quiet and not records:
+            self._live = out.live()
         return self
 
     def close(self) -> None:
@@ -120,10 +99,9 @@ class BatchView(View):
         live, self._live = self._live, None
         if live is not None:
             with self._drawing():
-                try:
-                    live.stop()
-                finally:
-                    live.console.show_cursor()
+                live.stop()
+            with self._drawing():
+                self._desktop.close()
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
@@ -138,17 +116,16 @@ class BatchView(View):
     # -- what the engine tells, from many threads ----------------------------------------------
 
     def started(self, job: Job) -> Watch:
-        """Note a line in flight."""
+        """Note a line that waits for its turn."""
         watch = _LineWatch(job, self)
-        with self._lock:
-            self._flying[job.number] = watch
+        self.progress.started(job, watch)
         return watch
 
     def warn(self, text: str) -> None:
         """Show a warning; where warnings are not overwritten, only the first of them."""
         with self._lock:
             if self._live is not None:
-                self._events.append(visible(text))
+                self._troubles.append((visible(text), "yellow"))
                 return
             self._warned += 1
             warned = self._warned
@@ -159,13 +136,17 @@ class BatchView(View):
 
     def ended(self, outcome: Outcome) -> None:
         """Note a line that has ended; print its record, or the path of its picture."""
-        picture = outcome.picture
-        with self._lock:
-            self._flying.pop(outcome.job.number, None)
-            self._done += 1
-            if outcome.status is not Status.SKIPPED:
-                self._ended.append(time.monotonic())
-                self._events.append(_event(outcome))
+        picture, place = outcome.picture, outcome.job.place
+        self.progress.ended(outcome)
+        if picture is not None:
+            name = "" if picture.path is None else f": {picture.path.name}"
+            with self._lock:
+                self._successes.append(f"✓ {visible(place + name)}")
+        elif outcome.error is not None:
+            words = WORDS.get(outcome.status, outcome.status.value)
+            text = f"{place} {words}: {clip(str(outcome.error), 200)}"
+            with self._lock:
+                self._troubles.append((f"✗ {visible(text)}", "red"))
         if self._json:
             self._result(lambda: self._out.json(outcome.document))
         elif self._paths and picture is not None and picture.path is not None:
@@ -174,15 +155,15 @@ class BatchView(View):
 
     def unreachable(self, since: datetime, error: ConnectionFailed) -> None:
         """Say once that everything waits, and why."""
-        self._outage = f"the service cannot be reached since {since:%H:%M}"
+        outage = self.progress.outage = f"the service cannot be reached since {since:%H:%M}"
         self.say(
-            f"{self._outage}; trying again, at most every {PAUSES[-1]:.0f} s; Ctrl-C stops\n"
+            f"{outage}; trying again, at most every {PAUSES[-1]:.0f} s; Ctrl-C stops\n"
             f"  {visible(error.message)}"
         )
 
     def reachable(self, seconds: float) -> None:
         """Say that the service answers again."""
-        self._outage = ""
+        self.progress.outage = ""
         self.say(f"the service can be reached again, after {span(seconds)}")
 
     def address(self, job: Job, command: str) -> None:
@@ -201,75 +182,93 @@ class BatchView(View):
     def refresh(self) -> None:
         """Draw the live view, or print a line when it is time."""
         live = self._live
+        if self._run is not None:
+            self.progress.tally = self._run.tally
         if live is not None:
             with self._drawing():
-                live.update(self._frame(), refresh=True)
+                live.update(self._frame())
+                self._show_desktop()
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
-            self._out.note(", ".join(filter(None, (*self._counts(), self._outage))))
+            self._out.note(self.progress.line())
 
     def say(self, text: str) -> None:
         """Say something once, above the live view."""
         self._print(text, self._out.note)
 
+    def stopping(self) -> None:
+        """Say what is still waited for: in the live view, where it stays true, else once."""
+        self.progress.stopping = True
+        if self._live is None:
+            self.say(self.progress.still())
+
     def _print(self, text: str, otherwise: Callable[[str], None], *, whole: bool = False) -> None:
         live = self._live
         if live is not None:
             with self._drawing():
-                live.console.print(text, soft_wrap=whole)
+                live.print(text, whole=whole)
                 return
         otherwise(text)
 
-    def _counts(self) -> tuple[str, str]:
-        """Return how many are done of how many, and what else there is to say of it."""
-        with self._lock:
-            now = time.monotonic()
-            while self._ended and now - self._ended[0] > _RATE_SPAN:
-                self._ended.popleft()
-            elapsed = min(_RATE_SPAN, now - self._began)
-            rate = len(self._ended) / elapsed if elapsed > 1 else 0.0
-            tally, done = self._tally(), self._done
-        words = [
-            f"{count:,} {WORDS[status]}" for status in NOT_SAVED if (count := tally.counts[status])
-        ]
-        if rate:
-            words += [f"{rate:.2f}/s", f"{span((self._total - done) / rate)} left"]
-        if self._currency:
-            words.append(f"{money(Price(tally.spent, self._currency))} spent")
-        return f"{done:,} of {self._total:,}", ", ".join(words)
+    def _show_desktop(self) -> None:
+        it = self.progress
+        title = f"zimage: {it.done:,} of {it.total:,}"
+        self._desktop.show(title, it.share, paused=bool(it.outage or it.stopping))
 
     def _frame(self) -> Any:
         from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
 
-        done_of, counts = self._counts()
+        it = self.progress
         with self._lock:
-            now = time.monotonic()
-            events = list(self._events)
-            flying = sorted(self._flying.values(), key=lambda watch: watch.began)
-            done = self._done
-        # While the service cannot be reached, every line is slow.
-        slow = [watch for watch in flying if now - watch.began > _SLOW and not self._outage]
-        slow = slow[:_SLOW_SHOWN]
-        bar = Table.grid(padding=(0, 1), expand=True)
-        bar.add_column(ratio=1)
-        bar.add_column(justify="right", no_wrap=True)
-        bar.add_row(ProgressBar(total=max(self._total, 1), completed=done), one_line(done_of))
-        bar.width = min(self._out.stderr_console.width, 100)
-        flight = f"{len(flying)} in flight"
-        parts: list[Any] = [bar, one_line(f"{counts}, {flight}" if counts else flight)]
-        parts += [one_line(self._outage, "yellow")] if self._outage else []
-        parts += [one_line(text, "dim") for text in events]
-        parts += [
-            one_line(f"{w.job.place}: {w.doing}, {now - w.began:.0f} s", "yellow") for w in slow
-        ]
+            troubles, successes = [*self._troubles], [*self._successes]
+        # What matters most stands last: of too many lines for a terminal the first ones are cut.
+        parts = [self._text(text, "dim") for text in successes]
+        parts += [self._text(text, "yellow") for text in it.slow()[:_SLOW_SHOWN]]
+        parts += [self._text(text, style) for text, style in troubles]
+        parts += [self._text(it.outage, "yellow")] if it.outage else []
+        parts.append(self._bar())
+        if it.stopping:
+            parts.append(self._text(it.still(), "bold yellow"))
+        else:
+            parts += [self._joined(it.facts()), self._joined(it.doing())]
         return Group(*parts)
 
+    @property
+    def _columns(self) -> int:
+        # Shorter than the terminal is wide: a full line would wrap where it gets narrower.
+        return max(1, self._out.stderr_console.width - 1)
 
-def _event(outcome: Outcome) -> str:
-    line = outcome.job.place
-    if outcome.picture is not None:
-        return visible(f"{line}: {outcome.picture.path}")
-    words = WORDS.get(outcome.status, outcome.status.value)
-    return visible(f"{line}: {words}: {clip(str(outcome.error), 200)}")
+    def _bar(self) -> Text:
+        from rich.text import Text
+
+        from zimage_cli.cli.bar import bar
+
+        it = self.progress
+        counts = [Text(f"{it.done:,} of {it.total:,}", "bold")]
+        counts += [Text(f"✓ {it.saved:,}", "green")] if it.saved else []
+        counts += [Text(f"✗ {it.failed:,}", "red")] if it.failed else []
+        counts += [Text(f"{it.before:,} before", "dim")] if it.before else []
+        words = Text("  ").join(counts)
+        room = min(self._columns, _WIDEST) - words.cell_len - 2
+        if room < _SHORTEST:
+            words.truncate(self._columns, overflow="ellipsis")
+            return words
+        ascii_only = self._out.stderr_console.options.ascii_only
+        return Text.assemble(bar(it.share, room, ascii_only=ascii_only), "  ", words)
+
+    def _joined(self, words: list[str]) -> Text:
+        """Return as many of the words as there is room for, the first ones first."""
+        line = ""
+        for word in words:
+            longer = f"{line} · {word}" if line else word
+            if line and len(longer) > self._columns:
+                break
+            line = longer
+        return self._text(line)
+
+    def _text(self, text: str, style: str = "") -> Text:
+        from rich.text import Text
+
+        line = Text(text, style, no_wrap=True)
+        line.truncate(self._columns, overflow="ellipsis")
+        return line

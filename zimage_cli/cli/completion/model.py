@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from zimage_cli.cli.app import label
 from zimage_cli.cli.completion.values import Value, value_of
 
 
@@ -98,19 +99,21 @@ def read_command(command: Any, path: tuple[str, ...] = (), parent: Any = None) -
     context = typer.Context(
         command, info_name=path[-1] if path else "zimage", parent=parent, **command.context_settings
     )
-    visible = [param for param in command.params if not getattr(param, "hidden", False)]
-    options = [param for param in visible if param.param_type_name == "option"]
-    help_option = command.get_help_option(context)
-    if help_option is not None:
-        options.append(help_option)
     names = command.list_commands(context) if hasattr(command, "list_commands") else ()
     below = [(name, command.get_command(context, name)) for name in names]
+    options = _visible_options(command, context)
+    default = getattr(command, "default", None)
+    if default is not None:
+        # It runs where none is named, with its own options.
+        known = {name for param in options for name in param.opts}
+        more = _visible_options(dict(below)[default], context)
+        options = [*(one for one in more if not known & {*one.opts}), *options]
     return Command(
         path=path,
         about=_one_line(command.help),
         options=tuple(one for param in options for one in _options(path, param)),
         arguments=tuple(
-            Argument(_label(param), value_of(path, param), param.nargs == -1)
+            Argument(label(param), value_of(path, param), param.nargs == -1)
             for param in command.params
             if param.param_type_name == "argument"
         ),
@@ -120,25 +123,25 @@ def read_command(command: Any, path: tuple[str, ...] = (), parent: Any = None) -
     )
 
 
+def _visible_options(command: Any, context: Any) -> list[Any]:
+    found = command.get_params(context)
+    return [one for one in found if one.param_type_name == "option" and not one.hidden]
+
+
 def _options(path: tuple[str, ...], param: Any) -> Iterator[Option]:
     """Yield an option, and the one that is its opposite where there is one."""
     takes_value = not (param.is_flag or param.count)
     value = value_of(path, param) if takes_value else None
     about, group = _one_line(param.help), (*_ordered(param.opts), *_ordered(param.secondary_opts))
-    label, repeatable = _label(param), bool(param.multiple or param.count)
-    yield Option(_ordered(param.opts), group, about, value, label, repeatable)
+    called, repeatable = label(param), bool(param.multiple or param.count)
+    yield Option(_ordered(param.opts), group, about, value, called, repeatable)
     if param.secondary_opts:
         opposite = f"The opposite of {_ordered(param.opts)[0]}."
-        yield Option(_ordered(param.secondary_opts), group, opposite, None, label, repeatable)
+        yield Option(_ordered(param.secondary_opts), group, opposite, None, called, repeatable)
 
 
 def _ordered(names: list[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: not name.startswith("--")))
-
-
-def _label(param: Any) -> str:
-    text = param.metavar or param.name
-    return str(text).replace("[", "").replace("]", "").removesuffix("...") or "WORD"
 
 
 def _one_line(text: str | None) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from zimage_cli.api.endpoint import ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
+from zimage_cli.cli.main import COMMANDS
 from zimage_cli.core.batch.source import INPUT_FORMATS
 from zimage_cli.core.request import sizes
 from zimage_cli.core.settings.table import NAMES, TABLE
@@ -62,22 +64,31 @@ def _region_words() -> tuple[Word, ...]:
 
 
 def _size_words() -> tuple[Word, ...]:
-    square = {size.ratio: size.text for size in sizes.RECOMMENDED if size.tier == sizes.TIERS[0]}
+    """Return names, ratios and ratios with a tier: `W*H` would have to be quoted in a shell."""
+    plain = {size.ratio: size.text for size in sizes.RECOMMENDED if size.tier == sizes.TIERS[0]}
+    larger = [size for size in sizes.RECOMMENDED if size.tier != sizes.TIERS[0]]
     return (
-        *(Word(name, f"{ratio}, {square[ratio]}") for name, ratio in sizes.NAMED_RATIOS.items()),
         # No two words mean the same: zsh would put them on one line, and sort.
-        *(Word(ratio, f"{text}, as {ratio}@{sizes.TIERS[0]}") for ratio, text in square.items()),
-        *(Word(f"{size.ratio}@{size.tier}", size.text) for size in sizes.RECOMMENDED),
-        *(Word(size.text, f"{size.ratio}@{size.tier}") for size in sizes.RECOMMENDED),
+        *(Word(name, f"{ratio}, {plain[ratio]}") for name, ratio in sizes.NAMED_RATIOS.items()),
+        *(Word(ratio, text) for ratio, text in plain.items()),
+        *(Word(f"{size.ratio}@{size.tier}", size.text) for size in larger),
     )
 
 
 def _fault_words() -> tuple[Word, ...]:
-    return (
-        Word("list", "Name the kinds."),
-        *(Word(kind, f"{status}: {text}") for kind, (status, text) in faults.ERRORS.items()),
-        *(Word(kind, text) for kind, text in {**faults.ANSWERS, **faults.PICTURES}.items()),
-    )
+    kinds = (Word(kind, text) for _, of_it in faults.groups() for kind, text in of_it.items())
+    return (Word("list", "Name and explain the kinds."), *kinds)
+
+
+def _subcommands() -> tuple[tuple[str, Value], ...]:
+    """Return the groups of commands, each with the names that it has."""
+    found = []
+    for name, module in COMMANDS.items():
+        app = import_module(module).app
+        named = [one.name or one.callback.__name__ for one in app.registered_commands]
+        if app.registered_callback is not None or len(named) > 1:
+            found.append((name, Value(f"{name}_command", tuple(map(Word, named)))))
+    return tuple(found)
 
 
 FREE = Value("free")
@@ -90,7 +101,15 @@ SETTING = Value("setting", tuple(map(Word, NAMES)))
 STORED_SETTING = Value("stored_setting", tuple(map(Word, TABLE)))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
 FAULT = Value("fault", _fault_words(), goes_on=":")
+COMMAND = Value("command", tuple(map(Word, COMMANDS)))
+SUBCOMMAND = Value("subcommand", after=_subcommands())
 INPUT_FORMAT = Value("input_format", tuple(map(Word, INPUT_FORMATS)))
+ENCODING = Value(
+    "encoding",
+    tuple(
+        map(Word, ("gb18030", "gbk", "big5", "shift_jis", "euc_kr", "utf-16", "utf-8", "cp1252"))
+    ),
+)
 SWITCH = Value("switch", (Word("true"), Word("false")))
 FOLDER = Value("folder", folders=True)
 REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
@@ -122,6 +141,7 @@ OPTIONS: dict[str, Value] = {
     "--max-cost": FREE,
     "--shard": FREE,
     "--input-format": INPUT_FORMAT,
+    "--encoding": ENCODING,
     "--port": FREE,
     "--latency": FREE,
     "--patience": FREE,
@@ -146,6 +166,8 @@ ARGUMENTS: dict[str, Value] = {
     "regions ping name": REGION,
     "history show number": FREE,
     "history recover ids": FREE,
+    "help command": COMMAND,
+    "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,
     "completions install shell": SHELL,
     "completions uninstall shell": SHELL,

@@ -56,7 +56,8 @@ def _command(command: Command) -> str:
         '  local curcontext="$curcontext" state state_descr ret=1\n'
         "  local -a line\n"
         "  local -A opt_args\n"
-        f"  _arguments -C -s -S : \\\n    {_joined(specs)} && ret=0\n"
+        # A group's options stand before the command: behind it they are the command's own.
+        f"  _arguments -C -A '-*' -s -S : \\\n    {_joined(specs)} && ret=0\n"
         f"  if [[ $state == command ]]; then\n    case $words[1] in\n{branches}    esac\n  fi\n"
         "  return ret\n}\n"
     )

@@ -8,15 +8,15 @@ from zimage_cli.cli.config.edit import edit
 from zimage_cli.cli.config.keys import set_key, unset_key
 from zimage_cli.cli.config.show import get, path, show
 
-app = App(no_args_is_help=True)
+app = App(default="show")
 
 
 @app.callback(
-    epilog="Examples:\n\nzimage config show\n\nzimage config set-key --region singapore\n\n"
+    epilog="Examples:\n\nzimage config\n\nzimage config set-key --region singapore\n\n"
     "zimage config set size 16:9"
 )
 def config() -> None:
-    """Show and change the settings: flag > environment > config file > default."""
+    """Show and change the settings: flag > environment > config file > default. Alone: show."""
 
 
 app.command(

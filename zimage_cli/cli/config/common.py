@@ -25,7 +25,7 @@ RegionOption = Annotated[
     typer.Option(
         "--region",
         "-r",
-        help="beijing or singapore, or their ids; without it, the active region.",
+        help="beijing or singapore, or their ids; default: the active region.",
         metavar="REGION",
         show_default=False,
     ),

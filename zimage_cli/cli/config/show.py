@@ -8,11 +8,11 @@ import typer
 
 from zimage_cli.cli.app import Json
 from zimage_cli.cli.config.common import setting_name
-from zimage_cli.cli.output import Output
+from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
-from zimage_cli.core.settings.table import NAMES, Setting, text_of
+from zimage_cli.core.settings.table import NAMES, TABLE, Setting, text_of
 from zimage_cli.errors import ZimageError
 from zimage_cli.text import visible
 
@@ -80,14 +80,10 @@ def _plain(value: object) -> object:
 
 
 def _print_table(output: Output, rows: list[Setting[Any]]) -> None:
-    from zimage_cli.cli.output import cell, make_table
-
-    table = make_table(("setting", "value", "source"))
-    for column in table.columns[1:]:
-        column.overflow = "fold"
+    table = make_table(("setting", "value", "source"), loose="value")
     for row in rows:
-        value = text_of(row.value)
-        table.add_row(cell(row.name), cell(value or "-"), cell(row.source, "dim"))
+        shown = TABLE[row.name].shown if row.name in TABLE and row.value is not None else text_of
+        table.add_row(row.name, cell(shown(row.value) or "-"), cell(row.source, "dim"))
     output.result_table(table)
 
 

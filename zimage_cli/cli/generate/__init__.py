@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,22 +18,17 @@ from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents, exit_status
-from zimage_cli.core.request.prices import cost, format_price
 from zimage_cli.core.run.money import parse_bound
 from zimage_cli.core.run.plan import is_folder
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.errors import UsageError, ZimageError
-from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.cli.generate.display import Display
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.run.plan import RequestPlan
     from zimage_cli.core.run.run import Run
-
-_SHOWN = 20
-"""Requests that a dry run shows in full; of all others it gives the number and the price."""
 
 _LEFT_BEHIND = (
     "What was in flight may have been made and billed, and could not be noted in time: "
@@ -48,6 +45,7 @@ app = App()
     "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
     "echo 'A red kite' | zimage generate - --json",
     document={"images": []},
+    everyday=("--size", "--seed", "--prompt-extend", "--count", "--output", "--sandbox"),
     statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
 )
 def generate(
@@ -144,6 +142,10 @@ def generate(
         sandbox=sandbox or None,
     )
     with Client(flags=flags, on_warning=out.warn) as client:
+        if prompt is None and request is None and file is None and sys.stdin and sys.stdin.isatty():
+            from zimage_cli.cli.generate.prompting import ask_for_prompt
+
+            prompt = ask_for_prompt(out, client)
         source, prompt = asking.read_request(prompt, request, file)
         plan = client.plan(
             source,
@@ -159,12 +161,14 @@ def generate(
         )
         for text in plan.warnings:
             out.warn(text)
-        asking.agree(out, plan, yes=yes or dry_run, aloud=sweep.multiplies)
+        asking.agree(out, plan, yes=yes or dry_run, aloud=False)
         report = "json" if json else "response" if print_response else "paths"
         if dry_run:
-            _show_requests(out, plan, report)
+            from zimage_cli.cli.generate.dry import show_requests
+
+            show_requests(out, plan, report)
         else:
-            _run(out, client, plan, report)
+            _run(out, client, plan, report, _deep_folder(output, output_dir))
 
 
 def _refuse_contradictions(
@@ -181,6 +185,18 @@ def _refuse_contradictions(
         raise UsageError("--name and --output FILE both name the picture: give only one")
 
 
+def _deep_folder(output: str | None, output_dir: str | Path | None) -> str | None:
+    """Return the folder of the options where more than one level of it is not there yet."""
+    folder = str(output_dir or "")
+    if output is not None:
+        folder = output if is_folder(output) else os.path.dirname(output)  # noqa: PTH120
+    missing, path = 0, folder.rstrip(os.sep)
+    # os.path and not Path: that one raises for a name that is too long.
+    while path and not os.path.exists(path):  # noqa: PTH110
+        missing, path = missing + 1, os.path.dirname(path)  # noqa: PTH120
+    return folder.rstrip(os.sep) if missing > 1 else None
+
+
 def _refuse_stdout(out: Output) -> None:
     """Refuse a standard output that no picture can go to, before one is paid for."""
     if out.stdout.isatty():
@@ -191,20 +207,27 @@ def _refuse_stdout(out: Output) -> None:
         raise UsageError("-o -: the standard output is closed")
 
 
-def _run(out: Output, client: Client, plan: RequestPlan, report: str) -> None:
-    """Make the pictures and say what came of them.
+def _run(
+    out: Output, client: Client, plan: RequestPlan, report: str, new_folder: str | None
+) -> None:
+    """Make the pictures and say what came of them; `new_folder` as `Display` takes it.
 
     Raises typer.Exit with the first failure's status, or Interrupted.
     """
     from zimage_cli.cli.generate.display import Display
 
     with Signals() as signals:
-        view = Display(out, plan, report)
+        view = Display(out, plan, report, new_folder)
         with view:
             run = client.start(plan, view, on_end=signals.wake)
             view.on_lost = run.stop
+            if view.shown:
+                from zimage_cli.cli import keys
+
+                keys.give_back_on_signals()
             # One picture is given up at once; of several, those that are paid are waited for.
             signals.drive(run, view, patient=len(plan.requests) > 1)
+        view.total()
         failures = view.failures
         if signals.numbers or view.lost is not None:
             ended = [one for one in failures if one.job.number not in view.stopped]
@@ -273,39 +296,3 @@ def _document(view: Display, errors: Sequence[tuple[ZimageError, str]]) -> dict[
         images=[view.pictures[number].document for number in sorted(view.pictures)],
         errors=[one for error, prompt in errors for one in error_documents(error, prompt=prompt)],
     )
-
-
-# -- a dry run ------------------------------------------------------------------------------------
-
-
-def _show_requests(out: Output, plan: RequestPlan, report: str) -> None:
-    """Print the requests of a plan, the first of them in full; nothing is sent or written."""
-    previews = [plan.preview(job) for job in islice(plan.jobs(), _SHOWN)]
-    count, total = len(plan.requests), plan.estimate.cost
-    if report == "json":
-        out.document("dry-run", pictures=count, requests=previews, cost=cost(total))
-        return
-    for preview in previews:
-        _print_request(out, preview)
-    if count > len(previews):
-        out.result(f"and {count - len(previews):,} more")
-    if count > 1:
-        free = plan.estimate.free
-        out.result(f"all {count:,}: {'sandbox, free' if free else format_price(total)}")
-
-
-def _print_request(out: Output, preview: dict[str, Any]) -> None:
-    out.result(f"{preview['method']} {preview['url']}")
-    for name, value in preview["headers"].items():
-        out.result(f"{name}: {value}")
-    out.result("")
-    out.result(preview["body"])
-    out.result("")
-    for line in preview["curl"].split("\n"):
-        out.result(line)
-    out.result("")
-    path = preview["path"] or "standard output"
-    note = " (exists: a number is added, or --overwrite)" if preview["exists"] else ""
-    out.result(f"saves to: {visible(path)}{note}")
-    out.result(f"price: {preview['price']}")
-    out.result("nothing was sent")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ from zimage_cli.api.endpoint import (
     find_region,
 )
 from zimage_cli.cli.app import App
-from zimage_cli.cli.output import Output
+from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.cli.regions.ping import Json, ping
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
@@ -24,7 +24,10 @@ from zimage_cli.core.settings.table import TABLE, VARIABLES
 from zimage_cli.errors import ZimageError
 from zimage_cli.text import visible
 
-app = App()
+if TYPE_CHECKING:
+    from zimage_cli.cli.table import Cell
+
+app = App(default="list")
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,38 @@ class Row:
     key_page: str | None = None
 
     @property
-    def cells(self) -> list[tuple[str, str]]:
-        """What a person reads of it in a list: labels and values."""
+    def listed(self) -> list[Cell]:
+        """What a person reads of it in a list."""
+        free = self.name == SANDBOX
+        where = "inside this process" if free else self.host or self.key_problem or ""
+        key = "none needed" if free else self.key or "none"
+        if self.key_problem:
+            # Where there is no host, no key was looked for.
+            key = "not usable" if self.host else "-"
+        name = self.name or ""
+        return [
+            cell(f"{'✓' if self.active else ' '} {name}", "green" * self.active, piped=name),
+            cell(self.id or "-"),
+            cell("free" if free else _money(self.price)),
+            cell("free" if free else _money(self.price_prompt_extend)),
+            cell(key),
+            cell("yes" if self.active else "no"),
+            cell(where, "dim", whole=where == self.host),
+        ]
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """All that a person reads of it alone: labels and values."""
+        data = ("data", self.data or "")
+        if self.name == SANDBOX:
+            return [
+                ("region", SANDBOX),
+                ("active", self._active),
+                ("endpoint in use", "inside this process, on loopback"),
+                ("price a picture", "free"),
+                ("key", "none needed"),
+                data,
+            ]
         endpoint = self.endpoint or ""
         return [
             ("region", self.name or ""),
@@ -61,21 +94,8 @@ class Row:
             ("price a picture", _money(self.price)),
             ("with prompt_extend", _money(self.price_prompt_extend)),
             ("key", f"{self.key} ({self.key_source})" if self.key else self.key_problem or "none"),
-        ]
-
-    @property
-    def lines(self) -> list[tuple[str, str]]:
-        """All that a person reads of it alone."""
-        data = ("data", self.data or "")
-        if self.name != SANDBOX:
-            return [*self.cells, data, ("keys are made at", self.key_page or "")]
-        return [
-            ("region", SANDBOX),
-            ("active", self._active),
-            ("endpoint in use", "inside this process, on loopback"),
-            ("price a picture", "none"),
-            ("key", "none needed"),
             data,
+            ("keys are made at", self.key_page or ""),
         ]
 
     @property
@@ -88,13 +108,10 @@ def _money(price: dict[str, str | None] | None) -> str:
 
 
 @app.callback(
-    invoke_without_command=True,
     epilog="Examples:\n\nzimage regions\n\nzimage regions show singapore\n\nzimage regions ping",
 )
-def regions(context: typer.Context) -> None:
+def regions() -> None:
     """Show the regions, and ask whether they answer. Alone: list."""
-    if context.invoked_subcommand is None:
-        list_regions()
 
 
 @app.command(
@@ -116,8 +133,12 @@ def list_regions(as_json: Json = False) -> None:
             regions=[asdict(row) for row in (*rows, _sandbox(active))],
         )
     else:
-        _print_list(output, rows)
-        _print_elsewhere(output, active)
+        _print_list(output, [*rows, _sandbox(active)])
+        _print_active(output, active)
+        for row in rows:
+            # Without a host, the reason stands in its place.
+            if row.host and row.key_problem:
+                output.warn(visible(row.key_problem))
     for warning in active.warnings:
         output.warn(visible(warning))
 
@@ -217,47 +238,30 @@ def _at(environment: Environment, active: Settings, region: Region) -> Settings:
 
 
 def _print_list(output: Output, rows: list[Row]) -> None:
-    """Print a region a line where that fits, else a block of lines each."""
-    from rich.measure import Measurement
-
-    from zimage_cli.cli.output import cell, make_table
-
-    wide = make_table([label for label, _ in rows[0].cells])
-    for column in wide.columns:
-        column.no_wrap = True
+    headers = ("region", "id", "price", "extended", "key", "active", "host")
+    # The mark before the name tells it on a terminal.
+    table = make_table(
+        [cell(f"  {headers[0]}", piped=headers[0]), *map(cell, headers[1:])],
+        last="under",
+        piped=("active",),
+    )
     for row in rows:
-        wide.add_row(*(cell(value) for _, value in row.cells))
-    console = output.stdout_console
-    if Measurement.get(console, console.options, wide).maximum < console.width:
-        output.result_table(wide)
-        return
-    tall = make_table(("region", "", ""))
-    tall.columns[2].overflow = "fold"
-    for row in rows:
-        (_, name), *cells = row.cells
-        for label, value in cells:
-            tall.add_row(cell(name, "bold" if row.active else ""), cell(label), cell(value))
-            name = ""
-        tall.add_section()
-    output.result_table(tall)
-
-
-def _print_row(output: Output, row: Row) -> None:
-    from zimage_cli.cli.output import cell, make_table
-
-    table = make_table(("", ""))
-    table.show_header = False
-    table.columns[1].overflow = "fold"
-    for label, value in row.lines:
-        table.add_row(cell(label), cell(value))
+        table.add_row(*row.listed)
     output.result_table(table)
 
 
-def _print_elsewhere(output: Output, active: Settings) -> None:
+def _print_row(output: Output, row: Row) -> None:
+    table = make_table(("name", "value"), last="fold", header=False)
+    for label, value in row.lines:
+        table.add_row(cell(label, "dim"), cell(value))
+    output.result_table(table)
+
+
+def _print_active(output: Output, active: Settings) -> None:
     target = active.target
-    if target.is_sandbox:
-        output.note(visible(f"The active region is the sandbox ({active.region.source})."))
-    elif target.region_name == CUSTOM:
-        output.note(
-            visible(f"Calls go to {target.api_root} ({active.base_url.source}), in no region.")
-        )
+    if target.region_name == CUSTOM:
+        where, why = target.api_root, active.base_url.source
+        output.note(visible(f"Calls go to {where} ({why}), in no region."))
+        return
+    name = "the sandbox" if target.is_sandbox else target.region_name
+    output.note(visible(f"The active region is {name} ({active.region.source})."))

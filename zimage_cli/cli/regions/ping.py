@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zimage_cli.cli.errors import print_error
-from zimage_cli.cli.output import Output
+from zimage_cli.cli.output import Output, cell, make_table
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_document, exit_status
 from zimage_cli.errors import UsageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
+    from zimage_cli.cli.table import Cell
     from zimage_cli.core.validate.ping import Ping
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
@@ -22,9 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 def ping(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]", help="A region's name or id; without one, the active one."
-        ),
+        typer.Argument(metavar="[NAME]", help="A region's name or id; default: the active one."),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Ask every region that has a key of its own.")
@@ -55,23 +54,23 @@ def ping(
 
 
 def _print_answers(output: Output, answers: list[Ping]) -> None:
-    from zimage_cli.cli.output import cell, make_table
-
-    words = {True: "yes", False: "no", None: "-"}
-    table = make_table(
-        ("region", "host", "reachable", "key", "model", "connect", "answer"),
-        right=("connect", "answer"),
-    )
-    table.columns[1].overflow = "fold"
+    headers = ("region", "reachable", "key", "model", "connect", "answer", "host")
+    table = make_table(headers, right=("connect", "answer"), last="under")
     for one in answers:
-        key = {True: "accepted", False: "refused", None: "-"}[one.key_accepted]
         times = (one.connect_ms, one.answer_ms)
         table.add_row(
             cell(one.region),
-            cell(one.host or "-"),
-            cell(words[one.reachable]),
-            cell(key),
-            cell({True: "visible", False: "not visible", None: "-"}[one.model_visible]),
+            _answered(one.reachable, "yes", "no"),
+            _answered(one.key_accepted, "accepted", "refused"),
+            _answered(one.model_visible, "visible", "not visible"),
             *(cell("-" if time is None else f"{time:.0f} ms") for time in times),
+            cell(one.host or "-", "dim", whole=True),
         )
     output.result_table(table)
+
+
+def _answered(good: bool | None, yes: str, no: str) -> Cell:
+    if good is None:
+        return cell("-")
+    words = yes if good else no
+    return cell(f"{'✓' if good else '✗'} {words}", "green" if good else "red", piped=words)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.core.batch.reader import Invalid, JobReader, LineDefaults
 from zimage_cli.core.files import (
-    make_writable_folder,
     open_own,
     reason,
     remove_abandoned,
@@ -20,11 +19,12 @@ from zimage_cli.core.files import (
 )
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.request.prices import Price, cost
-from zimage_cli.core.run.journal import FRESH, Journal, alone_in
+from zimage_cli.core.run.forecast import Forecast
+from zimage_cli.core.run.journal import FRESH, Journal, alone_in, made_for
 from zimage_cli.core.run.money import Estimate
 from zimage_cli.core.run.state import States
 from zimage_cli.core.status import Status
-from zimage_cli.errors import DiskError, UsageError
+from zimage_cli.errors import Billed, DiskError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,9 @@ _SALT_BYTES = 16
 _SHOWN_PROBLEMS = 50
 _UNSAVED = (Status.REFUSED, Status.FAILED, Status.LOST)
 _SECONDS_A_PICTURE = 6.0
-"""What the service takes for one, for the estimate of a run without a limit."""
-_SECONDS_IN_SANDBOX = 0.1
+"""What the service takes for one, before this run has shown it."""
+_SANDBOX_RATE = 10.0
+"""Pictures a second that the sandbox draws, however many at a time."""
 
 
 @dataclass(slots=True)
@@ -57,10 +58,18 @@ class Preflight:
     invalid: int = 0
     problems: list[tuple[int, str]] = field(default_factory=list)
     """The first of them, each with its line."""
+    wrong: dict[str, list[int]] = field(default_factory=dict)
+    """The first different ones, each with all its lines."""
     kinds: Counter[Status] = field(default_factory=Counter)
     cost: Price | None = None
     unpriced: int = 0
     """Pictures to make at hosts whose price nobody knows."""
+    sizes: Counter[str] = field(default_factory=Counter)
+    """How many pictures will be paid, by their size."""
+    extended: int = 0
+    """How many of them have prompt_extend."""
+    prices: set[Price] = field(default_factory=set)
+    """What one of them costs, where that is known."""
     folders: set[str] = field(default_factory=set)
     """Folders below the output folder that lines name."""
 
@@ -105,10 +114,11 @@ class FilePlan:
         self.place = FolderPlace(folder)
         self.journal = Journal(folder)
         self._fresh = fresh
+        self._begun = False
         with ExitStack() as held:
             if not dry:
-                make_writable_folder(folder)
-                held.enter_context(alone_in(folder))
+                held.enter_context(made_for(folder, self._has_begun))
+                held.enter_context(alone_in(folder, self._has_begun))
             held.callback(self.journal.close)
             if book is not None and not dry:
                 book.settle_abandoned()
@@ -121,8 +131,11 @@ class FilePlan:
             self._stack = held.pop_all()
 
     def close(self) -> None:
-        """Free the folder."""
+        """Free the folder; before `begin`, what was made of it is removed again."""
         self._stack.close()
+
+    def _has_begun(self) -> bool:
+        return self._begun
 
     def _salt(self) -> bytes:
         """Return what the seeds of this batch are drawn with: the same in every run.
@@ -161,6 +174,9 @@ class FilePlan:
                 found.invalid += 1
                 room = _SHOWN_PROBLEMS - len(found.problems)
                 found.problems += [(entry.line, text) for text in entry.problems][: max(room, 0)]
+                for text in entry.problems:
+                    if text in found.wrong or len(found.wrong) < _SHOWN_PROBLEMS:
+                        found.wrong.setdefault(text, []).append(entry.line)
                 continue
             found.pictures += 1
             status = self.known.of(entry.key).decide(self.options)
@@ -170,8 +186,12 @@ class FilePlan:
             if status is Status.NEW:
                 request = entry.request
                 price = routes.price(request.base_url, prompt_extend=request.prompt_extend)
+                found.sizes[request.size] += 1
+                found.extended += request.prompt_extend
                 found.unpriced += price is None
-                total += price.amount if price is not None else 0
+                if price is not None:
+                    found.prices.add(price)
+                    total += price.amount
         found.cost = Price(total, base.currency) if base else None
         return found
 
@@ -182,14 +202,17 @@ class FilePlan:
         free = self.settings.target.is_sandbox
         return Estimate(found.to_make, found.cost, found.unpriced, free)
 
+    def forecast(self) -> Forecast:
+        """Return what tells how fast the run goes, beginning now."""
+        lines = self.options.concurrency
+        if self.settings.target.is_sandbox:
+            return Forecast(lines / _SANDBOX_RATE, lines, 0.0)
+        return Forecast(_SECONDS_A_PICTURE, lines, self.settings.rps.value)
+
     @property
     def seconds(self) -> float:
         """How long the run will take, about."""
-        pictures, rps = self.preflight.to_make, self.settings.rps.value
-        if self.settings.target.is_sandbox:
-            return pictures * _SECONDS_IN_SANDBOX
-        by_limit = pictures / rps if rps else 0.0
-        return max(by_limit, pictures * _SECONDS_A_PICTURE / self.options.concurrency)
+        return self.forecast().left(self.preflight.to_make)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -225,6 +248,7 @@ class FilePlan:
         """Write down that a batch begins anew, before its first picture. Raises DiskError."""
         from zimage_cli.core.history.database import now
 
+        self._begun = True
         for name in ("", *self.preflight.folders):
             remove_abandoned(self.folder / name)
         with suppress(OSError):
@@ -236,6 +260,8 @@ class FilePlan:
         except OSError as error:
             raise DiskError(
                 "{path} cannot be written: {why}. Nothing was sent.",
+                hint="Make room, or give the batch another folder with --output.",
+                billed=Billed.NO,
                 path=self.journal.path,
                 why=reason(error),
             ) from None

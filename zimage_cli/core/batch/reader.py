@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from zimage_cli.core.batch.records import COLUMNS, OWN_FIELDS, nearest_column
 from zimage_cli.core.making.save import within
 from zimage_cli.core.request.jobs import Job, variants
 from zimage_cli.core.request.names import NAME_BYTES, NameTemplate, is_reserved
 from zimage_cli.core.request.request import MAX_SEED, Request, parse_request
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
 from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.messages import Message
 from zimage_cli.text import is_safe, shown
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 _DEEPEST = 8
 """Folders below the output folder, and the file: more than that is a slip."""
-
-_OWN_FIELDS = frozenset({"name", "output", "count"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ class JobReader:
             try:
                 yield from self._jobs(record.line, dict(record.fields))
             except ZimageError as error:
-                problems = [problem.message for problem in getattr(error, "problems", ())]
-                yield Invalid(record.line, tuple(problems or [error.message]))
+                problems = getattr(error, "problems", (error,))
+                yield Invalid(record.line, tuple(map(_said, problems)))
 
     def _jobs(self, line: int, fields: dict[str, object]) -> Iterator[Job]:
-        own = {name: fields.pop(name) for name in _OWN_FIELDS & fields.keys()}
+        own = {name: fields.pop(name) for name in OWN_FIELDS if name in fields}
         check_base_url = self.defaults.check_base_url
         if "base_url" in fields and check_base_url is None:
             raise UsageError(
@@ -149,6 +149,26 @@ class JobReader:
                 self._folders.clear()
             self._folders.add(parent)
         return output
+
+
+def _said(problem: ZimageError) -> str:
+    """Return what is wrong with a line: it may hold more than the fields of a request."""
+    name = problem.facts.get("field")
+    if name is None or name in COLUMNS:
+        return problem.message
+    allowed, nearest = ", ".join(COLUMNS), nearest_column(str(name))
+    if nearest is None:
+        said = Message(
+            "{name}: is not a field of a line; allowed: {allowed}", name=name, allowed=allowed
+        )
+    else:
+        said = Message(
+            "{name}: is not a field of a line; allowed: {allowed}; did you mean {nearest}?",
+            name=name,
+            allowed=allowed,
+            nearest=nearest,
+        )
+    return str(said)
 
 
 def _count(value: object) -> int:

@@ -204,6 +204,11 @@ class History(Database):
         """Return the newest entries, newest first."""
         return self._select("ORDER BY id DESC LIMIT ?", limit)
 
+    def count(self) -> int:
+        """Return how many entries there are."""
+        count = "SELECT count(*) FROM generation"
+        return int(self._read(lambda db: db.execute(count).fetchone()[0]))
+
     def entry(self, row: int) -> Entry | None:
         """Return one entry."""
         found = self._select("WHERE id = ?", row)

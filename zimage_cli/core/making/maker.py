@@ -71,9 +71,9 @@ class Maker:
         return Notes(self.history, self.evidence, self._warned)
 
     @property
-    def unsettled(self) -> bool:
-        """Tell whether anything was sent that did not come to its end: it has rows to write."""
-        return bool(self.leaving)
+    def unsettled(self) -> int:
+        """How many were sent that did not come to their end: they have rows to write."""
+        return len(self.leaving)
 
     def wanted(
         self, request: Request, number: int = 1, template: NameTemplate | None = None

@@ -159,8 +159,9 @@ class Notes(NamedTuple):
         self._ended(generation, Status.LOST if refused else Status.MADE, error)
         hint = None if generation.noted else _BY_HAND + generation.curl()
         if isinstance(error, AddressRefused):
-            asked = answer.request_id
-            error = error.but(hint="Ask the service what became of request {id}.", id=asked)
+            if answer.request_id is not None:
+                asked = answer.request_id
+                error = error.but(hint="Ask the service what became of request {id}.", id=asked)
         elif isinstance(error, NotSavedError):
             error = error.but(hint=_SANDBOX_ENDS if _in_sandbox(generation) else hint or error.hint)
         _tell_stopped(generation, error, hint or _RECOVERABLE)

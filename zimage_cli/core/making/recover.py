@@ -1,19 +1,15 @@
-"""Get pictures that were made and never saved, within the 24 hours that the service keeps them."""
+"""Get a picture that was made and never saved, within the 24 hours that the service keeps it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zimage_cli.api import limits
-from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.core.advice import error_documents
-from zimage_cli.core.files import reason, remove_abandoned, sync_folder
+from zimage_cli.core.files import reason, sync_folder
 from zimage_cli.core.history.database import now
 from zimage_cli.core.history.entry import moment, why_refused
 from zimage_cli.core.making import evidence
@@ -28,10 +24,7 @@ from zimage_cli.errors import (
     ConfigurationError,
     DiskError,
     NotSavedError,
-    UsageError,
-    ZimageError,
 )
-from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
@@ -39,191 +32,14 @@ if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
     from zimage_cli.core.history.history import History
 
-READY, EXPIRED, BUSY, GONE = "ready", "expired", "busy", "gone"
-CLAIMED, LOST, RECOVERED = "claimed", "lost", "recovered"
+WHERE_IT_WENT = "Where it went, when that has ended: zimage history show {number}"
 
-_WHERE_IT_WENT = "Where it went, when that has ended: zimage history show {number}"
-
-_GONE_FOR_GOOD = frozenset({403, 404, 410})
+_OVER = "Its prompt and seed, to pay for another: zimage history show {number}"
+_GONE_AFTER_ITS_DAY = frozenset({403, 404, 410})
 
 
 class TakenError(NotSavedError):
     """Another process is fetching the picture right now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A picture that was made and is not on disk; `state` says whether it can still be had."""
-
-    entry: Entry
-    state: str
-
-    @property
-    def words(self) -> Message:
-        """Return the state as a sentence for a person."""
-        until = self.entry.expires_at
-        if self.state == READY and until is not None:
-            left = until - datetime.now(UTC)
-            hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
-            return Message(
-                "can be fetched for {hours} h {minutes} min more", hours=hours, minutes=minutes
-            )
-        if self.state == EXPIRED and until is None and self.entry.answered_at is not None:
-            return Message("made nobody knows when: the history has no date for it")
-        return {
-            EXPIRED: Message(
-                "over {hours} h old: the service has dropped it", hours=limits.URL_LIFETIME_HOURS
-            ),
-            BUSY: Message("zimage process {pid} is still saving it", pid=self.entry.pid),
-            GONE: Message("made by the sandbox, which has ended"),
-            CLAIMED: Message("another zimage is fetching it right now"),
-            LOST: Message("given up before"),
-        }[self.state]
-
-    @property
-    def hopeless(self) -> bool:
-        """Tell whether no try is made: it is gone, or another process fetches it right now."""
-        return self.state == CLAIMED or self.entry.region == SANDBOX
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What became of a candidate: `state` is `recovered` where it has a path now, else its own.
-
-    `error` says why it was not fetched; it is no failure where the picture was `skipped`.
-    """
-
-    entry: Entry
-    state: str
-    path: Path | None = None
-    error: ZimageError | None = None
-    skipped: bool = False
-
-    @property
-    def failed(self) -> bool:
-        """Tell whether it was to be fetched and was not."""
-        return self.error is not None and not self.skipped
-
-    @property
-    def errors(self) -> list[dict[str, Any]]:
-        """Its error objects in `--json`."""
-        if self.error is None or self.skipped:
-            return []
-        return error_documents(self.error, prompt=self.entry.prompt)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The picture's object in `--json`."""
-        path = None if self.path is None else str(self.path)
-        return {"id": self.entry.id, "state": self.state, "path": path, "errors": self.errors}
-
-
-class Recovery:
-    """What can be recovered, or what has the ids that were named, and the fetching of it.
-
-    `folder` is where all of it goes, None for where each was meant to go. `book` is None where
-    there is no history. Raises UsageError for an unknown id.
-    """
-
-    def __init__(
-        self,
-        book: History | None,
-        wire: Wire,
-        ids: Sequence[int] = (),
-        *,
-        folder: Path | None,
-        default_folder: Path,
-    ) -> None:
-        self._book = book
-        self._wire = wire
-        self._by_name = bool(ids)
-        self._folder = folder
-        self._default_folder = default_folder
-        self.found = pick(candidates(book, ids) if book else [], ids)
-
-    def cancel(self) -> None:
-        """End it, from any thread: connections are closed, claims and half pictures are removed."""
-        self._wire.cancel()
-
-    def untouched(self) -> list[Recovered]:
-        """Return what was found, without trying to fetch any of it."""
-        return [Recovered(candidate.entry, candidate.state) for candidate in self.found]
-
-    def fetch(self) -> Iterator[Recovered]:
-        """Fetch one picture after the other, and yield what became of each.
-
-        Those that were not named are tried only where they are ready; a named one is whatever its
-        state, as a GET is free. Raises Stopped once it is cancelled.
-        """
-        clear(self.found, self._folder, self._default_folder)
-        for candidate in self.found:
-            if candidate.state == READY or self._by_name:
-                yield self._one(candidate)
-            else:
-                yield Recovered(candidate.entry, candidate.state)
-
-    def _one(self, candidate: Candidate) -> Recovered:
-        entry, state, by_name = candidate.entry, candidate.state, self._by_name
-        assert self._book is not None
-        try:
-            if candidate.hopeless:
-                raise _not_recoverable(candidate)
-            path = recover(
-                self._book,
-                self._wire,
-                entry,
-                self._folder,
-                default_folder=self._default_folder,
-                sleep=self._wire.sleep,
-            )
-        except TakenError as error:
-            # Skipped among others, but a failure where it was asked for by name.
-            return Recovered(entry, state if by_name else CLAIMED, error=error, skipped=not by_name)
-        except ZimageError as error:
-            return Recovered(entry, state, error=error)
-        return Recovered(entry, RECOVERED, path)
-
-
-def _not_recoverable(candidate: Candidate) -> NotSavedError:
-    number, words = candidate.entry.id, candidate.words
-    if candidate.entry.region == SANDBOX:
-        return NotSavedError(
-            "{number} cannot be recovered: {words}.",
-            hint="Its prompt and seed, to make it again: zimage history show {number}",
-            number=number,
-            words=words,
-        )
-    return NotSavedError(
-        "{number} was not fetched: {words}.", hint=_WHERE_IT_WENT, number=number, words=words
-    )
-
-
-def candidates(book: History, ids: Collection[int] = ()) -> list[Candidate]:
-    """Return every picture that was made and not saved, oldest first.
-
-    Those among `ids` too that were given up as lost, as long as an address is known.
-    """
-    found = book.with_status(Status.MADE)
-    known = {entry.id for entry in found}
-    named = (book.entry(number) for number in sorted(set(ids) - known))
-    found += [entry for entry in named if entry and entry.status == Status.LOST and entry.image_url]
-    return [Candidate(entry, _state(entry)) for entry in found]
-
-
-def _state(entry: Entry) -> str:
-    if entry.claimed:
-        return CLAIMED
-    # A failed download leaves an error; without one its process may be fetching it right now.
-    if entry.error is None and entry.in_progress:
-        return BUSY
-    if entry.region == SANDBOX:
-        return GONE
-    if entry.status == Status.LOST:
-        return LOST
-    until = entry.expires_at
-    if until is None or datetime.now(UTC) >= until:
-        return EXPIRED
-    return READY
 
 
 def recover(
@@ -245,7 +61,7 @@ def recover(
     folder cannot be written.
     """
     with _claimed(book, entry) as saved:
-        wanted = _wanted(entry, folder, default_folder)
+        wanted = wanted_path(entry, folder, default_folder)
         there = saved
         if there is None and not looked:
             there = _already_there(book, entry, wanted)
@@ -266,7 +82,7 @@ def _claimed(book: History, entry: Entry) -> Iterator[Path | None]:
             yield Path(row.path)
             return
         raise TakenError(
-            "Another zimage is fetching {number} right now.", hint=_WHERE_IT_WENT, number=entry.id
+            "Another zimage is fetching {number} right now.", hint=WHERE_IT_WENT, number=entry.id
         )
     try:
         yield None
@@ -274,18 +90,12 @@ def _claimed(book: History, entry: Entry) -> Iterator[Path | None]:
         book.release(entry.id)
 
 
-def clear(found: list[Candidate], folder: Path | None, default_folder: Path) -> None:
-    """Remove what was left half written where pictures go, by processes that were killed."""
-    for place in {_wanted(one.entry, folder, default_folder).parent for one in found}:
-        remove_abandoned(place)
-
-
 def find_saved(book: History, entry: Entry, default_folder: Path) -> Path | None:
     """Find a picture that got its name just before its process died, and note it; None where not.
 
     Not for two equal pictures at the same time: each would be taken for the other.
     """
-    return _already_there(book, entry, _wanted(entry, None, default_folder))
+    return _already_there(book, entry, wanted_path(entry, None, default_folder))
 
 
 def _examine(path: Path) -> Fetched | None:
@@ -334,8 +144,7 @@ def _fetch(
 ) -> Path:
     refused = why_refused(entry)
     if refused is not None:
-        _give_up(book, entry, error := AddressRefused("{why}", why=refused))
-        raise error
+        raise _given_up(book, entry, AddressRefused("{why}", why=refused))
     try:
         fetched, kept = fetch_and_keep(
             wire,
@@ -348,10 +157,8 @@ def _fetch(
             sleep=sleep,
         )
     except NotSavedError as error:
-        until = entry.expires_at
-        over = until is not None and datetime.now(UTC) > until
-        if over and error.http_status in _GONE_FOR_GOOD:
-            _give_up(book, entry, error)
+        if _is_over(entry, error):
+            raise _given_up(book, entry, error) from None
         raise
     except ValueError as error:
         # Somebody wrote a name into the history that no file can have.
@@ -363,10 +170,34 @@ def _fetch(
     return path
 
 
-def _give_up(book: History, entry: Entry, error: NotSavedError) -> None:
-    """Note that a picture is lost; its address stays in the history for one more try by hand."""
+def _is_over(entry: Entry, error: NotSavedError) -> bool:
+    """Tell whether no try can succeed any more, as far as anybody can know.
+
+    Within its day only storage itself says so: 403 may as well come from a proxy, and 404 from
+    storage that is not up to date.
+    """
+    from zimage_cli.api.download import AddressOver
+
+    until = entry.expires_at
+    late = until is not None and datetime.now(UTC) > until
+    return isinstance(error, AddressOver) or (late and error.http_status in _GONE_AFTER_ITS_DAY)
+
+
+def _given_up(book: History, entry: Entry, error: NotSavedError) -> AddressRefused:
+    """Note that a picture is lost, and return the error that says so.
+
+    Its address stays in the history, for one more try by hand.
+    """
+    over = AddressRefused(
+        "{cause} It is over: zimage history recover offers it no more.",
+        hint=_OVER,
+        cause=error.said,
+        number=entry.id,
+        http_status=error.http_status,
+    )
     with suppress(ConfigurationError):
-        book.ended(entry.id, Status.LOST, error)
+        book.ended(entry.id, Status.LOST, over)
+    return over
 
 
 def _note(book: History, entry: Entry, path: Path, fetched: Fetched) -> None:
@@ -385,7 +216,8 @@ def _note(book: History, entry: Entry, path: Path, fetched: Fetched) -> None:
             )
 
 
-def _wanted(entry: Entry, folder: Path | None, default_folder: Path) -> Path:
+def wanted_path(entry: Entry, folder: Path | None, default_folder: Path) -> Path:
+    """Return where a picture was meant to go, or under that name into `folder`."""
     meant = entry.wanted_path or "-"
     if meant != "-":
         path = Path(meant)
@@ -401,16 +233,3 @@ def _local(created: str) -> datetime:
         if (when := moment(created)) is not None:
             return when.astimezone()
     return datetime.now(UTC).astimezone()
-
-
-def pick(found: list[Candidate], ids: Sequence[int]) -> list[Candidate]:
-    """Return the candidates with these ids, all of them for none. Raises UsageError."""
-    by_id = {candidate.entry.id: candidate for candidate in found}
-    unknown = [str(number) for number in ids if number not in by_id]
-    if unknown:
-        raise UsageError(
-            "nothing to recover under {ids}",
-            hint="See what is recoverable: zimage history recover --dry-run",
-            ids=", ".join(unknown),
-        )
-    return [by_id[number] for number in ids] if ids else found

@@ -71,7 +71,7 @@ def parse_sizes(text: str) -> tuple[str, ...]:
             value="",
             allowed=Message("sizes with commas between them, such as 1:1,16:9"),
         )
-    return tuple(dict.fromkeys(parse_size(item) for item in text.split(",")))
+    return tuple(dict.fromkeys(parse_size(item) for item in re.split("[,，、]", text)))
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 DEFAULT_TEMPLATE = "{date}-{time}-{slug}-{seed}.png"
 SUFFIX = ".png"
 FALLBACK_SLUG = "picture"
-SLUG_BYTES = 60
+SLUG_BYTES = 32
+"""Enough to know a picture by, and few enough that a path fits into a line."""
 NAME_BYTES = 200
 """File systems end at 255; the rest is for a number and for a temporary file's suffix."""
 
@@ -35,17 +36,21 @@ _RESERVED = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*(?:\..*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR")
+"""What the names of letters begin with whose scripts put no blanks between words."""
+
 _ZERO_PADDED = r"0(?:[1-9]|1[0-9]|20)d?"
 
 
 def slug(prompt: str) -> str:
     """Return a prompt as part of a file name: letters and digits of any script, `-` for the rest.
 
-    At most 60 UTF-8 bytes, lower case, NFC; never a separator, a leading dot, or a name that
-    Windows keeps for itself. `picture` where nothing is left.
+    At most 32 UTF-8 bytes, lower case, NFC, cut between words where there are any; never a
+    separator, a leading dot, or a name that Windows keeps for itself. `picture` where nothing is
+    left.
     """
     kept: list[str] = []
-    # Enough characters for 60 bytes, whatever the rest of a long prompt holds.
+    # Enough characters for the slug, whatever the rest of a long prompt holds.
     for char in unicodedata.normalize("NFC", prompt[:2000]).lower():
         category = unicodedata.category(char)
         if char in INVISIBLE or category == "Cf" or (category == "Cc" and not char.isspace()):
@@ -58,8 +63,22 @@ def slug(prompt: str) -> str:
                 kept.append(char)
         elif kept and kept[-1] != "-":
             kept.append("-")
-    text = _cut(unicodedata.normalize("NFC", "".join(kept)), SLUG_BYTES).strip("-")
+    text = _cut_at_word(unicodedata.normalize("NFC", "".join(kept)).strip("-"), SLUG_BYTES)
     return _unreserved(text) or FALLBACK_SLUG
+
+
+def _cut_at_word(text: str, length: int) -> str:
+    """Return the beginning of a slug in so many bytes, without a piece of its last word.
+
+    A word that alone fills the second half of it is cut, and so is a script without blanks.
+    """
+    cut = _cut(text, length)
+    rest = text[len(cut) :]
+    if rest and rest[0] != "-" and not unicodedata.name(rest[0], "").startswith(_UNSPACED):
+        whole = cut.rpartition("-")[0]
+        if len(whole.encode()) >= length // 2:
+            cut = whole
+    return cut.strip("-")
 
 
 class _Picture(NamedTuple):

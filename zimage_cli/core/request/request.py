@@ -101,7 +101,7 @@ def parse_request(
             # Its traceback would keep this list.
             problems.append(error.with_traceback(None))
     if "prompt" not in values:
-        problems.insert(0, _problem("{field}: is missing; allowed: {allowed}", "prompt", None))
+        problems.insert(0, _problem("No prompt.", "prompt", None))
     if problems:
         raise RequestInvalid(tuple(problems))
     return Request(
@@ -203,7 +203,7 @@ def _prompt(text: str) -> str:
             allowed=_SENDABLE,
         )
     if all(map(_shows_nothing, prompt)):
-        raise _problem("{field}: {value} is blank; allowed: {allowed}", "prompt", shown(text))
+        raise _problem("{field}: {value} is blank.", "prompt", shown(text))
     return prompt
 
 
@@ -323,6 +323,17 @@ def _whole_number(value: str | float) -> str | None:
 def _unknown_field(name: str, value: object) -> UsageError:
     text = clip(redact(name[:2000]), 60)
     field, given, allowed = visible(text), shown(value), ", ".join(FIELDS)
+    from zimage_cli.core.request.lacking import lacking
+
+    why = lacking(text)
+    if why is not None:
+        return _problem(
+            "{field}: is not a field of a request; allowed: {allowed}. {why}",
+            field,
+            given,
+            allowed=allowed,
+            why=why,
+        )
     nearest = nearest_field(text)
     if nearest is None:
         return _problem(

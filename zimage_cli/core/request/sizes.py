@@ -23,6 +23,7 @@ TIERS = (1024, 1280, 1536)
 """A tier is the side of the square with about as many pixels."""
 
 NAMED_RATIOS = {"square": "1:1", "portrait": "2:3", "landscape": "3:2"}
+_HAN_RATIOS = {"方图": "1:1", "竖图": "2:3", "横图": "3:2"}
 
 ALLOWED = Message(
     "W*H such as 1024*1024 or 1280x720, a ratio such as 16:9 or 16:9@1536, "
@@ -44,10 +45,10 @@ _TABLE = {
 }
 RATIOS = tuple(_TABLE)
 
-# ASCII digits only: a full-width 1024 is shown back with the plain form as the nearest size.
 # Texts and not compiled patterns: each of those takes a start-up 0.2 ms, and most starts need one.
-_WIDTH_HEIGHT = r"([0-9]+)[*xX×]([0-9]+)"
-_RATIO_TIER = r"([0-9]+:[0-9]+|[a-z]+)(?:@([0-9]+))?"
+_WIDTH_HEIGHT = r"([0-9]+)\s*[*x×]\s*([0-9]+)"
+_RATIO_TIER = r"([0-9]+\s*:\s*[0-9]+|[^\W\d_]+)\s*(?:@\s*([0-9]+))?"
+_LINES = r"([0-9]{1,4})p"
 _NUMBER = r"[0-9]+"
 _FILE_SUFFIX = r"\.[0-9]*[A-Za-z][0-9A-Za-z]*$"
 
@@ -113,16 +114,31 @@ def parse_size(text: str) -> str:
     """Return the service's `W*H` for any form of a size, white space around it ignored.
 
     Takes `1024*1024` (also with `x`, `X`, `×`), a ratio (`16:9`, of tier 1024), a ratio with tier
-    (`16:9@1536`), and `square`, `portrait`, `landscape`, with or without tier. Raises SizeError.
+    (`16:9@1536`), `square`, `portrait`, `landscape` (`方图`, `竖图`, `横图`), with or without tier,
+    and `1080p`, the lines of a 16:9 screen. Full-width characters count as the plain ones. Raises
+    SizeError.
     """
-    bare = text.strip()
+    bare = _plain(text.strip()).lower()
     sides = re.fullmatch(_WIDTH_HEIGHT, bare)
     if sides:
         return _check_pixels(text, sides[1], sides[2])
-    ratio = re.fullmatch(_RATIO_TIER, bare.lower())
-    if ratio and (":" in ratio[1] or ratio[1] in NAMED_RATIOS):
-        return _recommended(text, NAMED_RATIOS.get(ratio[1], ratio[1]), ratio[2])
+    ratio = re.fullmatch(_RATIO_TIER, bare)
+    if ratio:
+        found = {**NAMED_RATIOS, **_HAN_RATIOS}.get(ratio[1], ratio[1])
+        if ":" in found:
+            return _recommended(text, "".join(found.split()), ratio[2])
+    lines = re.fullmatch(_LINES, bare)
+    if lines:
+        # The even number next to 16/9 of it: 480p is 854*480.
+        return _check_pixels(text, str(round(int(lines[1]) * 8 / 9) * 2), lines[1])
     raise _no_size(text)
+
+
+def _plain(text: str) -> str:
+    """Return a text with the full-width forms of ASCII characters as those: `16：9` as `16:9`."""
+    if text.isascii():
+        return text
+    return "".join(chr(ord(char) - 0xFEE0) if "！" <= char <= "～" else char for char in text)
 
 
 def _check_pixels(text: str, width: str, height: str) -> str:
@@ -182,7 +198,10 @@ def _no_size(text: str) -> SizeError:
 
     start = unicodedata.normalize("NFKC", text.strip()[:200]).lower()
     numbers = re.findall(_NUMBER, start)
-    if len(numbers) >= 2 and ":" in start:
+    if start in {"2k", "4k", "8k"}:
+        # Several things are called so, the smallest of them 2048 wide.
+        nearest = "2048*1152"
+    elif len(numbers) >= 2 and ":" in start:
         nearest = _nearest(_aspect(f"{numbers[0]}:{numbers[1]}"), TIERS[0] ** 2).text
     elif len(numbers) >= 2:
         nearest = _as_it_is_or_near(numbers[0], numbers[1])

@@ -131,8 +131,8 @@ class Engine:
         self._maker.cancel()
 
     @property
-    def unsettled(self) -> bool:
-        """Tell whether anything was sent that has not come to its end."""
+    def unsettled(self) -> int:
+        """How many pictures were asked for that have not come to their end."""
         return self._maker.unsettled
 
     # -- workers -------------------------------------------------------------------------------

@@ -16,7 +16,14 @@ from zimage_cli.core.run import endings
 from zimage_cli.core.run.engine import Engine
 from zimage_cli.core.run.money import on_the_bill
 from zimage_cli.core.status import Status
-from zimage_cli.errors import AnswerLost, Billed, DiskError, NotSavedError, ZimageError
+from zimage_cli.errors import (
+    AnswerLost,
+    Billed,
+    DiskError,
+    NotSavedError,
+    ServiceError,
+    ZimageError,
+)
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
@@ -39,6 +46,7 @@ _AGAIN = (
     "It may be billed. The same command leaves it alone; with --retry-lost it is made again, and "
     "paid once more."
 )
+_ROOM = "Make room, then run the same command again: what is saved is not paid again."
 _FETCHED_AGAIN = "Run the same command again within 24 hours: that fetches it, and costs nothing."
 
 
@@ -91,6 +99,7 @@ class FolderEngine(Engine):
             self._left(job, state, Status.LOST)
             return
         watch = self._watcher.started(job)
+        watch.fetching()
         try:
             wire = self._maker.wire
             path = recover.recover(
@@ -116,6 +125,7 @@ class FolderEngine(Engine):
         maker = self._maker_for(job.request.base_url)
         request = replace(job.request, seed=state.seed)
         watch = self._watcher.started(job)
+        watch.fetching()
         generation = recorded_generation(record, maker.account, request, watch)
         try:
             generation.wanted = self._wanted(job, maker, request)
@@ -177,10 +187,10 @@ class FolderEngine(Engine):
         return str(within(self._folder, job.output, make=True))
 
     def _advised(self, error: ZimageError, generation: Generation | None) -> ZimageError:
-        if isinstance(error, AnswerLost):
+        if isinstance(error, AnswerLost | ServiceError) and error.maybe_billed:
             return error.but(hint=_AGAIN)
         kept = generation is not None and generation.noted and not generation.entry
-        if kept and isinstance(error, NotSavedError):
+        if kept and isinstance(error, NotSavedError) and error.hint is None:
             # The journal has its address, and the history knows nothing of it.
             return error.but(hint=_FETCHED_AGAIN)
         return error
@@ -201,7 +211,8 @@ class FolderEngine(Engine):
         except OSError as error:
             # The history has it; but a folder that takes no line takes no picture either.
             path, why = self._journal.path, reason(error)
-            self._end_all(DiskError("{path} cannot be written: {why}.", path=path, why=why))
+            full = DiskError("{path} cannot be written: {why}.", hint=_ROOM, path=path, why=why)
+            self._end_all(full)
             return False
         return True
 

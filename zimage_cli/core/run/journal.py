@@ -6,13 +6,21 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from zimage_cli.core.files import NO_LOCKS, open_locked, open_own, reason
+from zimage_cli.core.files import (
+    NO_LOCKS,
+    make_folder,
+    make_writable_folder,
+    open_locked,
+    open_own,
+    reason,
+)
 from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text
 
@@ -115,15 +123,34 @@ def _write(handle: int, line: bytes) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def made_for(folder: Path, keep: Callable[[], bool]) -> Iterator[None]:
+    """Make a folder that takes pictures; what is empty of it is removed again without `keep`.
+
+    A folder that was there is never removed. Raises UsageError where it cannot be written to.
+    """
+    # os.path and not Path: that one raises where a folder cannot be looked into.
+    missing = [*takewhile(lambda one: not os.path.exists(one), (folder, *folder.parents))]  # noqa: PTH110
+    try:
+        make_writable_folder(folder)
+        yield
+    finally:
+        if not keep():
+            with suppress(OSError):
+                for one in missing:
+                    one.rmdir()
+
+
+@contextmanager
+def alone_in(folder: Path, keep: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Lock a folder for one batch; the kernel frees the lock with the process.
 
-    Raises UsageError where another batch holds it.
+    A new lock file is removed again without `keep`. Raises UsageError where another batch holds it.
     """
     path = folder / LOCK_NAME
     _refuse_planted(path)
+    new = not os.path.lexists(path)
     try:
-        handle = open_locked(path, os.O_RDWR | os.O_CREAT)
+        handle = _open_lock(path)
     except BlockingIOError:
         raise UsageError(
             "another zimage batch is writing to {path}",
@@ -141,7 +168,24 @@ def alone_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        gone = new and not keep()
+        if gone and os.name != "nt":
+            # While it is held: whoever opens it next makes a new one.
+            path.unlink(missing_ok=True)
         os.close(handle)
+        if gone and os.name == "nt":
+            # No open file can be removed there.
+            with suppress(OSError):
+                path.unlink()
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return open_locked(path, os.O_RDWR | os.O_CREAT)
+    except FileNotFoundError:
+        # A batch that had made the folder, and did not begin, has removed it just now.
+        make_folder(path.parent)
+        return open_locked(path, os.O_RDWR | os.O_CREAT)
 
 
 def _refuse_planted(path: Path) -> None:

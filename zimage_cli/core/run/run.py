@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from zimage_cli.core.status import Status
 from zimage_cli.errors import ConfigurationError, Stopped, ZimageError
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Run:
         self._thread = threading.Thread(target=self._work, name=WORK, daemon=False)
         self.left_behind = False
         """Whether it was cancelled and has not ended: what it waits for does not answer."""
+        self.cut_off = 0
+        """How many pictures were being painted when it was cancelled: they may be billed."""
 
     def start(self) -> None:
         """Begin. Raises ConfigurationError where the system allows no more threads."""
@@ -93,11 +96,13 @@ class Run:
     def cancel(self) -> None:
         """End what is in flight too; return when that is written down, or does not answer."""
         self.stop()
+        lost = self.tally.counts[Status.LOST]
         self._wire.cancel()
         if self._engine is not None:
             self._engine.cancel()
-        settle(self._done.wait, lambda: not self._done.is_set(), lambda: self.unsettled)
+        settle(self._done.wait, lambda: not self._done.is_set(), lambda: bool(self.unsettled))
         self.left_behind = not self._done.is_set()
+        self.cut_off = self.tally.counts[Status.LOST] - lost + self.unsettled
 
     def join(self) -> None:
         """Wait for its threads."""
@@ -106,9 +111,9 @@ class Run:
         self._thread.join()
 
     @property
-    def unsettled(self) -> bool:
-        """Tell whether anything was sent that has not come to its end."""
-        return self._engine is not None and self._engine.unsettled
+    def unsettled(self) -> int:
+        """How many pictures were asked for that have not come to their end."""
+        return 0 if self._engine is None else self._engine.unsettled
 
     @property
     def tally(self) -> Tally:
@@ -152,7 +157,6 @@ def outcomes(
 
     from zimage_cli.core.observer import Telling
     from zimage_cli.core.outcome import Outcome
-    from zimage_cli.core.status import Status
     from zimage_cli.errors import Billed
 
     news: SimpleQueue[Outcome | None] = SimpleQueue()

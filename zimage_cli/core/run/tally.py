@@ -45,8 +45,8 @@ class Tally:
     """What was asked for in this run, by whether it is on the bill."""
     sent: int = 0
     spent: Decimal = Decimal(0)
-    causes: Counter[str] = field(default_factory=Counter)
-    lines: dict[str, list[int]] = field(default_factory=dict)
+    causes: dict[tuple[Status, str], list[int]] = field(default_factory=dict)
+    """The lines that were not saved, by what became of them and the error's code or type."""
     fatal: ZimageError | None = None
     """What ended the run before its time."""
     left: dict[Status, list[int]] = field(default_factory=dict)
@@ -79,8 +79,7 @@ class Tally:
         self.counts[outcome.status] += 1
         if outcome.error is not None:
             cause = outcome.error.code or outcome.error.kind
-            self.causes[cause] += 1
-            self.lines.setdefault(cause, []).append(outcome.job.line)
+            self.causes.setdefault((outcome.status, cause), []).append(outcome.job.line)
 
     def document(self, pictures: int, currency: str | None) -> dict[str, Any]:
         """Return the counts as JSON has them; `pictures` is how many there are in all."""

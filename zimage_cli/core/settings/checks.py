@@ -13,7 +13,7 @@ from typing import Any
 from zimage_cli import text as texts
 from zimage_cli.api import endpoint, limits
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Shown
+from zimage_cli.messages import Message, Shown
 from zimage_cli.text import redact
 
 MAX_RPS = 1000.0
@@ -109,45 +109,48 @@ def check_output_dir(field: str, value: object) -> str:
 
 def check_timeout(field: str, value: object) -> float:
     """Return seconds, over 0 and at most `limits.MAX_TIMEOUT`."""
-    number = _number(field, value)
+    allowed = Message("seconds, more than 0 and at most {most:.0f}", most=limits.MAX_TIMEOUT)
+    number = _number(field, value, allowed)
     if not 0 < number <= limits.MAX_TIMEOUT:
-        raise _refused(
-            "{field}: {value} is out of range; allowed: {allowed}",
-            field,
-            value,
-            allowed=f"seconds, more than 0 and at most {limits.MAX_TIMEOUT:.0f}",
-        )
+        raise _out_of_range(field, value, allowed)
     return number
 
 
 def check_retries(field: str, value: object) -> int:
     """Return how often a call is tried again: 0 … `limits.MAX_RETRIES`."""
-    number = _number(field, value)
-    if number != int(number) or not 0 <= number <= limits.MAX_RETRIES:
+    allowed = Message("a whole number, 0 to {most}", most=limits.MAX_RETRIES)
+    number = _number(field, value, allowed)
+    if number != int(number):
         raise _refused(
-            "{field}: {value} is not a count; allowed: {allowed}",
+            "{field}: {value} is not a whole number; allowed: {allowed}",
             field,
             value,
-            allowed=f"0 to {limits.MAX_RETRIES}, whole",
+            allowed=allowed,
         )
+    if not 0 <= number <= limits.MAX_RETRIES:
+        raise _out_of_range(field, value, allowed)
     return int(number)
 
 
 def check_rps(field: str, value: object) -> float:
     """Return requests a second, at most 1000; 0 is no limit."""
-    number = _number(field, value)
+    allowed = Message("requests a second, 0 (no limit) to {most:.0f}", most=MAX_RPS)
+    number = _number(field, value, allowed)
     if not 0 <= number <= MAX_RPS:
-        raise _refused(
-            "{field}: {value} is out of range; allowed: {allowed}",
-            field,
-            value,
-            allowed=f"requests a second, 0 (no limit) to {MAX_RPS:.0f}",
-        )
+        raise _out_of_range(field, value, allowed)
     return number
 
 
-def _number(field: str, value: object) -> float:
-    refused = _refused("{field}: {value} is not a number", field, value)
+def _out_of_range(field: str, value: object, allowed: Message) -> UsageError:
+    return _refused(
+        "{field}: {value} is out of range; allowed: {allowed}", field, value, allowed=allowed
+    )
+
+
+def _number(field: str, value: object, allowed: Message) -> float:
+    refused = _refused(
+        "{field}: {value} is not a number; allowed: {allowed}", field, value, allowed=allowed
+    )
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise refused
     if isinstance(value, int) and abs(value) > 10**9:

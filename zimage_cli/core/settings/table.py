@@ -47,12 +47,22 @@ NUMBER = Toml((int, float), "a number, without quotes")
 WHOLE = Toml((int,), "a whole number, without quotes")
 
 
+def text_of(value: object) -> str:
+    """Return a setting's value as it is typed and printed; empty for none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 class Declared(Generic[T_co]):
     """What there is to know of a setting; its name is that of the attribute.
 
     `check(name, given)` returns the value or raises UsageError. `default`, whose type is the
     setting's, holds where nothing else decides. `flags` and `help` are the option's, `metavar` what
     its value is called, `completes` the kind of value that shells offer.
+    `shown` returns a value as a person reads it, with its unit.
     `variables`: the first one set wins. `toml` is None for what stands in a table of its own in
     config.toml. `sample` and `about` are its value and comment in the first file of
     `zimage config edit`.
@@ -73,6 +83,7 @@ class Declared(Generic[T_co]):
         variables: tuple[str, ...] = (),
         sample: object = None,
         about: str = "",
+        shown: Callable[[Any], str] | None = None,
     ) -> None:
         self.check = check
         self.default = default
@@ -84,6 +95,7 @@ class Declared(Generic[T_co]):
         self.variables = variables
         self.sample = default if sample is None else sample
         self.about = about
+        self.shown = shown or text_of
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -132,7 +144,8 @@ class Declarations:
         "beijing",
         toml=TEXT,
         flags=("--region", "-r"),
-        help="beijing, singapore (or their ids), sandbox.",
+        help="beijing, singapore (or their ids) or sandbox; default: the one with a stored key, "
+        "or beijing.",
         metavar="REGION",
         completes="region",
         variables=("ZIMAGE_REGION", "DASHSCOPE_API_REGION"),
@@ -143,7 +156,7 @@ class Declarations:
         "shared",
         toml=TEXT,
         flags=("--endpoint",),
-        help="shared, workspace or trial.",
+        help="shared, workspace or trial; default: workspace where one is set, or shared.",
         metavar="KIND",
         completes="endpoint",
         variables=("ZIMAGE_ENDPOINT",),
@@ -174,17 +187,18 @@ class Declarations:
         "1024*1024",
         toml=TEXT,
         flags=("--size", "-s"),
-        help="1024x1024, '1280*720', a ratio 16:9, 16:9@1536, square, portrait or landscape. "
-        "See: zimage sizes",
+        help="16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; "
+        "default: 1024x1024.",
         metavar="SIZE",
         completes="size",
+        shown=lambda size: str(size).replace("*", "×"),
     )
     prompt_extend = Declared(
         checks.check_switch,
         False,
         toml=SWITCH,
         flags=("--prompt-extend/--no-prompt-extend",),
-        help="Have the prompt rewritten first: 3–4 s more, twice the price.",
+        help="Have the prompt rewritten first: 3–4 s more, twice the price; default: off.",
         completes="switch",
     )
     output_dir = Declared(
@@ -192,7 +206,7 @@ class Declarations:
         Path("output"),
         toml=TEXT,
         flags=("--output-dir",),
-        help="Base folder of pictures and evidence (output).",
+        help="Base folder of pictures and evidence; default: output.",
         metavar="DIR",
         completes="folder",
         variables=("OUTPUT_DIR",),
@@ -202,17 +216,19 @@ class Declarations:
         limits.READ_TIMEOUT,
         toml=NUMBER,
         flags=("--timeout",),
-        help=f"Seconds to wait for the answer ({limits.READ_TIMEOUT:g}).",
+        help=f"Seconds to wait for the answer; default: {limits.READ_TIMEOUT:g}.",
         metavar="S",
         about="seconds",
+        shown=lambda seconds: f"{seconds:g} s",
     )
     retries = Declared(
         checks.check_retries,
         limits.RETRIES,
         toml=WHOLE,
         flags=("--retries",),
-        help=f"Further tries where none can cost twice ({limits.RETRIES}).",
+        help=f"Further tries where none can cost twice; default: {limits.RETRIES}.",
         metavar="N",
+        shown=lambda tries: f"{tries} more {'try' if tries == 1 else 'tries'}",
     )
     # What the service grants an account; more is answered with 429.
     rps = Declared(
@@ -220,9 +236,10 @@ class Declarations:
         2.0,
         toml=NUMBER,
         flags=("--rps",),
-        help="Requests a second, over all zimages of this account (2); 0 for no limit.",
+        help="Requests a second, over all zimages of this account, 0 for no limit; default: 2.",
         metavar="F",
         about="requests a second",
+        shown=lambda rps: f"{rps:g} a second" if rps else "0: no limit",
     )
     evidence = Declared(
         checks.check_switch,
@@ -251,12 +268,3 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     **{name: one.variables for name, one in TABLE.items()},
 }
 """Environment variables by setting, the first one set wins."""
-
-
-def text_of(value: object) -> str:
-    """Return a setting's value as it is typed and printed; empty for none."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)

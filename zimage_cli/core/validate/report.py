@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ from zimage_cli.core.request.request import Request, parse_request, prompt_warni
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.errors import ZimageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
+from zimage_cli.version import __version__
 
 if TYPE_CHECKING:
     from zimage_cli.core.validate.ping import Ping
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 OK, WARNING, FAILED = "ok", "warning", "failed"
 COMPILED = "py_compile_ok"
 REPORT = "validate.txt"
+READY = Message("Ready.")
 ONLINE = "online"
 
 Asked = tuple[Mapping[str, object], Mapping[str, object]]
@@ -41,6 +45,8 @@ class Check:
     hint: str | None = None
     error: ZimageError | None = None
     """What failed it, where that is known."""
+    lacks: Message | None = None
+    """What no picture can be made without, where that is missing and yet no failure."""
 
     @property
     def line(self) -> str:
@@ -115,6 +121,16 @@ def validate(
     return Report(tuple(checks), base)
 
 
+def verdict(checks: Sequence[Check]) -> Message:
+    """Say whether a picture could be made now, and if not, why."""
+    bad = [check.name for check in checks if check.status == FAILED]
+    if len(bad) > 1:
+        return Message("Not ready: {count} checks failed.", count=len(bad))
+    if bad:
+        return Message("Not ready: the check of {name} failed.", name=bad[0])
+    return next((check.lacks for check in checks if check.lacks is not None), READY)
+
+
 def failed(name: str, error: ZimageError) -> Check:
     """Return a check that an error failed."""
     return Check(name, "failed", error.message, error.hint, error)
@@ -123,7 +139,6 @@ def failed(name: str, error: ZimageError) -> Check:
 def check_code() -> Check:
     """Compile every module of the package, without writing anything."""
     root = Path(__file__).parents[2]
-    count = 0
     for path in sorted(root.rglob("*.py")):
         try:
             compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
@@ -131,8 +146,8 @@ def check_code() -> Check:
             return Check(
                 "code", "failed", f"{path}: {error}", "Install it again: pip install -U zimage-cli"
             )
-        count += 1
-    return Check("code", "ok", f"{count} modules compile")
+    python = ".".join(map(str, sys.version_info[:3]))
+    return Check("code", "ok", f"zimage {__version__}, Python {python}")
 
 
 def check_settings(settings: Settings) -> Iterator[Check]:
@@ -158,13 +173,13 @@ def check_settings(settings: Settings) -> Iterator[Check]:
 def write_report(base: Path, checks: Sequence[Check]) -> Path:
     """Write `validate.txt` under a base folder and return its path. Raises OSError.
 
-    Its first line is `py_compile_ok` where the package compiles.
+    Its first line is `py_compile_ok` where the package compiles, its last one the verdict.
     """
     code = next((check for check in checks if check.name == "code"), None)
     first = COMPILED if code is not None and code.status == OK else "py_compile_failed"
     path = base / evidence.FOLDER / REPORT
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "\n".join([first, *(check.line for check in checks)]) + "\n"
+    text = "\n".join([first, *(check.line for check in checks), str(verdict(checks))]) + "\n"
     write_whole(path, text.encode("utf-8", "backslashreplace"))
     return path
 
@@ -213,12 +228,10 @@ def _key(settings: Settings) -> Check:
     except ZimageError as error:
         return failed("key", error)
     if found is None:
-        return Check(
-            "key",
-            "warning",
-            f"none for {settings.target.region_name}",
-            f"zimage config set-key --region {settings.target.key_region}",
-        )
+        region = settings.target.region_name
+        way = f"zimage config set-key --region {settings.target.key_region}"
+        lacks = Message("Not ready: no key for {region}. {command}", region=region, command=way)
+        return Check("key", "warning", f"none for {region}", way, lacks=lacks)
     return Check("key", "ok", f"{found.value.masked} ({found.source})")
 
 

@@ -1,0 +1,78 @@
+"""`zimage generate --dry-run`: what would be sent, and nothing is."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.cli.generate.facts import SANDBOX_PRICE, pixels, varying
+from zimage_cli.cli.output import cell, make_table
+from zimage_cli.core.request.prices import cost, format_price
+from zimage_cli.text import visible
+
+if TYPE_CHECKING:
+    from zimage_cli.cli.output import Output
+    from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.run.plan import RequestPlan
+
+_SHOWN = 20
+"""Pictures of a plan that are listed; of all others it gives the number and the price."""
+
+
+def show_requests(out: Output, plan: RequestPlan, report: str) -> None:
+    """Print the requests of a plan: one in full, several as a list with the call of the first."""
+    jobs = list(islice(plan.jobs(), _SHOWN))
+    previews = [plan.preview(job) for job in jobs]
+    count, total = len(plan.requests), plan.estimate.cost
+    if report == "json":
+        out.document("dry-run", pictures=count, requests=previews, cost=cost(total))
+        return
+    if count == 1:
+        _print_call(out, previews[0])
+        out.result(
+            f"saves to: {visible(previews[0]['path'] or 'standard output')}{_note(previews[0])}"
+        )
+        out.result(f"price: {previews[0]['price']}")
+    else:
+        _list(out, plan, jobs, previews)
+        if count > len(jobs):
+            out.result(f"and {count - len(jobs):,} more")
+        out.result("")
+        out.result("The first of them:")
+        _print_call(out, previews[0])
+        price = SANDBOX_PRICE if plan.estimate.free else format_price(total)
+        out.result(f"price of all {count:,}: {price}")
+    out.result("nothing was sent")
+
+
+def _list(out: Output, plan: RequestPlan, jobs: list[Job], previews: list[dict[str, Any]]) -> None:
+    """Print a row a picture; the words where they differ."""
+    words = "prompt" in varying(plan)
+    if not words:
+        out.result(f"prompt: {visible(plan.requests[0].prompt)}")
+    table = make_table(
+        ["n", "size", "seed", *(["prompt"] if words else []), "file"], right=("n", "seed")
+    )
+    for job, preview in zip(jobs, previews, strict=True):
+        request = job.request
+        seed = "" if request.seed is None else str(request.seed)
+        row = [str(job.number), pixels(request.size), seed]
+        row += [request.prompt] if words else []
+        table.add_row(*(cell(text) for text in (*row, f"{preview['path']}{_note(preview)}")))
+    out.result_table(table)
+
+
+def _print_call(out: Output, preview: dict[str, Any]) -> None:
+    out.result(f"{preview['method']} {preview['url']}")
+    for name, value in preview["headers"].items():
+        out.result(f"{name}: {value}")
+    out.result("")
+    out.result(preview["body"])
+    out.result("")
+    for line in preview["curl"].split("\n"):
+        out.result(line)
+    out.result("")
+
+
+def _note(preview: dict[str, Any]) -> str:
+    return " (exists: a number is added, or --overwrite)" if preview["exists"] else ""

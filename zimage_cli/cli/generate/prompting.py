@@ -1,0 +1,85 @@
+"""Asks for the prompt that the command line does not give."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from zimage_cli.cli.signals import raising
+from zimage_cli.errors import ZimageError
+from zimage_cli.text import visible
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from zimage_cli.cli.output import Output
+    from zimage_cli.client import Client
+
+_PROMPTS = 50
+"""Earlier prompts that the arrow keys bring back."""
+_ROWS = 500
+"""Rows of the history in which they are looked for."""
+
+
+def ask_for_prompt(out: Output, client: Client) -> str | None:
+    """Ask for a prompt, with this user's last ones by arrow up; None where none is given.
+
+    Only on a terminal. Ctrl-C raises KeyboardInterrupt.
+    """
+    if not out.stderr.isatty():
+        return None
+    readline = _readline()
+    if readline is not None:
+        for prompt in _last_prompts(client):
+            readline.add_history(prompt)
+    with raising(), _stdout_on_terminal():
+        try:
+            text = input("Prompt: ")
+        except EOFError:
+            out.say("")
+            return None
+        except KeyboardInterrupt:
+            out.say("")
+            raise
+    return text if text.strip() else None
+
+
+def _readline() -> ModuleType | None:
+    try:
+        import readline
+    except ImportError:  # Windows: its console edits the line.
+        return None
+    readline.set_auto_history(False)
+    # The lines of a pasted text belong to one prompt; the shell would run the others.
+    readline.parse_and_bind("set enable-bracketed-paste on")
+    return readline
+
+
+def _last_prompts(client: Client) -> list[str]:
+    """Return the last different prompts, oldest first, each as one line that shows as it is."""
+    found: dict[str, None] = {}
+    # Whoever is asked for a prompt can type it, whatever became of the history.
+    with suppress(ZimageError), client.history() as book:
+        for entry in book.newest(_ROWS) if book is not None else ():
+            prompt = " ".join(entry.prompt.split())
+            if visible(prompt) == prompt:
+                found[prompt] = None
+    return [*found][:_PROMPTS][::-1]
+
+
+@contextmanager
+def _stdout_on_terminal() -> Iterator[None]:
+    """Have the standard output lead to stderr's terminal: readline writes there, and edits only so.
+
+    What is asked is no result: it must not get into a pipe.
+    """
+    kept = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    try:
+        yield
+    finally:
+        os.dup2(kept, sys.stdout.fileno())
+        os.close(kept)

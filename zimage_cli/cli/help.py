@@ -1,0 +1,29 @@
+"""`zimage help COMMAND`: the same as `zimage COMMAND --help`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zimage_cli.cli.app import App
+
+app = App()
+
+
+@app.command(
+    "help", epilog="Examples:\n\nzimage help generate\n\nzimage help config set\n\nzimage help"
+)
+def show(
+    context: typer.Context,
+    command: Annotated[
+        str | None, typer.Argument(metavar="COMMAND", help="A command, such as generate.")
+    ] = None,
+    subcommand: Annotated[
+        str | None, typer.Argument(metavar="SUBCOMMAND", help="One of its commands.")
+    ] = None,
+) -> None:
+    """Show the whole help of a command."""
+    words = [word for word in (command, subcommand) if word is not None]
+    root = context.find_root().command
+    root.invoke(root.make_context("zimage", [*words, "--help"]))

@@ -1,0 +1,319 @@
+"""What is said of a command line that typer refuses, and what to type instead. Loaded for errors.
+
+Typer's own sentences are not shown. Its classes of errors are private: an error is known by its
+attributes, and what it is about is read again from the words that were typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.cli.app import label
+from zimage_cli.cli.command_line import (
+    PROMPT_OPTIONS,
+    Line,
+    near_option,
+    nearest,
+    option_of,
+    takes_value,
+)
+from zimage_cli.core.request.lacking import lacking
+from zimage_cli.core.request.request import MAX_SEED
+from zimage_cli.core.request.sizes import ALLOWED as ALLOWED_SIZES
+from zimage_cli.core.request.sweep import MAX_COUNT
+from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message, Shown
+from zimage_cli.text import clip, redact, visible
+
+if TYPE_CHECKING:
+    import typer
+
+_KEY_OPTIONS = frozenset({"--key", "--api-key", "--apikey", "--token"})
+
+_ALLOWED: dict[str, Message | str] = {
+    "seed": f"0 … {MAX_SEED}",
+    "count": f"1 … {MAX_COUNT}",
+    "size": ALLOWED_SIZES,
+}
+"""Parameter → what it takes, where typer does not know it."""
+
+
+def from_typer(error: typer.TyperException, root: Any, args: Sequence[str]) -> UsageError:
+    """Return a usage error that says what is wrong with a command line, and what to type instead.
+
+    `root` is the top of the command tree. What looks like a key is masked.
+    """
+    line = Line.of(root, args)
+    if line.path[1:] == ("help",) and line.arguments:
+        line = Line.of(root, (*line.arguments, "--help"))
+    dashed = next(iter(line.long_dashes()), None)
+    if dashed is not None:
+        return _wrong(
+            "{value} begins with a long dash: an option begins with hyphens.",
+            line,
+            hint=_instead(line),
+            value=_shown(dashed),
+        )
+    option, param = getattr(error, "option_name", None), getattr(error, "param", None)
+    if option is not None:
+        unknown = hasattr(error, "possibilities")
+        return _unknown_option(line, option) if unknown else _wrong_use(line, option)
+    if param is not None:
+        missing = hasattr(error, "param_type")
+        found = _missing(line, param) if missing else _wrong_value(line, param, error.message)
+    else:
+        found = _unknown_command(line) if line.is_group else _too_many(line)
+    # Typer may refuse something one day that is not known here.
+    return found or _wrong("{why}", line, why=redact(error.format_message()))
+
+
+def _wrong(
+    template: str, line: Line, *, hint: str | Message | None = None, **facts: Any
+) -> UsageError:
+    """Return a usage error; without a hint of its own it leads to the help."""
+    facts = {"field": None, **facts}
+    return UsageError(template, hint=hint or "{command} --help", command=line.name, **facts)
+
+
+def _instead(line: Line) -> Message | None:
+    """Return what was meant as it is typed, None where nobody knows."""
+    mended = line.mended() or line.meant().mended()
+    return None if mended is None else Message("{typed}", typed=mended.typed())
+
+
+def _shown(word: str, quote: str = "'") -> Shown:
+    """Return a word of the command line as an error quotes it."""
+    text = clip(redact(word[:2000]), 80)
+    return Shown(f"{quote}{visible(text)}{quote}", text)
+
+
+def _label(param: Any) -> str:
+    """Return what a parameter is called: --size, PROMPT."""
+    return str(max(param.opts, key=len)) if param.param_type_name == "option" else label(param)
+
+
+# -- options --------------------------------------------------------------------------------------
+
+
+def _unknown_option(line: Line, name: str) -> UsageError:
+    meant, option = line.meant(), _shown(name, "")
+    why = lacking(name) if meant.paints else None
+    if why is not None:
+        mended = meant.mended()
+        return _wrong(
+            "{value}: {why}",
+            line,
+            hint=Message("Leave it out.")
+            if mended is None
+            else Message("Without it: {typed}", typed=mended.typed()),
+            field="option",
+            value=option,
+            why=why,
+        )
+    if name in _KEY_OPTIONS:
+        return _wrong(
+            "{value}: zimage takes no key on the command line, where everybody on this machine "
+            "could read it.",
+            line,
+            hint="Store it: zimage config set-key; or set the variable DASHSCOPE_API_KEY.",
+            field="option",
+            value=option,
+        )
+    word = next((part.text for part in line.parts() if part.kind == "unknown"), name)
+    if meant.takes_prompt and " " in word.partition("=")[0]:
+        others = [one for one in meant.words if one != word]
+        return _wrong(
+            "A prompt that begins with a hyphen stands behind --, as the last word.",
+            line,
+            hint=Message("{typed}", typed=meant._replace(words=(*others, "--", word)).typed()),
+            field="prompt",
+            value=_shown(word),
+        )
+    if meant.takes_prompt and name in PROMPT_OPTIONS:
+        return _wrong(
+            "{value}: the prompt is given without an option, in quotes.",
+            line,
+            hint=_instead(line),
+            field="option",
+            value=option,
+        )
+    if line.is_group and option_of(name, meant.options)[0] is not None:
+        return _wrong(
+            "{value} is an option of {owner}: it stands behind that.",
+            line,
+            hint=_instead(line),
+            field="option",
+            value=option,
+            owner=meant.name,
+        )
+    near = near_option(name, meant.options)
+    return _wrong(
+        "{command} has no option {value}. Did you mean {nearest}?"
+        if near
+        else "{command} has no option {value}.",
+        line,
+        hint=_instead(line) if near else None,
+        field="option",
+        value=option,
+        nearest=near,
+    )
+
+
+def _wrong_use(line: Line, name: str) -> UsageError:
+    """Return the error for an option without its value, or with one that it does not take."""
+    param = line.options.get(name)
+    if param is None or takes_value(param):
+        allowed = _ALLOWED.get(getattr(param, "name", ""))
+        metavar = getattr(param, "metavar", None) or "VALUE"
+        return _wrong(
+            "{option}: the value is missing; allowed: {allowed}"
+            if allowed
+            else "{option}: the value is missing.",
+            line,
+            hint=Message("{typed}", typed=line.typed(metavar)),
+            field=getattr(param, "name", None),
+            option=name,
+            allowed=allowed,
+        )
+    word = next(word for word in line.words if word.startswith(f"{name}="))
+    words = tuple(name if one == word else one for one in line.words)
+    return _wrong(
+        "{option} takes no value, and {value} was given.",
+        line,
+        hint=Message("{typed}", typed=line._replace(words=words).typed()),
+        field=param.name,
+        option=name,
+        value=_shown(word.partition("=")[2]),
+    )
+
+
+def _wrong_value(line: Line, param: Any, why: str) -> UsageError | None:
+    """Return the error for a value that is no number; None for any other.
+
+    From 0.29 on typer's parameters have no type, and `why` names it, and not the value.
+    """
+    if param.param_type_name == "option":
+        parts = [part for part in line.parts() if part.param and part.param.name == param.name]
+        given = [part.value for part in parts if part.value is not None]
+    else:
+        given = line.arguments[[one.name for one in line.places].index(param.name) :]
+    kind = str(getattr(getattr(param, "type", None), "name", why))
+    number = int if "int" in kind else float if "float" in kind or "number" in kind else str
+    wrong = next((value for value in given if not _is_a(number, value)), None)
+    if wrong is None:
+        return None
+    allowed = _ALLOWED.get(param.name)
+    return _wrong(
+        "{option}: {value} is not {kind}; allowed: {allowed}"
+        if allowed
+        else "{option}: {value} is not {kind}.",
+        line,
+        field=param.name,
+        option=_label(param),
+        value=_shown(wrong),
+        kind=Message("a whole number") if number is int else Message("a number"),
+        allowed=allowed,
+    )
+
+
+def _is_a(number: type, text: str) -> bool:
+    try:
+        number(text)
+    except ValueError:
+        return False
+    return True
+
+
+# -- arguments and commands -----------------------------------------------------------------------
+
+
+def _missing(line: Line, param: Any) -> UsageError:
+    names = [_label(one) for one in line.places if one.required]
+    return _wrong(
+        "{command}: {name} is missing.",
+        line,
+        hint=Message("{typed}", typed=line.typed(*names[len(line.arguments) :])),
+        field=param.name,
+        name=_label(param),
+    )
+
+
+def _too_many(line: Line) -> UsageError | None:
+    """Return the error for an argument too many; None where there is none."""
+    if line.takes_prompt and len(line.arguments) > 1:
+        return _wrong(
+            "{command} takes one prompt: put its words in quotes.",
+            line,
+            hint=_instead(line),
+            field="prompt",
+            value=_shown(" ".join(line.arguments)),
+        )
+    extra = line.arguments[len(line.places) :]
+    if not extra:
+        return None
+    return _wrong(
+        "{command} takes only {names}: {value} is too many."
+        if line.places
+        else "{command} takes no argument: {value} is too many.",
+        line,
+        value=_shown(extra[0]),
+        names=", ".join(map(_label, line.places)),
+    )
+
+
+def _unknown_command(line: Line) -> UsageError:
+    """Return the error for a word that is no command: one that is misspelt, or a prompt."""
+    allowed = ", ".join(line.commands)
+    if not line.arguments:
+        return _wrong(
+            "{command}: no command was given; allowed: {allowed}",
+            line,
+            field="command",
+            allowed=allowed,
+        )
+    word = line.arguments[0]
+    known = word[:60].lower() if word.isascii() and " " not in word else ""
+    near = nearest(known, line.commands)
+    if near is not None:
+        at = line.words.index(word)
+        meant = line.to(near, (*line.words[at + 1 :], *line.words[:at])).below()
+        shown = meant.mended() or line.to(near, ())
+        return _wrong(
+            "{command} has no command {value}. Did you mean {nearest}?",
+            line,
+            hint=Message("{typed}", typed=shown.typed()),
+            field="command",
+            value=_shown(word),
+            allowed=allowed,
+            nearest=near,
+        )
+    return _wrong(
+        "{command} has no command {value}."
+        if "generate" in line.commands
+        else "{command} has no command {value}; allowed: {allowed}",
+        line,
+        hint=_elsewhere(line, known) or _prompt(line),
+        field="command",
+        value=_shown(word),
+        allowed=allowed,
+    )
+
+
+def _elsewhere(line: Line, word: str) -> Message | None:
+    """Return where a word is a command or an option; None where it is none."""
+    groups = [one for one in (line.to(name, ()) for name in line.commands) if one.is_group]
+    found = [f"{one.name} {word}" for one in groups if word in one.commands]
+    if f"--{word}" in line.options:
+        found = [f"{line.name} --{word}"]
+    return Message("Did you mean: {found}", found=", ".join(found)) if found else None
+
+
+def _prompt(line: Line) -> Message | None:
+    """Return the command that paints the words; None where they are no prompt."""
+    if "--help" in line.words:
+        return None
+    mended = line.meant().mended()
+    return (
+        None if mended is None else Message("Is it a prompt? Then: {typed}", typed=mended.typed())
+    )

@@ -1,0 +1,240 @@
+"""Tables: columns that line up on a terminal, tab-separated values in a pipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, TextIO
+
+from zimage_cli.text import visible
+
+MAX_PROSE = 100
+"""Columns. Longer lines of prose are hard to read, however wide the terminal."""
+
+_GAP = 2
+_LEAST = 20
+"""Columns that a cut column has at least, or others give way to it."""
+
+_SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_STAND_INS = str.maketrans({"✓": "+", "✗": "x", "─": "-", "…": "...", "×": "x", "·": "-", "–": "-"})
+
+Style = Callable[[str, str], str]
+"""Returns a text in an SGR style (`1;31`), or as it is where there is no colour."""
+
+
+class Cell(NamedTuple):
+    """A text that may be shown, its style (`bold red`), and what stands for it in a pipe.
+
+    `whole` is never folded: a path or an address in two pieces cannot be copied.
+    """
+
+    text: str
+    style: str = ""
+    piped: str | None = None
+    whole: bool = False
+
+
+class Table:
+    """A table of text.
+
+    Columns named in `right` are right-aligned. `last` says what becomes of the last column where
+    there is no room: it stays `whole`, is `cut` off with an ellipsis, is `fold`ed between words, or
+    goes `under` the row. For a cut one the columns named in `drop` give way, one after the other.
+    A cell of the column `loose` may be wider than its column: what follows it then stands on the
+    next line. The columns named in `piped` stand only in a pipe. Without `header` there is one only
+    in a pipe.
+    """
+
+    def __init__(
+        self,
+        headers: Sequence[str | Cell],
+        *,
+        right: Iterable[str] = (),
+        last: Literal["whole", "cut", "fold", "under"] = "whole",
+        drop: Sequence[str] = (),
+        loose: str | None = None,
+        piped: Iterable[str] = (),
+        header: bool = True,
+    ) -> None:
+        self.headers = [_cell(one) for one in headers]
+        self.sections: list[tuple[str, list[list[Cell]]]] = [("", [])]
+        self.right, self.piped, self.drop = {*right}, {*piped}, drop
+        self.last, self.loose, self.header = last, loose, header
+
+    def add_row(self, *cells: str | Cell) -> None:
+        """Add a row; a text without a style is ours, or made visible."""
+        self.sections[-1][1].append([_cell(one) for one in cells])
+
+    def add_section(self, title: str) -> None:
+        """Begin a section with a title, and columns of its own, that stand only on a terminal."""
+        self.sections.append((title, []))
+
+    # -- in a pipe -----------------------------------------------------------------------------
+
+    def values(self) -> Iterator[str]:
+        """Yield the lines for a pipe: a header, tabs between values, `-` for what is empty."""
+        for row in (self.headers, *(row for _, rows in self.sections for row in rows)):
+            yield "\t".join(map(_value, row)).rstrip(" ")
+
+    # -- on a terminal -------------------------------------------------------------------------
+
+    def lines(self, width: int, style: Style, encoding: str = "utf-8") -> Iterator[str]:
+        """Yield the lines for a terminal of so many columns; what it cannot show, in ASCII."""
+        ascii_only = not encoding.startswith("utf")
+        shown = [at for at, one in enumerate(self.headers) if one.text not in self.piped]
+
+        def cells(row: list[Cell]) -> list[Cell]:
+            return [_plain(row[at], encoding) if ascii_only else row[at] for at in shown]
+
+        headers, began = cells(self.headers), False
+        for title, found in self.sections:
+            if title:
+                yield from ["", style(title, "1")] if began else [style(title, "1")]
+            rows = [cells(row) for row in found]
+            layout = _Layout(self, headers, rows, width, "..." if ascii_only else "…")
+            if self.header and not began:
+                yield from layout.row([one._replace(style="bold") for one in headers], style)
+                yield style(("-" if ascii_only else "─") * min(layout.total, width), _SGR["dim"])
+            for row in rows:
+                yield from layout.row(row, style)
+            began = began or bool(title or rows)
+
+
+class _Layout:
+    """Where the columns of rows stand, at a width of the terminal; `end` is where a text is cut."""
+
+    def __init__(
+        self,
+        table: Table,
+        headers: Sequence[Cell],
+        rows: list[list[Cell]],
+        width: int,
+        end: str,
+    ) -> None:
+        from rich.cells import cell_len
+
+        self._end = end
+        self._names = [one.text for one in headers]
+        self._right = table.right
+        self._kind = table.last
+        above = [headers] if table.header else []
+        widths = [max((cell_len(row[at].text) for row in (*above, *rows)), default=0)
+                  for at in range(len(headers))]  # fmt: skip
+        self.columns = list(range(len(headers)))
+        if self._kind == "cut":
+            wanted = min(_LEAST, widths[-1])
+            for name in table.drop:
+                if self._before(widths) + wanted > width:
+                    self.columns.remove(self._names.index(name))
+        if table.loose is not None:
+            at = self._names.index(table.loose)
+            room = width - sum(widths) - _GAP * (len(widths) - 1) + widths[at]
+            fitting = [cell_len(row[at].text) for row in (*above, *rows)]
+            widths[at] = max((one for one in fitting if one <= room), default=0)
+        self._widths = widths
+        self._under = self._kind == "under" and self._before(widths) + widths[-1] > width
+        before = widths[0] + _GAP if self._under else self._before(widths)
+        most = width if self._kind == "cut" else min(width, MAX_PROSE)
+        self._room = max(most - before, _LEAST)
+        self.total = sum(widths[at] + _GAP for at in self.columns) - _GAP
+        if self._under:
+            self.total = max(self._before(widths) - _GAP, before + widths[-1])
+
+    def _before(self, widths: list[int]) -> int:
+        """Return the columns that stand before the last one, with the gaps."""
+        return sum(widths[at] + _GAP for at in self.columns[:-1])
+
+    def row(self, cells: Sequence[Cell], style: Style) -> Iterator[str]:
+        """Yield the lines of a row."""
+        from rich.cells import cell_len
+
+        line, used, start = "", 0, 0
+        for at in self.columns:
+            cell, last = cells[at], at == self.columns[-1]
+            if last and self._under:
+                yield line.rstrip()
+                line, used, start = "", 0, self._widths[0] + _GAP
+            elif used > start - (_GAP if start else 0):
+                # The cell before is wider than its column.
+                yield line.rstrip()
+                line, used = "", 0
+            texts = self._last(cell) if last else [cell.text]
+            pad = self._widths[at] - cell_len(texts[0]) if self._names[at] in self._right else 0
+            begin = start + max(pad, 0)
+            painted = [style(text, _sgr(cell.style)) if cell.style and text else text
+                       for text in texts]  # fmt: skip
+            line += " " * (begin - used) + painted[0]
+            used = begin + cell_len(texts[0])
+            for text in painted[1:]:
+                yield line.rstrip()
+                line = " " * begin + text
+            start += self._widths[at] + _GAP
+        yield line.rstrip()
+
+    def _last(self, cell: Cell) -> list[str]:
+        if self._kind == "cut":
+            return [cut(cell.text, self._room, self._end)]
+        if (self._kind == "fold" or self._under) and not cell.whole:
+            return [*folded(cell.text, self._room)]
+        return cell.text.split("\n")
+
+
+def _cell(one: str | Cell) -> Cell:
+    return one if isinstance(one, Cell) else Cell(one)
+
+
+def _value(cell: Cell) -> str:
+    return visible(cell.text if cell.piped is None else cell.piped) or "-"
+
+
+def _sgr(style: str) -> str:
+    return ";".join(_SGR[word] for word in style.split())
+
+
+def _plain(cell: Cell, encoding: str) -> Cell:
+    text = cell.text.translate(_STAND_INS)
+    return cell._replace(text=text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def cut(text: str, width: int, end: str) -> str:
+    """Return at most so many columns of text, with `end` where it was cut."""
+    from rich.cells import cell_len, chop_cells
+
+    if cell_len(text) <= width:
+        return text
+    return chop_cells(text, max(width - len(end), 1))[0].rstrip() + end
+
+
+def folded(text: str, width: int) -> Iterator[str]:
+    """Yield text in lines of so many columns, broken between words.
+
+    A word that is too long stays whole. Letters that are two columns wide are written without
+    spaces: between those a line may end anywhere.
+    """
+    from rich.cells import cell_len, chop_cells
+
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            longer = f"{line} {word}" if line else word
+            if cell_len(longer) <= width:
+                line = longer
+                continue
+            if cell_len(word) > len(word):
+                *before, line = chop_cells(longer, width)
+                yield from before
+                continue
+            if line:
+                yield line
+            line = word
+        yield line
+
+
+def columns_of(stream: TextIO, environ: Mapping[str, str]) -> int:
+    """Return the columns of a stream's terminal: COLUMNS, then what the terminal says, then 80."""
+    named = environ.get("COLUMNS", "")
+    try:
+        found = int(named) if named.isdecimal() else os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        found = 0
+    return max(found, 20) if found else 80
