@@ -42,7 +42,7 @@ FIXED: tuple[tuple[str, str | tuple[str, ...]], ...] = (
     (r"\b\d+\.\d+/s\b", "2.00/s"),
     (r"\b\d+ kB\b", "212 kB"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:8089"),
-    (rf"{TEMPORARY}/zimage-\w{{8}}/(home|work)\b", "/home/you"),
+    (rf"{TEMPORARY}/z\w{{8}}/(home|work)\b", "/home/you"),
     (r"\bPython 3\.\d+\.\d+\S*", "Python 3.11.9"),
     (r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", "⠙"),
     (r"line \d: \S+", ("line 3: a-fox-in-the-snow.png", "line 4: a-city-at-night.png")),
@@ -76,8 +76,8 @@ class Scene:
     """What is typed, and when the picture is taken.
 
     `before`: typed and not shown. `kept`: where the picture that it saved is copied to.
-    `while_shown`: taken when this pattern stands on the screen, else at the end. `answers`: how
-    many pictures a sandbox of its own makes before; then it keeps the others waiting.
+    `while_shown`: taken when this pattern stands on the screen, else at the end. `answers`: what
+    requests a sandbox of its own answers; it keeps all others waiting.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Scene:
     before: tuple[str, ...] = ()
     kept: Path | None = None
     while_shown: str = ""
-    answers: int = 0
+    answers: str = ""
 
 
 SCENES = (
@@ -97,16 +97,14 @@ SCENES = (
     Scene(
         "several",
         'zimage generate "A red kite" --seed 7 -n 4 -o kites/',
-        before=("zimage config set rps 1",),
-        while_shown="2 of 4 +2 painting",
-        answers=2,
+        while_shown="1 of 4 +3 painting",
+        answers='"seed": ?8',
     ),
     Scene(
         "batch-live",
         'zimage batch prompts.txt -o pics/ --name "{slug}.png"',
-        before=("zimage config set rps 2",),
         while_shown="4 of 8(?s:.*)4 painting",
-        answers=4,
+        answers="kite|lake|fox|city",
     ),
     Scene("batch", 'zimage batch prompts.txt -o pics/ --name "{slug}.png"'),
     Scene("regions", "zimage regions"),
@@ -149,7 +147,7 @@ def play(scene: Scene, columns: int = 80, rows: int = 70) -> tuple[Any, bytes]:
     screen = pyte.Screen(columns, rows)
     stream = pyte.Stream(screen)
     with ExitStack() as stack:
-        folder = tempfile.TemporaryDirectory(prefix="zimage-", dir=TEMPORARY)
+        folder = tempfile.TemporaryDirectory(prefix="z", dir=TEMPORARY)
         env = environment(Path(stack.enter_context(folder), "home"))
         work = Path(folder.name, "work")
         work.mkdir()
@@ -170,19 +168,23 @@ def play(scene: Scene, columns: int = 80, rows: int = 70) -> tuple[Any, bytes]:
 
 
 @contextmanager
-def holding(answers: int) -> Iterator[dict[str, str]]:
-    """Serve a sandbox that makes so many pictures and keeps all others waiting."""
-    from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
+def holding(answers: str) -> Iterator[dict[str, str]]:
+    """Serve a sandbox that answers the requests with these words; return what leads to it."""
+    from zimage_cli.sandbox.books import Books, Call
+    from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox, SandboxServer
 
-    left, end = iter(range(answers)), threading.Event()
+    end = threading.Event()
 
-    def log(line: dict[str, Any]) -> None:
-        if line["method"] == "POST" and next(left, None) is None:
-            end.wait(60)
+    class Held(Books):
+        def arrived(self, call: Call) -> None:
+            super().arrived(call)
+            if not re.search(answers, call.request.body.decode()):
+                end.wait(60)
 
-    with Sandbox(log=log) as server:
-        yield {"DASHSCOPE_BASE_URL": server.api_root, "DASHSCOPE_API_KEY": SANDBOX_KEY}
-        end.set()
+    server = SandboxServer(Sandbox(), Held())
+    yield {"DASHSCOPE_BASE_URL": server.api_root, "DASHSCOPE_API_KEY": SANDBOX_KEY}
+    end.set()
+    server.stop()
 
 
 def typed(line: str, work: Path, env: Mapping[str, str], size: tuple[int, int]) -> Generator[str]:
@@ -212,8 +214,10 @@ def settled(row: list[Any], values: Mapping[str, Iterator[str]]) -> list[Any]:
     """Return a row with the fixed values in it; blanks after them make up for their length."""
     text = "".join(cell.data or "\0" for cell in row)
     for match in re.finditer(MOVING, text):
-        bar = sorted(row[slice(*match.span())], key=lambda cell: cell.data not in "━╸")
-        row[slice(*match.span())] = bar
+        for place in range(*match.span()):
+            done = place < match.start() + (match.end() - match.start()) // 4
+            looks = {"data": "━", "fg": "cyan"} if done else {"data": "─", "fg": "default"}
+            row[place] = row[place]._replace(**looks, blink=not done)
     for pattern, value in values.items():
         for match in reversed(list(re.finditer(pattern, text))):
             (start, end), fixed = match.span(), next(value)
