@@ -182,9 +182,11 @@ def holding(answers: str) -> Iterator[dict[str, str]]:
                 end.wait(60)
 
     server = SandboxServer(Sandbox(), Held())
-    yield {"DASHSCOPE_BASE_URL": server.api_root, "DASHSCOPE_API_KEY": SANDBOX_KEY}
-    end.set()
-    server.stop()
+    try:
+        yield {"DASHSCOPE_BASE_URL": server.api_root, "DASHSCOPE_API_KEY": SANDBOX_KEY}
+    finally:
+        end.set()
+        server.stop()
 
 
 def typed(line: str, work: Path, env: Mapping[str, str], size: tuple[int, int]) -> Generator[str]:
@@ -278,6 +280,7 @@ def svg(screen: Any, theme: str) -> str:
     }
     parts = (drawn(settled(row, values), y * TALL) for y, row in enumerate(rows))
     body = "\n".join(chain.from_iterable(parts))
+    edge = f'stroke="#{colours["edge"]}"'
     dots = "".join(f'<circle cx="{x}" cy="20" r="5.5"/>' for x in (20, 38, 56))
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:g} {tall}" width="{wide:g}">
@@ -286,7 +289,7 @@ text{{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mo
 {styles}.bold{{font-weight:600}}.dim{{opacity:.62}}.under{{text-decoration:underline}}
 .line{{fill:none!important;stroke-width:1.2}}.heavy{{stroke-width:4}}
 </style>
-<rect class="paper" x=".5" y=".5" width="{wide - 1:g}" height="{tall - 1}" rx="9"/>
+<rect class="paper" {edge} x=".5" y=".5" width="{wide - 1:g}" height="{tall - 1}" rx="9"/>
 <g class="edge">{dots}</g>
 <g transform="translate(16 42)">
 {body}
