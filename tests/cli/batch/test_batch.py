@@ -159,6 +159,18 @@ def test_quiet_still_says_what_failed(service: Any, write: Any) -> None:
     assert "✗ 1 refused: DataInspectionFailed (line 1)\n" in result.stderr
 
 
+def test_what_was_refused_is_not_advised_to_be_tried_as_it_is(service: Any, write: Any) -> None:
+    service.script("DataInspectionFailed")
+    args = ("-o", "out", *FAST)
+    result = service("batch", write("a"), *args, status=9)
+    assert result.stderr.splitlines()[-2:] == [
+        "✗ 1 refused: DataInspectionFailed (line 1)",
+        "What was refused needs other words: a changed line is made like a new one.",
+    ]
+    assert "1 saved in out/" in service("batch", write("a kite"), *args).stderr
+    assert service.books.post_count == 2
+
+
 def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, write: Any) -> None:
     service.script(*["DataInspectionFailed"] * 14, "close", "InvalidParameter")
     service.script(Fault("picture-404", count=1))
@@ -177,6 +189,7 @@ def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, writ
         "✗ 1 paid and not saved (line 17)",
         "1 paid and not fetched: for 24 hours that costs nothing; to go on:",
         f"  zimage {_shell(args)}",
+        "What was refused needs other words: a changed line is made like a new one.",
         "To try again what failed:",
         f"  zimage {_shell(args)} --retry-failed",
         "What was lost may have been billed; to make it again and pay it:",

@@ -149,7 +149,9 @@ class Report:
         if tally.printed and not free:
             told = "the address is printed above: no file could take it"
             out.say(f"{tally.printed:,} paid, and {told}")
-        if self._has(Status.REFUSED, Status.FAILED):
+        if self._has(Status.REFUSED):
+            out.note("What was refused needs other words: a changed line is made like a new one.")
+        if self._has(Status.FAILED):
             out.note("To try again what failed:")
             out.note(f"  {self._again('--retry-failed')}")
         if self._has(Status.LOST):
