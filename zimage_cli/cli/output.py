@@ -288,6 +288,13 @@ class Output:
         """Show the terminal's cursor again."""
         self._write(self.stderr, "\x1b[?25h")
 
+    def spelled(self, text: str) -> str:
+        """Return text as stderr can show it: what is laid out must be as wide as it looks."""
+        encoding = self.stderr.encoding or "utf-8"
+        if encoding.lower().startswith("utf"):
+            return text
+        return text.encode(encoding, "zimage").decode(encoding)
+
     def style(self, text: str, sgr: str) -> str:
         """Return text in an SGR style (`1;31`) where stderr gets colour."""
         return f"\x1b[{sgr}m{text}\x1b[0m" if wants_colour(self.stderr, self.environ) else text

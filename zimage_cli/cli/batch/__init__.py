@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zimage_cli.cli import asking, options, process
+from zimage_cli.cli import asking, keys, options, process
 from zimage_cli.cli.app import App
 from zimage_cli.cli.batch.progress import Progress
 from zimage_cli.cli.batch.report import Report, is_done, lines_of, show
@@ -280,6 +280,7 @@ def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
             process.allow_files(plan.options.concurrency, sandbox=plan.settings.target.is_sandbox)
             run = client.start(plan, view, on_end=signals.wake)
             view.watch(run)
+            keys.give_back_on_signals()
             signals.drive(run, view, patient=True)
         if len(signals.numbers) > 1:
             out.say(_cut_off(plan, run))
