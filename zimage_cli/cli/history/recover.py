@@ -37,7 +37,7 @@ def recover(
         list[int] | None,
         typer.Argument(
             metavar="[ID]...",
-            help="Only these, and whatever their state; all that can be had without.",
+            help="Only these, whatever their state; default: all that can be had.",
         ),
     ] = None,
     output_dir: options.OutputDir = None,
