@@ -14,33 +14,41 @@ import os
 import re
 import sys
 import tempfile
+import threading
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, cycle, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
 SOURCE = Path(__file__).resolve().parent.parent
 FOLDER = SOURCE / "docs" / "screens"
 PROMPTS = (
     *("a red kite over the sea", "a calm lake at dawn", "a fox in the snow", "a city at night"),
     *("a forest in the fog", "hills in the rain", "a desert at noon", "雪夜里的狐狸"),
-    *("a rose garden", "a harbour at dusk", "an old bridge", "a lantern"),
 )
 # A path of the same length every time: it decides where a table breaks its lines.
 TEMPORARY = "/tmp"  # noqa: S108
-# What stands for what differs, and what it looks like.
-FIXED = (
+# What differs from run to run, and what it always looks like here; of several, one after the other.
+FIXED: tuple[tuple[str, str | tuple[str, ...]], ...] = (
     (r"\b20\d{6}-\d{6}\b", "20261122-093015"),
-    (r"\b20\d\d-\d\d-\d\d([ T])\d\d:\d\d(:\d\d)?", "2026-11-22 09:30"),
+    (r"(?<= )\d\d:\d\d(?= )", "09:30"),
     (r"\b\d+\.\d s\b", "0.2 s"),
+    (r"(?<=· )\d+ s\b|(?<=about )\d+ s(?= left)", "4 s"),
+    (r"\b\d+\.\d+/s\b", "2.00/s"),
     (r"\b\d+ kB\b", "212 kB"),
-    (rf"{TEMPORARY}/zimage-\w{{8}}/home\b", "/home/you"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:8089"),
+    (rf"{TEMPORARY}/z\w{{8}}/(home|work)\b", "/home/you"),
     (r"\bPython 3\.\d+\.\d+\S*", "Python 3.11.9"),
+    (r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", "⠙"),
+    (r"line \d: \S+", ("line 3: a-fox-in-the-snow.png", "line 4: a-city-at-night.png")),
 )
+# A bar beside the seconds that a picture takes: how far it is differs with them.
+MOVING = r"[━╸╺─]{9,}(?=  \d+\.\d s)"
 COLOURS = {
     "light": "paper#f6f8fa edge#d0d7de default#1f2328 red#cf222e green#1a7f37 brown#9a6700"
     " blue#0969da magenta#8250df cyan#1b7c83",
@@ -67,17 +75,17 @@ STROKES = {
 class Scene:
     """What is typed, and when the picture is taken.
 
-    `before`: typed and not shown. `while_shown`: taken as soon as this pattern stands on the
-    screen, else at the end. `latency`: seconds that a sandbox of its own takes for a picture.
-    `kept`: where the picture that it saved is copied to.
+    `before`: typed and not shown. `kept`: where the picture that it saved is copied to.
+    `while_shown`: taken when this pattern stands on the screen, else at the end. `answers`: what
+    requests a sandbox of its own answers; it keeps all others waiting.
     """
 
     name: str
     typed: str
     before: tuple[str, ...] = ()
-    while_shown: str = ""
-    latency: float = 0
     kept: Path | None = None
+    while_shown: str = ""
+    answers: str = ""
 
 
 SCENES = (
@@ -86,8 +94,19 @@ SCENES = (
         'zimage generate "A calm lake at dawn" --size 960x540 --seed 23 --prompt-extend',
         kept=SOURCE / "docs" / "picture.png",
     ),
-    Scene("several", 'zimage generate "A red kite" --seed 7 -n 4 -o kites/'),
-    Scene("batch", "zimage batch prompts.txt -o pics/"),
+    Scene(
+        "several",
+        'zimage generate "A red kite" --seed 7 -n 4 -o kites/',
+        while_shown="1 of 4 +3 painting",
+        answers='"seed": ?8',
+    ),
+    Scene(
+        "batch-live",
+        'zimage batch prompts.txt -o pics/ --name "{slug}.png"',
+        while_shown="4 of 8(?s:.*)4 painting",
+        answers="kite|lake|fox|city",
+    ),
+    Scene("batch", 'zimage batch prompts.txt -o pics/ --name "{slug}.png"'),
     Scene("regions", "zimage regions"),
     Scene(
         "history",
@@ -95,7 +114,7 @@ SCENES = (
         before=('zimage generate "A red kite" --seed 7', 'zimage generate "雪夜" --seed 8'),
     ),
     Scene("validate", "zimage validate"),
-    Scene("help", "zimage -h"),
+    Scene("help", "zimage generate -h"),
 )
 
 
@@ -127,16 +146,20 @@ def play(scene: Scene, columns: int = 80, rows: int = 70) -> tuple[Any, bytes]:
     pyte.graphics.TEXT[2] = "+blink"
     screen = pyte.Screen(columns, rows)
     stream = pyte.Stream(screen)
-    with tempfile.TemporaryDirectory(prefix="zimage-", dir=TEMPORARY) as folder:
-        env = environment(Path(folder, "home"))
-        work = Path(folder, "work")
+    with ExitStack() as stack:
+        folder = tempfile.TemporaryDirectory(prefix="z", dir=TEMPORARY)
+        env = environment(Path(stack.enter_context(folder), "home"))
+        work = Path(folder.name, "work")
         work.mkdir()
         (work / "prompts.txt").write_text("\n".join(PROMPTS) + "\n", encoding="utf-8")
-        for line in ("zimage config set-region sandbox", *scene.before):
-            for _ in typed(line, work, env, (rows, columns)):
-                pass
+        if scene.while_shown:
+            env |= stack.enter_context(holding(scene.answers))
+        else:
+            list(typed("zimage config set-region sandbox", work, env, (rows, columns)))
+        for line in scene.before:
+            list(typed(line, work, env, (rows, columns)))
         stream.feed(f"\x1b[1;32m$\x1b[0m \x1b[1m{scene.typed}\x1b[0m\r\n")
-        for output in typed(scene.typed, work, env, (rows, columns)):
+        for output in stack.enter_context(closing(typed(scene.typed, work, env, (rows, columns)))):
             stream.feed(output)
             if scene.while_shown and re.search(scene.while_shown, "\n".join(screen.display)):
                 break
@@ -144,12 +167,39 @@ def play(scene: Scene, columns: int = 80, rows: int = 70) -> tuple[Any, bytes]:
         return screen, pictures[-1].read_bytes() if pictures else b""
 
 
-def typed(line: str, work: Path, env: Mapping[str, str], size: tuple[int, int]) -> Iterator[str]:
+@contextmanager
+def holding(answers: str) -> Iterator[dict[str, str]]:
+    """Serve a sandbox that answers the requests with these words; return what leads to it."""
+    from zimage_cli.sandbox.books import Books, Call
+    from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox, SandboxServer
+
+    end = threading.Event()
+
+    class Held(Books):
+        def arrived(self, call: Call) -> None:
+            super().arrived(call)
+            if not re.search(answers, call.request.body.decode()):
+                end.wait(60)
+
+    server = SandboxServer(Sandbox(), Held())
+    try:
+        yield {"DASHSCOPE_BASE_URL": server.api_root, "DASHSCOPE_API_KEY": SANDBOX_KEY}
+    finally:
+        end.set()
+        server.stop()
+
+
+def typed(line: str, work: Path, env: Mapping[str, str], size: tuple[int, int]) -> Generator[str]:
     """Run a line in a shell in a terminal of that size, and yield what it prints."""
     import pexpect
 
     child = pexpect.spawn(
-        "/bin/sh", ["-c", line], env=dict(env), cwd=str(work), dimensions=size, encoding="utf-8"
+        "/bin/sh",
+        ["-c", f"exec {line}"],
+        env=dict(env),
+        cwd=str(work),
+        dimensions=size,
+        encoding="utf-8",
     )
     try:
         while True:
@@ -162,12 +212,17 @@ def typed(line: str, work: Path, env: Mapping[str, str], size: tuple[int, int]) 
         raise SystemExit(f"{line} ended with {child.exitstatus}")
 
 
-def settled(row: list[Any]) -> list[Any]:
+def settled(row: list[Any], values: Mapping[str, Iterator[str]]) -> list[Any]:
     """Return a row with the fixed values in it; blanks after them make up for their length."""
     text = "".join(cell.data or "\0" for cell in row)
-    for pattern, fixed in FIXED:
+    for match in re.finditer(MOVING, text):
+        for place in range(*match.span()):
+            done = place < match.start() + (match.end() - match.start()) // 4
+            looks = {"data": "━", "fg": "cyan"} if done else {"data": "─", "fg": "default"}
+            row[place] = row[place]._replace(**looks, blink=not done)
+    for pattern, value in values.items():
         for match in reversed(list(re.finditer(pattern, text))):
-            start, end = match.span()
+            (start, end), fixed = match.span(), next(value)
             row[start:end] = [row[start]._replace(data=letter) for letter in fixed]
             more = len(fixed) - (end - start)
             at = re.compile(" {2,}|$").search(text, end)
@@ -220,7 +275,12 @@ def svg(screen: Any, theme: str) -> str:
     styles = "".join(
         f".{name}{{fill:#{code}}}.line.{name}{{stroke:#{code}}}" for name, code in colours.items()
     )
-    body = "\n".join(part for y, row in enumerate(rows) for part in drawn(settled(row), y * TALL))
+    values = {
+        pattern: cycle((fixed,) if isinstance(fixed, str) else fixed) for pattern, fixed in FIXED
+    }
+    parts = (drawn(settled(row, values), y * TALL) for y, row in enumerate(rows))
+    body = "\n".join(chain.from_iterable(parts))
+    edge = f'stroke="#{colours["edge"]}"'
     dots = "".join(f'<circle cx="{x}" cy="20" r="5.5"/>' for x in (20, 38, 56))
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:g} {tall}" width="{wide:g}">
@@ -229,7 +289,7 @@ text{{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mo
 {styles}.bold{{font-weight:600}}.dim{{opacity:.62}}.under{{text-decoration:underline}}
 .line{{fill:none!important;stroke-width:1.2}}.heavy{{stroke-width:4}}
 </style>
-<rect class="paper" x=".5" y=".5" width="{wide - 1:g}" height="{tall - 1}" rx="9"/>
+<rect class="paper" {edge} x=".5" y=".5" width="{wide - 1:g}" height="{tall - 1}" rx="9"/>
 <g class="edge">{dots}</g>
 <g transform="translate(16 42)">
 {body}

@@ -78,8 +78,7 @@ def serve(line: str, work: Path, env: dict[str, str]) -> None:
 @pytest.mark.parametrize(("page", "lines"), BLOCKS, ids=[f"{p}: {b[0][:40]}" for p, b in BLOCKS])
 def test_every_command_runs(page: str, lines: list[str], work: Path, shell: dict[str, str]) -> None:
     run("zimage config set rps 0", work, shell)
-    if any("history show 42" in line for line in lines):
-        run("zimage generate 'a red kite' -n 42 --size 512x512 --yes", work, shell)
+    run("zimage generate 'a red kite' --size 512x512", work, shell)
     for line in lines:
         if line.startswith("python3 -m venv "):
             # The test below, and .ci/run, which runs one and the other in the wheel's environment.

@@ -83,7 +83,7 @@ def distance(one, other):
 @pytest.mark.parametrize("prompt", ["a red fox", "a calm lake at dawn", "山水画", "雪夜"])
 def test_four_seeds_are_four_pictures(prompt):
     seen = [thumbnail(prompt, seed) for seed in (7, 8, 9, 10)]
-    assert min(distance(*pair) for pair in combinations(seen, 2)) > 8
+    assert min(distance(*pair) for pair in combinations(seen, 2)) > 5
     assert distance(seen[0], thumbnail(prompt, 7)) == 0
 
 

@@ -67,13 +67,8 @@ def draw(prompt: str, seed: int, width: int, height: int, *, show_seed: bool = T
 _THINGS = {
     "pine": ("ink= 0,-1 .13,-.7 .06,-.7 .19,-.45 .1,-.45 .26,-.2 .14,-.2 .32,.05",),
     "bird": ("ink= 0,0 .5,-.4 1,0 .5,-.18 0,.3",),
-    "cloud": (
-        "mist 2,0 1.9,-.3 1.5,-.4 1.1,-.34 .9,-.7 .4,-.85 0,-.66 -.5,-.8 -1,-.3 -1.7,-.35 -2,0",
-    ),
-    "boat": (
-        *("ink= 1,-.28 .7,.1", "pop 0,-.4 0,-2.1 -.85,-.4"),
-        "light .12,-.4 .12,-1.8 .9,-.4",
-    ),
+    "cloud": ("mist 2,0 1.9,-.3 1.5,-.4 1.1,-.34 .9,-.7 .4,-.85 0,-.66 -.5,-.8 -1,-.3 -2,0",),
+    "boat": ("ink= 1,-.28 .7,.1", "pop 0,-.4 0,-2.1 -.85,-.4", "light .1,-.4 .1,-1.8 .9,-.4"),
     "kite": (
         "ink 0,1.5 .14,1.9 -.1,2.4 .16,2.9 -.1,3.4 .2,2.9 -.06,2.4 .18,1.9",
         *("pop= 0,-1 .65,0 0,1.5", "deep 0,-1 .65,0 0,1.5"),
@@ -119,7 +114,7 @@ class _Scene:
         fitting = [codes for keys, codes in _PALETTES if words & set(keys.split())]
         fitting = fitting or [codes for _, codes in _PALETTES]
         codes = fitting[int(self.between(0, 0.999) * len(fitting))]
-        colours = [tuple(bytes.fromhex(code)) for code in codes.split()]
+        colours: Iterator[Colour] = (tuple(bytes.fromhex(code)) for code in codes.split())
         self.top, self.middle, self.low, self.far, self.near, self.light, self.pop = colours
         self.ink = _mix(min(self.near, self.top, key=sum), (10, 12, 20), 0.6)
         self.deep, self.mist = _mix(self.pop, self.ink, 0.25), _mix(self.light, self.low, 0.5)
@@ -156,12 +151,11 @@ class _Scene:
         for left, top in places:
             size, lean = self.short * self.between(small, large), self.between(-0.1, 0.1)
             for colour, *words in map(str.split, _THINGS[thing]):
-                half = [(float(x), float(y)) for x, y in (word.split(",") for word in words)]
-                half += [(-x, y) for x, y in half[::-1]] if colour[-1] == "=" else []
-                part = [
-                    (left + size * (x - y * lean), top + size * (x * lean + y)) for x, y in half
-                ]
-                self.paint([part], getattr(self, colour.strip("=")))
+                part = [(float(x), float(y)) for x, y in (word.split(",") for word in words)]
+                part += [(-x, y) for x, y in part[::-1]] if colour[-1] == "=" else []
+                turned = [(x - y * lean, y + x * lean) for x, y in part]
+                shape = [(left + size * x, top + size * y) for x, y in turned]
+                self.paint([shape], getattr(self, colour.strip("=")))
 
     def scatter(self, count: int, high: float, low: float) -> Iterator[Place]:
         """Yield places between two heights, one in each part of the width."""
@@ -180,7 +174,7 @@ class _Scene:
         self.picture.paste(self.light, (int(x - glow.width / 2), int(y - glow.width / 2)), glow)
         self.paint([_ring(x, y, r, r)], self.light, _mix(self.light, self.low, 0.3))
 
-    def ridge(self, base: float, swing: float, depth: float, *, sharp: bool = False) -> Shape:
+    def ridge(self, base: float, swing: float, depth: float, sharp: bool = False) -> Shape:
         """Return a line of hills around that height, filled to `depth` below it."""
         stretch = max(self.short, self.width / 6)
         waves = [
@@ -195,9 +189,7 @@ class _Scene:
             outline.append((x, self.height * base - self.short * rise))
         return outline
 
-    def land(
-        self, high: float, low: float, count: int, swing: float, *, sharp: bool = False
-    ) -> None:
+    def land(self, high: float, low: float, count: int, swing: float, sharp: bool = False) -> None:
         """Paint ridges one before the other, with haze at their feet."""
         for share in (i / (count - 1) for i in range(count)):
             colour = _mix(self.far, self.near, share)
@@ -244,10 +236,8 @@ class _Scene:
     def forest(self) -> None:
         self.sun(0.14, 0.3)
         for i, ink in enumerate([_mix(self.far, self.ink, i / 4) for i in range(5)]):
-            self.ink, base = ink, 0.54 + 0.11 * i
-            self.strew(
-                "pine", self.scatter(22 - 2 * i, base, base), 0.12 + 0.03 * i, 0.22 + 0.06 * i
-            )
+            self.ink, base, size = ink, 0.54 + 0.11 * i, 0.12 + 0.03 * i
+            self.strew("pine", self.scatter(22 - 2 * i, base, base), size, 2 * size)
             ground = self.ridge(base - 0.01, 0.01, 0.2 if i < 4 else 1)
             self.paint([ground], ink, _mix(ink, self.low, 0.6 - 0.14 * i))
 
@@ -276,16 +266,10 @@ class _Scene:
                 unit = self.width * self.between(0.012, 0.022)
                 houses.append(_box(x, y, 4 * unit, self.height))
                 houses.append(_box(x + 2 * unit, y - 3 * unit, unit / 4, 3 * unit))
-                panes = [
-                    _box(
-                        x + unit * (n % 4 + 0.25),
-                        y + unit * (0.8 + n // 4 * 1.3),
-                        unit * 0.5,
-                        unit * 0.7,
-                    )
-                    for n in range(60)
-                ]
-                windows += [pane for pane in panes if self.between(0, 1) < 0.3]
+                for n in range(60):
+                    if self.between(0, 1) < 0.3:
+                        at = x + unit * (n % 4 + 0.25), y + unit * (0.8 + n // 4 * 1.3)
+                        windows.append(_box(*at, unit * 0.5, unit * 0.7))
             self.paint(houses, colour, _mix(colour, self.low, 0.5 - 0.16 * i))
             if i > 1:
                 self.paint(windows, _mix(self.light, self.pop, 0.2), self.pop)

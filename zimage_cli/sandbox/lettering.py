@@ -22,8 +22,6 @@ _WIDE = "\u2e80-\uffef\U00020000-\U0003ffff"
 # stays with what it closes.
 _PIECE = re.compile(rf"[{_WIDE}][、。，．！？；：）」』》】”’]*|[^{_WIDE} ]+ *| +")
 _SMALLEST = 9
-_CARD = (14, 16, 22)
-_INK = (250, 250, 252)
 
 
 @lru_cache(maxsize=2)
@@ -42,15 +40,15 @@ def _face(own: bool) -> ImageFont.FreeTypeFont:
 
 
 @lru_cache(maxsize=64)
-def _font(size: int, *, own: bool) -> ImageFont.FreeTypeFont:
+def _font(size: int, own: bool) -> ImageFont.FreeTypeFont:
     # Kerning by raqm would make pictures differ between builds of Pillow.
     return _face(own).font_variant(size=size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(maxsize=8192)
-def _draws(character: str, *, own: bool) -> bool:
+def _draws(character: str, own: bool) -> bool:
     """Say whether the font draws the character as itself and not as a box."""
-    shape, missing = (_font(24, own=own).getmask(text) for text in (character, "\uffff"))
+    shape, missing = (_font(24, own).getmask(text) for text in (character, "\uffff"))
     return shape.size != missing.size or bytes(shape) != bytes(missing)
 
 
@@ -65,11 +63,11 @@ def spell(text: str) -> tuple[str, bool]:
         if kind not in {"Cf", "Mn", "Me", "Cn", "Co"}:
             clean += " " if kind[0] in "CZ" and character != "\n" else character
     letters = set(clean) - {"\n"}
-    own = all(_draws(letter, own=True) for letter in letters)
+    own = all(_draws(letter, True) for letter in letters)
     for letter in letters:
-        if not _draws(letter, own=own):
+        if not _draws(letter, own):
             instead = (normalize("NFKD", letter)[0], "□")
-            clean = clean.replace(letter, next((c for c in instead if _draws(c, own=own)), "?"))
+            clean = clean.replace(letter, next((c for c in instead if _draws(c, own)), "?"))
     return clean.strip(), own
 
 
@@ -107,14 +105,14 @@ def caption(picture: Image.Image, prompt: str, note: str) -> None:
     text, own = spell(prompt)
     size = max(_SMALLEST, min(short // 22, 52))
     while True:
-        font, leading = _font(size, own=own), size * 1.36
+        font, leading = _font(size, own), size * 1.36
         lines, most = wrap(text, font, across - 2 * pad), max(1, int(room / leading))
         if len(lines) <= most or size <= max(_SMALLEST, short // 64):
             break
         size = max(_SMALLEST, int(size * 0.9))
     if len(lines) > most:
         lines = [*lines[: most - 1], lines[most - 1][:-1] + "…"]
-    longest = max(_font(small, own=True).getlength(note), *map(font.getlength, lines))
+    longest = max(_font(small, True).getlength(note), *map(font.getlength, lines))
     across = min(across, int(longest) + 2 * pad)
     tall = min(height, int(len(lines) * leading + around))
     top = max(0, height - tall - pad)
@@ -122,30 +120,31 @@ def caption(picture: Image.Image, prompt: str, note: str) -> None:
     pen = ImageDraw.Draw(picture)
     for number, line in enumerate(lines):
         place = (2 * pad, top + 0.8 * pad + size + number * leading)
-        pen.text(place, line, font=font, fill=_INK, anchor="ls")
+        pen.text(place, line, (250, 250, 252), font, anchor="ls")
     if height >= 96:
         place = (2 * pad, top + tall - 0.8 * pad - small * 0.3)
-        pen.text(place, note, font=_font(small, own=True), fill=(196, 200, 210), anchor="ls")
+        pen.text(place, note, (196, 200, 210), _font(small, True), anchor="ls")
 
 
 def _card(picture: Image.Image, box: tuple[int, int, int, int], radius: int) -> None:
     """Darken and blur the picture in that box, with round corners."""
     wide, tall = size = (box[2] - box[0], box[3] - box[1])
     blurred = picture.crop(box).reduce(8).resize(size, Image.Resampling.BICUBIC)
+    card = Image.blend(blurred, Image.new("RGB", size, (14, 16, 22)), 0.62)
     mask = Image.new("L", (wide * 2, tall * 2))
     edge = (0, 0, wide * 2 - 1, tall * 2 - 1)
     ImageDraw.Draw(mask).rounded_rectangle(edge, radius=2 * min(radius, tall // 2), fill=255)
-    picture.paste(Image.blend(blurred, Image.new("RGB", size, _CARD), 0.62), box, mask.reduce(2))
+    picture.paste(card, box, mask.reduce(2))
 
 
 def mark(picture: Image.Image, word: str) -> None:
     """Write a word across the picture, from corner to corner, large and faint."""
     width, height = picture.size
-    # Drawn small and enlarged: the edges are soft, and it takes a quarter of the time.
-    scale = 2 if min(picture.size) > 400 else 1
-    reach = 66 * math.hypot(width, height) / _font(100, own=True).getlength(word)
+    # Drawn small and enlarged: the edges are soft, and it takes a fraction of the time.
+    scale = max(1, min(picture.size) // 300)
+    reach = 66 * math.hypot(width, height) / _font(100, True).getlength(word)
     size = max(6, int(min(reach, 0.76 * min(picture.size)) / scale))
-    font, stroke = _font(size, own=True), size // 40
+    font, stroke = _font(size, True), size // 40
     left, top, right, bottom = font.getbbox(word, stroke_width=stroke)
     mask = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
     ImageDraw.Draw(mask).text((-left, -top), word, font=font, fill=255, stroke_width=stroke)

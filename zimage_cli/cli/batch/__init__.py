@@ -206,8 +206,8 @@ def batch(
             file, input_format, encoding=encoding, stdin=getattr(sys.stdin, "buffer", None)
         ) as source,
     ):
-        if source.guessed is not None:
-            out.note(str(source.guessed))
+        if source.guessed is not None and not quiet:
+            out.tell(visible(str(source.guessed)))
         for text in client.settings.warnings:
             out.warn(text)
         plan = client.plan_file(
@@ -247,7 +247,7 @@ def _refuse_invalid(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
     """
     preflight = plan.preflight
     for text, lines in preflight.wrong.items():
-        out.say(f"{lines_of(lines)}: {visible(text)}")
+        out.tell(f"{lines_of(lines)}: {visible(text)}")
     told = {line for lines in preflight.wrong.values() for line in lines}
     more = preflight.invalid - len(told)
     if more > 0:
