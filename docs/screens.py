@@ -40,7 +40,7 @@ FIXED: tuple[tuple[str, str | tuple[str, ...]], ...] = (
     (r"\b\d+\.\d s\b", "0.2 s"),
     (r"(?<=· )\d+ s\b|(?<=about )\d+ s(?= left)", "4 s"),
     (r"\b\d+\.\d+/s\b", "2.00/s"),
-    (r"\b\d+ kB\b", "212 kB"),
+    (r"\b\d+ kB\b", "160 kB"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:8089"),
     (rf"{TEMPORARY}/z\w{{8}}/(home|work)\b", "/home/you"),
     (r"\bPython 3\.\d+\.\d+\S*", "Python 3.11.9"),
