@@ -74,12 +74,14 @@ __zimage_command() {
             --fresh::
             --shard:free:
             --input-format:input_format:
+            --encoding:encoding:
             --output|-o:folder:
             --output-dir:folder:
             --name:free:
             --no-evidence::
             --json::
             --quiet|-q::
+            --notify::
             --dry-run::
             --help::
             -h::'
@@ -354,6 +356,18 @@ __zimage_values() {
             'csv'
             'tsv'
             'txt'
+        )
+        ;;
+    encoding)
+        candidates=(
+            'gb18030'
+            'gbk'
+            'big5'
+            'shift_jis'
+            'euc_kr'
+            'utf-16'
+            'utf-8'
+            'cp1252'
         )
         ;;
     batch_file)

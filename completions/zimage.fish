@@ -12,12 +12,12 @@ function __zimage_command -S
                 'generate'\t'Make a picture of a prompt and save it.' \
                 'batch'\t'Make a picture of every line of a file; run it again to go on where it stopped.' \
                 'validate'\t'Check installation, settings and, if one is given, a request.' \
-                'config'\t'Show and change the settings: flag > environment > config file > default. Alone: show.' \
-                'regions'\t'Show the regions, and ask whether they answer. Alone: list.' \
+                'config'\t'Show and change the settings: flag > environment > config file > default.' \
+                'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
-                'history'\t'Everything ever made: list it, look at it, recover what was paid and not saved. Alone: list.' \
+                'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
-                'completions'\t'Have the shell complete zimage, without starting it at every TAB.' \
+                'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'
             set options \
                 '--version:--version:::Print the version.' \
@@ -94,12 +94,14 @@ function __zimage_command -S
                 '--fresh:--fresh:::Start over: make every line again, beside the old files.' \
                 '--shard:--shard:free::Only the I-th of N equal parts, for several machines.' \
                 '--input-format:--input-format:input_format::jsonl, csv, tsv or txt, where the file\'s name does not say.' \
+                '--encoding:--encoding:encoding::What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.' \
                 '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON object on stdout as each line ends.' \
                 '--quiet:--quiet:::Only results and errors.' \
+                '--notify:--notify:::Ring the terminal\'s bell when the run has ended.' \
                 '--dry-run:--dry-run:::Check every line and show number, price and time; send nothing.' \
                 '--help:--help:::Show the whole help.' \
                 '-s:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
@@ -429,6 +431,16 @@ function __zimage_values -S
                 'csv' \
                 'tsv' \
                 'txt'
+        case encoding
+            set candidates \
+                'gb18030' \
+                'gbk' \
+                'big5' \
+                'shift_jis' \
+                'euc_kr' \
+                'utf-16' \
+                'utf-8' \
+                'cp1252'
         case batch_file
             set patterns '*.jsonl' '*.ndjson' '*.csv' '*.tsv' '*.txt'
             set folders 1

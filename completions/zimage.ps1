@@ -10,12 +10,12 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'generate'; About = 'Make a picture of a prompt and save it.'; Type = 'Command' }
                 @{ Text = 'batch'; About = 'Make a picture of every line of a file; run it again to go on where it stopped.'; Type = 'Command' }
                 @{ Text = 'validate'; About = 'Check installation, settings and, if one is given, a request.'; Type = 'Command' }
-                @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default. Alone: show.'; Type = 'Command' }
-                @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Alone: list.'; Type = 'Command' }
+                @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default.'; Type = 'Command' }
+                @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
-                @{ Text = 'history'; About = 'Everything ever made: list it, look at it, recover what was paid and not saved. Alone: list.'; Type = 'Command' }
+                @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
-                @{ Text = 'completions'; About = 'Have the shell complete zimage, without starting it at every TAB.'; Type = 'Command' }
+                @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
                 @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }
             )
             Options = @(
@@ -102,12 +102,14 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--fresh'; Group = '--fresh'; Value = ''; Many = $false; About = 'Start over: make every line again, beside the old files.' }
                 @{ Name = '--shard'; Group = '--shard'; Value = 'free'; Many = $false; About = 'Only the I-th of N equal parts, for several machines.' }
                 @{ Name = '--input-format'; Group = '--input-format'; Value = 'input_format'; Many = $false; About = 'jsonl, csv, tsv or txt, where the file''s name does not say.' }
+                @{ Name = '--encoding'; Group = '--encoding'; Value = 'encoding'; Many = $false; About = 'What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.' }
                 @{ Name = '--output'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
                 @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON object on stdout as each line ends.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '--notify'; Group = '--notify'; Value = ''; Many = $false; About = 'Ring the terminal''s bell when the run has ended.' }
                 @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Check every line and show number, price and time; send nothing.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
                 @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
@@ -609,6 +611,22 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'csv'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'tsv'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'txt'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'encoding' = @{
+            Words = @(
+                @{ Text = 'gb18030'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'gbk'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'big5'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'shift_jis'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'euc_kr'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'utf-16'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'utf-8'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'cp1252'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

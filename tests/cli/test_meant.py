@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -40,6 +42,11 @@ PROMPTS = [
         ["一只", "风筝", "-s", "横图"],
         "zimage has no command '一只'.",
         'Is it a prompt? Then: zimage generate "一只 风筝" -s "横图"',
+    ),
+    (
+        ["many", "sizes", "of", "kites"],
+        "zimage has no command 'many'.",
+        'Is it a prompt? Then: zimage generate "many sizes of kites"',
     ),
     (
         ["--sandbox", "A kite's tail"],
@@ -391,6 +398,25 @@ def test_what_the_model_does_not_have_is_said(zimage: Any, name: str) -> None:
     assert run.stderr == (
         f"error: {name}: {lacking(name)}\n  next: Without it: zimage generate kite\n"
     )
+
+
+def test_nothing_of_this_is_loaded_without_an_error(zimage: Any) -> None:
+    program = """
+import sys
+from zimage_cli.cli.main import main
+main(["generate", "kite", "-s", "横图", "-r", "北京", "--dry-run", "--json"])
+names = ["cli.meant", "cli.command_line", "core.request.lacking"]
+print([name for name in names if f"zimage_cli.{name}" in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=zimage.environment(),
+        cwd=zimage.cwd,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == b"[]\n"
 
 
 # -- any words at all -----------------------------------------------------------------------------

@@ -185,6 +185,11 @@ def test_nonsense_is_refused(zimage: Any, args: tuple[str, ...]) -> None:
     assert "\x1b" not in run.stderr
 
 
+def test_a_number_out_of_range_is_told_in_our_words(zimage: Any) -> None:
+    run = zimage("sandbox", "serve", "--latency", "-1", status=2)
+    assert run.stderr == "error: --latency: -1 is not allowed; allowed: 0 or more\n"
+
+
 def test_a_port_that_is_taken(running: Any, zimage: Any) -> None:
     served = running()
     port = served.root.split(":")[2].split("/")[0]

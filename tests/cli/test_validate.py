@@ -142,7 +142,7 @@ def test_a_request_that_is_well(zimage: Any) -> None:
     assert run.json["checks"][-1]["name"] == "prompt"
     assert "cuts off the last 100" in run.json["checks"][-1]["detail"]
     run = zimage("validate", "--size", "16:9", status=2)
-    assert "prompt: is missing" in run.stderr
+    assert "\nerror: No prompt.\n" in run.stderr
 
 
 # -- the service, read-only ------------------------------------------------------------------------

@@ -139,3 +139,4 @@ def test_recovery_is_advised_for_what_can_be_recovered() -> None:
     assert set(advised.values()) <= {*kinds, "UsageError", "but", "Message"}
     with_it = {cls for cls, row in TABLE.items() if "history recover" in (row.hint or "")}
     assert with_it == {errors.NotSavedError}
+    assert "history recover" not in (hint_for(errors.AddressRefused("x")) or "")

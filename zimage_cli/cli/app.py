@@ -212,12 +212,19 @@ class Group(_Helpful, TyperGroup):
         for name in self.list_commands(ctx):
             command = self.get_command(ctx, name)
             if command is not None and not command.hidden:
-                paragraph = (command.help or "").strip().partition("\n\n")[0]
-                rows.append((name, " ".join(paragraph.split())))
+                rows.append((name, _summary(command.help or "")))
         if rows:
             with formatter.section(heading("Commands")):
                 formatter.write_dl(rows)
         super().format_options(ctx, formatter)
+
+
+def _summary(text: str) -> str:
+    """Return the first thing that a help says: what stands before a colon or semicolon."""
+    words = " ".join(text.strip().partition("\n\n")[0].split())
+    for end in (". ", ": ", "; "):
+        words = words.partition(end)[0]
+    return words.rstrip(".") + "."
 
 
 def label(parameter: Any) -> str:

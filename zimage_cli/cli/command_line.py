@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import deque
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -124,9 +125,9 @@ class Line(NamedTuple):
         return list(self._parts())
 
     def _parts(self) -> Iterator[Part]:
-        names, rest = self.options, list(self.words)
+        names, rest = self.options, deque(self.words)
         while rest:
-            word = rest.pop(0)
+            word = rest.popleft()
             if not word.startswith("-") or word == "-":
                 yield Part(word, "argument")
             elif word == "--":
@@ -135,7 +136,7 @@ class Line(NamedTuple):
                 param, value, waits = option_of(word, names)
                 yield Part(word, "unknown" if param is None else "option", param, value)
                 if waits and rest:
-                    value = rest.pop(0)
+                    value = rest.popleft()
                     yield Part(value, "value", param, value)
                 continue
             # Behind `--`, and behind the first argument of a group, typer looks for no options.
@@ -147,12 +148,14 @@ class Line(NamedTuple):
         """Return the line of the command that was meant: generate, where a group names none."""
         if not self.is_group:
             return self
-        named = next((word for word in self.words if word in self.commands), None)
-        if named is None:
-            return self.to("generate", self.words) if "generate" in self.commands else self
-        at = self.words.index(named)
-        # What stands before the command belongs behind it.
-        return self.to(named, (*self.words[at + 1 :], *self.words[:at])).below()
+        at = next((at for at, word in enumerate(self.words) if word in self.commands), None)
+        if at is not None:
+            name, before = self.words[at], self.words[:at]
+            kinds = [part.kind for part in self.to(name, before).parts()]
+            # What may be an unknown option's value is one; any other word is part of a prompt.
+            if kinds.count("argument") <= kinds.count("unknown"):
+                return self.to(name, (*self.words[at + 1 :], *before)).below()
+        return self.to("generate", self.words) if "generate" in self.commands else self
 
     def long_dashes(self) -> dict[str, str]:
         """Return the words that are options with a long dash, each with the option it stands for.

@@ -29,7 +29,7 @@ MaybeShell = Annotated[
     "zimage completions show zsh > ~/.zfunc/_zimage"
 )
 def completions() -> None:
-    """Have the shell complete zimage, without starting it at every TAB."""
+    """Have the shell complete zimage; no TAB starts it."""
 
 
 @app.command(

@@ -93,15 +93,16 @@ class Live:
         from rich.segment import Segment, Segments
 
         console = self._console
-        with console:
-            self._erase()
-            if above:
-                console.print(*above, soft_wrap=whole)
-            if self._lines is None:
-                return
+        lines: list[list[Segment]] = []
+        if self._lines is not None:
             columns, rows = self._size()
             options = console.options.update(width=max(1, columns - 1), height=None)
             lines = console.render_lines(self._lines, options, pad=False)[-max(1, rows - 1) :]
+        with console:
+            # Last of all, and written at once: the terminal may change its size at any moment.
+            self._erase()
+            if above:
+                console.print(*above, soft_wrap=whole)
             self._drawn = [Segment.get_line_length(line) for line in lines]
             parts = [part for line in lines for part in (*line, Segment.line())][:-1]
             console.print(Segments(parts), end="", crop=False)

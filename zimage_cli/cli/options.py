@@ -36,6 +36,8 @@ def refuse_outside(name: str, value: float, least: float, most: float | None = N
     """Raise UsageError where the value of an option is out of its range."""
     if least <= value < (inf if most is None else most + 1):
         return
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     raise UsageError(
         "{option}: {value} is not allowed; allowed: {allowed}",
         option=name,

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, TextIO
+from unicodedata import east_asian_width
 
 import typer
 
@@ -43,7 +44,7 @@ _LINK_PROGRAMS = frozenset(
 )
 _LINK_TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "alacritty", "contour", "wezterm")
 
-_STAND_INS = str.maketrans("·×✓✗–…→", "-x+x-~>")
+_STAND_INS = str.maketrans("·×✓✗–…→─", "-x+x-~>-")
 """One column for one column: lines are measured before it is known what can be shown."""
 
 
@@ -55,6 +56,15 @@ def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 codecs.register_error("zimage", _stand_in)
+
+
+_SECOND = "\ue000"
+"""Of private use, so that no text that is made visible holds it."""
+
+
+def _is_wide(char: str) -> bool:
+    """Tell whether a terminal shows a character in two columns."""
+    return char > "\u10ff" and east_asian_width(char) in "WF"
 
 
 def set_up_streams() -> None:
@@ -231,24 +241,21 @@ class Output:
     def _folded(self, text: str) -> str:
         import textwrap
 
-        named = self.environ.get("COLUMNS", "")
-        try:
-            columns = int(named) if named.isdecimal() else os.get_terminal_size(2).columns
-        except (OSError, ValueError):
-            columns = 80
+        columns = self._columns(self.stderr)
         lines = []
         for line in text.split("\n"):
             indent = len(line) - len(line.lstrip()) + 2
             folded = textwrap.wrap(
-                line,
-                max(columns, 20),
+                # What is two columns wide counts twice: a mark that is nowhere else stands for it.
+                "".join(f"{char}{_SECOND}" if _is_wide(char) else char for char in line),
+                columns,
                 subsequent_indent=" " * indent,
                 # A path or an address in two pieces cannot be copied.
                 break_long_words=False,
                 break_on_hyphens=False,
             )
             lines += folded or [""]
-        return "\n".join(lines)
+        return "\n".join(lines).replace(_SECOND, "")
 
     def show_table(self, table: Table) -> None:
         """Print a table on stderr; nothing under `quiet`."""
@@ -276,6 +283,13 @@ class Output:
     def show_cursor(self) -> None:
         """Show the terminal's cursor again."""
         self._write(self.stderr, "\x1b[?25h")
+
+    def spelled(self, text: str) -> str:
+        """Return text as stderr can show it: what is laid out must be as wide as it looks."""
+        encoding = self.stderr.encoding or "utf-8"
+        if encoding.lower().startswith("utf"):
+            return text
+        return text.encode(encoding, "zimage").decode(encoding)
 
     def style(self, text: str, sgr: str) -> str:
         """Return text in an SGR style (`1;31`) where stderr gets colour."""
@@ -312,14 +326,21 @@ class Output:
             _environ=self.environ,
         )
 
-    def _table(self, stream: TextIO, table: Table) -> None:
-        from zimage_cli.cli.table import columns_of
+    def _columns(self, stream: TextIO) -> int:
+        """Return the columns of a terminal: COLUMNS, then what it says itself, then 80."""
+        named = self.environ.get("COLUMNS", "")
+        try:
+            found = int(named) if named.isdecimal() else os.get_terminal_size(stream.fileno())[0]
+        except (OSError, ValueError):
+            found = 0
+        return max(found or 80, 20)
 
+    def _table(self, stream: TextIO, table: Table) -> None:
         lines = table.values()
         if stream.isatty():
             colour = wants_colour(stream, self.environ)
             lines = table.lines(
-                columns_of(stream, self.environ),
+                self._columns(stream),
                 lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
                 (stream.encoding or "ascii").lower(),
             )

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TextIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from zimage_cli.text import visible
 
-MAX_PROSE = 100
-"""Columns. Longer lines of prose are hard to read, however wide the terminal."""
+_PROSE = 100
+"""Columns of a table that is folded. Longer lines are hard to read, however wide the terminal."""
 
 _GAP = 2
 _LEAST = 20
 """Columns that a cut column has at least, or others give way to it."""
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_STAND_INS = str.maketrans({"✓": "+", "✗": "x", "─": "-", "…": "...", "×": "x", "·": "-", "–": "-"})
 
 Style = Callable[[str, str], str]
 """Returns a text in an SGR style (`1;31`), or as it is where there is no colour."""
@@ -79,47 +77,47 @@ class Table:
     # -- on a terminal -------------------------------------------------------------------------
 
     def lines(self, width: int, style: Style, encoding: str = "utf-8") -> Iterator[str]:
-        """Yield the lines for a terminal of so many columns; what it cannot show, in ASCII."""
-        ascii_only = not encoding.startswith("utf")
+        """Yield the lines for a terminal of so many columns; what it cannot show, as stand-ins."""
         shown = [at for at, one in enumerate(self.headers) if one.text not in self.piped]
 
         def cells(row: list[Cell]) -> list[Cell]:
-            return [_plain(row[at], encoding) if ascii_only else row[at] for at in shown]
+            found = [row[at] for at in shown]
+            if encoding.startswith("utf"):
+                return found
+            # Now, and not when they are written: escapes are wider.
+            texts = (one.text.encode(encoding, "zimage").decode(encoding) for one in found)
+            return [one._replace(text=text) for one, text in zip(found, texts, strict=True)]
 
         headers, began = cells(self.headers), False
         for title, found in self.sections:
             if title:
                 yield from ["", style(title, "1")] if began else [style(title, "1")]
             rows = [cells(row) for row in found]
-            layout = _Layout(self, headers, rows, width, "..." if ascii_only else "…")
+            layout = _Layout(self, headers, rows, width)
             if self.header and not began:
                 yield from layout.row([one._replace(style="bold") for one in headers], style)
-                yield style(("-" if ascii_only else "─") * min(layout.total, width), _SGR["dim"])
+                yield style("─" * min(layout.total, width), _SGR["dim"])
             for row in rows:
                 yield from layout.row(row, style)
             began = began or bool(title or rows)
 
 
 class _Layout:
-    """Where the columns of rows stand, at a width of the terminal; `end` is where a text is cut."""
+    """Where the columns of rows stand, at a width of the terminal."""
 
     def __init__(
-        self,
-        table: Table,
-        headers: Sequence[Cell],
-        rows: list[list[Cell]],
-        width: int,
-        end: str,
+        self, table: Table, headers: Sequence[Cell], rows: list[list[Cell]], width: int
     ) -> None:
         from rich.cells import cell_len
 
-        self._end = end
         self._names = [one.text for one in headers]
         self._right = table.right
         self._kind = table.last
         above = [headers] if table.header else []
-        widths = [max((cell_len(row[at].text) for row in (*above, *rows)), default=0)
-                  for at in range(len(headers))]  # fmt: skip
+        widths = [
+            max((cell_len(row[at].text) for row in (*above, *rows)), default=0)
+            for at in range(len(headers))
+        ]
         self.columns = list(range(len(headers)))
         if self._kind == "cut":
             wanted = min(_LEAST, widths[-1])
@@ -134,7 +132,7 @@ class _Layout:
         self._widths = widths
         self._under = self._kind == "under" and self._before(widths) + widths[-1] > width
         before = widths[0] + _GAP if self._under else self._before(widths)
-        most = width if self._kind == "cut" else min(width, MAX_PROSE)
+        most = width if self._kind == "cut" else min(width, _PROSE)
         self._room = max(most - before, _LEAST)
         self.total = sum(widths[at] + _GAP for at in self.columns) - _GAP
         if self._under:
@@ -161,8 +159,8 @@ class _Layout:
             texts = self._last(cell) if last else [cell.text]
             pad = self._widths[at] - cell_len(texts[0]) if self._names[at] in self._right else 0
             begin = start + max(pad, 0)
-            painted = [style(text, _sgr(cell.style)) if cell.style and text else text
-                       for text in texts]  # fmt: skip
+            sgr = _sgr(cell.style)
+            painted = [style(text, sgr) if sgr and text else text for text in texts]
             line += " " * (begin - used) + painted[0]
             used = begin + cell_len(texts[0])
             for text in painted[1:]:
@@ -173,7 +171,7 @@ class _Layout:
 
     def _last(self, cell: Cell) -> list[str]:
         if self._kind == "cut":
-            return [cut(cell.text, self._room, self._end)]
+            return [cut(cell.text, self._room)]
         if (self._kind == "fold" or self._under) and not cell.whole:
             return [*folded(cell.text, self._room)]
         return cell.text.split("\n")
@@ -191,25 +189,20 @@ def _sgr(style: str) -> str:
     return ";".join(_SGR[word] for word in style.split())
 
 
-def _plain(cell: Cell, encoding: str) -> Cell:
-    text = cell.text.translate(_STAND_INS)
-    return cell._replace(text=text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def cut(text: str, width: int, end: str) -> str:
-    """Return at most so many columns of text, with `end` where it was cut."""
+def cut(text: str, width: int) -> str:
+    """Return at most so many columns of text, the cut shown by an ellipsis."""
     from rich.cells import cell_len, chop_cells
 
     if cell_len(text) <= width:
         return text
-    return chop_cells(text, max(width - len(end), 1))[0].rstrip() + end
+    return chop_cells(text, max(width - 1, 1))[0].rstrip() + "…"
 
 
 def folded(text: str, width: int) -> Iterator[str]:
     """Yield text in lines of so many columns, broken between words.
 
     A word that is too long stays whole. Letters that are two columns wide are written without
-    spaces: between those a line may end anywhere.
+    spaces: between those a line may end anywhere, but not in a path.
     """
     from rich.cells import cell_len, chop_cells
 
@@ -220,7 +213,7 @@ def folded(text: str, width: int) -> Iterator[str]:
             if cell_len(longer) <= width:
                 line = longer
                 continue
-            if cell_len(word) > len(word):
+            if cell_len(word) > len(word) and not {"/", "\\"} & {*word}:
                 *before, line = chop_cells(longer, width)
                 yield from before
                 continue
@@ -228,13 +221,3 @@ def folded(text: str, width: int) -> Iterator[str]:
                 yield line
             line = word
         yield line
-
-
-def columns_of(stream: TextIO, environ: Mapping[str, str]) -> int:
-    """Return the columns of a stream's terminal: COLUMNS, then what the terminal says, then 80."""
-    named = environ.get("COLUMNS", "")
-    try:
-        found = int(named) if named.isdecimal() else os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):
-        found = 0
-    return max(found, 20) if found else 80

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from zimage_cli.core.request.request import Request
 
 
+def shown_on_terminal(out: Output) -> bool:
+    """Tell whether a person sees what goes to stderr."""
+    return not out.quiet and out.stderr.isatty()
+
+
 TURN, CONNECTING, PAINTING = "waiting for its turn", "connecting", "painting"
 RETRYING, DOWNLOADING = "retrying", "downloading"
 

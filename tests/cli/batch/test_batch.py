@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -155,7 +156,7 @@ def test_quiet_says_nothing_where_all_is_well(service: Any, write: Any) -> None:
 def test_quiet_still_says_what_failed(service: Any, write: Any) -> None:
     service.script("DataInspectionFailed")
     result = service("batch", write("a"), "-o", "out", "--quiet", *FAST, status=9)
-    assert "DataInspectionFailed: 1 (line 1)" in result.stderr
+    assert "✗ 1 refused: DataInspectionFailed (line 1)\n" in result.stderr
 
 
 def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, write: Any) -> None:
@@ -165,13 +166,15 @@ def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, writ
     args = ("batch", file, "-o", "out", "-j", "1", "--retries", "0", *FAST)
     result = service(*args, status=9)
     lines = result.stderr.splitlines()
-    head = "3 saved, 14 refused, 1 failed, 1 paid and not saved, 1 lost"
-    assert lines[lines.index(head) :] == [
-        head,
-        "  DataInspectionFailed: 14 (lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 2 more)",
-        "  lost: 1 (line 15)",
-        "  InvalidParameter: 1 (line 16)",
-        "  not-saved: 1 (line 17)",
+    (head,) = [line for line in lines if line.startswith("✓")]
+    # At a host of nobody's nothing has a price.
+    assert re.fullmatch(r"✓ 3 saved in out/ · \d+ s", head)
+    twelve = ", ".join(map(str, range(1, 13)))
+    assert lines[lines.index(head) + 1 :] == [
+        f"✗ 14 refused: DataInspectionFailed (lines {twelve} and 2 more)",
+        "✗ 1 lost (line 15)",
+        "✗ 1 failed: InvalidParameter (line 16)",
+        "✗ 1 paid and not saved (line 17)",
         "1 paid and not fetched: for 24 hours that costs nothing; to go on:",
         f"  zimage {_shell(args)}",
         "To try again what failed:",
@@ -183,9 +186,9 @@ def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, writ
     again = service(*args, "--json", status=9)
     assert statuses(stream(again)) == {"skipped": 19, "saved": 1}
     assert service.books.post_count == 20
-    assert "refused before, left: 14 (lines 1, 2" in again.stderr
-    assert "failed before, left: 1 (line 16)" in again.stderr
-    assert "lost before, left: 1 (line 15)" in again.stderr
+    assert "✗ 14 refused before, left (lines 1, 2, 3" in again.stderr
+    assert "✗ 1 failed before, left (line 16)\n" in again.stderr
+    assert "✗ 1 lost before, left (line 15)\n" in again.stderr
     failed = service(*args, "--json", "--retry-failed", status=9)
     assert statuses(stream(failed)) == {"skipped": 5, "saved": 15}
     lost = service(*args, "--json", "--retry-lost")
@@ -298,8 +301,15 @@ def test_faults_everywhere_and_the_books_agree(serve: Any, write: Any, work: Pat
     assert unsaved == sum(record.get("type") == "not-saved" for record in records)
     # Nothing is billed that is not told, and nothing is told as billed that is not.
     assert books.billed_count == found["saved"] + found["lost"] + unsaved
-    head = f"{found['saved']:,} saved, {found['refused']:,} refused, {found['failed']:,} failed, "
-    assert f"{head}{unsaved:,} paid and not saved, {found['lost']:,} lost" in result.stderr
+    assert f"✓ {found['saved']:,} saved in out/ · " in result.stderr
+    told = re.findall(
+        r"^✗ ([\d,]+) (refused|failed|lost|paid and not saved)", result.stderr, re.MULTILINE
+    )
+    words = {"paid and not saved": "made"}
+    summed: Counter[str] = Counter()
+    for count, word in told:
+        summed[words.get(word, word)] += int(count.replace(",", ""))
+    assert summed == {kind: found[kind] for kind in ("refused", "failed", "made", "lost")}
 
     # What was made and not saved is fetched, nothing else is sent.
     before = books.post_count
@@ -345,6 +355,11 @@ def test_every_problem_is_told_before_anything_is_sent(service: Any, write: Any)
 def test_fifty_problems_are_told_and_the_others_counted(service: Any, write: Any) -> None:
     file = write(*[{"prompt": ""}] * 120)
     result = service("batch", file, "-o", "out", *FAST, status=2)
+    first = ", ".join(map(str, range(1, 13)))
+    assert result.stderr.startswith(f"lines {first} and 108 more: prompt: ")
+    # Different ones are told as they are, fifty of them.
+    file = write(*[{"prompt": "kite", "seed": -n} for n in range(1, 121)])
+    result = service("batch", file, "-o", "out", *FAST, status=2)
     told = [line for line in result.stderr.splitlines() if line.startswith("line ")]
     assert [line.partition(":")[0] for line in told] == [f"line {n}" for n in range(1, 51)]
     assert "and 70 more lines" in result.stderr
@@ -356,10 +371,16 @@ def test_a_dry_run_checks_prices_and_touches_nothing(
 ) -> None:
     file = write(*kites(30))
     result = zimage("batch", file, "-o", "out", "--dry-run", "--prompt-extend", env=NOWHERE)
-    text = " ".join(result.stderr.split())
-    assert "to make 30 list price CNY 6.00" in text
-    assert "takes about 15 s" in text
-    assert "nothing was sent" in text
+    assert result.stderr.splitlines() == [
+        "pictures               30",
+        "size                   1024×1024",
+        "prompt_extend          on",
+        "price                  CNY 6.00, CNY 0.20 a picture",
+        "takes about            21 s",
+        "region                 beijing",
+        "folder                 out/",
+        "nothing was sent",
+    ]
     assert not (work / "out").exists()
     result = zimage("batch", file, "--dry-run", "--region", "singapore", env=NOWHERE)
     assert "USD 0.45" in result.stderr
@@ -567,7 +588,16 @@ def test_standard_input_and_other_formats(service: Any, work: Path) -> None:
 
 def test_the_sandbox_of_its_own_needs_no_key(zimage: Any, write: Any, work: Path) -> None:
     result = zimage("batch", write(*kites(3)), "--sandbox", "-o", "out", "--size", "512*512")
-    assert "free, sandbox" in result.stderr
+    told = result.stderr.splitlines()
+    assert told[:-1] == [
+        "pictures               3",
+        "size                   512×512",
+        "price                  free",
+        "takes about            2 s",
+        "region                 sandbox",
+        "folder                 out/",
+    ]
+    assert re.fullmatch(r"✓ 3 saved in out/ · \d+ s", told[-1])
     assert len(pngs(work / "out")) == 3
     (evidence,) = (work / "output" / "aliyun-zimage-turbo").glob("*.json")
     assert len(json.loads(evidence.read_bytes())["pictures"]) == 3
@@ -644,7 +674,7 @@ def test_ten_thousand_saved_lines_are_not_worked_through_again(
         _, errors = run.communicate(timeout=60)
     assert run.returncode == 0
     assert service.books.post_count == before + 1
-    assert b"1 saved, 10,000 skipped" in errors
+    assert "✓ 1 saved in out/ · 10,000 saved before · " in errors.decode()
 
 
 def _pretend_saved(folder: Path, file: str) -> None:

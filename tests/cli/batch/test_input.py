@@ -163,3 +163,24 @@ def test_a_wrong_header_is_told_once_with_the_mended_one(service: Any, work: Pat
         f"line 1: filename: is not a field of a line; allowed: {allowed}; did you mean output?",
         f"line 1: colour: is not a field of a line; allowed: {allowed}",
     ]
+
+
+def test_a_refusal_on_a_terminal(service: Any, work: Path, terminal: Any) -> None:
+    (work / "prompts.txt").write_bytes(HAN.encode("gbk"))
+    screen = terminal("batch", "prompts.txt", env=service.env)
+    assert screen.end() == 2
+    assert screen.lines == [
+        "error: prompts.txt is not text in UTF-8: line 1, character 1. Nothing was sent.",
+        # Han letters are two columns wide.
+        '  next: In gb18030 that line is "渔舟唱晚，夕阳西下". If that is right:',
+        "    --encoding gb18030",
+    ]
+    (work / "p.jsonl").write_text('{"prompt": "x", "filename": "x.png"}\n')
+    screen = terminal("batch", "p.jsonl", env=service.env)
+    assert screen.end() == 2
+    assert screen.lines == [
+        "line 1: filename: is not a field of a line; allowed: prompt, size, seed,",
+        "  prompt_extend, base_url, model, name, output, count; did you mean output?",
+        "error: 1 of 1 lines of p.jsonl cannot be used. Nothing was sent.",
+        "  next: Mend them, or make the others: --skip-invalid",
+    ]

@@ -88,7 +88,7 @@ def test_without_its_terminal_it_goes_on(
     service = serve(latency=0.2)
     stdout = None if streams == "both" else subprocess.DEVNULL
     it = watched(service, "nohup", "batch", prompts(40), "-o", "out", *FAST, stdout=stdout)
-    it.until("in flight")
+    it.until("painting")
     assert service.books.wait_for(lambda books: books.post_count >= 6, 60)
     it.hang_up()
     assert it.end() == 0
@@ -102,7 +102,7 @@ def test_a_window_that_is_closed_stops_it_as_ctrl_c_does(
 ) -> None:
     service = serve(latency=1.0)
     it = watched(service, "window", "batch", prompts(40), "-o", "out", *FAST)
-    it.until("in flight")
+    it.until("painting")
     assert service.books.wait_for(lambda books: books.post_count >= 4, 60)
     it.hang_up()
     assert it.end() == 128 + signal.SIGHUP
@@ -121,7 +121,7 @@ def test_a_terminal_that_is_lost_while_it_stops_costs_nothing(
     hold = Hold()
     service = serve(log=hold)
     it = watched(service, "nohup", "batch", prompts(40), "-o", "out", *FAST)
-    it.until("4 in flight")
+    it.until("4 painting")
     assert service.books.wait_for(lambda books: books.post_count == 4, 60)
     it.run.send_signal(signal.SIGINT)
     it.until("stopping")

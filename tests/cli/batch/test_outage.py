@@ -221,8 +221,8 @@ def test_another_place_that_a_line_names_does_not_stop_the_others(
     (work / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     args = ("batch", "lines.jsonl", "-o", "out", "--trust-base-url", "--retries", "1", *FAST)
     result = service(*args, status=9)
-    assert "9 saved, 1 failed" in result.stderr
-    assert "connection: 1 (line 5)" in result.stderr
+    assert "✓ 9 saved in out/ · " in result.stderr
+    assert "✗ 1 failed: connection (line 5)\n" in result.stderr
     assert "cannot be reached since" not in result.stderr
 
 

@@ -148,7 +148,7 @@ def test_every_line_is_made_once_however_often_it_is_killed(
 
     again = service("batch", str(file), "-o", "out", *RUN[:-1], status={0, 9})
     assert again.status == status
-    assert f"{lost} (line" in again.stderr or not lost
+    assert f"✗ {lost} lost before, left (line" in again.stderr or not lost
     assert service.books.billed_count <= len(lines)
 
     # With the word of who pays, those are made too.
@@ -205,7 +205,7 @@ def test_stopped_once_it_saves_what_is_in_flight(
         errors = b""
         for line in run.stderr:
             errors += line
-            if b"what is in flight is waited for" in line:
+            if b"stopping" in line:
                 break
         heard.set()
         errors += run.communicate(timeout=60)[1]
@@ -213,8 +213,9 @@ def test_stopped_once_it_saves_what_is_in_flight(
     assert service.books.post_count == service.books.billed_count == J
     assert len(pictures(work / "out")) == J
     text = errors.decode()
-    assert "what is in flight is waited for" in text
-    assert f"{J} saved" in text
+    pictures_still = "picture still" if J == 1 else "pictures still"
+    assert f"stopping: {J} {pictures_still} painting; Ctrl-C again leaves at once\n" in text
+    assert f"✓ {J} saved in out/ · " in text
     assert f"{50 - J} left; to go on:\n  zimage batch" in text
     assert {row["status"] for row in service.history()} == {"saved"}
 
@@ -461,7 +462,7 @@ def test_lines_lost_to_a_kill_are_told_once_and_listed(
     assert [record["status"] for record in final_records(work / "out").values()] == ["lost"] * 3
     again = service(*args, status=9)
     assert [json.loads(line)["status"] for line in again.lines[:-1]] == ["skipped"] * 3
-    assert "lost before, left: 3 (lines 1, 2, 3)" in again.stderr
+    assert "✗ 3 lost before, left (lines 1, 2, 3)\n" in again.stderr
     assert service.books.post_count == 3
 
 

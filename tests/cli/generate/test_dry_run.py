@@ -117,8 +117,45 @@ def test_of_very_many_the_first_are_shown(zimage: Any) -> None:
     assert len(run.json["requests"]) == 20
     assert run.json["cost"] == {"amount": "50.00", "currency": "CNY"}
     run = zimage("generate", "a fox", "-n", "500", "--dry-run")
-    assert run.lines[-2:] == ["and 480 more", "all 500: CNY 50.00"]
+    assert run.lines[0] == "prompt: a fox"
+    assert run.lines[1] == "n\tsize\tseed\tfile"
+    assert run.lines[22:25] == ["and 480 more", "", "The first of them:"]
+    assert run.lines[-2:] == ["price of all 500: CNY 50.00", "nothing was sent"]
     zimage("generate", "a fox", "-n", "500", "--dry-run", "--max-cost", "49.99", status=2)
+
+
+def test_a_sweep_is_a_list_and_the_call_of_the_first(zimage: Any, terminal: Any) -> None:
+    prompt = "a {red|very, very, very, very, very long blue} kite"
+    args = ("generate", prompt, "--expand", "--sizes", "1:1,16:9", "--seed", "7", "--dry-run")
+    name = ("--output-dir", "out", "--name", "{seed}-{n}.png")
+    lines = zimage(*args, *name).lines
+    curl = curl_of(zimage("generate", "a red kite", "--seed", "7", "--dry-run").stdout)
+    ending = ["", "The first of them:", *curl.split("\n"), "", "price of all 4: CNY 0.40"]
+    folder = "out/ai-image-zimage-turbo/images"
+    long = "a very, very, very, very, very long blue kite"
+    assert lines == [
+        "n\tsize\tseed\tprompt\tfile",
+        f"1\t1024*1024\t7\ta red kite\t{folder}/7-1.png",
+        f"2\t1280*720\t7\ta red kite\t{folder}/7-2.png",
+        f"3\t1024*1024\t7\t{long}\t{folder}/7-3.png",
+        f"4\t1280*720\t7\t{long}\t{folder}/7-4.png",
+        *ending,
+        "nothing was sent",
+    ]
+    for columns in (80, 200):
+        screen = terminal(*args, *name, columns=columns, rows=60)
+        assert screen.end() == 0
+        cut = long[:39] + "…"
+        assert screen.lines[:7] == [
+            f"folder: {folder}",
+            f"n  size       seed  {'prompt':<40}  file",
+            "─" * 69,
+            f"1  1024×1024     7  {'a red kite':<40}  7-1.png",
+            f"2  1280×720      7  {'a red kite':<40}  7-2.png",
+            f"3  1024×1024     7  {cut}  7-3.png",
+            f"4  1280×720      7  {cut}  7-4.png",
+        ]
+        assert screen.lines[-2:] == ["price of all 4: CNY 0.40", "nothing was sent"]
 
 
 def test_where_it_would_go(service: Any) -> None:

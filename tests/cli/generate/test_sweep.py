@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -144,18 +145,32 @@ def test_a_sweep_in_the_sandbox_is_free(zimage: Any, work: Path) -> None:
         *("generate", "{red|blue} kite", "--expand", "--sandbox", "--size", "512*512"),
         *("-o", "out/"),
     )
-    assert "2 pictures, free" in result.stderr
+    assert result.stderr.splitlines()[0] == "prompt: red kite (and 1 more)"
+    assert re.fullmatch(
+        r"request: 2 pictures · 512×512 · seed \d+ · sandbox, free", result.stderr.splitlines()[1]
+    )
     assert len(list((work / "out").glob("*.png"))) == 2
 
 
-def test_a_terminal_is_asked(terminal: Any) -> None:
-    screen = terminal("generate", "{a|b} kite", "--expand", "--seeds", "1-6", env=NOWHERE)
+def test_a_terminal_is_asked(terminal: Any, serve: Any) -> None:
+    args = ("generate", "{a|b} kite", "--expand", "--seeds", "1-6", "--region", "singapore")
+    screen = terminal(*args, "--yes", "--dry-run", env=NOWHERE)
+    assert screen.end() == 0
+    assert "Go on?" not in screen.text
+    screen = terminal(*args, "--prompt-extend", env=NOWHERE)
     screen.until(lambda it: "Go on? [y/N]" in it.text)
-    assert "12 pictures" in screen.text
-    assert "CNY 1.20" in screen.text
+    # The price is said once.
+    assert screen.lines == [
+        f"╭─ 12 pictures {'─' * 64}╮",
+        f"│ {'a kite':<76} │",
+        f"│ {'b kite':<76} │",
+        f"│ {'1024×1024 · seeds 1 … 6 · prompt_extend · singapore · USD 0.36 in all':<76} │",
+        f"╰{'─' * 78}╯",
+        "Go on? [y/N]:",
+    ]
     screen.child.send("n\r")
     assert screen.end() == 130
-    assert "Nothing was sent." in screen.text
+    assert screen.lines[5:] == ["Go on? [y/N]: n", "Nothing was sent."]
 
 
 def test_a_dry_run_shows_every_variant(zimage: Any) -> None:
@@ -235,7 +250,7 @@ def test_so_they_are_in_a_line_of_a_batch(zimage: Any, work: Path) -> None:
         "line 1: 5,242,880,000 pictures are too many: "
         "524,288 prompts × 10,000 of each; allowed: 1,000,000\n" in said
     )
-    assert "1 of 2 lines cannot be used" in said
+    assert "1 of 2 lines of lines.jsonl cannot be used" in said
 
 
 def test_as_many_as_are_allowed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import sys
@@ -37,6 +38,10 @@ def unsaved(unpaced: None, serve: Any, png: bytes, home: Path) -> Any:
 def folded(path: str, columns: int) -> list[str]:
     """Return a path as a terminal shows it: broken where its line is full, and nowhere else."""
     return chop_cells(path, columns)
+
+
+def escaped(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def saved(service: Any, name: str) -> str:
@@ -118,7 +123,17 @@ def test_a_console_that_has_only_ascii(unsaved: Any, terminal: Any) -> None:
     env = {**unsaved.env, "PYTHONIOENCODING": "ascii"}
     screen = terminal("history", "recover", columns=80, env=env)
     assert screen.end() == 8
-    assert screen.lines[0] == "+ history 1, a red kite over the sea"
+    signs = [line for line in screen.lines if line.startswith(("+", "history", "2 of"))]
+    assert signs == [
+        "+ history 1, a red kite over the sea",
+        "+ history 3, " + escaped("渔舟唱晚，夕阳西下，归帆点点")[:67],
+        "history 4, a lake: over 24 h old: the service has dropped it",
+        "2 of 4 recovered, 2 are over.",
+    ]
+    # A prompt in escapes is wider, and its line still fits.
+    moving = [frame[-1] for frame in screen.frames if frame and " of 3  " in frame[-1]]
+    assert any(escaped("渔舟") in text for text in moving)
+    assert not any(" of 3  " in text for frame in screen.frames for text in frame[:-1])
     assert screen.raw.isascii()
 
 
@@ -146,3 +161,21 @@ def test_ctrl_c_tells_what_was_recovered_and_what_is_left(
     ]
     assert not screen.screen.cursor.hidden
     assert len(service("history", "recover", *left.split()).lines) == 2
+
+
+def test_a_batch_gives_up_what_storage_has_given_up(service: Any, work: Path) -> None:
+    service.script("picture-expired")
+    (work / "p.txt").write_text("a kite\n")
+    args = ("batch", "p.txt", "-o", "out", "--json", "--rps", "0", "--size", "512*512")
+    found = []
+    for _ in range(3):
+        run = service(*args, status=9)
+        record, _summary = (json.loads(line) for line in run.lines)
+        found.append((record["status"], record["billed"], record.get("reason")))
+    assert found == [
+        ("made", "yes", None),
+        ("lost", "yes", None),
+        ("skipped", "yes", "lost before, may be billed: --retry-lost"),
+    ]
+    assert "Nothing to recover" in service("history", "recover").stderr
+    assert service.books.post_count == 1

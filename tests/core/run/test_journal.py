@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zimage_cli.core.run.journal import LOCK_NAME, NAME, Journal, alone_in
+from zimage_cli.core.run.journal import LOCK_NAME, NAME, Journal, alone_in, made_for
 from zimage_cli.errors import UsageError
 
 SOURCE = Path(__file__).parents[3]
@@ -291,6 +292,70 @@ def test_a_folder_that_cannot_be_locked_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be locked"), alone_in(tmp_path / "file"):
         pass
+
+
+def test_what_was_made_for_a_batch_that_did_not_begin_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "newer"
+    with made_for(folder, lambda: False), alone_in(folder, lambda: False):
+        assert (folder / LOCK_NAME).is_file()
+    assert not (tmp_path / "new").exists()
+    # What somebody else has put there stays, and so does the folder.
+    with made_for(folder, lambda: False), alone_in(folder, lambda: False):
+        (folder / "notes.txt").write_text("mine")
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    # Of an earlier batch everything stays.
+    with made_for(folder, lambda: True), alone_in(folder):
+        (folder / NAME).write_text("")
+    with made_for(folder, lambda: False), alone_in(folder, lambda: False):
+        pass
+    assert {path.name for path in folder.iterdir()} == {"notes.txt", LOCK_NAME, NAME}
+
+
+def test_a_folder_that_is_removed_right_now_is_made_again(tmp_path: Path) -> None:
+    # As by a batch that did not begin, between both steps of another one.
+    with made_for(tmp_path / "new", lambda: False):
+        (tmp_path / "new").rmdir()
+        with alone_in(tmp_path / "new", lambda: False):
+            assert (tmp_path / "new" / LOCK_NAME).is_file()
+
+
+def test_batches_that_do_not_begin_never_take_away_the_lock_of_one_that_does(
+    tmp_path: Path,
+) -> None:
+    folder, done = tmp_path / "pics", threading.Event()
+    seen: list[str] = []
+
+    @contextmanager
+    def one() -> Iterator[None]:
+        with made_for(folder, lambda: False), alone_in(folder, lambda: False):
+            yield
+
+    def decline() -> None:
+        while not done.is_set():
+            with suppress(UsageError), one():
+                pass
+
+    def hold() -> None:
+        with suppress(UsageError), one():
+            seen.append("held")
+            here = (folder / LOCK_NAME).stat().st_ino
+            time.sleep(0.002)
+            if (folder / LOCK_NAME).stat().st_ino != here:
+                seen.append("lost")
+
+    others = [threading.Thread(target=decline) for _ in range(2)]
+    for other in others:
+        other.start()
+    try:
+        until = time.monotonic() + 60
+        while seen.count("held") < 20 and time.monotonic() < until:
+            hold()
+    finally:
+        done.set()
+        for other in others:
+            other.join()
+    assert seen == ["held"] * 20
+    assert not (folder / LOCK_NAME).exists()
 
 
 def test_records_are_json_lines_for_others(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zimage_cli.cli import asking, options, process
+from zimage_cli.cli import asking, keys, options, process
 from zimage_cli.cli.app import App
 from zimage_cli.cli.batch.progress import Progress
 from zimage_cli.cli.batch.report import Report, is_done, lines_of, show
@@ -206,8 +206,8 @@ def batch(
             file, input_format, encoding=encoding, stdin=getattr(sys.stdin, "buffer", None)
         ) as source,
     ):
-        if source.guessed is not None:
-            out.note(str(source.guessed))
+        if source.guessed is not None and not quiet:
+            out.tell(visible(str(source.guessed)))
         for text in client.settings.warnings:
             out.warn(text)
         plan = client.plan_file(
@@ -247,7 +247,7 @@ def _refuse_invalid(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
     """
     preflight = plan.preflight
     for text, lines in preflight.wrong.items():
-        out.say(f"{lines_of(lines)}: {visible(text)}")
+        out.tell(f"{lines_of(lines)}: {visible(text)}")
     told = {line for lines in preflight.wrong.values() for line in lines}
     more = preflight.invalid - len(told)
     if more > 0:
@@ -280,6 +280,7 @@ def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
             process.allow_files(plan.options.concurrency, sandbox=plan.settings.target.is_sandbox)
             run = client.start(plan, view, on_end=signals.wake)
             view.watch(run)
+            keys.give_back_on_signals()
             signals.drive(run, view, patient=True)
         if len(signals.numbers) > 1:
             out.say(_cut_off(plan, run))

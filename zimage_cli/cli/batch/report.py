@@ -52,6 +52,7 @@ def show(out: Output, plan: FilePlan) -> None:
         for name, value in (*rows, ("folder", folder)):
             out.note(f"{name:<22} {visible(value)}")
         return
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
@@ -62,7 +63,7 @@ def show(out: Output, plan: FilePlan) -> None:
         grid.add_row(name, Text(visible(value)))
     # A path is never broken: one that is too long stands below the card.
     console, beside = out.stderr_console, max(len(name) for name, _ in rows) + 2
-    inside = len(folder) <= min(console.width, CARD_WIDTH) - 4 - beside
+    inside = cell_len(folder) <= min(console.width, CARD_WIDTH) - 4 - beside
     if inside:
         grid.add_row("folder", Text(folder))
     out.show(card("batch", grid))

@@ -144,7 +144,8 @@ class BatchView(View):
                 self._successes.append(f"✓ {visible(place + name)}")
         elif outcome.error is not None:
             words = WORDS.get(outcome.status, outcome.status.value)
-            text = f"{place} {words}: {clip(str(outcome.error), 200)}"
+            code = f" ({outcome.error.code})" if outcome.error.code else ""
+            text = f"{place} {words}: {clip(str(outcome.error), 200)}{code}"
             with self._lock:
                 self._troubles.append((f"✗ {visible(text)}", "red"))
         if self._json:
@@ -228,7 +229,9 @@ class BatchView(View):
         parts += [self._text(it.outage, "yellow")] if it.outage else []
         parts.append(self._bar())
         if it.stopping:
-            parts.append(self._text(it.still(), "bold yellow"))
+            still = it.still()
+            lines = [still] if len(still) <= self._columns else still.split("; ")
+            parts += [self._text(line, "bold yellow") for line in lines]
         else:
             parts += [self._joined(it.facts()), self._joined(it.doing())]
         return Group(*parts)

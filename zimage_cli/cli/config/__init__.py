@@ -16,7 +16,10 @@ app = App(default="show")
     "zimage config set size 16:9"
 )
 def config() -> None:
-    """Show and change the settings: flag > environment > config file > default. Alone: show."""
+    """Show and change the settings: flag > environment > config file > default.
+
+    Without a command it shows.
+    """
 
 
 app.command(

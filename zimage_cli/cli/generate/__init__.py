@@ -16,6 +16,7 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import Interrupted, print_error
 from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
+from zimage_cli.cli.view import shown_on_terminal
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents, exit_status
 from zimage_cli.core.run.money import parse_bound
@@ -161,14 +162,28 @@ def generate(
         )
         for text in plan.warnings:
             out.warn(text)
-        asking.agree(out, plan, yes=yes or dry_run, aloud=False)
+        asks = plan.estimate.is_much and not (yes or dry_run)
+        introduced = asks and shown_on_terminal(out)
+        if introduced:
+            from zimage_cli.cli.generate.cards import request_card
+
+            out.show(request_card(plan, out.spelled))
+        # Where nobody is asked, the request is shown with its price, or the list of a dry run.
+        asking.agree(out, plan, yes=not asks, aloud=False, told=introduced or not asks)
         report = "json" if json else "response" if print_response else "paths"
         if dry_run:
             from zimage_cli.cli.generate.dry import show_requests
 
             show_requests(out, plan, report)
         else:
-            _run(out, client, plan, report, _deep_folder(output, output_dir))
+            _run(
+                out,
+                client,
+                plan,
+                report,
+                introduced=introduced,
+                new_folder=_deep_folder(output, output_dir),
+            )
 
 
 def _refuse_contradictions(
@@ -207,21 +222,19 @@ def _refuse_stdout(out: Output) -> None:
         raise UsageError("-o -: the standard output is closed")
 
 
-def _run(
-    out: Output, client: Client, plan: RequestPlan, report: str, new_folder: str | None
-) -> None:
-    """Make the pictures and say what came of them; `new_folder` as `Display` takes it.
+def _run(out: Output, client: Client, plan: RequestPlan, report: str, **shown: Any) -> None:
+    """Make the pictures and say what came of them; `shown` is more that `Display` takes.
 
     Raises typer.Exit with the first failure's status, or Interrupted.
     """
     from zimage_cli.cli.generate.display import Display
 
     with Signals() as signals:
-        view = Display(out, plan, report, new_folder)
+        view = Display(out, plan, report, **shown)
         with view:
             run = client.start(plan, view, on_end=signals.wake)
             view.on_lost = run.stop
-            if view.shown:
+            if shown_on_terminal(out):
                 from zimage_cli.cli import keys
 
                 keys.give_back_on_signals()

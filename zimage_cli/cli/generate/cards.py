@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,32 +42,35 @@ _ON_TIME, _AT_MOST = 0.85, 0.97
 _DOTS, _LINE = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "-\\|/"
 
 
-def request_card(plan: RequestPlan) -> Any:
-    """Return the card that shows what is asked for: the words, then the facts."""
+def request_card(plan: RequestPlan, spelled: Callable[[str], str]) -> Any:
+    """Return the card that shows what is asked for: the words, then the facts.
+
+    `spelled` gives text as the terminal can show it.
+    """
     from rich.text import Text
 
     words = wordings(plan)
-    parts = [Text(text) for text in words[:_WORDINGS]]
+    parts = [Text(spelled(text)) for text in words[:_WORDINGS]]
     if len(words) > _WORDINGS:
         parts.append(Text(f"… and {len(words) - _WORDINGS:,} more wordings", style="dim"))
-    parts.append(Text(joined(request_facts(plan)), style="dim"))
+    parts.append(Text(spelled(joined(request_facts(plan))), style="dim"))
     count = len(plan.requests)
     return card("request" if count == 1 else count_of(count), *parts)
 
 
-def rewritten_card(picture: Picture, number: int | None) -> Any:
+def rewritten_card(picture: Picture, number: int | None, spelled: Callable[[str], str]) -> Any:
     """Return the card that shows how the service rewrote the prompt, and why.
 
-    `number` is the picture's, where there are several.
+    `number` is the picture's, where there are several; `spelled` as above.
     """
     from rich.text import Text
 
     rewritten, reasoning = picture.rewritten_prompt, picture.reasoning
-    parts = [Text(visible(rewritten, newlines=True))] if rewritten else []
+    parts = [Text(spelled(visible(rewritten, newlines=True)))] if rewritten else []
     if rewritten and reasoning:
         parts.append(Text("reasoning", style="bold dim"))
     if reasoning:
-        parts.append(Text(visible(reasoning, newlines=True), style="dim"))
+        parts.append(Text(spelled(visible(reasoning, newlines=True)), style="dim"))
     title = "rewritten prompt" if rewritten else "reasoning"
     return card(title if number is None else f"{title} of picture {number}", *parts)
 
@@ -143,10 +146,10 @@ class Scene:
 
     def _with_bar(self, head: Text, doing: str, done: float | None, said: str, more: str) -> Text:
         """Return a line with a bar as wide as there is room; without room `more` goes first."""
-        line = head.append(f"{doing:<11}  ")
-        room = self.columns - line.cell_len - len(said) - 2
+        room = self.columns - head.cell_len - len(f"{doing:<11}  ") - len(said) - 2
         if more and room - len(more) - 2 >= _NARROWEST:
             room, said = room - len(more) - 2, f"{said}  {more}"
+        line = head.append(f"{doing:<11}  " if room >= _NARROWEST else f"{doing}  ")
         if room >= _NARROWEST:
             width = min(room, self._room(_WIDEST))
             line.append_text(bar(done, width, clock=self.clock, ascii_only=self.ascii_only))

@@ -14,7 +14,15 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.cli.view import CONNECTING, DOWNLOADING, PAINTING, TURN, View, Watch
+from zimage_cli.cli.view import (
+    CONNECTING,
+    DOWNLOADING,
+    PAINTING,
+    TURN,
+    View,
+    Watch,
+    shown_on_terminal,
+)
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -74,20 +82,28 @@ class Display(View):
     """Shows the pictures of a plan being made, and tells each as it ends.
 
     `report` says what goes to the standard output: `paths`, `response` or, for the end, `json`.
-    `new_folder` is one that is made with more than one level. `pictures` are those that are saved,
-    by their number; `failures` what became of the others; `stopped` are those that were given up on
-    request, with what became of each in words. `shown`: on a terminal.
+    `introduced`: the request was shown already; `new_folder` is one that is made with more than one
+    level. `pictures` are those that are saved, by their number; `failures` what became of the
+    others; `stopped` are those that were given up on request, with what became of each in words.
+    `shown`: on a terminal.
     """
 
     def __init__(
-        self, out: Output, plan: RequestPlan, report: str, new_folder: str | None = None
+        self,
+        out: Output,
+        plan: RequestPlan,
+        report: str,
+        *,
+        introduced: bool = False,
+        new_folder: str | None = None,
     ) -> None:
         super().__init__(out)
         self._plan = plan
         self._report = report
+        self._carded = introduced
         self._new_folder = new_folder
         self._count = len(plan.requests)
-        self.shown = not out.quiet and out.stderr.isatty()
+        self.shown = shown_on_terminal(out)
         # A dumb terminal cannot overwrite a line: it gets the cards, and a line for each wait.
         self._live = self.shown and out.environ.get("TERM") not in {"dumb", "unknown"}
         self._began = time.monotonic()
@@ -118,6 +134,7 @@ class Display(View):
             self._report,
             self._result,
             shown=self.shown,
+            introduced=self._carded,
             new_folder=self._new_folder,
         )
 

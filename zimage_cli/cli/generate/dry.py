@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.cli.generate.facts import SANDBOX_PRICE, pixels, varying
 from zimage_cli.cli.output import cell, make_table
 from zimage_cli.core.request.prices import cost, format_price
-from zimage_cli.text import visible
+from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Pictures of a plan that are listed; of all others it gives the number and the price."""
+
+_WORDS = 40
+"""Characters of a prompt in the list on a terminal."""
 
 
 def show_requests(out: Output, plan: RequestPlan, report: str) -> None:
@@ -39,7 +43,7 @@ def show_requests(out: Output, plan: RequestPlan, report: str) -> None:
             out.result(f"and {count - len(jobs):,} more")
         out.result("")
         out.result("The first of them:")
-        _print_call(out, previews[0])
+        _print_curl(out, previews[0])
         price = SANDBOX_PRICE if plan.estimate.free else format_price(total)
         out.result(f"price of all {count:,}: {price}")
     out.result("nothing was sent")
@@ -50,15 +54,24 @@ def _list(out: Output, plan: RequestPlan, jobs: list[Job], previews: list[dict[s
     words = "prompt" in varying(plan)
     if not words:
         out.result(f"prompt: {visible(plan.requests[0].prompt)}")
-    table = make_table(
-        ["n", "size", "seed", *(["prompt"] if words else []), "file"], right=("n", "seed")
-    )
+    # Their folder is said once; a pipe has whole paths.
+    folder = os.path.dirname(previews[0]["path"])  # noqa: PTH120 - as it is written
+    if out.stdout.isatty() and folder:
+        out.result(f"folder: {folder}")
+    headers = ["n", "size", "seed", *(["prompt"] if words else []), "file"]
+    table = make_table(headers, right=("n", "seed"))
     for job, preview in zip(jobs, previews, strict=True):
         request = job.request
-        seed = "" if request.seed is None else str(request.seed)
-        row = [str(job.number), pixels(request.size), seed]
-        row += [request.prompt] if words else []
-        table.add_row(*(cell(text) for text in (*row, f"{preview['path']}{_note(preview)}")))
+        row = [
+            cell(str(job.number)),
+            cell(pixels(request.size), piped=request.size),
+            cell("" if request.seed is None else str(request.seed)),
+        ]
+        if words:
+            row.append(cell(clip(request.prompt, _WORDS), piped=visible(request.prompt)))
+        path, note = preview["path"], _note(preview)
+        name = os.path.basename(path)  # noqa: PTH119
+        table.add_row(*row, cell(f"{name}{note}", piped=f"{path}{note}", whole=True))
     out.result_table(table)
 
 
@@ -69,6 +82,10 @@ def _print_call(out: Output, preview: dict[str, Any]) -> None:
     out.result("")
     out.result(preview["body"])
     out.result("")
+    _print_curl(out, preview)
+
+
+def _print_curl(out: Output, preview: dict[str, Any]) -> None:
     for line in preview["curl"].split("\n"):
         out.result(line)
     out.result("")

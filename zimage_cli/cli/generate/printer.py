@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Printer:
     """Prints cards and rows where it is `shown`, on a terminal, and plain lines elsewhere.
 
-    `report` and `new_folder` as `Display` has them; `result` writes to the standard output. Not
-    safe between threads.
+    `report`, `introduced` and `new_folder` as `Display` has them; `result` writes to the standard
+    output. Not safe between threads.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class Printer:
         result: Callable[[Callable[[], None]], None],
         *,
         shown: bool,
+        introduced: bool,
         new_folder: str | None,
     ) -> None:
         self._out = out
@@ -38,6 +39,7 @@ class Printer:
         self._result = result
         self._new_folder = new_folder
         self._count = len(plan.requests)
+        self._carded = introduced
         self._introduced = False
         self._rewritten: set[tuple[str | None, str | None]] = set()
         self._shown = shown
@@ -48,11 +50,11 @@ class Printer:
         if self._introduced or out.quiet:
             return
         self._introduced = True
-        if self._shown:
+        if self._shown and not self._carded:
             from zimage_cli.cli.generate.cards import request_card
 
-            out.show(request_card(self._plan))
-        else:
+            out.show(request_card(self._plan, out.spelled))
+        elif not self._shown:
             from zimage_cli.cli.generate.facts import request_lines
 
             for line in request_lines(self._plan):
@@ -103,7 +105,8 @@ class Printer:
         if self._shown:
             from zimage_cli.cli.generate.cards import rewritten_card
 
-            self._out.show(rewritten_card(picture, job.number if self._count > 1 else None))
+            number = job.number if self._count > 1 else None
+            self._out.show(rewritten_card(picture, number, self._out.spelled))
             return
         for name, text in zip(("rewritten prompt", "reasoning"), words, strict=True):
             if text:

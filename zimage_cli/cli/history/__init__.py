@@ -28,8 +28,8 @@ app = App(
     default="list",
     epilog="Examples:\n\nzimage history --limit 5\n\nzimage history show 42\n\n"
     "zimage history recover",
-    help="Everything ever made: list it, look at it, recover what was paid and not saved. "
-    "Alone: list.",
+    help="Look at everything ever made, and recover what was not saved. "
+    "Without a command it lists.",
 )
 
 _MAX_LIMIT = 1_000_000

@@ -37,7 +37,7 @@ def recover(
         list[int] | None,
         typer.Argument(
             metavar="[ID]...",
-            help="Only these, and whatever their state; all that can be had without.",
+            help="Only these, whatever their state; default: all that can be had.",
         ),
     ] = None,
     output_dir: options.OutputDir = None,
@@ -185,14 +185,17 @@ class _Fetching:
         columns = min(console.width - 1, _WIDEST)
         signs = "-\\|/" if ascii_only else "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
         number = next(at for at, each in enumerate(self._tried, 1) if each is one)
-        line = Text(signs[int(clock * 10) % len(signs)], "cyan", no_wrap=True, end="")
-        line.append(f" {number:,} of {len(self._tried):,}  ", "default")
+        line = Text(no_wrap=True, end="")
+        line.append(signs[int(clock * 10) % len(signs)], "cyan")
+        line.append(f" {number:,} of {len(self._tried):,}  ")
         tail = f"{human_bytes(received)} of {human_bytes(total)}" if total else "connecting"
         if received and not total:
             tail = human_bytes(received)
         room = columns - line.cell_len - len(tail) - 4
         width = min(_BAR, room // 2)
-        prompt = Text(_words(one.entry), no_wrap=True)
+        # As it will stand there: what a console cannot show becomes an escape, and that is wider.
+        words = _words(one.entry).encode(console.encoding, "backslashreplace")
+        prompt = Text(words.decode(console.encoding), no_wrap=True)
         prompt.truncate(max(room - width, 0), overflow="crop" if ascii_only else "ellipsis")
         line.append_text(prompt)
         if width > 3:

@@ -111,7 +111,7 @@ def _money(price: dict[str, str | None] | None) -> str:
     epilog="Examples:\n\nzimage regions\n\nzimage regions show singapore\n\nzimage regions ping",
 )
 def regions() -> None:
-    """Show the regions, and ask whether they answer. Alone: list."""
+    """Show the regions, and ask whether they answer. Without a command it lists."""
 
 
 @app.command(

@@ -48,9 +48,9 @@ class Forecast:
 
     @property
     def measured(self) -> bool:
-        """Tell whether any picture has ended within the window."""
+        """Tell whether the rate is more what it was than what was expected."""
         self._forget()
-        return bool(self._ended)
+        return len(self._ended) > _TRUST
 
     @property
     def seconds(self) -> float:

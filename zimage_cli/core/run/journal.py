@@ -144,11 +144,11 @@ def made_for(folder: Path, keep: Callable[[], bool]) -> Iterator[None]:
 def alone_in(folder: Path, keep: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Lock a folder for one batch; the kernel frees the lock with the process.
 
-    A new lock file is removed again without `keep`. Raises UsageError where another batch holds it.
+    Without `keep` the lock file is removed again, unless the folder has a journal. Raises
+    UsageError where another batch holds it.
     """
     path = folder / LOCK_NAME
     _refuse_planted(path)
-    new = not os.path.lexists(path)
     try:
         handle = _open_lock(path)
     except BlockingIOError:
@@ -168,7 +168,7 @@ def alone_in(folder: Path, keep: Callable[[], bool] = lambda: True) -> Iterator[
     try:
         yield
     finally:
-        gone = new and not keep()
+        gone = not keep() and not os.path.lexists(folder / NAME)
         if gone and os.name != "nt":
             # While it is held: whoever opens it next makes a new one.
             path.unlink(missing_ok=True)

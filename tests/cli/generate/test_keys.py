@@ -1,0 +1,146 @@
+"""Keys that are pressed, and a terminal that changes its size, while pictures are made."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals and signals")
+
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+ARGS = ("generate", "a fox", "--size", "512x512", "--seed", "7", "-o", "x.png")
+SEVERAL = (*ARGS[:-1], "out/", "-n", "3")
+
+
+@pytest.fixture
+def shown() -> Iterator[threading.Event]:
+    """Set by a test that has seen enough: the service answers then."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def slow(serve: Any, shown: threading.Event, unpaced: None) -> Any:
+    """A service that answers when the test has seen enough."""
+    return serve(log=lambda _line: shown.wait(120))
+
+
+def moves(screen: Any, sign: str = r"painting     [━─]+  \d+\.\d s") -> Any:
+    """Read until what moves has moved on from here."""
+    before = len(screen.frames)
+    return screen.until(
+        lambda it: re.search(sign, it.text) and len({*map(tuple, it.frames[before:])}) > 2
+    )
+
+
+@pytest.mark.parametrize("command", ["generate", "batch"])
+def test_what_is_typed_is_not_shown_and_stays_for_the_shell(
+    slow: Any, terminal: Any, shown: threading.Event, command: str
+) -> None:
+    (slow.work / "foxes.txt").write_text("a fox\n")
+    args = ARGS if command == "generate" else ("batch", "foxes.txt", *ARGS[2:-1], "out")
+    shell = '"$@"; read line; echo "the shell reads $line"'
+    screen = terminal(*args, env=slow.env, shell=shell)
+    moves(screen, "painting")
+    screen.child.send("hello\r")
+    moves(screen, "painting")
+    shown.set()
+    assert screen.end() == 0
+    assert screen.raw.count("hello") == 1
+    assert screen.lines[-1] == "the shell reads hello"
+
+
+def test_ctrl_z_gives_the_terminal_back(slow: Any, terminal: Any, shown: threading.Event) -> None:
+    import termios
+
+    shell = 'set -m; "$@"; echo stopped; read go; fg > /dev/null; echo "ended with $?"'
+    screen = terminal(*SEVERAL, env=slow.env, shell=shell)
+    before = screen.local_modes
+    moves(screen)
+    assert not screen.local_modes & termios.ECHO
+    screen.child.sendcontrol("z")
+    screen.until(lambda it: "stopped" in it.raw)
+    assert screen.local_modes == before
+    assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
+    assert screen.raw.count(HIDE) == 1
+    screen.child.send("go\r")
+    screen.until(lambda it: it.raw.count(HIDE) == 2)
+    moves(screen)
+    assert not screen.local_modes & termios.ECHO
+    shown.set()
+    assert screen.end() == 0
+    assert screen.lines[-1] == "ended with 0"
+    assert screen.left == before
+    assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
+    # What the shell has written meanwhile was not erased.
+    assert "go" in screen.lines
+    assert len(list((slow.work / "out").iterdir())) == 3
+
+
+@pytest.mark.parametrize(("key", "number"), [("\x1c", signal.SIGQUIT), ("\x03", signal.SIGINT)])
+def test_however_it_ends_keys_are_shown_again(
+    slow: Any, terminal: Any, key: str, number: int
+) -> None:
+    screen = terminal(*SEVERAL, env=slow.env)
+    before = screen.local_modes
+    moves(screen)
+    assert screen.local_modes != before
+    with suppress(OSError):
+        # Again and again, also while it says what became of the pictures.
+        while screen.read(0.02):
+            screen.child.send(key)
+    assert screen.end() == 128 + number
+    assert screen.left == before
+    assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
+
+
+def test_ctrl_c_says_how_many_are_waited_for(
+    slow: Any, terminal: Any, shown: threading.Event
+) -> None:
+    screen = moves(terminal(*SEVERAL, env=slow.env))
+    screen.until(lambda it: "0 of 3  3 painting" in it.text)
+    screen.child.sendintr()
+    words = "stopping: 3 pictures still painting; Ctrl-C again leaves at once"
+    screen.until(lambda it: it.lines[-1] == words)
+    shown.set()
+    assert screen.end() == 130
+    assert "stopping" not in screen.text
+    assert len(list((slow.work / "out").iterdir())) == 3
+
+
+# -- another size ----------------------------------------------------------------------------------
+
+
+def test_a_terminal_that_cuts_lines_off_keeps_no_stale_one(
+    slow: Any, terminal: Any, shown: threading.Event
+) -> None:
+    # As xterm does it, and pyte: what is too long for the new width is cut off.
+    screen = moves(terminal(*SEVERAL, env={**slow.env, "XTERM_VERSION": "XTerm(390)"}))
+    for columns in (44, 120, 40):
+        if columns > screen.screen.columns:
+            screen.screen.resize(40, columns)
+        screen.child.setwinsize(40, columns)
+        screen.until(lambda it, columns=columns: it.frames and fits(it.lines, columns))
+        # What was on its way has come: now the lines above are cut off.
+        screen.screen.resize(40, columns)
+        moves(screen)
+        assert fits(screen.lines, columns)
+    shown.set()
+    assert screen.end() == 0
+    assert "painting" not in screen.text
+    assert [line[:1] for line in screen.lines[:4]] == ["╭", "│", "│", "╰"]
+    assert screen.lines[-1].startswith("✓ 3 saved · ")
+
+
+def fits(lines: list[str], columns: int) -> bool:
+    """Tell whether the lines that move are as wide as there is room, and no others are there."""
+    live = [len(line) for line in lines if "painting" in line]
+    return len(live) == 4 and min(columns, 60) - 20 < max(live) < columns
