@@ -26,11 +26,11 @@ function __zimage_command -S
         case 'generate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: one that zimage draws, sends and records.' \
+                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
-                '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …; default: 1.' \
+                '--count:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
                 '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
@@ -57,7 +57,7 @@ function __zimage_command -S
                 '--dry-run:--dry-run:::Show the exact request, where it would go, and its price; send nothing.' \
                 '--help:--help:::Show the whole help.' \
                 '-s:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …; default: 1.' \
+                '-n:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
                 '-r:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '-y:--yes:::Do not ask, whatever it costs.' \
                 '-o:--output:picture_file::Picture file, folder (an existing one, or ending in /), or - for stdout.' \
@@ -67,11 +67,11 @@ function __zimage_command -S
         case 'batch'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: one that zimage draws, sends and records.' \
+                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
-                '--count:--count:free::How many pictures, with the seeds N, N+1, N+2 …; default: 1.' \
+                '--count:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
                 '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
@@ -105,7 +105,7 @@ function __zimage_command -S
                 '--dry-run:--dry-run:::Check every line and show number, price and time; send nothing.' \
                 '--help:--help:::Show the whole help.' \
                 '-s:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '-n:--count:free::How many pictures, with the seeds N, N+1, N+2 …; default: 1.' \
+                '-n:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
                 '-r:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '-j:--concurrency:free::Lines in flight at most; default: 16.' \
                 '-y:--yes:::Do not ask, whatever it costs.' \
@@ -116,7 +116,7 @@ function __zimage_command -S
         case 'validate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: one that zimage draws, sends and records.' \
+                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
                 '--request:--request:free::The request as a JSON object.' \

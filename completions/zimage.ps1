@@ -29,11 +29,11 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: one that zimage draws, sends and records.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: drawn, sent and recorded.' }
                 @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
-                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...; default: 1.' }
+                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many, with the seeds N, N+1 ...; default: 1.' }
                 @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two.' }
                 @{ Name = '--sizes'; Group = '--sizes'; Value = 'sizes'; Many = $false; About = 'Multiply by sizes: 1:1,16:9.' }
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
@@ -60,7 +60,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Show the exact request, where it would go, and its price; send nothing.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
                 @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...; default: 1.' }
+                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many, with the seeds N, N+1 ...; default: 1.' }
                 @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '-y'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '-o'; Group = '--output'; Value = 'picture_file'; Many = $false; About = 'Picture file, folder (an existing one, or ending in /), or - for stdout.' }
@@ -75,11 +75,11 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: one that zimage draws, sends and records.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: drawn, sent and recorded.' }
                 @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
-                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...; default: 1.' }
+                @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many, with the seeds N, N+1 ...; default: 1.' }
                 @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two.' }
                 @{ Name = '--sizes'; Group = '--sizes'; Value = 'sizes'; Many = $false; About = 'Multiply by sizes: 1:1,16:9.' }
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
@@ -113,7 +113,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--dry-run'; Group = '--dry-run'; Value = ''; Many = $false; About = 'Check every line and show number, price and time; send nothing.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
                 @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many pictures, with the seeds N, N+1, N+2 ...; default: 1.' }
+                @{ Name = '-n'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many, with the seeds N, N+1 ...; default: 1.' }
                 @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '-j'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most; default: 16.' }
                 @{ Name = '-y'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
@@ -129,7 +129,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: one that zimage draws, sends and records.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: drawn, sent and recorded.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }

@@ -40,12 +40,12 @@ FIXED: tuple[tuple[str, str | tuple[str, ...]], ...] = (
     (r"\b\d+\.\d s\b", "0.2 s"),
     (r"(?<=· )\d+ s\b|(?<=about )\d+ s(?= left)", "4 s"),
     (r"\b\d+\.\d+/s\b", "2.00/s"),
-    (r"\b\d+ kB\b", "212 kB"),
+    (r"\b\d+ kB\b", "160 kB"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:8089"),
     (rf"{TEMPORARY}/z\w{{8}}/(home|work)\b", "/home/you"),
     (r"\bPython 3\.\d+\.\d+\S*", "Python 3.11.9"),
     (r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", "⠙"),
-    (r"line \d: \S+", ("line 3: a-fox-in-the-snow.png", "line 4: a-city-at-night.png")),
+    (r"line \d: \S+", ("line 4: a-city-at-night.png", "line 5: a-forest-in-the-fog.png")),
 )
 # A bar beside the seconds that a picture takes: how far it is differs with them.
 MOVING = r"[━╸╺─]{9,}(?=  \d+\.\d s)"
@@ -103,8 +103,8 @@ SCENES = (
     Scene(
         "batch-live",
         'zimage batch prompts.txt -o pics/ --name "{slug}.png"',
-        while_shown="4 of 8(?s:.*)4 painting",
-        answers="kite|lake|fox|city",
+        while_shown="5 of 8(?s:.*)3 painting",
+        answers="kite|lake|fox|city|forest",
     ),
     Scene("batch", 'zimage batch prompts.txt -o pics/ --name "{slug}.png"'),
     Scene("regions", "zimage regions"),

@@ -228,7 +228,7 @@ def test_ping_on_a_terminal(terminal: Any, server: Any, columns: int) -> None:
     shape = r"custom  ✓ yes      ✓ accepted  ✓ visible +\d+ ms +\d+ ms  127\.0\.0\.1"
     assert re.fullmatch(shape, row)
     assert [header.index(name) for name in ("key", "model", "host")] == [
-        row.index(text) for text in ("✓ accepted", "✓ visible", "127")
+        row.index(text) for text in ("✓ accepted", "✓ visible", "127.0.0.1")
     ]
     assert KEY not in screen.raw
 

@@ -53,7 +53,7 @@ Seed = Annotated[
     option(
         PICTURE,
         "--seed",
-        "0 … 2147483647; default: one that zimage draws, sends and records.",
+        "0 … 2147483647; default: drawn, sent and recorded.",
         "N",
     ),
 ]
@@ -63,9 +63,7 @@ NoSeed = Annotated[
 PromptExtend = Annotated[bool | None, _setting("prompt_extend", PICTURE)]
 Count = Annotated[
     int,
-    option(
-        PICTURE, "--count -n", "How many pictures, with the seeds N, N+1, N+2 …; default: 1.", "N"
-    ),
+    option(PICTURE, "--count -n", "How many, with the seeds N, N+1 …; default: 1.", "N"),
 ]
 Region = Annotated[str | None, _setting("region", SERVICE)]
 Endpoint = Annotated[str | None, _setting("endpoint", SERVICE)]

@@ -61,6 +61,15 @@ class Screen:
         return lines
 
 
+@pytest.fixture
+def screen_of_one() -> Screen:
+    """A view of one picture, whose price nobody knows."""
+    screen = Screen(80)
+    screen.progress = Progress(1, Forecast(6.0, 16, 2.0))
+    screen.view.progress = screen.progress
+    return screen
+
+
 def job(line: int) -> Job:
     return Job(line, line, REQUEST, NameTemplate.parse())
 
@@ -203,6 +212,19 @@ def test_the_last_lines_are_those_that_matter(tmp_path: Path) -> None:
             "about 28 s left · USD 0.00 of 0.90 · 2.00/s",
             "44 waiting for their turn",
         ]
+
+
+def test_what_takes_longer_than_usual_has_no_end_in_sight(screen_of_one: Screen) -> None:
+    screen = screen_of_one
+    with screen.view as view:
+        watch = view.started(job(1))
+        watch.sending(1)
+        watch.sent()
+        assert screen.lines[1:] == ["about 6 s left", "1 painting"]
+        watch.painting_since -= 6.5
+        assert screen.lines[1:] == ["1 painting"]
+        watch.began -= 15.5
+        assert screen.lines == ["line 1: painting, 16 s", f"{bar(0, 71)}  0 of 1", "1 painting"]
 
 
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}])

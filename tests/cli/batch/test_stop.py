@@ -60,9 +60,9 @@ def test_what_was_painting_is_noted_as_lost(
         text = stop(run, number=number, times=times)
     assert run.returncode == 128 + number
     assert clean(text)
-    assert "left at once" in text
-    assert "4 lost" in text
-    assert "(lines 1, 2, 3, 4)" in text
+    left = "left at once: 4 pictures were left in flight: they may have been made and billed\n"
+    assert left in text
+    assert "✗ 4 lost (lines 1, 2, 3, 4)\n" in text
     assert "16 left; to go on:" in text
     assert "--retry-lost" in text
     assert statuses(service) == told(work / "out") == {"lost": 4}
@@ -112,6 +112,9 @@ def test_who_waits_for_a_turn_leaves_no_trace(serve: Any, prompts: Any, work: Pa
     assert run.returncode == 130
     assert clean(text)
     assert statuses(service) == {"lost": 1}
+    # What waited is not counted as in flight.
+    left = "left at once: 1 picture was left in flight: it may have been made and billed\n"
+    assert left in text
     assert "19 left" in text
 
 

@@ -177,6 +177,28 @@ def test_a_stop_gives_the_window_back(times: int, serve: Any, terminal: Any, pro
     assert screen.raw.count(PUSH) == screen.raw.count(POP) == 1
 
 
+def test_typing_and_a_narrower_window_leave_nothing(
+    serve: Any, terminal: Any, prompts: Any
+) -> None:
+    heard = threading.Event()
+    service = serve(log=lambda _line: heard.wait(60))
+    args = ("batch", prompts(4), "-o", "out", "-j", "4", *FAST)
+    # pyte cuts lines off where it gets narrower, as this terminal does.
+    env = {**service.env, "TERM": "rxvt-256color"}
+    screen = terminal(*args, columns=100, env=env)
+    screen.until(lambda it: "4 painting" in it.text)
+    screen.child.send("debris\r")
+    screen.child.setwinsize(40, 60)
+    screen.screen.resize(40, 60)
+    narrower = re.compile(r"^─{51}  0 of 4$", re.MULTILINE)
+    screen.until(lambda it: narrower.search(it.text) is not None)
+    heard.set()
+    assert screen.end() == 0
+    assert "debris" not in screen.text
+    assert len(screen.lines) == 9
+    assert re.fullmatch(r"✓ 4 saved in out/ · \d+ s", screen.lines[8])
+
+
 def test_a_dumb_terminal_gets_lines(serve: Any, terminal: Any, prompts: Any) -> None:
     service = serve(latency=0.1)
     args = ("batch", prompts(3), "-o", "out", "-j", "1", *FAST)

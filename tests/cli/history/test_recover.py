@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -179,3 +180,31 @@ def test_a_batch_gives_up_what_storage_has_given_up(service: Any, work: Path) ->
     ]
     assert "Nothing to recover" in service("history", "recover").stderr
     assert service.books.post_count == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")
+def test_ctrl_c_ends_it_where_nobody_takes_the_results(
+    unsaved: Any, terminal: Any, work: Path
+) -> None:
+    # Its reader takes nothing, and the pipe is full.
+    (work / "full.py").write_text(
+        "import os, sys\n"
+        "reading, writing = os.pipe()\n"
+        "os.set_blocking(writing, False)\n"
+        "try:\n"
+        "    while os.write(writing, bytes(4096)):\n"
+        "        pass\n"
+        "except BlockingIOError:\n"
+        "    os.set_blocking(writing, True)\n"
+        "os.dup2(writing, 1)\n"
+        "os.set_inheritable(reading, True)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    shell = f'exec "$1" {work / "full.py"} "$@"'
+    screen = terminal("history", "recover", shell=shell, env=unsaved.env)
+    screen.until(lambda now: "✓ history 1" in now.text, timeout=60)
+    # By now it has tried to draw while the result is written.
+    time.sleep(0.5)
+    screen.child.sendintr()
+    assert screen.end(timeout=60) == 130
+    assert screen.lines[-1] == "  1 of 3 recovered; 2 left: zimage history recover"

@@ -147,7 +147,8 @@ class Progress:
             painted_for = now - max(since) if any(since) else None
             left = self._forecast.left(unsent, painted_for)
             rate = [f"{self._forecast.rate:.2f}/s"] if self._forecast.measured else []
-        facts = [f"about {span(max(1.0, left))} left"] if self.done < self.total else []
+        # What takes longer than usual may take any time.
+        facts = [f"about {span(max(1.0, left))} left"] if left else []
         if self._cost is not None:
             spent = money(Price(self.tally.spent, self._cost.currency))
             facts.append(f"{spent} of {money(self._cost).partition(' ')[2]}")

@@ -233,7 +233,7 @@ class BatchView(View):
             lines = [still] if len(still) <= self._columns else still.split("; ")
             parts += [self._text(line, "bold yellow") for line in lines]
         else:
-            parts += [self._joined(it.facts()), self._joined(it.doing())]
+            parts += [self._joined(words) for words in (it.facts(), it.doing()) if words]
         return Group(*parts)
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.cli import options
+from zimage_cli.cli import keys, options
 from zimage_cli.cli.errors import Interrupted, print_error
 from zimage_cli.cli.output import Output, cell, document, make_table
 from zimage_cli.cli.signals import Signals
@@ -101,6 +101,8 @@ class _Fetching:
     def run(self) -> list[Recovered]:
         """Fetch in a thread, which Ctrl-C cancels. Raises Interrupted, with what is left."""
         with Signals() as signals:
+            if self._live is not None:
+                keys.give_back_on_signals()
             try:
                 signals.wait_for(self._work, self._recovery.cancel, lambda: True, self._show)
             except Stopped:
@@ -159,14 +161,16 @@ class _Fetching:
 
     def _show(self) -> None:
         """Draw which picture comes, and how much of it has; what cannot be drawn ends nothing."""
-        with self._lock:
-            now, live = self._now, self._live
-            if now is None or live is None:
-                return
-            try:
-                live.update(self._line(*now))
-            except Exception:  # noqa: BLE001 - rich may stumble over anything
-                self._live = None
+        # A result that nobody takes must not hold up Ctrl-C.
+        if self._live is None or not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._now is not None:
+                self._live.update(self._line(*self._now))
+        except Exception:  # noqa: BLE001 - rich may stumble over anything
+            self._live = None
+        finally:
+            self._lock.release()
 
     def _close(self) -> None:
         if self._live is not None:
