@@ -11,6 +11,9 @@ _SHOW_CURSOR = b"\x1b[?25h"
 _held: dict[int, int] = {}
 """The local modes that a terminal had before, by its file descriptor."""
 
+_after: dict[int, bytes] = {}
+"""What takes back what else is shown in a terminal's window, by its file descriptor."""
+
 _over = False
 
 
@@ -51,11 +54,16 @@ def restore() -> None:
         _change(descriptor, termios.NOFLSH | termios.ECHO, before)
 
 
+def undone_by(descriptor: int, undo: bytes) -> None:
+    """Note what takes back what a terminal's window shows, should a signal end this process."""
+    _after[descriptor] = undo
+
+
 def leave() -> None:
-    """Give modes and cursor back for good: the next signal may end this process at once."""
+    """Give modes, cursor and window back for good: the next signal may end this process at once."""
     global _over  # noqa: PLW0603 - the terminal is one for the whole process
     _over = True
-    _give_back()
+    _give_back(for_good=True)
 
 
 def in_front(descriptor: int) -> bool:
@@ -79,18 +87,19 @@ def give_back_on_signals() -> None:
 
 
 def _give_back_first(number: int, _frame: object) -> None:
-    _give_back()
+    _give_back(for_good=number != getattr(signal, "SIGTSTP", None))
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     # After `fg`.
     signal.signal(number, _give_back_first)
 
 
-def _give_back() -> None:
+def _give_back(*, for_good: bool) -> None:
     for descriptor in list(_held):
         # Not through a stream: the signal may have come while it is written to.
         with suppress(OSError):
-            os.write(descriptor, _SHOW_CURSOR)
+            undo = _after.pop(descriptor, b"") if for_good else b""
+            os.write(descriptor, _SHOW_CURSOR + undo)
     restore()
 
 
