@@ -214,7 +214,7 @@ def test_a_refused_address_is_not_said_to_be_good_for_a_day(service: Any, write:
     result = service(*args, status=9)
     assert result.stderr.splitlines()[-3:] == [
         "✗ 1 paid and not saved (line 1)",
-        "1 paid and not fetched: storage refuses the address; one more try costs nothing; to go on:",
+        "1 paid and not fetched: storage refuses the address, and one more try is free; to go on:",
         f"  zimage {_shell(args)}",
     ]
     assert service(*args, status=9).stderr.splitlines()[-3:] == [

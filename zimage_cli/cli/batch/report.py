@@ -143,7 +143,9 @@ class Report:
             if unfetched and free:
                 words.append(f"{unfetched:,} not fetched: made again")
             elif unfetched:
-                words.append(f"{unfetched:,} paid and not fetched: {_fetching(unfetched, tally.over)}")
+                words.append(
+                    f"{unfetched:,} paid and not fetched: {_fetching(unfetched, tally.over)}"
+                )
             out.note(f"{', '.join(words)}; to go on:")
             out.note(f"  {self._again()}")
         if tally.printed and not free:
@@ -229,7 +231,7 @@ def _fetching(unfetched: int, over: int) -> str:
     if not over:
         return "for 24 hours that costs nothing"
     many = "" if over >= unfetched else f" of {over:,}"
-    return f"storage refuses the address{many}; one more try costs nothing"
+    return f"storage refuses the address{many}, and one more try is free"
 
 
 def lines_of(numbers: list[int]) -> str:
