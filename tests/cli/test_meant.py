@@ -64,6 +64,11 @@ PROMPTS = [
         ONE_PROMPT,
         "zimage generate -q 'a $5 kite!' --size=1:1 --sandbox",
     ),
+    (
+        ["generate", "-", "a", "kite", "--sandbox"],
+        ONE_PROMPT,
+        'zimage generate --sandbox -- "- a kite"',
+    ),
     (["generate", "“a", "kite”"], ONE_PROMPT, 'zimage generate "a kite"'),
     (["generate", "a lake", "—misty"], ONE_PROMPT, 'zimage generate "a lake —misty"'),
     (
@@ -462,7 +467,10 @@ def refusal(path: list[str], words: list[str]) -> Exception | None:
     st.lists(WORDS | st.text(max_size=6), max_size=6),
 )
 @example(["generate"], ["a", "--sise", "--steps", "--", "--b"])
-@example(["generate"], ["-"])
+@example(["generate"], ["-", "generate"])
+@example(["generate"], ["-", "generate", "--sise"])
+@example(["generate"], ["--sandbox=1", "--sise"])
+@example(["generate"], ["-s", "1:1", "--", "--a", "b"])
 @example(["generate"], ["--steps", "4", "kite", "--size"])
 def test_any_words_are_taken_or_told(path: list[str], words: list[str]) -> None:
     words = [word for word in words if word not in {"--help", "-h"}]

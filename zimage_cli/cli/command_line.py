@@ -41,6 +41,12 @@ class Part(NamedTuple):
     kind: str
     param: Any = None
     value: str | None = None
+    last: bool = False
+
+    @property
+    def lacks_value(self) -> bool:
+        """Whether it is an option that takes a value, and the end of the line."""
+        return self.last and takes_value(self.param) and self.value is None
 
 
 class Line(NamedTuple):
@@ -134,7 +140,8 @@ class Line(NamedTuple):
                 yield Part(word, "end")
             else:
                 param, value, waits = option_of(word, names)
-                yield Part(word, "unknown" if param is None else "option", param, value)
+                kind = "unknown" if param is None else "option"
+                yield Part(word, kind, param, value, last=param is not None and not rest)
                 if waits and rest:
                     value = rest.popleft()
                     yield Part(value, "value", param, value)
@@ -179,13 +186,18 @@ class Line(NamedTuple):
         line = self._replace(words=tuple(dashes.get(word, word) for word in self.words))
         line = line._replace(words=tuple(line.known_options()))
         parts = line.parts()
-        if (line.is_group and line.arguments) or any(part.kind == "unknown" for part in parts):
+        wrong = any(part.kind == "unknown" or part.lacks_value for part in parts)
+        if wrong or (line.is_group and line.arguments):
             return None
         if len(line.arguments) > 1 and line.takes_prompt:
             prompt = " ".join(line.arguments).strip("“”„«»「」")
             at = next(at for at, part in enumerate(parts) if part.kind == "argument")
             rest = [part.text for part in parts[at:] if part.kind != "argument"]
-            line = line._replace(words=(*line.words[:at], prompt, *rest))
+            words = [*line.words[:at], prompt, *rest]
+            if prompt.startswith("-"):
+                options = [part.text for part in parts if part.kind not in {"argument", "end"}]
+                words = [*options, "--", prompt]
+            line = line._replace(words=tuple(words))
         return line
 
     def known_options(self) -> Iterator[str]:

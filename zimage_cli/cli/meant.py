@@ -181,7 +181,7 @@ def _wrong_use(line: Line, name: str) -> UsageError:
     return _wrong(
         "{option} takes no value, and {value} was given.",
         line,
-        hint=Message("{typed}", typed=line._replace(words=words).typed()),
+        hint=_instead(line._replace(words=words)),
         field=param.name,
         option=name,
         value=_shown(word.partition("=")[2]),
