@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from contextlib import suppress
 
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -14,7 +15,10 @@ _held: dict[int, int] = {}
 _after: dict[int, bytes] = {}
 """What takes back what else is shown in a terminal's window, by its file descriptor."""
 
-_over = False
+_away = False
+"""Whether the terminal was given back: until that ends, nobody takes it again."""
+
+_lock = threading.RLock()
 
 
 def hold(descriptor: int) -> bool:
@@ -29,20 +33,22 @@ def hold(descriptor: int) -> bool:
         import termios
     except ImportError:  # Windows
         return False
-    if descriptor in _held or _over:
-        return False
-    before = _change(descriptor, termios.NOFLSH | termios.ECHO, termios.NOFLSH)
-    if before is not None:
-        _held[descriptor] = before
-    return before is not None
+    with _lock:
+        if descriptor in _held or _away:
+            return False
+        before = _change(descriptor, termios.NOFLSH | termios.ECHO, termios.NOFLSH)
+        if before is not None:
+            _held[descriptor] = before
+        return before is not None
 
 
 def echo_again(descriptor: int) -> None:
     """Show keys again as before: nothing moves any more."""
-    if descriptor in _held:
-        import termios
+    with _lock:
+        if descriptor in _held:
+            import termios
 
-        _change(descriptor, termios.ECHO, _held[descriptor])
+            _change(descriptor, termios.ECHO, _held[descriptor])
 
 
 def restore() -> None:
@@ -59,11 +65,15 @@ def undone_by(descriptor: int, undo: bytes) -> None:
     _after[descriptor] = undo
 
 
-def leave() -> None:
-    """Give modes, cursor and window back for good: the next signal may end this process at once."""
-    global _over  # noqa: PLW0603 - the terminal is one for the whole process
-    _over = True
-    _give_back(for_good=True)
+def leave(*, to_return: bool = False) -> None:
+    """Give modes, cursor and window back: the next signal may end this process at once.
+
+    The window stays as it is where this process is `to_return`.
+    """
+    global _away  # noqa: PLW0603 - the terminal is one for the whole process
+    with _lock:
+        _away = True
+        _give_back(window=not to_return)
 
 
 def in_front(descriptor: int) -> bool:
@@ -87,18 +97,20 @@ def give_back_on_signals() -> None:
 
 
 def _give_back_first(number: int, _frame: object) -> None:
-    _give_back(for_good=number != getattr(signal, "SIGTSTP", None))
+    global _away  # noqa: PLW0603
+    leave(to_return=number == getattr(signal, "SIGTSTP", None))
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     # After `fg`.
+    _away = False
     signal.signal(number, _give_back_first)
 
 
-def _give_back(*, for_good: bool) -> None:
+def _give_back(*, window: bool) -> None:
     for descriptor in list(_held):
         # Not through a stream: the signal may have come while it is written to.
+        undo = _after.pop(descriptor, b"") if window else b""
         with suppress(OSError):
-            undo = _after.pop(descriptor, b"") if for_good else b""
             os.write(descriptor, _SHOW_CURSOR + undo)
     restore()
 
