@@ -48,7 +48,11 @@ class Desktop:
     def show(self, title: str, done: float, *, paused: bool = False) -> None:
         """Show a title, and how much is `done`, from 0 to 1. The title is ours, or visible."""
         new, now = (title, int(100 * max(0.0, min(1.0, done))), paused), time.monotonic()
-        if not self._titled or (new == self._shown and now - self._last < _AGAIN):
+        if (
+            not self._titled
+            or not self._in_front()
+            or (new == self._shown and now - self._last < _AGAIN)
+        ):
             return
         words = _PUSH if self._shown is None else ""
         if self._shown is None or self._shown[0] != title:
@@ -67,6 +71,13 @@ class Desktop:
             self._shown = None
             self._undone_by("")
             self._write(self._undo)
+
+    def _in_front(self) -> bool:
+        """Tell whether the window is this process's: in the background it shows another one's."""
+        try:
+            return keys.in_front(self._stream.fileno())
+        except (OSError, ValueError):
+            return True
 
     @property
     def _undo(self) -> str:

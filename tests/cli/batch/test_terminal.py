@@ -169,6 +169,19 @@ def test_a_quit_gives_the_window_back(serve: Any, terminal: Any, prompts: Any) -
     assert screen.raw.count(PUSH) == screen.raw.count(POP) == 1
 
 
+def test_in_the_background_the_window_is_left_alone(
+    serve: Any, terminal: Any, prompts: Any
+) -> None:
+    window = {"TERM": "xterm-256color", "VTE_VERSION": "7900", "NO_COLOR": None}
+    args = ("batch", prompts(2), "-o", "out", *FAST)
+    shell = 'set -m; "$@" & wait $!; echo "ended with $?"'
+    screen = terminal(*args, env={**serve(latency=0.3).env, **window}, shell=shell)
+    assert screen.end() == 0
+    assert screen.lines[-1] == "ended with 0"
+    assert "\x1b]" not in screen.raw
+    assert PUSH not in screen.raw
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_stop_gives_the_window_back(times: int, serve: Any, terminal: Any, prompts: Any) -> None:
     heard = threading.Event()
