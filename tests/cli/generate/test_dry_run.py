@@ -145,17 +145,29 @@ def test_a_sweep_is_a_list_and_the_call_of_the_first(zimage: Any, terminal: Any)
     for columns in (80, 200):
         screen = terminal(*args, *name, columns=columns, rows=60)
         assert screen.end() == 0
-        cut = long[:39] + "…"
+        # Of the words those that differ.
+        cut = "…" + long[2:40] + "…"
         assert screen.lines[:7] == [
             f"folder: {folder}",
             f"n  size       seed  {'prompt':<40}  file",
             "─" * 69,
-            f"1  1024×1024     7  {'a red kite':<40}  7-1.png",
-            f"2  1280×720      7  {'a red kite':<40}  7-2.png",
+            f"1  1024×1024     7  {'…red kite':<40}  7-1.png",
+            f"2  1280×720      7  {'…red kite':<40}  7-2.png",
             f"3  1024×1024     7  {cut}  7-3.png",
             f"4  1280×720      7  {cut}  7-4.png",
         ]
         assert screen.lines[-2:] == ["price of all 4: CNY 0.40", "nothing was sent"]
+    # Where there is no room a file stands whole below its row.
+    screen = terminal(*args, *name, columns=60, rows=60)
+    assert screen.end() == 0
+    rows = screen.lines[1:5]
+    assert rows == [
+        "n  size       seed  prompt",
+        "   file",
+        "─" * 60,
+        "1  1024×1024     7  …red kite",
+    ]
+    assert screen.lines[5] == "   7-1.png"
 
 
 def test_where_it_would_go(service: Any) -> None:

@@ -6,7 +6,7 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.cli.generate.facts import SANDBOX_PRICE, pixels, varying
+from zimage_cli.cli.generate.facts import SANDBOX_PRICE, common_start, pixels, varying
 from zimage_cli.cli.output import cell, make_table
 from zimage_cli.core.request.prices import cost, format_price
 from zimage_cli.text import clip, visible
@@ -59,7 +59,8 @@ def _list(out: Output, plan: RequestPlan, jobs: list[Job], previews: list[dict[s
     if out.stdout.isatty() and folder:
         out.result(f"folder: {folder}")
     headers = ["n", "size", "seed", *(["prompt"] if words else []), "file"]
-    table = make_table(headers, right=("n", "seed"))
+    table = make_table(headers, right=("n", "seed"), last="under")
+    start = common_start(plan)
     for job, preview in zip(jobs, previews, strict=True):
         request = job.request
         row = [
@@ -68,7 +69,8 @@ def _list(out: Output, plan: RequestPlan, jobs: list[Job], previews: list[dict[s
             cell("" if request.seed is None else str(request.seed)),
         ]
         if words:
-            row.append(cell(clip(request.prompt, _WORDS), piped=visible(request.prompt)))
+            own = ("…" if start else "") + request.prompt[start:]
+            row.append(cell(clip(own, _WORDS), piped=visible(request.prompt)))
         path, note = preview["path"], _note(preview)
         name = os.path.basename(path)  # noqa: PTH119
         table.add_row(*row, cell(f"{name}{note}", piped=f"{path}{note}", whole=True))
