@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from zimage_cli.cli.output import spelled
 from zimage_cli.text import visible
 
 _PROSE = 100
@@ -81,12 +82,8 @@ class Table:
         shown = [at for at, one in enumerate(self.headers) if one.text not in self.piped]
 
         def cells(row: list[Cell]) -> list[Cell]:
-            found = [row[at] for at in shown]
-            if encoding.startswith("utf"):
-                return found
-            # Now, and not when they are written: escapes are wider.
-            texts = (one.text.encode(encoding, "zimage").decode(encoding) for one in found)
-            return [one._replace(text=text) for one, text in zip(found, texts, strict=True)]
+            # Spelled now, and not when they are written: escapes are wider.
+            return [row[at]._replace(text=spelled(row[at].text, encoding)) for at in shown]
 
         headers, began = cells(self.headers), False
         for title, found in self.sections:
@@ -175,6 +172,11 @@ class _Layout:
         if (self._kind == "fold" or self._under) and not cell.whole:
             return [*folded(cell.text, self._room)]
         return cell.text.split("\n")
+
+
+def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = False) -> Cell:
+    """Return text from outside as a cell: made visible."""
+    return Cell(visible(text), style, piped, whole)
 
 
 def _cell(one: str | Cell) -> Cell:

@@ -11,8 +11,9 @@ import typer
 
 from zimage_cli.cli import keys, options
 from zimage_cli.cli.errors import Interrupted, print_error
-from zimage_cli.cli.output import Output, cell, document, make_table
+from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
+from zimage_cli.cli.table import Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
 from zimage_cli.core.settings.settings import Flags
@@ -70,7 +71,7 @@ def recover(
 
 def _list(out: Output, found: list[Candidate]) -> None:
     """Print what can be recovered, and what cannot any more."""
-    table = make_table(("id", "state", "prompt"), right=("id",), last="cut")
+    table = Table(("id", "state", "prompt"), right=("id",), last="cut")
     for one in found:
         prompt = one.entry.prompt
         table.add_row(

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from zimage_cli.api.endpoint import (
-    CUSTOM,
-    REGIONS,
-    SANDBOX,
-    Region,
-    find_region,
-)
-from zimage_cli.cli.app import App
-from zimage_cli.cli.output import Output, cell, make_table
-from zimage_cli.cli.regions.ping import Json, ping
+from zimage_cli.api.endpoint import CUSTOM, REGIONS, SANDBOX, Region, find_region
+from zimage_cli.cli.app import App, Json
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.regions.ping import ping
+from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import TABLE, VARIABLES
 from zimage_cli.errors import ZimageError
 from zimage_cli.text import visible
-
-if TYPE_CHECKING:
-    from zimage_cli.cli.table import Cell
 
 app = App(default="list")
 
@@ -240,7 +232,7 @@ def _at(environment: Environment, active: Settings, region: Region) -> Settings:
 def _print_list(output: Output, rows: list[Row]) -> None:
     headers = ("region", "id", "price", "extended", "key", "active", "host")
     # The mark before the name tells it on a terminal.
-    table = make_table(
+    table = Table(
         [cell(f"  {headers[0]}", piped=headers[0]), *map(cell, headers[1:])],
         last="under",
         piped=("active",),
@@ -251,7 +243,7 @@ def _print_list(output: Output, rows: list[Row]) -> None:
 
 
 def _print_row(output: Output, row: Row) -> None:
-    table = make_table(("name", "value"), last="fold", header=False)
+    table = Table(("name", "value"), last="fold", header=False)
     for label, value in row.lines:
         table.add_row(cell(label, "dim"), cell(value))
     output.result_table(table)
