@@ -288,14 +288,10 @@ def _wrong(names: list[str]) -> list[Message]:
     unknown = [name for name in dict.fromkeys(names) if name not in COLUMNS]
     for name in unknown[:10]:
         near = nearest_column(name)
-        if near:
-            wrong.append(
-                Message(
-                    "has the unknown column {name} (nearest: {near})", name=shown(name), near=near
-                )
-            )
-        else:
-            wrong.append(Message("has the unknown column {name}", name=shown(name)))
+        template = "has the unknown column {name} (nearest: {near})"
+        if near is None:
+            template = "has the unknown column {name}"
+        wrong.append(Message(template, name=shown(name), near=near))
     if len(unknown) > 10:
         wrong.append(Message("has {more:,} more unknown columns", more=len(unknown) - 10))
     wrong.extend(
