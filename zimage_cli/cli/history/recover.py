@@ -113,7 +113,9 @@ class _Fetching:
                     end.document = _recovered(status, self._results, end.error_document())
                 raise end from None
             finally:
-                self._close()
+                if self._live is not None:
+                    with suppress(OSError):
+                        self._live.stop()
             self._out.note(_total(self._results))
         return self._results
 
@@ -131,13 +133,11 @@ class _Fetching:
         self._now = one, received, total
 
     def _tell(self, result: Recovered) -> None:
-        from zimage_cli.core.making.recovery import Candidate
-
         out, name = self._out, _name(result.entry)
         if result.error is not None and result.failed:
             print_error(out, result.error.but("{name}: {cause}", name=name))
         elif result.path is None:
-            out.note(f"{name}: {Candidate(result.entry, result.state).words}")
+            out.note(f"{name}: {result.words}")
         else:
             out.note(f"{out.style('✓', '32')} {name}")
             if not self._json:
@@ -173,11 +173,6 @@ class _Fetching:
         finally:
             self._lock.release()
 
-    def _close(self) -> None:
-        if self._live is not None:
-            with suppress(OSError):
-                self._live.stop()
-
     def _line(self, one: Candidate, received: int, total: int | None) -> Text:
         from rich.text import Text
 
@@ -199,8 +194,7 @@ class _Fetching:
         room = columns - line.cell_len - len(tail) - 4
         width = min(_BAR, room // 2)
         # As it will stand there: what a console cannot show becomes an escape, and that is wider.
-        words = _words(one.entry).encode(console.encoding, "backslashreplace")
-        prompt = Text(words.decode(console.encoding), no_wrap=True)
+        prompt = Text(self._out.spelled(_words(one.entry)), no_wrap=True)
         prompt.truncate(max(room - width, 0), overflow="crop" if ascii_only else "ellipsis")
         line.append_text(prompt)
         if width > 3:
