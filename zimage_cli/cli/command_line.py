@@ -126,11 +126,8 @@ class Line(NamedTuple):
         """The words that are no options and no values."""
         return [part.text for part in self.parts() if part.kind == "argument"]
 
-    def parts(self) -> list[Part]:
-        """Return what each word is, as typer reads them."""
-        return list(self._parts())
-
-    def _parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[Part]:
+        """Yield what each word is, as typer reads them."""
         names, rest = self.options, deque(self.words)
         while rest:
             word = rest.popleft()
@@ -185,7 +182,7 @@ class Line(NamedTuple):
         dashes = self.long_dashes()
         line = self._replace(words=tuple(dashes.get(word, word) for word in self.words))
         line = line._replace(words=tuple(line.known_options()))
-        parts = line.parts()
+        parts = list(line.parts())
         wrong = any(part.kind == "unknown" or part.lacks_value for part in parts)
         if wrong or (line.is_group and line.arguments):
             return None

@@ -61,7 +61,7 @@ def from_typer(error: typer.TyperException, root: Any, args: Sequence[str]) -> U
         return _unknown_option(line, option) if unknown else _wrong_use(line, option)
     if param is not None:
         missing = hasattr(error, "param_type")
-        found = _missing(line, param) if missing else _wrong_value(line, param, error.message)
+        found = _missing(line, param) if missing else _wrong_value(line, param)
     else:
         found = _unknown_command(line) if line.is_group else _too_many(line)
     # Typer may refuse something one day that is not known here.
@@ -157,18 +157,15 @@ def _wrong_use(line: Line, name: str) -> UsageError:
     )
 
 
-def _wrong_value(line: Line, param: Any, why: str) -> UsageError | None:
-    """Return the error for a value that is no number; None for any other.
-
-    From 0.29 on typer's parameters have no type, and `why` names it, and not the value.
-    """
+def _wrong_value(line: Line, param: Any) -> UsageError | None:
+    """Return the error for a value that is no number; None for any other."""
     if param.param_type_name == "option":
         parts = [part for part in line.parts() if part.param and part.param.name == param.name]
         given = [part.value for part in parts if part.value is not None]
     else:
         given = line.arguments[[one.name for one in line.places].index(param.name) :]
-    kind = str(getattr(getattr(param, "type", None), "name", why))
-    number = int if "int" in kind else float if "float" in kind or "number" in kind else str
+    kind = param.type.name
+    number = int if "int" in kind else float if "float" in kind else str
     wrong = next((value for value in given if not _is_a(number, value)), None)
     if wrong is None:
         return None

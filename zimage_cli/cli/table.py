@@ -156,7 +156,7 @@ class _Layout:
             texts = self._last(cell) if last else [cell.text]
             pad = self._widths[at] - cell_len(texts[0]) if self._names[at] in self._right else 0
             begin = start + max(pad, 0)
-            sgr = _sgr(cell.style)
+            sgr = ";".join(_SGR[word] for word in cell.style.split())
             painted = [style(text, sgr) if sgr and text else text for text in texts]
             line += " " * (begin - used) + painted[0]
             used = begin + cell_len(texts[0])
@@ -185,10 +185,6 @@ def _cell(one: str | Cell) -> Cell:
 
 def _value(cell: Cell) -> str:
     return visible(cell.text if cell.piped is None else cell.piped) or "-"
-
-
-def _sgr(style: str) -> str:
-    return ";".join(_SGR[word] for word in style.split())
 
 
 def cut(text: str, width: int) -> str:

@@ -118,9 +118,4 @@ def _show_table(out: Output, report: Report) -> None:
 
 
 def _document(check: Check) -> dict[str, Any]:
-    return {
-        "name": check.name,
-        "status": check.status,
-        "detail": check.detail,
-        "hint": check.hint,
-    }
+    return {"name": check.name, "status": check.status, "detail": check.detail, "hint": check.hint}

@@ -190,6 +190,9 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     price = format_price(entry.price) if entry.price else None
     if entry.region == SANDBOX:
         price = "free: sandbox"
+    until = entry.expires_at
+    in_time = until is not None and datetime.now(UTC) < until
+    again = entry.status == "lost" and entry.image_url and in_time
     elapsed = f"{entry.elapsed_seconds:g} s" if entry.elapsed_seconds else None
     rows: list[tuple[str, object]] = [
         ("id", entry.id),
@@ -212,23 +215,11 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("sha256", entry.sha256),
         ("path", entry.path),
         ("was to go to", entry.wanted_path if entry.path is None else None),
-        ("fetch until", _fetch_until(entry)),
-        ("to try again", _try_again(entry)),
+        ("fetch until", _local(until.isoformat()) if until and entry.status == "made" else None),
+        ("to try again", f"zimage history recover {entry.id}" if again else None),
         ("evidence", entry.evidence_path),
         ("took", elapsed),
         ("error", error.get("message")),
         ("service said", f"{said} ({error.get('code')})" if said else None),
     ]
     return [(name, str(value)) for name, value in rows if value is not None]
-
-
-def _try_again(entry: Entry) -> str | None:
-    until = entry.expires_at if entry.status == "lost" and entry.image_url else None
-    in_time = until is not None and datetime.now(UTC) < until
-    return f"zimage history recover {entry.id}" if in_time else None
-
-
-def _fetch_until(entry: Entry) -> str | None:
-    if entry.status != "made" or entry.expires_at is None:
-        return None
-    return _local(entry.expires_at.isoformat())

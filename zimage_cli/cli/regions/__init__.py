@@ -66,33 +66,22 @@ class Row:
     @property
     def lines(self) -> list[tuple[str, str]]:
         """All that a person reads of it alone: labels and values."""
-        data = ("data", self.data or "")
-        if self.name == SANDBOX:
-            return [
-                ("region", SANDBOX),
-                ("active", self._active),
-                ("endpoint in use", "inside this process, on loopback"),
-                ("price a picture", "free"),
-                ("key", "none needed"),
-                data,
-            ]
-        endpoint = self.endpoint or ""
-        return [
-            ("region", self.name or ""),
-            ("id", self.id or ""),
-            ("active", self._active),
+        free = self.name == SANDBOX
+        endpoint = "inside this process, on loopback" if free else self.endpoint
+        key = "none needed" if free else self.key_problem or "none"
+        rows = [
+            ("region", self.name),
+            ("id", self.id),
+            ("active", f"yes: {self.active_source}" if self.active else "no"),
             ("endpoint in use", f"{endpoint}: {self.host}" if self.host else endpoint),
             *((f"{kind} host", host) for kind, host in self.hosts.items()),
-            ("price a picture", _money(self.price)),
-            ("with prompt_extend", _money(self.price_prompt_extend)),
-            ("key", f"{self.key} ({self.key_source})" if self.key else self.key_problem or "none"),
-            data,
-            ("keys are made at", self.key_page or ""),
+            ("price a picture", "free" if free else _money(self.price)),
+            ("with prompt_extend", None if free else _money(self.price_prompt_extend)),
+            ("key", f"{self.key} ({self.key_source})" if self.key else key),
+            ("data", self.data),
+            ("keys are made at", self.key_page),
         ]
-
-    @property
-    def _active(self) -> str:
-        return f"yes: {self.active_source}" if self.active else "no"
+        return [(label, value) for label, value in rows if value is not None]
 
 
 def _money(price: dict[str, str | None] | None) -> str:

@@ -184,16 +184,14 @@ class Recovery:
 
 
 def _not_recoverable(candidate: Candidate) -> NotSavedError:
-    number, words = candidate.entry.id, candidate.words
-    if candidate.entry.region == SANDBOX:
-        return NotSavedError(
-            "It cannot be recovered: {words}.",
-            hint="Its prompt and seed, to make it again: zimage history show {number}",
-            number=number,
-            words=words,
-        )
+    gone = candidate.entry.region == SANDBOX
     return NotSavedError(
-        "It was not fetched: {words}.", hint=WHERE_IT_WENT, number=number, words=words
+        "It cannot be recovered: {words}." if gone else "It was not fetched: {words}.",
+        hint="Its prompt and seed, to make it again: zimage history show {number}"
+        if gone
+        else WHERE_IT_WENT,
+        number=candidate.entry.id,
+        words=candidate.words,
     )
 
 
