@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from contextlib import suppress
 
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -11,7 +12,10 @@ _SHOW_CURSOR = b"\x1b[?25h"
 _held: dict[int, int] = {}
 """The local modes that a terminal had before, by its file descriptor."""
 
-_over = False
+_away = False
+"""Whether the terminal was given back: until that ends, nobody takes it again."""
+
+_lock = threading.RLock()
 
 
 def hold(descriptor: int) -> bool:
@@ -26,20 +30,22 @@ def hold(descriptor: int) -> bool:
         import termios
     except ImportError:  # Windows
         return False
-    if descriptor in _held or _over:
-        return False
-    before = _change(descriptor, termios.NOFLSH | termios.ECHO, termios.NOFLSH)
-    if before is not None:
-        _held[descriptor] = before
-    return before is not None
+    with _lock:
+        if descriptor in _held or _away:
+            return False
+        before = _change(descriptor, termios.NOFLSH | termios.ECHO, termios.NOFLSH)
+        if before is not None:
+            _held[descriptor] = before
+        return before is not None
 
 
 def echo_again(descriptor: int) -> None:
     """Show keys again as before: nothing moves any more."""
-    if descriptor in _held:
-        import termios
+    with _lock:
+        if descriptor in _held:
+            import termios
 
-        _change(descriptor, termios.ECHO, _held[descriptor])
+            _change(descriptor, termios.ECHO, _held[descriptor])
 
 
 def restore() -> None:
@@ -53,9 +59,10 @@ def restore() -> None:
 
 def leave() -> None:
     """Give modes and cursor back for good: the next signal may end this process at once."""
-    global _over  # noqa: PLW0603 - the terminal is one for the whole process
-    _over = True
-    _give_back()
+    global _away  # noqa: PLW0603 - the terminal is one for the whole process
+    with _lock:
+        _away = True
+        _give_back()
 
 
 def in_front(descriptor: int) -> bool:
@@ -79,10 +86,12 @@ def give_back_on_signals() -> None:
 
 
 def _give_back_first(number: int, _frame: object) -> None:
-    _give_back()
+    global _away  # noqa: PLW0603
+    leave()
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     # After `fg`.
+    _away = False
     signal.signal(number, _give_back_first)
 
 

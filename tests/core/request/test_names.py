@@ -18,7 +18,7 @@ from zimage_cli.core.request.names import (
     slug,
 )
 from zimage_cli.core.request.request import FIELDS as REQUEST_FIELDS
-from zimage_cli.core.request.request import Request
+from zimage_cli.core.request.request import MAX_SEED, Request
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.errors import UsageError
 from zimage_cli.text import visible
@@ -112,6 +112,20 @@ def test_a_slug_is_cut_at_a_character(prompt: str, length: int) -> None:
 )
 def test_a_slug_is_cut_between_words(prompt: str, expected: str) -> None:
     assert slug(prompt) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seed", "name"),
+    [
+        ("A calm lake at dawn", MAX_SEED, "20261009-080706-a-calm-lake-2147483647.png"),
+        ("Extraordinarily blue", 7, "20261009-080706-extraordinari-7.png"),
+        ("清晨的湖面上有一层薄雾", 7, "20261009-080706-清晨的湖面上-7.png"),
+    ],
+)
+def test_a_default_path_fits_into_80_columns(prompt: str, seed: int, name: str) -> None:
+    made = render(DEFAULT_TEMPLATE, prompt=prompt, seed=seed)
+    assert made == name
+    assert len(f"output/ai-image-zimage-turbo/images/{made}") <= 80
 
 
 @settings(max_examples=500)

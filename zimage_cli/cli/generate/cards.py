@@ -92,7 +92,9 @@ class Scene:
 
     def text(self, text: str) -> Text:
         """Return a line that says something beside the spinner."""
-        return self._cut(self.spinner().append(f" {text}", style="default"))
+        from rich.text import Text
+
+        return self._cut(Text.assemble(self.spinner(), f" {text}"))
 
     def picture(self, watch: Watch, name: str, usual: Usual | None) -> Text:
         """Return the line of a picture that is being made; `name` tells it from the others."""

@@ -80,9 +80,9 @@ class Printer:
         """Print the row of one of several pictures that is not saved: its cause on one line."""
         from zimage_cli.cli.output import one_line
 
-        line = one_line("✗", "red")
-        line.append(f" {self._number(outcome.job)}  {visible(str(outcome.error))}", style="default")
-        self._out.show(line)
+        line = one_line("")
+        line.append("✗", "red").append(f" {self._number(outcome.job)}  ")
+        self._out.show(line.append(visible(str(outcome.error))))
 
     def total(self, pictures: Sequence[Picture], failed: int, seconds: float) -> None:
         """Say what several pictures have come to; in a pipe every line has said its part."""

@@ -24,7 +24,10 @@ DEFAULT_TEMPLATE = "{date}-{time}-{slug}-{seed}.png"
 SUFFIX = ".png"
 FALLBACK_SLUG = "picture"
 SLUG_BYTES = 32
-"""Enough to know a picture by, and few enough that a path fits into a line."""
+"""Enough to know a picture by."""
+_SHORT_SLUG = {True: 13, False: 18}
+"""Bytes in the default name: with the default folders a path fits into 80 columns. Of letters that
+are not ASCII, which take two or three bytes each, there are fewer all the same."""
 NAME_BYTES = 200
 """File systems end at 255; the rest is for a number and for a temporary file's suffix."""
 
@@ -42,10 +45,10 @@ _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", 
 _ZERO_PADDED = r"0(?:[1-9]|1[0-9]|20)d?"
 
 
-def slug(prompt: str) -> str:
+def slug(prompt: str, most: int = SLUG_BYTES) -> str:
     """Return a prompt as part of a file name: letters and digits of any script, `-` for the rest.
 
-    At most 32 UTF-8 bytes, lower case, NFC, cut between words where there are any; never a
+    At most so many UTF-8 bytes, lower case, NFC, cut between words where there are any; never a
     separator, a leading dot, or a name that Windows keeps for itself. `picture` where nothing is
     left.
     """
@@ -63,7 +66,7 @@ def slug(prompt: str) -> str:
                 kept.append(char)
         elif kept and kept[-1] != "-":
             kept.append("-")
-    text = _cut_at_word(unicodedata.normalize("NFC", "".join(kept)).strip("-"), SLUG_BYTES)
+    text = _cut_at_word(unicodedata.normalize("NFC", "".join(kept)).strip("-"), most)
     return _unreserved(text) or FALLBACK_SLUG
 
 
@@ -88,12 +91,19 @@ class _Picture(NamedTuple):
     region: str
     when: datetime
     number: int
+    short: bool
+
+    @property
+    def slug(self) -> str:
+        """The prompt's words."""
+        prompt = self.request.prompt
+        return slug(prompt, _SHORT_SLUG[prompt.isascii()] if self.short else SLUG_BYTES)
 
 
 _FIELDS: dict[str, Callable[[_Picture], str | int]] = {
     "date": lambda of: f"{of.when.year:04}{of.when.month:02}{of.when.day:02}",
     "time": lambda of: f"{of.when.hour:02}{of.when.minute:02}{of.when.second:02}",
-    "slug": lambda of: slug(of.request.prompt),
+    "slug": lambda of: of.slug,
     "seed": lambda of: "random" if of.request.seed is None else of.request.seed,
     "n": lambda of: of.number,
     "size": lambda of: of.request.size.replace("*", "x"),
@@ -172,7 +182,8 @@ class NameTemplate(NamedTuple):
         `number` is the picture's in its run, from 1. `when` is the local time of the run, now where
         it is not given.
         """
-        of = _Picture(request, region, when or datetime.now(UTC).astimezone(), number)
+        short = self.text.startswith(DEFAULT_TEMPLATE.removesuffix(SUFFIX))
+        of = _Picture(request, region, when or datetime.now(UTC).astimezone(), number, short)
         made = []
         for literal, name, spec in self.parts:
             made.append(literal)
