@@ -41,12 +41,6 @@ class Part(NamedTuple):
     kind: str
     param: Any = None
     value: str | None = None
-    last: bool = False
-
-    @property
-    def lacks_value(self) -> bool:
-        """Whether it is an option that takes a value, and the end of the line."""
-        return self.last and takes_value(self.param) and self.value is None
 
 
 class Line(NamedTuple):
@@ -138,7 +132,7 @@ class Line(NamedTuple):
             else:
                 param, value, waits = option_of(word, names)
                 kind = "unknown" if param is None else "option"
-                yield Part(word, kind, param, value, last=param is not None and not rest)
+                yield Part(word, kind, param, value)
                 if waits and rest:
                     value = rest.popleft()
                     yield Part(value, "value", param, value)
@@ -183,8 +177,10 @@ class Line(NamedTuple):
         line = self._replace(words=tuple(dashes.get(word, word) for word in self.words))
         line = line._replace(words=tuple(line.known_options()))
         parts = list(line.parts())
-        wrong = any(part.kind == "unknown" or part.lacks_value for part in parts)
-        if wrong or (line.is_group and line.arguments):
+        end = parts[-1] if parts else Part("", "end")
+        lacks_value = end.kind == "option" and end.value is None and takes_value(end.param)
+        unknown = any(part.kind == "unknown" for part in parts)
+        if unknown or lacks_value or (line.is_group and line.arguments):
             return None
         if len(line.arguments) > 1 and line.takes_prompt:
             prompt = " ".join(line.arguments).strip("“”„«»「」")

@@ -6,7 +6,6 @@ to stderr. `isatty` decides colour, progress and width, and nothing else.
 
 from __future__ import annotations
 
-import codecs
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +18,7 @@ from unicodedata import east_asian_width
 import typer
 
 from zimage_cli.errors import UsageError
-from zimage_cli.text import json_text, visible
+from zimage_cli.text import json_text, spelled, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,29 +43,8 @@ _LINK_PROGRAMS = frozenset(
 )
 _LINK_TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "alacritty", "contour", "wezterm")
 
-_STAND_INS = str.maketrans("·×✓✗–…→─", "-x+x-~>-")
-"""One column for one column: lines are measured before it is known what can be shown."""
-
-
-def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return what a console shows for characters of ours that it does not have, or escapes."""
-    assert isinstance(error, UnicodeEncodeError)
-    text = error.object[error.start : error.end].translate(_STAND_INS)
-    return text.encode("ascii", "backslashreplace").decode(), error.end
-
-
-codecs.register_error("zimage", _stand_in)
-
-
 _SECOND = "\ue000"
 """Of private use, so that no text that is made visible holds it."""
-
-
-def spelled(text: str, encoding: str) -> str:
-    """Return text as a terminal can show it that speaks this encoding."""
-    if encoding.lower().startswith("utf"):
-        return text
-    return text.encode(encoding, "zimage").decode(encoding)
 
 
 def _is_wide(char: str) -> bool:

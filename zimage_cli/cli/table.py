@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from zimage_cli.cli.output import spelled
-from zimage_cli.text import visible
+from zimage_cli.text import spelled, visible
 
 _PROSE = 100
 """Columns of a table that is folded. Longer lines are hard to read, however wide the terminal."""
@@ -184,7 +183,8 @@ def _cell(one: str | Cell) -> Cell:
 
 
 def _value(cell: Cell) -> str:
-    return visible(cell.text if cell.piped is None else cell.piped) or "-"
+    text = visible(cell.text if cell.piped is None else cell.piped)
+    return text if text.strip() else "-"
 
 
 def cut(text: str, width: int) -> str:
