@@ -185,23 +185,19 @@ class _Fetching:
         columns = min(console.width - 1, _WIDEST)
         signs = "-\\|/" if ascii_only else "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
         number = next(at for at, each in enumerate(self._tried, 1) if each is one)
-        line = Text(no_wrap=True, end="")
-        line.append(signs[int(clock * 10) % len(signs)], "cyan")
-        line.append(f" {number:,} of {len(self._tried):,}  ")
+        sign = (signs[int(clock * 10) % len(signs)], "cyan")
+        head = Text.assemble(sign, f" {number:,} of {len(self._tried):,}  ")
         tail = f"{human_bytes(received)} of {human_bytes(total)}" if total else "connecting"
         if received and not total:
             tail = human_bytes(received)
-        room = columns - line.cell_len - len(tail) - 4
+        room = columns - head.cell_len - len(tail) - 4
         width = min(_BAR, room // 2)
         # As it will stand there: what a console cannot show becomes an escape, and that is wider.
         prompt = Text(self._out.spelled(_words(one.entry)), no_wrap=True)
         prompt.truncate(max(room - width, 0), overflow="crop" if ascii_only else "ellipsis")
-        line.append_text(prompt)
-        if width > 3:
-            line.append("  ")
-            done = received / total if total else None
-            line.append_text(bar(done, width, clock=clock, ascii_only=ascii_only))
-        line.append(f"  {tail}")
+        done = received / total if total else None
+        drawn = ("  ", bar(done, width, clock=clock, ascii_only=ascii_only)) if width > 3 else ()
+        line = Text.assemble(head, prompt, *drawn, f"  {tail}", no_wrap=True, end="")
         line.truncate(columns)
         return line
 
