@@ -38,6 +38,7 @@ PROMPTS = [
         'Is it a prompt? Then: zimage generate "A calm lake"',
     ),
     (["kite"], "zimage has no command 'kite'.", "Is it a prompt? Then: zimage generate kite"),
+    ([" "], "zimage has no command ' '.", "zimage --help"),
     (
         ["一只", "风筝", "-s", "横图"],
         "zimage has no command '一只'.",

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TextIO
 
+from zimage_cli.cli import keys
+
 _PUSH, _POP = "\x1b[22;0t", "\x1b[23;0t"
 """XTWINOPS: keep the title on the terminal's own stack, and take it back from there."""
 
@@ -53,6 +55,8 @@ class Desktop:
             words += f"\x1b]0;{title}\x1b\\"
         if self._progress:
             words += f"\x1b]9;4;{4 if paused else 1};{new[1]}\x1b\\"
+        if self._shown is None:
+            self._undone_by(self._undo)
         self._shown, self._last = new, now
         self._write(words)
 
@@ -61,7 +65,17 @@ class Desktop:
         self._titled = False
         if self._shown is not None:
             self._shown = None
-            self._write(("\x1b]9;4;0;0\x1b\\" if self._progress else "") + _POP)
+            self._undone_by("")
+            self._write(self._undo)
+
+    @property
+    def _undo(self) -> str:
+        return ("\x1b]9;4;0;0\x1b\\" if self._progress else "") + _POP
+
+    def _undone_by(self, words: str) -> None:
+        """Note what a signal that ends this process at once has to write."""
+        with suppress(OSError, ValueError):
+            keys.undone_by(self._stream.fileno(), words.encode())
 
     def _write(self, words: str) -> None:
         # A terminal that is gone, or speaks an encoding of its own.

@@ -12,6 +12,9 @@ _SHOW_CURSOR = b"\x1b[?25h"
 _held: dict[int, int] = {}
 """The local modes that a terminal had before, by its file descriptor."""
 
+_after: dict[int, bytes] = {}
+"""What takes back what else is shown in a terminal's window, by its file descriptor."""
+
 _away = False
 """Whether the terminal was given back: until that ends, nobody takes it again."""
 
@@ -57,12 +60,20 @@ def restore() -> None:
         _change(descriptor, termios.NOFLSH | termios.ECHO, before)
 
 
-def leave() -> None:
-    """Give modes and cursor back for good: the next signal may end this process at once."""
+def undone_by(descriptor: int, undo: bytes) -> None:
+    """Note what takes back what a terminal's window shows, should a signal end this process."""
+    _after[descriptor] = undo
+
+
+def leave(*, to_return: bool = False) -> None:
+    """Give modes, cursor and window back: the next signal may end this process at once.
+
+    The window stays as it is where this process is `to_return`.
+    """
     global _away  # noqa: PLW0603 - the terminal is one for the whole process
     with _lock:
         _away = True
-        _give_back()
+        _give_back(window=not to_return)
 
 
 def in_front(descriptor: int) -> bool:
@@ -87,7 +98,7 @@ def give_back_on_signals() -> None:
 
 def _give_back_first(number: int, _frame: object) -> None:
     global _away  # noqa: PLW0603
-    leave()
+    leave(to_return=number == getattr(signal, "SIGTSTP", None))
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     # After `fg`.
@@ -95,11 +106,12 @@ def _give_back_first(number: int, _frame: object) -> None:
     signal.signal(number, _give_back_first)
 
 
-def _give_back() -> None:
+def _give_back(*, window: bool) -> None:
     for descriptor in list(_held):
         # Not through a stream: the signal may have come while it is written to.
+        undo = _after.pop(descriptor, b"") if window else b""
         with suppress(OSError):
-            os.write(descriptor, _SHOW_CURSOR)
+            os.write(descriptor, _SHOW_CURSOR + undo)
     restore()
 
 

@@ -267,7 +267,7 @@ def _elsewhere(line: Line, word: str) -> Message | None:
 
 def _prompt(line: Line) -> Message | None:
     """Return the command that paints the words; None where they are no prompt."""
-    if "--help" in line.words:
+    if "--help" in line.words or not " ".join(line.arguments).strip():
         return None
     mended = line.meant().mended()
     return (

@@ -208,6 +208,23 @@ def test_the_summary_groups_what_failed_and_says_how_to_go_on(service: Any, writ
     assert statuses(stream(lost)) == {"skipped": 19, "saved": 1}
 
 
+def test_a_refused_address_is_not_said_to_be_good_for_a_day(service: Any, write: Any) -> None:
+    service.script(Fault("picture-expired"))
+    args = ("batch", write("a"), "-o", "out", *FAST)
+    result = service(*args, status=9)
+    assert result.stderr.splitlines()[-3:] == [
+        "✗ 1 paid and not saved (line 1)",
+        "1 paid and not fetched: storage refuses the address, and one more try is free; to go on:",
+        f"  zimage {_shell(args)}",
+    ]
+    assert service(*args, status=9).stderr.splitlines()[-3:] == [
+        "✗ 1 lost (line 1)",
+        "What was lost may have been billed; to make it again and pay it:",
+        f"  zimage {_shell(args)} --retry-lost",
+    ]
+    assert service.books.post_count == 1
+
+
 def _shell(args: tuple[str, ...]) -> str:
     from shlex import join
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 import threading
 import time
@@ -153,6 +154,19 @@ def test_the_window_tells_how_far_it_is_and_gets_its_title_back(
         assert screen.end() == 0
         assert "\x1b]" not in screen.raw
         assert "\x1b[22" not in screen.raw
+
+
+def test_a_quit_gives_the_window_back(serve: Any, terminal: Any, prompts: Any) -> None:
+    heard = threading.Event()
+    service = serve(log=lambda _line: heard.wait(60))
+    window = {"TERM": "xterm-256color", "VTE_VERSION": "7900", "NO_COLOR": None}
+    screen = terminal("batch", prompts(4), "-o", "out", *FAST, env={**service.env, **window})
+    screen.until(lambda it: "4 painting" in it.text and PUSH in it.raw)
+    screen.child.send("\x1c")
+    assert screen.end() == 128 + signal.SIGQUIT
+    heard.set()
+    assert screen.raw.rfind("\x1b]9;4;0;0\x1b\\") > screen.raw.rfind("\x1b]9;4;1;")
+    assert screen.raw.count(PUSH) == screen.raw.count(POP) == 1
 
 
 @pytest.mark.parametrize("times", [1, 2])

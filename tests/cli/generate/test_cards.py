@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import time
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from zimage_cli.cli.generate.cards import share
+from zimage_cli.cli.generate.display import Display
 from zimage_cli.cli.generate.facts import human_bytes, usually
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.view import CONNECTING, TURN
 from zimage_cli.core.history.usual import Usual
+from zimage_cli.core.outcome import Outcome
+from zimage_cli.core.request.jobs import Job
+from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.request import Request
+from zimage_cli.core.status import Status
 
 
 def test_the_bar_of_a_guess_is_never_full_and_never_goes_back() -> None:
@@ -37,3 +50,36 @@ def test_lengths() -> None:
     assert [*map(human_bytes, (0, 999, 1000, 409_600, 999_999, 1_400_000))] == [
         *("0 B", "999 B", "1 kB", "410 kB", "1000 kB", "1.4 MB")
     ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def until(self, word: str) -> None:
+        """Wait until the last thing that was drawn over an erased line holds a word, or nothing."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            _, erased, after = self.getvalue().rpartition("\x1b[2K")
+            if erased and (word in after if word else not after):
+                return
+            time.sleep(0.01)
+        raise AssertionError(self.getvalue()[-200:])
+
+
+def test_a_picture_that_has_ended_is_not_said_to_be_connecting() -> None:
+    request = Request("a kite", "512*512", 7, prompt_extend=False)
+    job = Job(1, 1, request, NameTemplate.parse())
+    nowhere = SimpleNamespace(history_file=lambda: None)
+    settings = SimpleNamespace(environment=nowhere, target=SimpleNamespace(region_name="custom"))
+    plan: Any = SimpleNamespace(requests=(request,), settings=settings)
+    terminal = Terminal()
+    out = Output(stdout=Terminal(), stderr=terminal, environ={"TERM": "xterm", "COLUMNS": "80"})
+    with Display(out, plan, "paths", introduced=True) as display:
+        display.started(job)
+        display.wake.set()
+        terminal.until(TURN)
+        display.ended(Outcome(job, Status.FAILED, request, "custom", ""))
+        terminal.until("")
+        display.close()
+    assert CONNECTING not in terminal.getvalue()

@@ -57,6 +57,13 @@ def test_the_question_is_no_result(service: Any, terminal: Any) -> None:
     assert (service.work / "paths.txt").read_text() == "x.png\n"
 
 
+def test_han_letters_are_no_keys_in_the_locale_c(service: Any, terminal: Any) -> None:
+    screen = asked(terminal(*ASK, env={**service.env, "LC_ALL": "C"}))
+    screen.child.send("雪地里的狐狸\r")
+    assert screen.end() == 0
+    assert prompts(service) == ["雪地里的狐狸"]
+
+
 @pytest.mark.parametrize(("keys", "status"), [("\x03", 130), ("\x04", 2), ("\r", 2), ("  \r", 2)])
 def test_no_answer_makes_nothing(service: Any, terminal: Any, keys: str, status: int) -> None:
     import termios

@@ -143,7 +143,9 @@ class Report:
             if unfetched and free:
                 words.append(f"{unfetched:,} not fetched: made again")
             elif unfetched:
-                words.append(f"{unfetched:,} paid and not fetched: for 24 hours that costs nothing")
+                words.append(
+                    f"{unfetched:,} paid and not fetched: {_fetching(unfetched, tally.over)}"
+                )
             out.note(f"{', '.join(words)}; to go on:")
             out.note(f"  {self._again()}")
         if tally.printed and not free:
@@ -222,6 +224,14 @@ class Report:
             most = "up to " if tally.billed[Billed.MAYBE] else ""
             words.append(f"{most}{money(Price(tally.spent, found.cost.currency))}")
         return f"{mark} {' · '.join(words)}".lstrip()
+
+
+def _fetching(unfetched: int, over: int) -> str:
+    """Return what it costs to fetch what is paid, and for how many there is little hope."""
+    if not over:
+        return "for 24 hours that costs nothing"
+    many = "" if over >= unfetched else f" of {over:,}"
+    return f"storage refuses the address{many}, and one more try is free"
 
 
 def lines_of(numbers: list[int]) -> str:

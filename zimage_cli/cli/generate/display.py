@@ -297,21 +297,25 @@ class Display(View):
             scene.picture(watch, name, self._usually(watch.job.request))
             for watch, name in zip(shown, names, strict=True)
         ]
-        if not rows:
+        if not rows and not self._ended:
             rows = [scene.text(f"{CONNECTING}  {elapsed:.1f} s")]
         if self._count > 1:
-            done = len(self.pictures) + len(self.failures)
+            done = self._ended
             words = [self._doing(flying), f"{elapsed:.1f} s"]
             rows.append(scene.all_pictures(done, len(self.failures), self._count, words))
         if self._stopping:
             rows.append(one_line(self._still(), "yellow"))
         return Group(*rows)
 
+    @property
+    def _ended(self) -> int:
+        return len(self.pictures) + len(self.failures)
+
     def _doing(self, flying: list[Watch]) -> str:
         """Return how many pictures are doing what, in words."""
         doing = [one.doing for one in flying]
         words = [f"{doing.count(word):,} {word}" for word in dict.fromkeys(doing) if word != TURN]
-        left = self._count - len(self.pictures) - len(self.failures) - len(doing)
+        left = self._count - self._ended - len(doing)
         waiting = doing.count(TURN) + left
         words += [f"{waiting:,} waiting for their turn"] if waiting and not self._stopping else []
         return ", ".join(words)

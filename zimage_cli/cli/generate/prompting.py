@@ -55,6 +55,9 @@ def _readline() -> ModuleType | None:
     readline.set_auto_history(False)
     # The lines of a pasted text belong to one prompt; the shell would run the others.
     readline.parse_and_bind("set enable-bracketed-paste on")
+    # In the locale C a byte above 127 is a key of its own: a Han character would run commands.
+    for name, value in (("input-meta", "on"), ("output-meta", "on"), ("convert-meta", "off")):
+        readline.parse_and_bind(f"set {name} {value}")
     return readline
 
 

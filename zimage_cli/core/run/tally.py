@@ -53,6 +53,8 @@ class Tally:
     """Lines that an earlier run did not save and this one leaves alone, by what became of them."""
     printed: int = 0
     """Of those made and not saved: how many addresses no file took, so that they were printed."""
+    over: int = 0
+    """Of those made and not saved: how many addresses storage itself refuses."""
 
     @property
     def over_budget(self) -> bool:
@@ -80,6 +82,10 @@ class Tally:
         if outcome.error is not None:
             cause = outcome.error.code or outcome.error.kind
             self.causes.setdefault((outcome.status, cause), []).append(outcome.job.line)
+        if outcome.status is Status.MADE:
+            from zimage_cli.api.download import AddressOver
+
+            self.over += isinstance(outcome.error, AddressOver)
 
     def document(self, pictures: int, currency: str | None) -> dict[str, Any]:
         """Return the counts as JSON has them; `pictures` is how many there are in all."""
