@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 import unicodedata
@@ -128,24 +127,3 @@ def shown(value: object, length: int = 60) -> Shown:
 def _masked(text: str) -> str:
     # A megabyte need not be searched: only the beginning is shown.
     return redact(text[:2000]) + text[2000:]
-
-
-_STAND_INS = str.maketrans("·×✓✗–…→─", "-x+x-~>-")
-"""One column for one column: lines are measured before it is known what can be shown."""
-
-
-def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return what a console shows for characters of ours that it does not have, or escapes."""
-    assert isinstance(error, UnicodeEncodeError)
-    text = error.object[error.start : error.end].translate(_STAND_INS)
-    return text.encode("ascii", "backslashreplace").decode(), error.end
-
-
-codecs.register_error("zimage", _stand_in)
-
-
-def spelled(text: str, encoding: str) -> str:
-    """Return text as a terminal can show it that speaks this encoding."""
-    if encoding.lower().startswith("utf"):
-        return text
-    return text.encode(encoding, "zimage").decode(encoding)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from zimage_cli.cli.output import spelled
 from zimage_cli.cli.table import Cell, Table, cell, folded
 from zimage_cli.text import is_safe
 
@@ -131,7 +132,9 @@ def test_folding_loses_nothing(text: str, width: int) -> None:
 def test_a_console_without_our_signs_gets_others(encoding: str) -> None:
     table = Table(("size", "prompt"), last="cut")
     table.add_row("✓ 512×512", cell("é 狐" + "x" * 50, "green"))
-    told = "\n".join(table.lines(40, lambda text, sgr: f"<{sgr}>{text}", encoding))
+    told = "\n".join(
+        table.lines(40, lambda text, sgr: f"<{sgr}>{text}", lambda text: spelled(text, encoding))
+    )
     found = told.encode(encoding, "zimage").decode(encoding).split("\n")
     e = "é" if encoding == "latin-1" else "\\xe9"
     size = "512×512" if encoding == "latin-1" else "512x512"

@@ -6,6 +6,7 @@ to stderr. `isatty` decides colour, progress and width, and nothing else.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from unicodedata import east_asian_width
 import typer
 
 from zimage_cli.errors import UsageError
-from zimage_cli.text import json_text, spelled, visible
+from zimage_cli.text import json_text, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,27 @@ _LINK_PROGRAMS = frozenset(
     {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "mintty"}
 )
 _LINK_TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "alacritty", "contour", "wezterm")
+
+_STAND_INS = str.maketrans("·×✓✗–…→─", "-x+x-~>-")
+"""One column for one column: lines are measured before it is known what can be shown."""
+
+
+def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what a console shows for characters of ours that it does not have, or escapes."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_STAND_INS)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+codecs.register_error("zimage", _stand_in)
+
+
+def spelled(text: str, encoding: str) -> str:
+    """Return text as a terminal can show it that speaks this encoding."""
+    if encoding.lower().startswith("utf"):
+        return text
+    return text.encode(encoding, "zimage").decode(encoding)
+
 
 _SECOND = "\ue000"
 """Of private use, so that no text that is made visible holds it."""
@@ -324,7 +346,7 @@ class Output:
             lines = table.lines(
                 self._columns(stream),
                 lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
-                stream.encoding or "ascii",
+                lambda text: spelled(text, stream.encoding or "ascii"),
             )
         self._write(stream, "".join(f"{line}\n" for line in lines))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from zimage_cli.text import spelled, visible
+from zimage_cli.text import visible
 
 _PROSE = 100
 """Columns of a table that is folded. Longer lines are hard to read, however wide the terminal."""
@@ -76,13 +76,13 @@ class Table:
 
     # -- on a terminal -------------------------------------------------------------------------
 
-    def lines(self, width: int, style: Style, encoding: str = "utf-8") -> Iterator[str]:
-        """Yield the lines for a terminal of so many columns; what it cannot show, as stand-ins."""
+    def lines(self, width: int, style: Style, spelled: Callable[[str], str] = str) -> Iterator[str]:
+        """Yield the lines for a terminal of so many columns; `spelled` gives what it can show."""
         shown = [at for at, one in enumerate(self.headers) if one.text not in self.piped]
 
         def cells(row: list[Cell]) -> list[Cell]:
             # Spelled now, and not when they are written: escapes are wider.
-            return [row[at]._replace(text=spelled(row[at].text, encoding)) for at in shown]
+            return [row[at]._replace(text=spelled(row[at].text)) for at in shown]
 
         headers, began = cells(self.headers), False
         for title, found in self.sections:
