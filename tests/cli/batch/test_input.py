@@ -182,5 +182,7 @@ def test_a_refusal_on_a_terminal(service: Any, work: Path, terminal: Any) -> Non
         "line 1: filename: is not a field of a line; allowed: prompt, size, seed,",
         "  prompt_extend, base_url, model, name, output, count; did you mean output?",
         "error: 1 of 1 lines of p.jsonl cannot be used. Nothing was sent.",
-        "  next: Mend them, or make the others: --skip-invalid",
+        "  next: Mend them.",
     ]
+    told = service("batch", "p.jsonl", "--skip-invalid", "--dry-run").stderr
+    assert "pictures               0 from 1 line\n" in told

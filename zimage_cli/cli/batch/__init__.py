@@ -251,11 +251,13 @@ def _refuse_invalid(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
     told = {line for lines in preflight.wrong.values() for line in lines}
     more = preflight.invalid - len(told)
     if more > 0:
-        out.say(f"and {more:,} more lines")
+        out.say(f"and {more:,} more line{'s' if more > 1 else ''}")
     if preflight.invalid and not skip_invalid:
         raise UsageError(
             "{invalid} of {lines} lines of {file} cannot be used. Nothing was sent.",
-            hint="Mend them, or make the others: --skip-invalid",
+            hint="Mend them, or make the others: --skip-invalid"
+            if preflight.pictures
+            else "Mend them.",
             file=plan.source.name,
             invalid=preflight.invalid,
             lines=preflight.lines,

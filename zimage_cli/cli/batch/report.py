@@ -79,7 +79,8 @@ def shown_folder(plan: FilePlan) -> str:
 def _rows(plan: FilePlan) -> list[tuple[str, str]]:
     """Return what there is to say of a plan but its folder; what is 0 or a default is left out."""
     found, target = plan.preflight, plan.settings.target
-    from_lines = f" from {found.lines:,} lines" if found.lines != found.pictures else ""
+    lines = f"{found.lines:,} line{'' if found.lines == 1 else 's'}"
+    from_lines = f" from {lines}" if found.lines != found.pictures else ""
     rows = [("pictures", f"{found.pictures:,}{from_lines}")]
     rows += [(name, f"{found.kinds[kind]:,}") for kind, name in _LEFT.items() if found.kinds[kind]]
     rows += [("invalid, left", f"{found.invalid:,}")] if found.invalid else []
