@@ -68,12 +68,12 @@ def test_no_region(text: str) -> None:
         region_name(text)
 
 
-def test_a_misspelt_region_is_told_with_the_one_that_is_near() -> None:
+def test_a_misspelt_region_is_told_with_all_that_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         region_name("Bejing")
     assert caught.value.message == (
         "region: 'Bejing' is not a region; allowed: beijing (cn-beijing), "
-        "singapore (ap-southeast-1), sandbox; nearest: beijing"
+        "singapore (ap-southeast-1), sandbox"
     )
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from zimage_cli.cli.output import cell, make_table
-from zimage_cli.cli.table import Cell, Table, folded
+from zimage_cli.cli.output import spelled
+from zimage_cli.cli.table import Cell, Table, cell, folded
 from zimage_cli.text import is_safe
 
 TEXTS = st.text(max_size=40)
@@ -30,7 +30,7 @@ def lines(table: Table, width: int = 80) -> list[str]:
 
 @given(st.lists(st.lists(TEXTS, min_size=3, max_size=3), max_size=5))
 def test_whatever_a_value_holds_a_row_is_a_line_of_values(rows: list[list[str]]) -> None:
-    table = make_table(("one", "two", "three"))
+    table = Table(("one", "two", "three"))
     for row in rows:
         table.add_row(*map(cell, row))
     header, *found = table.values()
@@ -45,7 +45,7 @@ def test_whatever_a_value_holds_a_row_is_a_line_of_values(rows: list[list[str]])
 
 
 def test_what_is_a_tab_or_a_line_break_is_shown_as_text() -> None:
-    table = make_table(("name", "value"))
+    table = Table(("name", "value"))
     table.add_section("only for people")
     table.add_row("prompt", Cell("a\tb\nc"))
     table.add_row(cell("✓ saved", piped="saved"), "")
@@ -63,7 +63,7 @@ def test_what_is_a_tab_or_a_line_break_is_shown_as_text() -> None:
 def test_no_line_ends_in_blanks_and_no_value_is_lost(
     rows: list[tuple[str, str]], width: int, last: str
 ) -> None:
-    table = make_table(("one", "two"), last=last)
+    table = Table(("one", "two"), last=last)
     for row in rows:
         table.add_row(*map(cell, row))
     found = lines(table, width)
@@ -78,7 +78,7 @@ def _text(text: str) -> str:
 
 
 def test_numbers_end_and_texts_begin_at_one_place() -> None:
-    table = make_table(("id", "name"), right=("id",))
+    table = Table(("id", "name"), right=("id",))
     table.add_row("7", "狐狸")
     table.add_row("1,234", "fox")
     assert lines(table) == [
@@ -90,7 +90,7 @@ def test_numbers_end_and_texts_begin_at_one_place() -> None:
 
 
 def test_a_cut_column_has_the_rest_and_others_give_way_to_it() -> None:
-    table = make_table(("id", "file", "prompt"), last="cut", drop=("file",))
+    table = Table(("id", "file", "prompt"), last="cut", drop=("file",))
     table.add_row(
         "7", "20261122-calm-lake-1189429956.png", "A calm lake at dawn, mist over the water"
     )
@@ -103,7 +103,7 @@ def test_a_cut_column_has_the_rest_and_others_give_way_to_it() -> None:
 
 
 def test_a_path_is_never_folded_and_a_sentence_is() -> None:
-    table = make_table(("name", "value"), last="fold", header=False)
+    table = Table(("name", "value"), last="fold", header=False)
     path = "/home/me/my pictures/" + "x" * 40
     table.add_row("path", cell(path, whole=True))
     table.add_row(
@@ -130,9 +130,11 @@ def test_folding_loses_nothing(text: str, width: int) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_console_without_our_signs_gets_others(encoding: str) -> None:
-    table = make_table(("size", "prompt"), last="cut")
+    table = Table(("size", "prompt"), last="cut")
     table.add_row("✓ 512×512", cell("é 狐" + "x" * 50, "green"))
-    told = "\n".join(table.lines(40, lambda text, sgr: f"<{sgr}>{text}", encoding))
+    told = "\n".join(
+        table.lines(40, lambda text, sgr: f"<{sgr}>{text}", lambda text: spelled(text, encoding))
+    )
     found = told.encode(encoding, "zimage").decode(encoding).split("\n")
     e = "é" if encoding == "latin-1" else "\\xe9"
     size = "512×512" if encoding == "latin-1" else "512x512"

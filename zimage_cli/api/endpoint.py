@@ -97,18 +97,12 @@ def region_name(text: str) -> str:
         return SANDBOX
     region = find_region(text)
     if region is None:
-        from difflib import get_close_matches
-
         known = [f"{region.name} ({region.id})" for region in REGIONS]
-        near = get_close_matches(text.strip().lower()[:40], (*REGION_NAMES, SANDBOX), n=1)
         raise UsageError(
-            "region: {value} is not a region; allowed: {allowed}; nearest: {nearest}"
-            if near
-            else "region: {value} is not a region; allowed: {allowed}",
+            "region: {value} is not a region; allowed: {allowed}",
             field="region",
             value=_given(text),
             allowed=", ".join([*known, SANDBOX]),
-            nearest=near[0] if near else None,
         )
     return region.name
 

@@ -52,21 +52,15 @@ def _show_help(context: Any, option: Any, wanted: bool) -> None:
         context.exit()
 
 
-def write_statuses(formatter: Any, statuses: Iterable[int]) -> None:
-    """Write what exit statuses mean."""
-    from zimage_cli.core.advice import EXIT_STATUSES
-
-    with formatter.section(heading("Exit status")):
-        formatter.write_dl([(str(status), EXIT_STATUSES[status]) for status in statuses])
-
-
 class _Helpful:
     """What the help of commands and of groups has in common.
 
     `everyday` names the options that the short help shows; where it is empty, both are the same.
+    `statuses` are the exit statuses that the whole help explains.
     """
 
     everyday: Iterable[str] = ()
+    statuses: Iterable[int] = ()
     _short: Any = None
 
     def is_short(self, ctx: Any) -> bool:
@@ -130,18 +124,25 @@ class _Helpful:
                 rows = [(option.ljust(column), text) for option, text in sections[name]]
                 formatter.write_dl(rows, col_max=column)
 
-    def write_more(self, ctx: Any, formatter: Any) -> None:
-        """Write where all the rest stands."""
-        formatter.write_paragraph()
-        formatter.write(f"{ctx.command_path} --help shows all.\n")
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the exit statuses and the epilog; a short help says where the others stand.
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
-        """Write the epilog: `Examples:` and one command a paragraph, none of them re-wrapped."""
+        The epilog is `Examples:` and one command a paragraph, none of them re-wrapped.
+        """
+        short = self.is_short(ctx)
+        if self.statuses and not short:
+            from zimage_cli.core.advice import EXIT_STATUSES
+
+            with formatter.section(heading("Exit status")):
+                formatter.write_dl([(str(one), EXIT_STATUSES[one]) for one in self.statuses])
         lines = [line for line in (self.epilog or "").splitlines() if line.strip()]  # type: ignore[attr-defined]
         if lines:
             with formatter.section(heading(lines[0].rstrip(":"))):
                 for line in lines[1:]:
                     formatter.write(f"  {line.strip()}\n")
+        if short:
+            formatter.write_paragraph()
+            formatter.write(f"{ctx.command_path} --help shows all.\n")
 
 
 class Command(_Helpful, TyperCommand):
@@ -152,7 +153,6 @@ class Command(_Helpful, TyperCommand):
     """
 
     document: Mapping[str, Any] | None = None
-    statuses: Iterable[int] = ()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, and note in the context what `--json` promises, whatever the parser says."""
@@ -173,15 +173,6 @@ class Command(_Helpful, TyperCommand):
         finally:
             ctx.resilient_parsing = before
         return any(given.get(param.name or "") for param in self.params if "--json" in param.opts)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the exit statuses and the examples; a short help says where the others stand."""
-        short = self.is_short(ctx)
-        if not short:
-            write_statuses(formatter, self.statuses)
-        super().format_epilog(ctx, formatter)
-        if short:
-            self.write_more(ctx, formatter)
 
 
 class Group(_Helpful, TyperGroup):

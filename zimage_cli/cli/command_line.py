@@ -41,12 +41,6 @@ class Part(NamedTuple):
     kind: str
     param: Any = None
     value: str | None = None
-    last: bool = False
-
-    @property
-    def lacks_value(self) -> bool:
-        """Whether it is an option that takes a value, and the end of the line."""
-        return self.last and takes_value(self.param) and self.value is None
 
 
 class Line(NamedTuple):
@@ -126,11 +120,8 @@ class Line(NamedTuple):
         """The words that are no options and no values."""
         return [part.text for part in self.parts() if part.kind == "argument"]
 
-    def parts(self) -> list[Part]:
-        """Return what each word is, as typer reads them."""
-        return list(self._parts())
-
-    def _parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[Part]:
+        """Yield what each word is, as typer reads them."""
         names, rest = self.options, deque(self.words)
         while rest:
             word = rest.popleft()
@@ -141,7 +132,7 @@ class Line(NamedTuple):
             else:
                 param, value, waits = option_of(word, names)
                 kind = "unknown" if param is None else "option"
-                yield Part(word, kind, param, value, last=param is not None and not rest)
+                yield Part(word, kind, param, value)
                 if waits and rest:
                     value = rest.popleft()
                     yield Part(value, "value", param, value)
@@ -185,9 +176,11 @@ class Line(NamedTuple):
         dashes = self.long_dashes()
         line = self._replace(words=tuple(dashes.get(word, word) for word in self.words))
         line = line._replace(words=tuple(line.known_options()))
-        parts = line.parts()
-        wrong = any(part.kind == "unknown" or part.lacks_value for part in parts)
-        if wrong or (line.is_group and line.arguments):
+        parts = list(line.parts())
+        end = parts[-1] if parts else Part("", "end")
+        lacks_value = end.kind == "option" and end.value is None and takes_value(end.param)
+        unknown = any(part.kind == "unknown" for part in parts)
+        if unknown or lacks_value or (line.is_group and line.arguments):
             return None
         if len(line.arguments) > 1 and line.takes_prompt:
             prompt = " ".join(line.arguments).strip("“”„«»「」")

@@ -12,7 +12,7 @@ from zimage_cli.cli import keys
 _PUSH, _POP = "\x1b[22;0t", "\x1b[23;0t"
 """XTWINOPS: keep the title on the terminal's own stack, and take it back from there."""
 
-_NO_WINDOW = ("", "dumb", "unknown", "linux", "screen", "tmux")
+_NO_WINDOW = ("dumb", "unknown", "linux", "screen", "tmux")
 """What TERM begins with where no window of its own shows a title: also in tmux and screen, which
 keep it as the name of a pane."""
 
@@ -113,7 +113,7 @@ def knows_progress(environ: Mapping[str, str]) -> bool:
     if program:
         least = _PROGRAMS.get(program)
         return least is not None and _version(environ.get("TERM_PROGRAM_VERSION", "")) >= least
-    if "WT_SESSION" in environ or environ.get("ConEmuANSI") == "ON":
+    if _on_windows(environ):
         return True
     # kitty, foot, alacritty and others name themselves in TERM.
     return environ.get("TERM", "").startswith("xterm-256color") and any(
@@ -132,7 +132,8 @@ def _has_window(environ: Mapping[str, str]) -> bool:
     if environ.get("NO_COLOR") or environ.get("TMUX") or environ.get("STY"):
         return False
     term = environ.get("TERM", "")
-    if not term:
-        # On Windows.
-        return "WT_SESSION" in environ or environ.get("ConEmuANSI") == "ON"
-    return not term.startswith(_NO_WINDOW[1:])
+    return not term.startswith(_NO_WINDOW) if term else _on_windows(environ)
+
+
+def _on_windows(environ: Mapping[str, str]) -> bool:
+    return "WT_SESSION" in environ or environ.get("ConEmuANSI") == "ON"

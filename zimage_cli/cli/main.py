@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zimage_cli.cli.app import PROMISED, App, Group, write_statuses
+from zimage_cli.cli.app import PROMISED, App, Group
 from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
 from zimage_cli.text import visible
 
@@ -65,15 +65,11 @@ class LazyGroup(Group):
         return list(self.commands)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write every exit status and the examples; the short help has only those."""
+        """Write every exit status, and the examples."""
         from zimage_cli.core.advice import EXIT_STATUSES
 
-        short = self.is_short(ctx)
-        if not short:
-            write_statuses(formatter, EXIT_STATUSES)
+        self.statuses = EXIT_STATUSES
         super().format_epilog(ctx, formatter)
-        if short:
-            self.write_more(ctx, formatter)
 
 
 app = App(name="zimage", cls=LazyGroup, no_args_is_help=True)

@@ -61,7 +61,7 @@ def from_typer(error: typer.TyperException, root: Any, args: Sequence[str]) -> U
         return _unknown_option(line, option) if unknown else _wrong_use(line, option)
     if param is not None:
         missing = hasattr(error, "param_type")
-        found = _missing(line, param) if missing else _wrong_value(line, param, error.message)
+        found = _missing(line, param) if missing else _wrong_value(line, param)
     else:
         found = _unknown_command(line) if line.is_group else _too_many(line)
     # Typer may refuse something one day that is not known here.
@@ -97,67 +97,36 @@ def _label(param: Any) -> str:
 
 
 def _unknown_option(line: Line, name: str) -> UsageError:
-    meant, option = line.meant(), _shown(name, "")
+    meant, value, field, near = line.meant(), _shown(name, ""), "option", None
     why = lacking(name) if meant.paints else None
-    if why is not None:
-        mended = meant.mended()
-        return _wrong(
-            "{value}: {why}",
-            line,
-            hint=Message("Leave it out.")
-            if mended is None
-            else Message("Without it: {typed}", typed=mended.typed()),
-            field="option",
-            value=option,
-            why=why,
-        )
-    if name in _KEY_OPTIONS:
-        return _wrong(
-            "{value}: zimage takes no key on the command line, where everybody on this machine "
-            "could read it.",
-            line,
-            hint="Store it: zimage config set-key; or set the variable DASHSCOPE_API_KEY.",
-            field="option",
-            value=option,
-        )
     word = next((part.text for part in line.parts() if part.kind == "unknown"), name)
-    if meant.takes_prompt and " " in word.partition("=")[0]:
+    hint: str | Message | None = _instead(line)
+    if why is not None:
+        template, mended = "{value}: {why}", meant.mended()
+        hint = Message("Leave it out.")
+        if mended is not None:
+            hint = Message("Without it: {typed}", typed=mended.typed())
+    elif name in _KEY_OPTIONS:
+        template = (
+            "{value}: zimage takes no key on the command line, where everybody on this machine "
+            "could read it."
+        )
+        hint = "Store it: zimage config set-key; or set the variable DASHSCOPE_API_KEY."
+    elif meant.takes_prompt and " " in word.partition("=")[0]:
+        template = "A prompt that begins with a hyphen stands behind --, as the last word."
         others = [one for one in meant.words if one != word]
-        return _wrong(
-            "A prompt that begins with a hyphen stands behind --, as the last word.",
-            line,
-            hint=Message("{typed}", typed=meant._replace(words=(*others, "--", word)).typed()),
-            field="prompt",
-            value=_shown(word),
-        )
-    if meant.takes_prompt and name in PROMPT_OPTIONS:
-        return _wrong(
-            "{value}: the prompt is given without an option, in quotes.",
-            line,
-            hint=_instead(line),
-            field="option",
-            value=option,
-        )
-    if line.is_group and option_of(name, meant.options)[0] is not None:
-        return _wrong(
-            "{value} is an option of {owner}: it stands behind that.",
-            line,
-            hint=_instead(line),
-            field="option",
-            value=option,
-            owner=meant.name,
-        )
-    near = near_option(name, meant.options)
-    return _wrong(
-        "{command} has no option {value}. Did you mean {nearest}?"
-        if near
-        else "{command} has no option {value}.",
-        line,
-        hint=_instead(line) if near else None,
-        field="option",
-        value=option,
-        nearest=near,
-    )
+        hint = Message("{typed}", typed=meant._replace(words=(*others, "--", word)).typed())
+        field, value = "prompt", _shown(word)
+    elif meant.takes_prompt and name in PROMPT_OPTIONS:
+        template = "{value}: the prompt is given without an option, in quotes."
+    elif line.is_group and option_of(name, meant.options)[0] is not None:
+        template = "{value} is an option of {owner}: it stands behind that."
+    elif near := near_option(name, meant.options):
+        template = "{command} has no option {value}. Did you mean {nearest}?"
+    else:
+        template, hint = "{command} has no option {value}.", None
+    facts = {"why": why, "owner": meant.name, "nearest": near}
+    return _wrong(template, line, hint=hint, field=field, value=value, **facts)
 
 
 def _wrong_use(line: Line, name: str) -> UsageError:
@@ -188,18 +157,15 @@ def _wrong_use(line: Line, name: str) -> UsageError:
     )
 
 
-def _wrong_value(line: Line, param: Any, why: str) -> UsageError | None:
-    """Return the error for a value that is no number; None for any other.
-
-    From 0.29 on typer's parameters have no type, and `why` names it, and not the value.
-    """
+def _wrong_value(line: Line, param: Any) -> UsageError | None:
+    """Return the error for a value that is no number; None for any other."""
     if param.param_type_name == "option":
         parts = [part for part in line.parts() if part.param and part.param.name == param.name]
         given = [part.value for part in parts if part.value is not None]
     else:
         given = line.arguments[[one.name for one in line.places].index(param.name) :]
-    kind = str(getattr(getattr(param, "type", None), "name", why))
-    number = int if "int" in kind else float if "float" in kind or "number" in kind else str
+    kind = param.type.name
+    number = int if "int" in kind else float if "float" in kind else str
     wrong = next((value for value in given if not _is_a(number, value)), None)
     if wrong is None:
         return None
@@ -276,28 +242,18 @@ def _unknown_command(line: Line) -> UsageError:
     known = word[:60].lower() if word.isascii() and " " not in word else ""
     near = nearest(known, line.commands)
     if near is not None:
+        template = "{command} has no command {value}. Did you mean {nearest}?"
         at = line.words.index(word)
         meant = line.to(near, (*line.words[at + 1 :], *line.words[:at])).below()
         shown = meant.mended() or line.to(near, ())
-        return _wrong(
-            "{command} has no command {value}. Did you mean {nearest}?",
-            line,
-            hint=Message("{typed}", typed=shown.typed()),
-            field="command",
-            value=_shown(word),
-            allowed=allowed,
-            nearest=near,
-        )
-    return _wrong(
-        "{command} has no command {value}."
-        if "generate" in line.commands
-        else "{command} has no command {value}; allowed: {allowed}",
-        line,
-        hint=_elsewhere(line, known) or _prompt(line),
-        field="command",
-        value=_shown(word),
-        allowed=allowed,
-    )
+        hint: Message | None = Message("{typed}", typed=shown.typed())
+    else:
+        template = "{command} has no command {value}."
+        if "generate" not in line.commands:
+            template = "{command} has no command {value}; allowed: {allowed}"
+        hint = _elsewhere(line, known) or _prompt(line)
+    facts = {"value": _shown(word), "allowed": allowed, "nearest": near}
+    return _wrong(template, line, hint=hint, field="command", **facts)
 
 
 def _elsewhere(line: Line, word: str) -> Message | None:

@@ -50,12 +50,7 @@ def refuse_outside(name: str, value: float, least: float, most: float | None = N
 Size = Annotated[str | None, _setting("size", PICTURE)]
 Seed = Annotated[
     int | None,
-    option(
-        PICTURE,
-        "--seed",
-        "0 … 2147483647; default: drawn, sent and recorded.",
-        "N",
-    ),
+    option(PICTURE, "--seed", "0 … 2147483647; default: drawn, sent and recorded.", "N"),
 ]
 NoSeed = Annotated[
     bool, option(PICTURE, "--no-seed", "Leave the seed to the service, which does not say it.")

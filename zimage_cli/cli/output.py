@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from zimage_cli.cli.live import Live
-    from zimage_cli.cli.table import Cell, Table
+    from zimage_cli.cli.table import Table
 
 SIGPIPE_STATUS = 141
 """What a shell reports for a program whose reader went away: 128 + SIGPIPE."""
@@ -56,6 +56,13 @@ def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 codecs.register_error("zimage", _stand_in)
+
+
+def spelled(text: str, encoding: str) -> str:
+    """Return text as a terminal can show it that speaks this encoding."""
+    if encoding.lower().startswith("utf"):
+        return text
+    return text.encode(encoding, "zimage").decode(encoding)
 
 
 _SECOND = "\ue000"
@@ -286,10 +293,7 @@ class Output:
 
     def spelled(self, text: str) -> str:
         """Return text as stderr can show it: what is laid out must be as wide as it looks."""
-        encoding = self.stderr.encoding or "utf-8"
-        if encoding.lower().startswith("utf"):
-            return text
-        return text.encode(encoding, "zimage").decode(encoding)
+        return spelled(text, self.stderr.encoding or "utf-8")
 
     def style(self, text: str, sgr: str) -> str:
         """Return text in an SGR style (`1;31`) where stderr gets colour."""
@@ -342,7 +346,7 @@ class Output:
             lines = table.lines(
                 self._columns(stream),
                 lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
-                (stream.encoding or "ascii").lower(),
+                lambda text: spelled(text, stream.encoding or "ascii"),
             )
         self._write(stream, "".join(f"{line}\n" for line in lines))
 
@@ -390,20 +394,6 @@ def card(title: str, *parts: Any) -> Panel:
         border_style="dim",
         width=CARD_WIDTH,
     )
-
-
-def make_table(headers: Sequence[str | Cell], **layout: Any) -> Table:
-    """Return an empty table in the house style; `layout` as `Table` takes it."""
-    from zimage_cli.cli.table import Table
-
-    return Table(headers, **layout)
-
-
-def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = False) -> Cell:
-    """Return text from outside as a table cell: shown as data, never as markup."""
-    from zimage_cli.cli.table import Cell
-
-    return Cell(visible(text), style, piped, whole)
 
 
 def one_line(text: str, style: str = "") -> Text:

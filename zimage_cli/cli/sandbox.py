@@ -9,8 +9,9 @@ import typer
 
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.output import Output, cell, make_table
+from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
+from zimage_cli.cli.table import Table, cell
 from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text, visible
 
@@ -104,9 +105,7 @@ def serve(
 def _list_faults(out: Output) -> None:
     from zimage_cli.sandbox.faults import groups
 
-    table = make_table(
-        ("name", "group", "what it does"), last="fold", piped=("group",), header=False
-    )
+    table = Table(("name", "group", "what it does"), last="fold", piped=("group",), header=False)
     for title, kinds in groups():
         table.add_section(title)
         for kind, about in kinds.items():

@@ -53,12 +53,12 @@ def document() -> dict[str, Any]:
 
 
 def _print_table(output: Output) -> None:
-    from zimage_cli.cli.output import cell, make_table
+    from zimage_cli.cli.table import Table, cell
 
     headers = [cell("ratio")]
     for tier in sizes.TIERS:
         headers += [cell(f"@{tier}"), cell("pixels", piped=f"pixels @{tier}")]
-    table = make_table(headers, right=[one.text for one in headers[1:]])
+    table = Table(headers, right=[one.text for one in headers[1:]])
     for ratio in sizes.RATIOS:
         row = [cell(ratio)]
         for size in sizes.RECOMMENDED:

@@ -76,17 +76,13 @@ class Table:
 
     # -- on a terminal -------------------------------------------------------------------------
 
-    def lines(self, width: int, style: Style, encoding: str = "utf-8") -> Iterator[str]:
-        """Yield the lines for a terminal of so many columns; what it cannot show, as stand-ins."""
+    def lines(self, width: int, style: Style, spelled: Callable[[str], str] = str) -> Iterator[str]:
+        """Yield the lines for a terminal of so many columns; `spelled` gives what it can show."""
         shown = [at for at, one in enumerate(self.headers) if one.text not in self.piped]
 
         def cells(row: list[Cell]) -> list[Cell]:
-            found = [row[at] for at in shown]
-            if encoding.startswith("utf"):
-                return found
-            # Now, and not when they are written: escapes are wider.
-            texts = (one.text.encode(encoding, "zimage").decode(encoding) for one in found)
-            return [one._replace(text=text) for one, text in zip(found, texts, strict=True)]
+            # Spelled now, and not when they are written: escapes are wider.
+            return [row[at]._replace(text=spelled(row[at].text)) for at in shown]
 
         headers, began = cells(self.headers), False
         for title, found in self.sections:
@@ -159,7 +155,7 @@ class _Layout:
             texts = self._last(cell) if last else [cell.text]
             pad = self._widths[at] - cell_len(texts[0]) if self._names[at] in self._right else 0
             begin = start + max(pad, 0)
-            sgr = _sgr(cell.style)
+            sgr = ";".join(_SGR[word] for word in cell.style.split())
             painted = [style(text, sgr) if sgr and text else text for text in texts]
             line += " " * (begin - used) + painted[0]
             used = begin + cell_len(texts[0])
@@ -177,16 +173,18 @@ class _Layout:
         return cell.text.split("\n")
 
 
+def cell(text: str, style: str = "", *, piped: str | None = None, whole: bool = False) -> Cell:
+    """Return text from outside as a cell: made visible."""
+    return Cell(visible(text), style, piped, whole)
+
+
 def _cell(one: str | Cell) -> Cell:
     return one if isinstance(one, Cell) else Cell(one)
 
 
 def _value(cell: Cell) -> str:
-    return visible(cell.text if cell.piped is None else cell.piped) or "-"
-
-
-def _sgr(style: str) -> str:
-    return ";".join(_SGR[word] for word in style.split())
+    text = visible(cell.text if cell.piped is None else cell.piped)
+    return text if text.strip() else "-"
 
 
 def cut(text: str, width: int) -> str:

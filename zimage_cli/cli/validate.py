@@ -9,8 +9,8 @@ import typer
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import print_error
-from zimage_cli.cli.output import Output, cell, make_table
-from zimage_cli.cli.table import Cell
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.files import reason
@@ -104,7 +104,7 @@ def _show(out: Output, report: Report) -> None:
 
 def _show_table(out: Output, report: Report) -> None:
     headers = ("check", "status", "found")
-    table = make_table(headers, last="fold", piped=("status",), header=False)
+    table = Table(headers, last="fold", piped=("status",), header=False)
     for check in report.checks:
         mark, style = _MARKS[check.status]
         # An error is told below, and what is missing in the verdict.
@@ -118,9 +118,4 @@ def _show_table(out: Output, report: Report) -> None:
 
 
 def _document(check: Check) -> dict[str, Any]:
-    return {
-        "name": check.name,
-        "status": check.status,
-        "detail": check.detail,
-        "hint": check.hint,
-    }
+    return {"name": check.name, "status": check.status, "detail": check.detail, "hint": check.hint}

@@ -168,7 +168,7 @@ def batch(
     ] = False,
 ) -> None:
     """Make a picture of every line of a file; run it again to go on where it stopped."""
-    _refuse_concurrency(concurrency)
+    options.refuse_outside("--concurrency", concurrency, 1, MAX_CONCURRENCY)
     sweep = asking.sweep(
         count=count,
         expand=expand,
@@ -317,16 +317,6 @@ def _status(plan: FilePlan, run: Run, signals: list[int]) -> int:
         return 128 + signals[0]
     left = run.tally.not_saved + plan.preflight.invalid + plan.preflight.unsaved
     return NOT_ALL_STATUS if left else 0
-
-
-def _refuse_concurrency(number: int) -> None:
-    if not 1 <= number <= MAX_CONCURRENCY:
-        raise UsageError(
-            "--concurrency: {value} is not allowed; allowed: {allowed}",
-            field="concurrency",
-            value=number,
-            allowed=f"1 … {MAX_CONCURRENCY}",
-        )
 
 
 def _patience(text: str) -> float:

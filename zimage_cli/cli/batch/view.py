@@ -182,16 +182,17 @@ class BatchView(View):
 
     def refresh(self) -> None:
         """Draw the live view, or print a line when it is time."""
-        live = self._live
+        live, it = self._live, self.progress
         if self._run is not None:
-            self.progress.tally = self._run.tally
+            it.tally = self._run.tally
         if live is not None:
             with self._drawing():
                 live.update(self._frame())
-                self._show_desktop()
+                title = f"zimage: {it.done:,} of {it.total:,}"
+                self._desktop.show(title, it.share, paused=bool(it.outage or it.stopping))
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
-            self._out.note(self.progress.line())
+            self._out.note(it.line())
 
     def say(self, text: str) -> None:
         """Say something once, above the live view."""
@@ -210,11 +211,6 @@ class BatchView(View):
                 live.print(text, whole=whole)
                 return
         otherwise(text)
-
-    def _show_desktop(self) -> None:
-        it = self.progress
-        title = f"zimage: {it.done:,} of {it.total:,}"
-        self._desktop.show(title, it.share, paused=bool(it.outage or it.stopping))
 
     def _frame(self) -> Any:
         from rich.console import Group

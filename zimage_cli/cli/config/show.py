@@ -8,7 +8,8 @@ import typer
 
 from zimage_cli.cli.app import Json
 from zimage_cli.cli.config.common import setting_name
-from zimage_cli.cli.output import Output, cell, make_table
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.table import Table, cell
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
@@ -80,7 +81,7 @@ def _plain(value: object) -> object:
 
 
 def _print_table(output: Output, rows: list[Setting[Any]]) -> None:
-    table = make_table(("setting", "value", "source"), loose="value")
+    table = Table(("setting", "value", "source"), loose="value")
     for row in rows:
         shown = TABLE[row.name].shown if row.name in TABLE and row.value is not None else text_of
         table.add_row(row.name, cell(shown(row.value) or "-"), cell(row.source, "dim"))

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.cli.generate.facts import SANDBOX_PRICE, common_start, pixels, varying
-from zimage_cli.cli.output import cell, make_table
+from zimage_cli.cli.table import Table, cell
 from zimage_cli.core.request.prices import cost, format_price
 from zimage_cli.text import clip, visible
 
@@ -59,7 +59,7 @@ def _list(out: Output, plan: RequestPlan, jobs: list[Job], previews: list[dict[s
     if out.stdout.isatty() and folder:
         out.result(f"folder: {folder}")
     headers = ["n", "size", "seed", *(["prompt"] if words else []), "file"]
-    table = make_table(headers, right=("n", "seed"), last="under")
+    table = Table(headers, right=("n", "seed"), last="under")
     start = common_start(plan)
     for job, preview in zip(jobs, previews, strict=True):
         request = job.request

@@ -13,8 +13,8 @@ from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.cli import options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.history.recover import recover
-from zimage_cli.cli.output import Output, cell, make_table
-from zimage_cli.cli.table import Cell
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.request.prices import format_price
 from zimage_cli.core.status import Status
@@ -76,7 +76,7 @@ def list_(
     headers = ("id", "when", "status", "size", "seed", "cost", "file", "prompt")
     right = ("id", "when", "seed", "cost")
     # On a narrow terminal these give way, so that something of the prompt can be read.
-    table = make_table(headers, right=right, last="cut", drop=("file", "size"))
+    table = Table(headers, right=right, last="cut", drop=("file", "size"))
     now = datetime.now().astimezone()
     for entry in entries:
         table.add_row(*_cells(entry, now))
@@ -93,7 +93,7 @@ def _cells(entry: Entry, now: datetime) -> list[Cell]:
     path = entry.path or ""
     return [
         cell(str(entry.id)),
-        cell(_short_time(entry.created_at, now), piped=entry.created_at),
+        cell(_local(entry.created_at, now), piped=entry.created_at),
         cell(f"{mark} {status}", style, piped=status),
         cell(size.replace("*", "×"), piped=size),
         cell("-" if seed is None else str(seed)),
@@ -136,7 +136,7 @@ def show(
     if json:
         out.document("ok", entry=_document(entry))
         return
-    table = make_table(("name", "value"), last="fold", header=False)
+    table = Table(("name", "value"), last="fold", header=False)
     piped = {"asked": entry.created_at, "size": entry.size, "bytes": str(entry.bytes)}
     for name, value in _facts(entry):
         style = _MARKS.get(entry.status, ("", ""))[1] if name == "status" else ""
@@ -163,31 +163,24 @@ def _document(entry: Entry) -> dict[str, Any]:
     return facts
 
 
-def _local(stamp: str) -> str:
-    """Return a time in local time; a text that is no time, unchanged."""
-    from zimage_cli.core.history.entry import moment
+def _local(stamp: str, now: datetime | None = None) -> str:
+    """Return a time in local time; a text that is no time, unchanged.
 
-    try:
-        when = moment(stamp)
-        return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else stamp
-    except (ValueError, OverflowError, OSError):
-        return stamp
-
-
-def _short_time(stamp: str, now: datetime) -> str:
-    """Return a time in as few letters as tell it: without today's date, without this year."""
+    With `now`, in as few letters as tell it: without today's date, without this year.
+    """
     from zimage_cli.core.history.entry import moment
 
     try:
         when = moment(stamp)
         local = when and when.astimezone()
     except (ValueError, OverflowError, OSError):
-        return stamp
+        local = None
     if local is None:
         return stamp
-    if local.year != now.year:
+    if now is not None and local.year != now.year:
         return local.strftime("%Y-%m-%d")
-    return local.strftime("%H:%M" if local.date() == now.date() else "%m-%d %H:%M")
+    today = now is not None and local.date() == now.date()
+    return local.strftime("%H:%M" if today else "%m-%d %H:%M" if now else "%Y-%m-%d %H:%M")
 
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
@@ -197,6 +190,9 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     price = format_price(entry.price) if entry.price else None
     if entry.region == SANDBOX:
         price = "free: sandbox"
+    until = entry.expires_at
+    in_time = until is not None and datetime.now(UTC) < until
+    again = entry.status == "lost" and entry.image_url and in_time
     elapsed = f"{entry.elapsed_seconds:g} s" if entry.elapsed_seconds else None
     rows: list[tuple[str, object]] = [
         ("id", entry.id),
@@ -219,23 +215,11 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("sha256", entry.sha256),
         ("path", entry.path),
         ("was to go to", entry.wanted_path if entry.path is None else None),
-        ("fetch until", _fetch_until(entry)),
-        ("to try again", _try_again(entry)),
+        ("fetch until", _local(until.isoformat()) if until and entry.status == "made" else None),
+        ("to try again", f"zimage history recover {entry.id}" if again else None),
         ("evidence", entry.evidence_path),
         ("took", elapsed),
         ("error", error.get("message")),
         ("service said", f"{said} ({error.get('code')})" if said else None),
     ]
     return [(name, str(value)) for name, value in rows if value is not None]
-
-
-def _try_again(entry: Entry) -> str | None:
-    until = entry.expires_at if entry.status == "lost" and entry.image_url else None
-    in_time = until is not None and datetime.now(UTC) < until
-    return f"zimage history recover {entry.id}" if in_time else None
-
-
-def _fetch_until(entry: Entry) -> str | None:
-    if entry.status != "made" or entry.expires_at is None:
-        return None
-    return _local(entry.expires_at.isoformat())

@@ -11,8 +11,9 @@ import typer
 
 from zimage_cli.cli import keys, options
 from zimage_cli.cli.errors import Interrupted, print_error
-from zimage_cli.cli.output import Output, cell, document, make_table
+from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
+from zimage_cli.cli.table import Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
 from zimage_cli.core.settings.settings import Flags
@@ -70,7 +71,7 @@ def recover(
 
 def _list(out: Output, found: list[Candidate]) -> None:
     """Print what can be recovered, and what cannot any more."""
-    table = make_table(("id", "state", "prompt"), right=("id",), last="cut")
+    table = Table(("id", "state", "prompt"), right=("id",), last="cut")
     for one in found:
         prompt = one.entry.prompt
         table.add_row(
@@ -112,7 +113,9 @@ class _Fetching:
                     end.document = _recovered(status, self._results, end.error_document())
                 raise end from None
             finally:
-                self._close()
+                if self._live is not None:
+                    with suppress(OSError):
+                        self._live.stop()
             self._out.note(_total(self._results))
         return self._results
 
@@ -130,13 +133,11 @@ class _Fetching:
         self._now = one, received, total
 
     def _tell(self, result: Recovered) -> None:
-        from zimage_cli.core.making.recovery import Candidate
-
         out, name = self._out, _name(result.entry)
         if result.error is not None and result.failed:
             print_error(out, result.error.but("{name}: {cause}", name=name))
         elif result.path is None:
-            out.note(f"{name}: {Candidate(result.entry, result.state).words}")
+            out.note(f"{name}: {result.words}")
         else:
             out.note(f"{out.style('✓', '32')} {name}")
             if not self._json:
@@ -172,11 +173,6 @@ class _Fetching:
         finally:
             self._lock.release()
 
-    def _close(self) -> None:
-        if self._live is not None:
-            with suppress(OSError):
-                self._live.stop()
-
     def _line(self, one: Candidate, received: int, total: int | None) -> Text:
         from rich.text import Text
 
@@ -189,24 +185,19 @@ class _Fetching:
         columns = min(console.width - 1, _WIDEST)
         signs = "-\\|/" if ascii_only else "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
         number = next(at for at, each in enumerate(self._tried, 1) if each is one)
-        line = Text(no_wrap=True, end="")
-        line.append(signs[int(clock * 10) % len(signs)], "cyan")
-        line.append(f" {number:,} of {len(self._tried):,}  ")
+        sign = (signs[int(clock * 10) % len(signs)], "cyan")
+        head = Text.assemble(sign, f" {number:,} of {len(self._tried):,}  ")
         tail = f"{human_bytes(received)} of {human_bytes(total)}" if total else "connecting"
         if received and not total:
             tail = human_bytes(received)
-        room = columns - line.cell_len - len(tail) - 4
+        room = columns - head.cell_len - len(tail) - 4
         width = min(_BAR, room // 2)
         # As it will stand there: what a console cannot show becomes an escape, and that is wider.
-        words = _words(one.entry).encode(console.encoding, "backslashreplace")
-        prompt = Text(words.decode(console.encoding), no_wrap=True)
+        prompt = Text(self._out.spelled(_words(one.entry)), no_wrap=True)
         prompt.truncate(max(room - width, 0), overflow="crop" if ascii_only else "ellipsis")
-        line.append_text(prompt)
-        if width > 3:
-            line.append("  ")
-            done = received / total if total else None
-            line.append_text(bar(done, width, clock=clock, ascii_only=ascii_only))
-        line.append(f"  {tail}")
+        done = received / total if total else None
+        drawn = ("  ", bar(done, width, clock=clock, ascii_only=ascii_only)) if width > 3 else ()
+        line = Text.assemble(head, prompt, *drawn, f"  {tail}", no_wrap=True, end="")
         line.truncate(columns)
         return line
 

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from zimage_cli.api.endpoint import (
-    CUSTOM,
-    REGIONS,
-    SANDBOX,
-    Region,
-    find_region,
-)
-from zimage_cli.cli.app import App
-from zimage_cli.cli.output import Output, cell, make_table
-from zimage_cli.cli.regions.ping import Json, ping
+from zimage_cli.api.endpoint import CUSTOM, REGIONS, SANDBOX, Region, find_region
+from zimage_cli.cli.app import App, Json
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.regions.ping import ping
+from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import TABLE, VARIABLES
 from zimage_cli.errors import ZimageError
 from zimage_cli.text import visible
-
-if TYPE_CHECKING:
-    from zimage_cli.cli.table import Cell
 
 app = App(default="list")
 
@@ -74,33 +66,22 @@ class Row:
     @property
     def lines(self) -> list[tuple[str, str]]:
         """All that a person reads of it alone: labels and values."""
-        data = ("data", self.data or "")
-        if self.name == SANDBOX:
-            return [
-                ("region", SANDBOX),
-                ("active", self._active),
-                ("endpoint in use", "inside this process, on loopback"),
-                ("price a picture", "free"),
-                ("key", "none needed"),
-                data,
-            ]
-        endpoint = self.endpoint or ""
-        return [
-            ("region", self.name or ""),
-            ("id", self.id or ""),
-            ("active", self._active),
+        free = self.name == SANDBOX
+        endpoint = "inside this process, on loopback" if free else self.endpoint
+        key = "none needed" if free else self.key_problem or "none"
+        rows = [
+            ("region", self.name),
+            ("id", self.id),
+            ("active", f"yes: {self.active_source}" if self.active else "no"),
             ("endpoint in use", f"{endpoint}: {self.host}" if self.host else endpoint),
             *((f"{kind} host", host) for kind, host in self.hosts.items()),
-            ("price a picture", _money(self.price)),
-            ("with prompt_extend", _money(self.price_prompt_extend)),
-            ("key", f"{self.key} ({self.key_source})" if self.key else self.key_problem or "none"),
-            data,
-            ("keys are made at", self.key_page or ""),
+            ("price a picture", "free" if free else _money(self.price)),
+            ("with prompt_extend", None if free else _money(self.price_prompt_extend)),
+            ("key", f"{self.key} ({self.key_source})" if self.key else key),
+            ("data", self.data),
+            ("keys are made at", self.key_page),
         ]
-
-    @property
-    def _active(self) -> str:
-        return f"yes: {self.active_source}" if self.active else "no"
+        return [(label, value) for label, value in rows if value is not None]
 
 
 def _money(price: dict[str, str | None] | None) -> str:
@@ -240,7 +221,7 @@ def _at(environment: Environment, active: Settings, region: Region) -> Settings:
 def _print_list(output: Output, rows: list[Row]) -> None:
     headers = ("region", "id", "price", "extended", "key", "active", "host")
     # The mark before the name tells it on a terminal.
-    table = make_table(
+    table = Table(
         [cell(f"  {headers[0]}", piped=headers[0]), *map(cell, headers[1:])],
         last="under",
         piped=("active",),
@@ -251,7 +232,7 @@ def _print_list(output: Output, rows: list[Row]) -> None:
 
 
 def _print_row(output: Output, row: Row) -> None:
-    table = make_table(("name", "value"), last="fold", header=False)
+    table = Table(("name", "value"), last="fold", header=False)
     for label, value in row.lines:
         table.add_row(cell(label, "dim"), cell(value))
     output.result_table(table)

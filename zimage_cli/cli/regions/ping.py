@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zimage_cli.cli.app import Json
 from zimage_cli.cli.errors import print_error
-from zimage_cli.cli.output import Output, cell, make_table
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_document, exit_status
 from zimage_cli.errors import UsageError
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
-    from zimage_cli.cli.table import Cell
     from zimage_cli.core.validate.ping import Ping
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
 
 def ping(
@@ -55,7 +54,7 @@ def ping(
 
 def _print_answers(output: Output, answers: list[Ping]) -> None:
     headers = ("region", "reachable", "key", "model", "connect", "answer", "host")
-    table = make_table(headers, right=("connect", "answer"), last="under")
+    table = Table(headers, right=("connect", "answer"), last="under")
     for one in answers:
         times = (one.connect_ms, one.answer_ms)
         table.add_row(

@@ -45,7 +45,7 @@ def encoding_of(head: bytes, given: str | None, file: str) -> tuple[str, int]:
     if given is None:
         # English text in UTF-16 is good UTF-8, with zeros in it.
         if marked is None and b"\0" in head[:4096] and _likely(head, UTF8) in _WIDE:
-            raise _unreadable(file, UTF8, "", head, (1, 1))
+            raise _unreadable(file, UTF8, head, 0, (1, 1))
         return marked or UTF8, len(mark)
     name = _known(given).removesuffix("-sig")
     if marked is not None:
@@ -69,25 +69,16 @@ def decoded(file: BinaryIO, encoding: str, name: str) -> Iterator[str]:
     block, place = file.read(BLOCK), (1, 1)
     while block:
         following = file.read(BLOCK)
-        before = decoder.getstate()
         try:
             text = decoder.decode(block, not following)
-        except UnicodeError:
-            decoder.setstate(before)
-            # With what is left of a character that began in the block before.
-            sample = before[0] + block
-            raise _unreadable(name, encoding, _good(decoder, block), sample, place) from None
+        except UnicodeError as error:
+            # Its object begins with what was left of a character of the block before.
+            sample, good = block, 0
+            if isinstance(error, UnicodeDecodeError):
+                sample, good = error.object, error.start
+            raise _unreadable(name, encoding, sample, good, place) from None
         yield text
         block, place = following, _after(place, text)
-
-
-def _good(decoder: codecs.IncrementalDecoder, block: bytes) -> str:
-    """Return the text of a block up to where it cannot be decoded."""
-    found = []
-    with suppress(UnicodeError):
-        for byte in block:
-            found.append(decoder.decode(bytes((byte,))))  # noqa: PERF401 - it is cut short
-    return "".join(found)
 
 
 def _after(place: tuple[int, int], text: str) -> tuple[int, int]:
@@ -137,15 +128,16 @@ def _contradiction(file: str, found: str, given: str) -> UsageError:
 
 
 def _unreadable(
-    file: str, encoding: str, good: str, sample: bytes, place: tuple[int, int]
+    file: str, encoding: str, sample: bytes, good: int, place: tuple[int, int]
 ) -> UsageError:
     """Return the error for a file that is not what it was taken for.
 
-    `sample` are the bytes from `place` on, `good` how much of them could be read.
+    `sample` are the bytes from `place` on, of which the first `good` ones could be read.
     """
     likely = _likely(sample, encoding)
     # Bytes of UTF-16 that could be read as something else say nothing of lines.
-    line, character = place if likely in _WIDE else _after(place, good)
+    read = "" if likely in _WIDE else sample[:good].decode(encoding, "replace")
+    line, character = _after(place, read)
     hint, text = "Save it as UTF-8, or name its encoding, such as: --encoding gb18030", ""
     if encoding != UTF8:
         hint = "Mend that line, or name another encoding."

@@ -186,24 +186,27 @@ _TYPES: dict[str, Callable[[str], object]] = {
 }
 
 
+_BROKEN = {
+    "expected after": Message(
+        'has text behind a closing quote; a quote within a quoted cell is written ""'
+    ),
+    "end of data": Message("has a quoted cell that is not closed"),
+    "field limit": Message(
+        "has a cell of more than {most:,} characters", most=csv.field_size_limit()
+    ),
+    "new-line": Message(
+        "holds a carriage return outside quotes; save the file with LF or CRLF line ends"
+    ),
+}
+
+
 def _why(error: Exception) -> Message:
     """Return what is wrong with a row, for what `csv` says of it."""
-    text = str(error)
     if isinstance(error, Unreadable):
         return error.why
-    if "expected after" in text:
-        return Message(
-            'has text behind a closing quote; a quote within a quoted cell is written ""'
-        )
-    if "end of data" in text:
-        return Message("has a quoted cell that is not closed")
-    if "field limit" in text:
-        return Message("has a cell of more than {most:,} characters", most=csv.field_size_limit())
-    if "new-line" in text:
-        return Message(
-            "holds a carriage return outside quotes; save the file with LF or CRLF line ends"
-        )
-    return Message("is no row of a table: {why}", why=text)
+    text = str(error)
+    known = next((said for words, said in _BROKEN.items() if words in text), None)
+    return known or Message("is no row of a table: {why}", why=text)
 
 
 def _length_problem(cells: int, columns: int, delimiter: str) -> Message:
@@ -288,14 +291,10 @@ def _wrong(names: list[str]) -> list[Message]:
     unknown = [name for name in dict.fromkeys(names) if name not in COLUMNS]
     for name in unknown[:10]:
         near = nearest_column(name)
-        if near:
-            wrong.append(
-                Message(
-                    "has the unknown column {name} (nearest: {near})", name=shown(name), near=near
-                )
-            )
-        else:
-            wrong.append(Message("has the unknown column {name}", name=shown(name)))
+        template = "has the unknown column {name} (nearest: {near})"
+        if near is None:
+            template = "has the unknown column {name}"
+        wrong.append(Message(template, name=shown(name), near=near))
     if len(unknown) > 10:
         wrong.append(Message("has {more:,} more unknown columns", more=len(unknown) - 10))
     wrong.extend(

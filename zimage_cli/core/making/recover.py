@@ -19,12 +19,7 @@ from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.request.names import NameTemplate, numbered
 from zimage_cli.core.request.request import Request
 from zimage_cli.core.status import Status
-from zimage_cli.errors import (
-    AddressRefused,
-    ConfigurationError,
-    DiskError,
-    NotSavedError,
-)
+from zimage_cli.errors import AddressRefused, ConfigurationError, DiskError, NotSavedError
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched

@@ -64,22 +64,15 @@ class Candidate:
         """Tell whether it can never be had."""
         return self.state == GONE or (self.state == EXPIRED and self.entry.expires_at is not None)
 
-    @property
-    def hopeless(self) -> bool:
-        """Tell whether no try is made: it is gone, or another process fetches it right now."""
-        return self.state == CLAIMED or self.entry.region == SANDBOX
-
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class Recovered(Candidate):
     """What became of a candidate: `state` is `recovered` where it has a path now, else its own.
 
     `error` says why it was not fetched; it is no failure where the picture was `skipped`. `over`:
     it can never be had.
     """
 
-    entry: Entry
-    state: str
     path: Path | None = None
     error: ZimageError | None = None
     skipped: bool = False
@@ -152,7 +145,10 @@ class Recovery:
         `on_progress` hears which picture is fetched, and of its bytes. Raises Stopped once it is
         cancelled.
         """
-        clear(self.found, self._folder, self._default_folder)
+        wanted = (wanted_path(one.entry, self._folder, self._default_folder) for one in self.found)
+        for folder in {path.parent for path in wanted}:
+            # What was left half written there, by processes that were killed.
+            remove_abandoned(folder)
         for candidate in self.found:
             if candidate.state == READY or self._by_name:
                 on_progress(candidate, 0, None)
@@ -166,7 +162,7 @@ class Recovery:
         entry, state, by_name = candidate.entry, candidate.state, self._by_name
         assert self._book is not None
         try:
-            if candidate.hopeless:
+            if state == CLAIMED or entry.region == SANDBOX:
                 raise _not_recoverable(candidate)
             path = recover(
                 self._book,
@@ -188,16 +184,14 @@ class Recovery:
 
 
 def _not_recoverable(candidate: Candidate) -> NotSavedError:
-    number, words = candidate.entry.id, candidate.words
-    if candidate.entry.region == SANDBOX:
-        return NotSavedError(
-            "It cannot be recovered: {words}.",
-            hint="Its prompt and seed, to make it again: zimage history show {number}",
-            number=number,
-            words=words,
-        )
+    gone = candidate.entry.region == SANDBOX
     return NotSavedError(
-        "It was not fetched: {words}.", hint=WHERE_IT_WENT, number=number, words=words
+        "It cannot be recovered: {words}." if gone else "It was not fetched: {words}.",
+        hint="Its prompt and seed, to make it again: zimage history show {number}"
+        if gone
+        else WHERE_IT_WENT,
+        number=candidate.entry.id,
+        words=candidate.words,
     )
 
 
@@ -227,12 +221,6 @@ def _state(entry: Entry) -> str:
     if until is None or datetime.now(UTC) >= until:
         return EXPIRED
     return READY
-
-
-def clear(found: list[Candidate], folder: Path | None, default_folder: Path) -> None:
-    """Remove what was left half written where pictures go, by processes that were killed."""
-    for place in {wanted_path(one.entry, folder, default_folder).parent for one in found}:
-        remove_abandoned(place)
 
 
 def pick(found: list[Candidate], ids: Sequence[int]) -> list[Candidate]:
