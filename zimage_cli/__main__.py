@@ -1,8 +1,7 @@
 """The way in: `zimage` and `python -m zimage_cli`."""
 
-from __future__ import annotations
-
-# `_signal` is what `signal` wraps, and that takes as long to import as a third of a bare start.
+# No `from __future__ import …` here: it loads a module from disk, and Ctrl-C meanwhile would show a
+# traceback. `_signal` is what `signal` wraps: importing that takes as long as a third of a start.
 import _signal  # type: ignore[import-not-found]
 
 # Before anything else: until something can be sent, Ctrl-C simply ends the process. Python's own
