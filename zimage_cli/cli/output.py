@@ -283,6 +283,11 @@ class Output:
             descriptor = self.stderr.fileno()
         return Live(self.stderr_console, descriptor, self.environ)
 
+    @property
+    def moves(self) -> bool:
+        """Whether stderr is a terminal that can overwrite a line; a dumb one cannot."""
+        return self.stderr.isatty() and self.environ.get("TERM") not in {"dumb", "unknown"}
+
     def lose_stderr(self) -> None:
         """Print nothing more on stderr: its terminal is gone."""
         _silence(self.stderr)

@@ -89,7 +89,7 @@ class BatchView(View):
         out = self._out
         # Records printed on the same terminal would break the view up.
         records = self._json and out.stdout.isatty()
-        moves = out.stderr.isatty() and out.environ.get("TERM") not in {"dumb", "unknown"}
+        moves = out.moves
         if moves and not out.quiet and not records:
             self._live = out.live()
         return self

@@ -105,7 +105,7 @@ class Display(View):
         self._count = len(plan.requests)
         self.shown = shown_on_terminal(out)
         # A dumb terminal cannot overwrite a line: it gets the cards, and a line for each wait.
-        self._live = self.shown and out.environ.get("TERM") not in {"dumb", "unknown"}
+        self._live = self.shown and out.moves
         self._began = time.monotonic()
         self._flying: dict[int, Watch] = {}
         self._usual: dict[str, Usual | None] = {}

@@ -94,7 +94,7 @@ class _Fetching:
         self._results: list[Recovered] = []
         self._lock = threading.Lock()
         """Held while something is printed: the live line must not come in between."""
-        moves = out.stderr.isatty() and out.environ.get("TERM") not in {"dumb", "unknown"}
+        moves = out.moves
         self._live = out.live() if moves and not out.quiet else None
         self._now: tuple[Candidate, int, int | None] | None = None
         self._began = time.monotonic()
