@@ -102,8 +102,8 @@ SCENES = (
     ),
     Scene(
         "batch-live",
-        'zimage batch prompts.txt -o pics/ --name "{slug}.png"',
-        while_shown="5 of 8(?s:.*)3 painting",
+        'zimage batch prompts.txt -o pics/ --name "{slug}.png" -j 2',
+        while_shown=r"5 of 8(?s:.*)about \d+ s left · \S+/s\s+2 painting · 1 waiting",
         answers="kite|lake|fox|city|forest",
     ),
     Scene("batch", 'zimage batch prompts.txt -o pics/ --name "{slug}.png"'),
