@@ -512,6 +512,11 @@ def as_anybody(zimage: Any) -> Any:
     return run
 
 
+SINCE_2 = (
+    *("owner", "claim", "served_sha256", "finish", "parent", "preset", "typed_prompt", "folded"),
+)
+
+
 @pytest.mark.parametrize("beside", ["nothing", "wal"])
 @pytest.mark.parametrize("schema", [2, None])
 def test_a_read_only_history_is_shown(
@@ -523,8 +528,8 @@ def test_a_read_only_history_is_shown(
     with closing(sqlite3.connect(path)) as db:
         if schema == 2:
             # As the zimage before this one left it.
-            for statement in ("DROP COLUMN owner", "DROP COLUMN claim"):
-                db.execute(f"ALTER TABLE generation {statement}")
+            for column in SINCE_2:
+                db.execute(f"ALTER TABLE generation DROP COLUMN {column}")
             db.execute("PRAGMA user_version = 2")
             db.commit()
         if beside == "nothing":
@@ -558,8 +563,8 @@ def test_a_locked_history_is_shown(
     change(home, status="sending", owner="0123456789ab")
     with closing(sqlite3.connect(path)) as db:
         if schema == 2:
-            for statement in ("DROP COLUMN owner", "DROP COLUMN claim"):
-                db.execute(f"ALTER TABLE generation {statement}")
+            for column in SINCE_2:
+                db.execute(f"ALTER TABLE generation DROP COLUMN {column}")
             db.execute("PRAGMA user_version = 2")
             db.commit()
         db.execute("BEGIN EXCLUSIVE")

@@ -67,6 +67,16 @@ class Entry:
     batch: str | None
     """The batch this belongs to, and `job`, its line there; None outside a batch."""
     job: str | None
+    served_sha256: str | None
+    """Of the bytes as the service served them; `sha256` is that of the finished file."""
+    finish: str | None
+    """How the served picture is to be finished: format, quality, metadata or not."""
+    parent: int | None
+    """The entry whose request this one began with (`--like`)."""
+    preset: str | None
+    """The names of its presets, with commas between them."""
+    typed_prompt: str | None
+    """What was typed, where that is not the prompt that was sent."""
     owner: Path | None
     """The lock of the process that wrote this row, and `claim`, of one that fetches its picture."""
     claim: Path | None
@@ -180,7 +190,7 @@ def _is_error(value: object) -> bool:
 
 _NAMES = tuple(field.name for field in fields(Entry))
 _TEXTS = frozenset({"status", "created_at", "updated_at", "prompt", "size", "region", "endpoint"})
-_NUMBERS = frozenset({"pid", "seed", "attempts", "width", "height", "bytes"})
+_NUMBERS = frozenset({"pid", "seed", "attempts", "width", "height", "bytes", "parent"})
 
 
 def select(db: sqlite3.Connection) -> str:

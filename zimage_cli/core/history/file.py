@@ -62,6 +62,14 @@ MIGRATIONS = (
     ALTER TABLE generation ADD COLUMN owner TEXT;
     ALTER TABLE generation ADD COLUMN claim TEXT;
     """,
+    """
+    ALTER TABLE generation ADD COLUMN served_sha256 TEXT;
+    ALTER TABLE generation ADD COLUMN finish TEXT;
+    ALTER TABLE generation ADD COLUMN parent INTEGER;
+    ALTER TABLE generation ADD COLUMN preset TEXT;
+    ALTER TABLE generation ADD COLUMN typed_prompt TEXT;
+    ALTER TABLE generation ADD COLUMN folded TEXT;
+    """,
 )
 """Append only: entry n changes a history of schema n into one of schema n + 1."""
 

@@ -203,6 +203,7 @@ class Notes(NamedTuple):
             wanted_path=wanted if wanted == "-" else str(Path(wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],
+            **request.origin._asdict(),
             **dict[str, Any](generation.tags),
             **columns,
         )

@@ -101,7 +101,8 @@ def _swept(request: Request, sweep: Sweep, most: int, hint: str | None) -> Itera
                 fields = {**request.fields(), "prompt": prompt, "size": size}
                 if seed is not None:
                     fields["seed"] = seed
-                yield from _counted(parse_request(fields), sweep.count)
+                one = replace(parse_request(fields), origin=request.origin)
+                yield from _counted(one, sweep.count)
 
 
 def _counted(request: Request, count: int) -> Iterator[Variant]:

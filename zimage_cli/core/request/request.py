@@ -6,10 +6,10 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from zimage_cli.api.endpoint import normalize_base_url
 from zimage_cli.api.payload import MODEL
@@ -59,6 +59,18 @@ _CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
+class Origin(NamedTuple):
+    """Where a request came from, as its row in the history has it: nothing of it is sent.
+
+    `parent` is the entry that it repeats, `preset` names what was put around the prompt, with
+    commas between several, and `typed_prompt` is the prompt before that.
+    """
+
+    parent: int | None = None
+    preset: str | None = None
+    typed_prompt: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A checked request. `size` is `W*H`; `seed` None leaves the draw to the caller."""
@@ -68,6 +80,7 @@ class Request:
     seed: int | None
     prompt_extend: bool
     base_url: str | None = None
+    origin: Origin = field(default=Origin(), compare=False)
 
     def fields(self) -> dict[str, object]:
         """Return what `parse_request` takes to make this request again: only what is set."""
