@@ -115,7 +115,9 @@ def _inspected(path: str, file: IO[bytes]) -> Inspected:
     held = pieces(file)
     found = _Findings(held)
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256")
+    digest = hashlib.sha256()
+    while part := file.read(_BLOCK):
+        digest.update(part)
     return Inspected(
         path=path,
         format=held.format,
