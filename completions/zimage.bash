@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history sandbox completions help'
+        commands='generate batch validate config regions sizes history inspect sandbox completions help'
         options='--version::
             --help::
             -h::'
@@ -201,6 +201,12 @@ __zimage_command() {
             --quiet|-q::
             --help|-h::'
         arguments='free:+'
+        ;;
+    'inspect')
+        options='--command::
+            --json::
+            --help|-h::'
+        arguments='any_picture:+'
         ;;
     'sandbox')
         commands='serve'
@@ -430,6 +436,10 @@ __zimage_values() {
             'false'
         )
         ;;
+    any_picture)
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
+        folders=1
+        ;;
     fault)
         candidates=(
             'list'
@@ -549,6 +559,7 @@ __zimage_values() {
             'regions'
             'sizes'
             'history'
+            'inspect'
             'sandbox'
             'completions'
             'help'

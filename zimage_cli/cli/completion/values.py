@@ -119,6 +119,7 @@ BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
 PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
+ANY_PICTURE = Value("any_picture", suffixes=(".png", ".jpg", ".jpeg", ".webp"), folders=True)
 _KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
@@ -169,6 +170,7 @@ ARGUMENTS: dict[str, Value] = {
     "regions ping name": REGION,
     "history show number": FREE,
     "history recover ids": FREE,
+    "inspect files": ANY_PICTURE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,
