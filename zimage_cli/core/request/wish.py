@@ -7,6 +7,8 @@ from typing import NamedTuple, Self
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """What a file's name ends in, and the format that it says; of each format the usual one first."""
+OTHER_SUFFIXES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"})
+"""Of formats that zimage does not write."""
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 QUALITY = {"jpeg": 92, "webp": 90}
 """Where none is asked for; a PNG has no such thing."""
@@ -54,7 +56,7 @@ class Wish(NamedTuple):
         number = rest[0] if rest else ""
         known = not rest or (len(rest) == 1 and number.isascii() and number.isdecimal())
         quality = int(number) if known and number and len(number) < 4 else None
-        if first not in FORMATS or not known or not 1 <= (quality or 1) <= 100:
+        if first not in FORMATS or not known or quality not in {None, *range(1, 101)}:
             return cls()
         return cls(first, quality, not bare).to("")
 
