@@ -189,7 +189,14 @@ class Client:
             Wire(timeout=self.settings.timeout.value) as wire,
         ):
             folder = default if here else None
-            yield Recovery(book, wire, ids, folder=folder, default_folder=default)
+            yield Recovery(
+                book,
+                wire,
+                ids,
+                folder=folder,
+                default_folder=default,
+                warn=self._on_warning,
+            )
 
     def recover(self, ids: Sequence[int] = ()) -> list[Recovered]:
         """Fetch what was made and not saved; nothing is paid again."""

@@ -14,7 +14,7 @@ from zimage_cli.core.batch.reader import Invalid, JobReader, LineDefaults
 from zimage_cli.core.files import open_own, reason, remove_abandoned, write_whole
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.request.prices import Price, cost
-from zimage_cli.core.request.wish import format_of
+from zimage_cli.core.request.wish import Wish, format_of
 from zimage_cli.core.run.forecast import Forecast
 from zimage_cli.core.run.journal import FRESH, Journal, alone_in, made_for
 from zimage_cli.core.run.money import Estimate
@@ -232,6 +232,11 @@ class FilePlan:
             "region": self.settings.target.region_name,
             "folder": str(self.folder.absolute()),
         }
+
+    @property
+    def wish(self) -> Wish:
+        """How they are finished, where their names do not say otherwise."""
+        return self.settings.wish
 
     @property
     def lines(self) -> int:

@@ -13,7 +13,7 @@ from zimage_cli.core.request.names import NameTemplate, numbered
 from zimage_cli.core.request.prices import Price, cost, format_price, list_price
 from zimage_cli.core.request.request import Request, draw_seed
 from zimage_cli.core.request.sweep import Sweep
-from zimage_cli.core.request.wish import OTHER_SUFFIXES, QUALITY
+from zimage_cli.core.request.wish import OTHER_SUFFIXES, QUALITY, Wish
 from zimage_cli.core.run.money import Estimate
 from zimage_cli.core.settings.source import Kind
 from zimage_cli.errors import AuthenticationError, UsageError
@@ -59,6 +59,10 @@ class Plan(Protocol):
         """What their files are called."""
 
     @property
+    def wish(self) -> Wish:
+        """How they are finished, where their names do not say otherwise."""
+
+    @property
     def lines(self) -> int:
         """How many pictures are in flight at most."""
 
@@ -91,6 +95,11 @@ class RequestPlan(NamedTuple):
             first, *rest = known
             total = Price(sum((price.amount for price in rest), first.amount), first.currency)
         return Estimate(len(prices), total, free=region == SANDBOX)
+
+    @property
+    def wish(self) -> Wish:
+        """How they are finished."""
+        return self.settings.wish.to(self.filename or "x" + self.template.suffix)
 
     @property
     def lines(self) -> int:
