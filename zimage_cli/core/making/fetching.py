@@ -25,7 +25,7 @@ _BLOCK = 1 << 20
 
 
 class Finish(NamedTuple):
-    """How a picture is finished, what it says of its making, and who hears what is worth knowing."""
+    """How a picture is finished, what it says of its making, and who hears of what is unusual."""
 
     wish: Wish
     recipe: Callable[[PngInfo], Recipe]
@@ -83,6 +83,17 @@ def fetch_and_keep(
         ) from None
     except NotSavedError as error:
         raise error.but("The picture was made and is not saved. {cause}") from None
+
+
+def summed(file: IO[bytes]) -> tuple[int, str]:
+    """Return the length and the SHA-256 of an open file."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    file.seek(0)
+    while data := file.read(_BLOCK):
+        digest.update(data)
+    return file.tell(), digest.hexdigest()
 
 
 def part_of(url: str) -> str:

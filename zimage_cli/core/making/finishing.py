@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core.files import reason
+from zimage_cli.core.making.fetching import summed
 from zimage_cli.core.recipe.finish import FinishError, finish
 from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.messages import Message
@@ -66,9 +65,7 @@ def finished(
 
 def measured(draft: Draft, fetched: Fetched) -> Fetched:
     """Return what a finished file is, beside what was served."""
-    draft.file.seek(0)
-    digest = hashlib.file_digest(draft.file, "sha256").hexdigest()  # type: ignore[arg-type]
-    size = draft.file.seek(0, os.SEEK_END)
+    size, digest = summed(draft.file)
     return replace(fetched, bytes=size, sha256=digest, served_sha256=fetched.sha256)
 
 

@@ -57,15 +57,8 @@ class Loader:
             self._place.clear()
 
     def _load(self) -> None:
-        import zimage_cli.api.answer
-        import zimage_cli.api.body
-        import zimage_cli.api.codes
-        import zimage_cli.api.download
-        import zimage_cli.core.making.evidence
-        import zimage_cli.core.picture  # noqa: F401
 
         if self._wish.changes:
-            import zimage_cli.core.making.finishing
             from zimage_cli.core.recipe import finish
 
             finish.load(self._wish)

@@ -140,9 +140,7 @@ class Maker:
             answer.image_url,
             self.place,
             generation.wanted,
-            Finish(
-                self.wish.to(generation.wanted), generation.recipe, self.once(observer.warning)
-            ),
+            Finish(self.wish.to(generation.wanted), generation.recipe, self.once(observer.warning)),
             loopback=self.account.loopback,
             lasting=self.account.region != SANDBOX,
             note=lambda fetched: notes.fetched(generation, fetched),

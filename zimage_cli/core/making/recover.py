@@ -16,7 +16,7 @@ from zimage_cli.core.history.database import now
 from zimage_cli.core.history.entry import moment, why_refused
 from zimage_cli.core.making import evidence
 from zimage_cli.core.making.evidence import saved_facts
-from zimage_cli.core.making.fetching import Finish, examine, fetch_and_keep, part_of
+from zimage_cli.core.making.fetching import Finish, examine, fetch_and_keep, part_of, summed
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.request.names import NameTemplate, numbered
 from zimage_cli.core.request.request import Request
@@ -114,16 +114,12 @@ def _is_of(entry: Entry, path: Path) -> Fetched | None:
 
 def _converted(file: BinaryIO) -> Fetched | None:
     """Return what a JPEG or WebP is, None for anything else."""
-    import hashlib
-
     from PIL import Image
 
     from zimage_cli.api.download import Fetched
     from zimage_cli.api.png import PngInfo
 
-    file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    size = file.tell()
+    size, digest = summed(file)
     try:
         with Image.open(file, formats=("JPEG", "WEBP")) as image:
             return Fetched(PngInfo(*image.size), size, digest)

@@ -146,7 +146,7 @@ class FolderPlace:
         )
 
     @contextmanager
-    def draft(self, wanted: str, tag: str | None = None) -> Iterator[FileDraft]:
+    def draft(self, wanted: str, tag: str | None = None) -> Iterator[Draft]:
         """Open a hidden file beside the picture's place. Raises OSError.
 
         With a tag it holds what a process that died has fetched into the file with that tag.
@@ -204,7 +204,7 @@ class StreamPlace:
         """Return None: nobody knows how many bytes a stream takes."""
 
     @contextmanager
-    def draft(self, wanted: str, tag: str | None = None) -> Iterator[StreamDraft]:  # noqa: ARG002
+    def draft(self, wanted: str, tag: str | None = None) -> Iterator[Draft]:  # noqa: ARG002
         """Open a temporary file that has no name."""
         import tempfile
 

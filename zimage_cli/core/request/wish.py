@@ -13,8 +13,6 @@ FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 QUALITY = {"jpeg": 92, "webp": 90}
 """Where none is asked for; a PNG has no such thing."""
 
-_BARE = "no-metadata"
-
 
 class Wish(NamedTuple):
     """A format, its quality (None: the usual one), and whether the recipe is written into the file.
@@ -38,9 +36,9 @@ class Wish(NamedTuple):
 
     @property
     def spelled(self) -> str:
-        """The wish as the history keeps it: `png`, `webp 80`, `jpeg no-metadata`."""
-        words = [self.format, "" if self.quality is None else str(self.quality)]
-        return " ".join(filter(None, (*words, "" if self.metadata else _BARE)))
+        """The wish as the history keeps it: `png`, `webp 80`, `jpeg bare`."""
+        quality = [] if self.quality is None else [str(self.quality)]
+        return " ".join((self.format, *quality, *([] if self.metadata else ["bare"])))
 
     def to(self, path: str) -> Self:
         """Return the wish for the file of a path: its extension decides, where it says a format."""
@@ -50,15 +48,14 @@ class Wish(NamedTuple):
     @classmethod
     def read(cls, text: str | None) -> Wish:
         """Return the wish that a row of the history has; the default one for what is none."""
-        first, *words = (text or "").split(" ")
-        bare = words[-1:] == [_BARE]
-        rest = words[: len(words) - bare]
-        number = rest[0] if rest else ""
-        known = not rest or (len(rest) == 1 and number.isascii() and number.isdecimal())
-        quality = int(number) if known and number and len(number) < 4 else None
-        if first not in FORMATS or not known or quality not in {None, *range(1, 101)}:
+        # Only recovery reads it.
+        import re
+
+        found = re.fullmatch(r"(png|jpeg|webp)(?: ([1-9][0-9]?|100))?( bare)?", text or "")
+        if found is None:
             return cls()
-        return cls(first, quality, not bare).to("")
+        quality = None if found[2] is None else int(found[2])
+        return cls(found[1], quality, metadata=not found[3]).to("")
 
 
 def format_of(path: str) -> str | None:
