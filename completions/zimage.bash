@@ -37,6 +37,9 @@ __zimage_command() {
             --output-dir:folder:
             --name:free:
             --overwrite::
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --print-response::
@@ -78,6 +81,9 @@ __zimage_command() {
             --output|-o:folder:
             --output-dir:folder:
             --name:free:
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --quiet|-q::
@@ -344,11 +350,18 @@ __zimage_values() {
         )
         ;;
     picture_file)
-        patterns=('*.[pP][nN][gG]')
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
         folders=1
         ;;
     folder)
         folders=1
+        ;;
+    format)
+        candidates=(
+            'png'
+            'jpeg'
+            'webp'
+        )
         ;;
     input_format)
         candidates=(
@@ -384,6 +397,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -407,6 +423,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -420,6 +439,8 @@ __zimage_values() {
         size) __zimage_values size '' ;;
         prompt_extend) __zimage_values switch '' ;;
         output_dir) __zimage_values folder '' ;;
+        format) __zimage_values format '' ;;
+        metadata) __zimage_values switch '' ;;
         evidence) __zimage_values switch '' ;;
         esac
         ;;
