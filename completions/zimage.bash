@@ -23,6 +23,8 @@ __zimage_command() {
             --seeds:free:
             --request:free:
             --file:request_file:
+            --like:picture_file:
+            --rewritten::
             --region|-r:region:
             --endpoint:endpoint:
             --workspace:free:
@@ -327,6 +329,10 @@ __zimage_values() {
         patterns=('*.[jJ][sS][oO][nN]')
         folders=1
         ;;
+    picture_file)
+        patterns=('*.[pP][nN][gG]')
+        folders=1
+        ;;
     region)
         candidates=(
             'beijing'
@@ -342,10 +348,6 @@ __zimage_values() {
             'workspace'
             'trial'
         )
-        ;;
-    picture_file)
-        patterns=('*.[pP][nN][gG]')
-        folders=1
         ;;
     folder)
         folders=1

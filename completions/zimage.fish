@@ -26,7 +26,7 @@ function __zimage_command -S
         case 'generate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
+                '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
@@ -36,6 +36,8 @@ function __zimage_command -S
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
+                '--like:--like:picture_file::Begin with the recorded request of a picture: a history id, last, or its file.' \
+                '--rewritten:--rewritten:::With --like: send its rewritten prompt, without another rewriting.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
@@ -116,7 +118,7 @@ function __zimage_command -S
         case 'validate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
+                '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
                 '--request:--request:free::The request as a JSON object.' \
@@ -408,6 +410,9 @@ function __zimage_values -S
         case request_file
             set patterns '*.json'
             set folders 1
+        case picture_file
+            set patterns '*.png'
+            set folders 1
         case region
             set candidates \
                 'beijing'\t'inference and data stay in mainland China' \
@@ -420,9 +425,6 @@ function __zimage_values -S
                 'shared' \
                 'workspace' \
                 'trial'
-        case picture_file
-            set patterns '*.png'
-            set folders 1
         case folder
             set folders 1
         case input_format

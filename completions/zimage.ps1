@@ -29,7 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: drawn, sent and recorded.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647, or new; default: drawn, sent and recorded.' }
                 @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
@@ -39,6 +39,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
+                @{ Name = '--like'; Group = '--like'; Value = 'picture_file'; Many = $false; About = 'Begin with the recorded request of a picture: a history id, last, or its file.' }
+                @{ Name = '--rewritten'; Group = '--rewritten'; Value = ''; Many = $false; About = 'With --like: send its rewritten prompt, without another rewriting.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial; default: workspace where one is set, or shared.' }
                 @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
@@ -129,7 +131,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: drawn, sent and recorded.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647, or new; default: drawn, sent and recorded.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
@@ -567,6 +569,13 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
+        'picture_file' = @{
+            Words = @()
+            Suffixes = @('.png')
+            Folders = $true
+            Listed = $false
+            After = @{  }
+        }
         'region' = @{
             Words = @(
                 @{ Text = 'beijing'; About = 'inference and data stay in mainland China'; Type = 'ParameterValue' }
@@ -588,13 +597,6 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Suffixes = @()
             Folders = $false
-            Listed = $false
-            After = @{  }
-        }
-        'picture_file' = @{
-            Words = @()
-            Suffixes = @('.png')
-            Folders = $true
             Listed = $false
             After = @{  }
         }

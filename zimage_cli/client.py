@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from zimage_cli.api.endpoint import CUSTOM
 from zimage_cli.core.observer import Watcher
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.reader import LineDefaults
     from zimage_cli.core.batch.source import Source
     from zimage_cli.core.history.history import History
+    from zimage_cli.core.history.like import Like
     from zimage_cli.core.making.recovery import Recovered, Recovery
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from zimage_cli.core.run.tally import RunOptions
     from zimage_cli.core.validate.ping import Ping
     from zimage_cli.core.validate.report import Asked, Report
+
+Ref: TypeAlias = "int | str | os.PathLike[str]"
+"""A picture: its id in the history, `last`, or its file."""
 
 
 class Client:
@@ -117,20 +121,27 @@ class Client:
 
     def generate(
         self,
-        prompt: str,
+        prompt: str | None = None,
         *,
         size: str | None = None,
-        seed: int | None = None,
+        seed: int | Literal["new"] | None = None,
         prompt_extend: bool | None = None,
+        like: Ref | None = None,
+        rewritten: bool = False,
         output: str | Path | None = None,
     ) -> Picture:
         """Make one picture, save it and return it; `output` is its file, or a folder for it.
 
-        Raises the typed error of whatever failed.
+        `like` is a picture (a history id, `last`, or its file) whose recorded request this begins
+        with; `seed="new"` has another drawn, `rewritten` sends its rewritten prompt. Raises the
+        typed error of whatever failed.
         """
         given = {"prompt": prompt, "size": size, "seed": seed, "prompt_extend": prompt_extend}
-        fields = {name: value for name, value in given.items() if value is not None}
-        plan = self.plan(fields, output=None if output is None else str(output))
+        fields: dict[str, object] = {name: v for name, v in given.items() if v is not None}
+        if seed == "new":
+            fields["seed"] = None
+        place = None if output is None else str(output)
+        plan = self.plan({}, overrides=fields, like=like, rewritten=rewritten, output=place)
         [outcome] = self.run(plan)
         return outcome.take()
 
@@ -233,18 +244,41 @@ class Client:
         fields: Mapping[str, object],
         *,
         overrides: Mapping[str, object] | None = None,
+        like: Ref | None = None,
+        rewritten: bool = False,
         sweep: Sweep = ONE,
         **wishes: Any,
     ) -> RequestPlan:
         """Return what a request would make, where and for how much; nothing is sent.
 
-        `fields` are the request's, `overrides` those that win over them; `sweep` multiplies it.
-        `wishes`: as `plan_all`. Raises RequestInvalid with all problems, or UsageError.
+        `fields` are the request's, `overrides` those that win over them, a seed of None among them
+        has one drawn; `sweep` multiplies it. With `like` both win over the recorded request of that
+        picture, whatever the settings say; `rewritten` is its rewritten prompt. `wishes`: as
+        `plan_all`. Raises RequestInvalid with all problems, or UsageError.
         """
-        request = self._parsed(fields, overrides or {})
+        overrides = overrides or {}
+        recorded: Like | None = None
+        if like is not None:
+            recorded = self._recorded(like, rewritten=rewritten)
+            given = {**fields, **overrides}
+            request = recorded.request(given)
+            if request.seed is None and "seed" not in given:
+                sweep = replace(sweep, no_seed=True)
+        elif rewritten:
+            raise UsageError(
+                "--rewritten sends the rewritten prompt of a picture: say of which",
+                hint="Name it: zimage generate --like REF --rewritten",
+                field="rewritten",
+            )
+        else:
+            request = self._parsed(fields, overrides)
         if sweep.no_seed and request.seed is not None:
             request = replace(request, seed=None)
-        return self.plan_all([request], sweep, **wishes)
+        plan = self.plan_all([request], sweep, **wishes)
+        if recorded is not None:
+            notes = recorded.notes(plan.requests[0], plan.settings.target.region_name)
+            plan = plan._replace(notes=notes)
+        return plan
 
     def plan_all(
         self,
@@ -376,6 +410,13 @@ class Client:
             return given
         return self._parsed({"prompt": given} if isinstance(given, str) else given, {})
 
+    def _recorded(self, ref: Ref, *, rewritten: bool) -> Like:
+        from zimage_cli.core.history.like import like
+        from zimage_cli.core.history.opening import opened
+
+        with opened(self.settings.environment) as book:
+            return like(book, str(ref), rewritten=rewritten)
+
     def _parsed(self, fields: Mapping[str, object], overrides: Mapping[str, object]) -> Request:
         defaults = self.settings.request_defaults
         return parse_request(fields, overrides=overrides, defaults=defaults)
@@ -387,7 +428,7 @@ class Client:
         return self.settings.for_base_url(self._flags, base_urls.pop())
 
 
-def generate(prompt: str, **options: Any) -> Picture:
+def generate(prompt: str | None = None, **options: Any) -> Picture:
     """Make one picture with the settings of this machine; `options` as `Client.generate` has them.
 
     Raises the typed error of whatever failed.

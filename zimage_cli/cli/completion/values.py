@@ -129,6 +129,7 @@ OPTIONS: dict[str, Value] = {
     "--sizes": SIZES,
     "--seed": FREE,
     "--seeds": FREE,
+    "--like": PICTURE_FILE,
     "--count": FREE,
     "--request": FREE,
     "--file": REQUEST_FILE,
