@@ -192,7 +192,7 @@ __zimage_command() {
     'history show')
         options='--json::
             --help|-h::'
-        arguments='free'
+        arguments='ref'
         ;;
     'history recover')
         options='--output-dir:folder:
@@ -200,7 +200,7 @@ __zimage_command() {
             --json::
             --quiet|-q::
             --help|-h::'
-        arguments='free:+'
+        arguments='ref:+'
         ;;
     'sandbox')
         commands='serve'
@@ -428,6 +428,13 @@ __zimage_values() {
             'true'
             'false'
         )
+        ;;
+    ref)
+        candidates=(
+            'last'
+        )
+        patterns=('*.[pP][nN][gG]')
+        folders=1
         ;;
     fault)
         candidates=(
