@@ -194,7 +194,7 @@ __zimage_command() {
     'history show')
         options='--json::
             --help|-h::'
-        arguments='free'
+        arguments='ref'
         ;;
     'history recover')
         options='--output-dir:folder:
@@ -202,7 +202,7 @@ __zimage_command() {
             --json::
             --quiet|-q::
             --help|-h::'
-        arguments='free:+'
+        arguments='ref:+'
         ;;
     'sandbox')
         commands='serve'
@@ -430,6 +430,13 @@ __zimage_values() {
             'true'
             'false'
         )
+        ;;
+    ref)
+        candidates=(
+            'last'
+        )
+        patterns=('*.[pP][nN][gG]')
+        folders=1
         ;;
     fault)
         candidates=(

@@ -247,7 +247,7 @@ function __zimage_command -S
         case 'history'
             set commands \
                 'list'\t'List what was made, newest first.' \
-                'show'\t'Show everything about one picture.' \
+                'show'\t'Show everything about a picture, or about several.' \
                 'recover'\t'Fetch pictures that were made and not saved; nothing is paid again.'
             set options \
                 '--limit:--limit:free::How many; default: 20.' \
@@ -267,7 +267,7 @@ function __zimage_command -S
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
-            set arguments free
+            set arguments ref
         case 'history recover'
             set options \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
@@ -277,7 +277,7 @@ function __zimage_command -S
                 '--help:--help:::Show this help.' \
                 '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this help.'
-            set arguments free+
+            set arguments ref+
         case 'sandbox'
             set commands \
                 'serve'\t'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'
@@ -498,6 +498,11 @@ function __zimage_values -S
             set candidates \
                 'true' \
                 'false'
+        case ref
+            set candidates \
+                'last'\t'the newest that was saved'
+            set patterns '*.png'
+            set folders 1
         case fault
             set candidates \
                 'list'\t'Name and explain the kinds.' \

@@ -337,7 +337,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'history' = @{
             Commands = @(
                 @{ Text = 'list'; About = 'List what was made, newest first.'; Type = 'Command' }
-                @{ Text = 'show'; About = 'Show everything about one picture.'; Type = 'Command' }
+                @{ Text = 'show'; About = 'Show everything about a picture, or about several.'; Type = 'Command' }
                 @{ Text = 'recover'; About = 'Fetch pictures that were made and not saved; nothing is paid again.'; Type = 'Command' }
             )
             Options = @(
@@ -368,7 +368,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
-                @{ Value = 'free'; Many = $false }
+                @{ Value = 'ref'; Many = $false }
             )
         }
         'history recover' = @{
@@ -383,7 +383,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
-                @{ Value = 'free'; Many = $true }
+                @{ Value = 'ref'; Many = $true }
             )
         }
         'sandbox' = @{
@@ -707,6 +707,15 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'ref' = @{
+            Words = @(
+                @{ Text = 'last'; About = 'the newest that was saved'; Type = 'ParameterValue' }
+            )
+            Suffixes = @('.png')
+            Folders = $true
             Listed = $false
             After = @{  }
         }

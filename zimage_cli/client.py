@@ -182,14 +182,15 @@ class Client:
 
     @contextmanager
     def recovery(
-        self, ids: Sequence[int] = (), *, here: bool = False, dry: bool = False
+        self, pictures: Sequence[int | str] = (), *, here: bool = False, dry: bool = False
     ) -> Iterator[Recovery]:
-        """Open what was made and not saved: all that can be had, or what has these ids.
+        """Open what was made and not saved: all that can be had, or these pictures (id or REF).
 
         `here` saves it in this client's folder, and not where each picture was meant to go; `dry`
-        only looks. Raises UsageError for an unknown id.
+        only looks. Raises UsageError for one that there is not.
         """
         from zimage_cli.api.wire import Wire
+        from zimage_cli.core.history import ref
         from zimage_cli.core.history.opening import opened
         from zimage_cli.core.making.recovery import Recovery
         from zimage_cli.core.making.save import FOLDER
@@ -201,11 +202,12 @@ class Client:
             Wire(timeout=self.settings.timeout.value) as wire,
         ):
             folder = default if here else None
+            ids = ref.ids(book, map(str, pictures))
             yield Recovery(book, wire, ids, folder=folder, default_folder=default)
 
-    def recover(self, ids: Sequence[int] = ()) -> list[Recovered]:
+    def recover(self, pictures: Sequence[int | str] = ()) -> list[Recovered]:
         """Fetch what was made and not saved; nothing is paid again."""
-        with self.recovery(ids) as recovery:
+        with self.recovery(pictures) as recovery:
             return list(recovery.fetch())
 
     def ping(self, *, every: bool = False) -> list[Ping]:

@@ -445,7 +445,7 @@ def test_an_interrupt_in_one_thread_loses_no_write_of_another(book: History, pat
 
     def writer(write: Callable[[Any], int]) -> None:
         try:
-            rows.append(book._write(write))
+            rows.append(book.write(write))
         except KeyboardInterrupt:
             interrupted.append(True)
 

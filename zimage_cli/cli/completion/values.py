@@ -117,6 +117,9 @@ BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
 PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
+REF = Value(
+    "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
+)
 _KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
@@ -165,8 +168,8 @@ ARGUMENTS: dict[str, Value] = {
     "config set-workspace workspace": FREE,
     "regions show name": REGION,
     "regions ping name": REGION,
-    "history show number": FREE,
-    "history recover ids": FREE,
+    "history show picture": REF,
+    "history recover pictures": REF,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,
