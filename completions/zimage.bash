@@ -23,7 +23,7 @@ __zimage_command() {
             --seeds:free:
             --request:free:
             --file:request_file:
-            --like:picture_file:
+            --like:ref:
             --rewritten::
             --region|-r:region:
             --endpoint:endpoint:
@@ -329,7 +329,10 @@ __zimage_values() {
         patterns=('*.[jJ][sS][oO][nN]')
         folders=1
         ;;
-    picture_file)
+    ref)
+        candidates=(
+            'last'
+        )
         patterns=('*.[pP][nN][gG]')
         folders=1
         ;;
@@ -348,6 +351,10 @@ __zimage_values() {
             'workspace'
             'trial'
         )
+        ;;
+    picture_file)
+        patterns=('*.[pP][nN][gG]')
+        folders=1
         ;;
     folder)
         folders=1
@@ -430,13 +437,6 @@ __zimage_values() {
             'true'
             'false'
         )
-        ;;
-    ref)
-        candidates=(
-            'last'
-        )
-        patterns=('*.[pP][nN][gG]')
-        folders=1
         ;;
     fault)
         candidates=(

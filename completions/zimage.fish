@@ -36,7 +36,7 @@ function __zimage_command -S
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
-                '--like:--like:picture_file::Begin with the recorded request of a picture: a history id, last, or its file.' \
+                '--like:--like:ref::Begin with the recorded request of a picture: a history id, last, or its file.' \
                 '--rewritten:--rewritten:::With --like: send its rewritten prompt, without another rewriting.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
@@ -410,7 +410,9 @@ function __zimage_values -S
         case request_file
             set patterns '*.json'
             set folders 1
-        case picture_file
+        case ref
+            set candidates \
+                'last'\t'the newest that was saved'
             set patterns '*.png'
             set folders 1
         case region
@@ -425,6 +427,9 @@ function __zimage_values -S
                 'shared' \
                 'workspace' \
                 'trial'
+        case picture_file
+            set patterns '*.png'
+            set folders 1
         case folder
             set folders 1
         case input_format
@@ -498,11 +503,6 @@ function __zimage_values -S
             set candidates \
                 'true' \
                 'false'
-        case ref
-            set candidates \
-                'last'\t'the newest that was saved'
-            set patterns '*.png'
-            set folders 1
         case fault
             set candidates \
                 'list'\t'Name and explain the kinds.' \

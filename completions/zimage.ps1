@@ -39,7 +39,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
-                @{ Name = '--like'; Group = '--like'; Value = 'picture_file'; Many = $false; About = 'Begin with the recorded request of a picture: a history id, last, or its file.' }
+                @{ Name = '--like'; Group = '--like'; Value = 'ref'; Many = $false; About = 'Begin with the recorded request of a picture: a history id, last, or its file.' }
                 @{ Name = '--rewritten'; Group = '--rewritten'; Value = ''; Many = $false; About = 'With --like: send its rewritten prompt, without another rewriting.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial; default: workspace where one is set, or shared.' }
@@ -569,8 +569,10 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
-        'picture_file' = @{
-            Words = @()
+        'ref' = @{
+            Words = @(
+                @{ Text = 'last'; About = 'the newest that was saved'; Type = 'ParameterValue' }
+            )
             Suffixes = @('.png')
             Folders = $true
             Listed = $false
@@ -597,6 +599,13 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Suffixes = @()
             Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'picture_file' = @{
+            Words = @()
+            Suffixes = @('.png')
+            Folders = $true
             Listed = $false
             After = @{  }
         }
@@ -707,15 +716,6 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Suffixes = @()
             Folders = $false
-            Listed = $false
-            After = @{  }
-        }
-        'ref' = @{
-            Words = @(
-                @{ Text = 'last'; About = 'the newest that was saved'; Type = 'ParameterValue' }
-            )
-            Suffixes = @('.png')
-            Folders = $true
             Listed = $false
             After = @{  }
         }

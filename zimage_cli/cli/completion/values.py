@@ -132,7 +132,7 @@ OPTIONS: dict[str, Value] = {
     "--sizes": SIZES,
     "--seed": FREE,
     "--seeds": FREE,
-    "--like": PICTURE_FILE,
+    "--like": REF,
     "--count": FREE,
     "--request": FREE,
     "--file": REQUEST_FILE,

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.endpoint import CUSTOM, SANDBOX
+from zimage_cli.core.history import ref
 from zimage_cli.core.request.prices import format_price, list_price
 from zimage_cli.core.request.recorded import FIELDS
 from zimage_cli.core.request.request import Origin, Request, parse_request
 from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from zimage_cli.core.history.entry import Entry
     from zimage_cli.core.history.history import History
 
 
@@ -65,12 +65,12 @@ class Like(NamedTuple):
         return tuple(found)
 
 
-def like(book: History | None, ref: str, *, rewritten: bool) -> Like:
+def like(book: History | None, text: str, *, rewritten: bool) -> Like:
     """Return the recorded request of the picture that a REF names; `rewritten` as above.
 
     Raises UsageError where there is no such picture, or where it has no rewritten prompt.
     """
-    entry = _entry(book, ref)
+    entry = ref.entry(book, text)
     name = f"history {entry.id}"
     fields: dict[str, object] = {name: getattr(entry, name) for name in FIELDS}
     origin = Origin(entry.id, entry.preset, entry.typed_prompt)
@@ -99,9 +99,3 @@ def _place(region: str, endpoint: str) -> str:
     if region == SANDBOX:
         return "by the sandbox"
     return f"at {endpoint}" if region == CUSTOM else f"in {region}"
-
-
-def _entry(book: History | None, ref: str) -> Entry:
-    found = book.entry(int(ref)) if book else None
-    assert found is not None
-    return found
