@@ -131,12 +131,14 @@ def test_alternatives_are_multiplied_only_when_asked_for(unpaced: None, service:
 def test_a_seed_that_nobody_knows_is_not_made_up(unpaced: None, service: Any) -> None:
     service.generate("a fox", "--no-seed")
     run = service("generate", "--like", "1")
-    assert "history 1 left its seed to the service: this picture will differ\n" in run.stderr
+    assert run.stderr.startswith(
+        "no seed of history 1 is recorded: the service draws one, and this picture will differ\n"
+    )
     service("generate", "--like", "1", "-n", "2")
     assert len(set(bodies(service))) == 1
     for option in (("--seed", "7"), ("--seed", "new"), ("--seeds", "7")):
         run = service("generate", "--like", "1", *option)
-        assert "left its seed" not in run.stderr
+        assert "is recorded" not in run.stderr
     assert all("seed" in one for one in parameters(service)[4:])
 
 
