@@ -214,6 +214,7 @@ __zimage_command() {
             --rps:free:
             --fault:fault:+
             --fault-seed:free:
+            --label:label:
             --json::
             --quiet|-q::
             --help|-h::'
@@ -531,6 +532,14 @@ __zimage_values() {
             'picture-redirect-loop'
         )
         goes_on=':'
+        ;;
+    label)
+        candidates=(
+            'aigc'
+            'xmp'
+            'c2pa'
+        )
+        goes_on=','
         ;;
     shell)
         candidates=(

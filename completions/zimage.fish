@@ -291,6 +291,7 @@ function __zimage_command -S
                 '--rps:--rps:free::Calls a second before 429; default: no limit.' \
                 '--fault:--fault:fault:+:Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list explains the kinds.' \
                 '--fault-seed:--fault-seed:free::Seed of the draws for --fault; default: 0.' \
+                '--label:--label:label::What the pictures carry as a service may write it into them, with commas between: aigc, xmp, c2pa (not signed); default: nothing.' \
                 '--json:--json:::Log in JSON lines.' \
                 '--quiet:--quiet:::Only results and errors.' \
                 '--help:--help:::Show this help.' \
@@ -594,6 +595,12 @@ function __zimage_values -S
                 'picture-too-large-chunked'\t'over 64 MiB that are not announced' \
                 'picture-redirect'\t'2 or `hops` redirects before it, or one to `url`' \
                 'picture-redirect-loop'\t'a redirect to itself'
+        case label
+            set candidates \
+                'aigc'\t'the label of GB 45438-2025: a text chunk AIGC, and the property in XMP' \
+                'xmp'\t'an XMP packet of the service' \
+                'c2pa'\t'a C2PA manifest, well-formed and not signed'
+            set listed 1
         case shell
             set candidates \
                 'bash' \

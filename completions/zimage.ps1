@@ -404,6 +404,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Calls a second before 429; default: no limit.' }
                 @{ Name = '--fault'; Group = '--fault'; Value = 'fault'; Many = $true; About = 'Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list explains the kinds.' }
                 @{ Name = '--fault-seed'; Group = '--fault-seed'; Value = 'free'; Many = $false; About = 'Seed of the draws for --fault; default: 0.' }
+                @{ Name = '--label'; Group = '--label'; Value = 'label'; Many = $false; About = 'What the pictures carry as a service may write it into them, with commas between: aigc, xmp, c2pa (not signed); default: nothing.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Log in JSON lines.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
@@ -814,6 +815,17 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $false
+            After = @{  }
+        }
+        'label' = @{
+            Words = @(
+                @{ Text = 'aigc'; About = 'the label of GB 45438-2025: a text chunk AIGC, and the property in XMP'; Type = 'ParameterValue' }
+                @{ Text = 'xmp'; About = 'an XMP packet of the service'; Type = 'ParameterValue' }
+                @{ Text = 'c2pa'; About = 'a C2PA manifest, well-formed and not signed'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $true
             After = @{  }
         }
         'shell' = @{

@@ -18,6 +18,7 @@ from zimage_cli.core.batch.source import INPUT_FORMATS
 from zimage_cli.core.request import sizes
 from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.sandbox import faults
+from zimage_cli.sandbox.labels import LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ SETTING = Value("setting", tuple(map(Word, NAMES)))
 STORED_SETTING = Value("stored_setting", tuple(map(Word, TABLE)))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
 FAULT = Value("fault", _fault_words(), goes_on=":")
+LABEL = Value("label", tuple(Word(*label) for label in LABELS.items()), goes_on=",")
 COMMAND = Value("command", tuple(map(Word, COMMANDS)))
 SUBCOMMAND = Value("subcommand", after=_subcommands())
 INPUT_FORMAT = Value("input_format", tuple(map(Word, INPUT_FORMATS)))
@@ -151,6 +153,7 @@ OPTIONS: dict[str, Value] = {
     "--patience": FREE,
     "--fault": FAULT,
     "--fault-seed": FREE,
+    "--label": LABEL,
 }
 """`--option` → what it takes, in every command; `COMMAND --option` for one command or all below it,
 which wins."""
