@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zimage_cli.core.history.file import MIGRATIONS
+from zimage_cli.core.recipe.finish import Wish, finish
+from zimage_cli.core.recipe.recipe import Recipe
 
 ODD = [
     "a 'red' \"kite\" \\ {a|b} <b> & $HOME !! %s `x`",
@@ -226,3 +229,61 @@ def test_the_other_options_work_beside_it(service: Any, work: Path) -> None:
     # Two a second: three are paid, and the rest sent nothing.
     assert len(set(bodies(service))) == 1
     assert [row["parent"] for row in service.history()] == [None, 1, 1, 1]
+
+
+def written(path: Path, png: bytes, **changes: Any) -> None:
+    """Write a picture with the recipe of another machine."""
+    recipe = Recipe(
+        prompt=ODD[2],
+        size="512*512",
+        seed=7,
+        prompt_extend=True,
+        model="z-image-turbo",
+        region="singapore",
+        request_id="r-1",
+        rewritten_prompt="a longer fox",
+        time="2026-11-01T00:00:00+00:00",
+        version="1",
+    )
+    with path.open("wb") as file:
+        finish(BytesIO(png), file, Wish(), recipe._replace(**changes))
+
+
+def test_a_file_of_another_machine(unpaced: None, service: Any, work: Path, png: bytes) -> None:
+    written(work / "fox.png", png)
+    told = "the history does not know fox.png: its own recipe is taken"
+    run = service("generate", "--like", "fox.png")
+    assert run.stderr.splitlines()[:2] == [told, "fox.png was made in singapore"]
+    service("generate", "--like", "./fox.png", "--rewritten", "--seed", "8", "--size", "1:1")
+    service.generate(ODD[2], "--seed", "7", "--prompt-extend")
+    first, other, direct = bodies(service)
+    assert first == direct
+    assert json.loads(other)["parameters"] == {
+        "size": "1024*1024",
+        "prompt_extend": False,
+        "seed": 8,
+    }
+    assert [row["parent"] for row in service.history()] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"prompt": " "}, "prompt"), ({"prompt": "a\x1b[31m"}, "prompt"), ({"size": "9*9"}, "size")],
+)
+def test_what_a_file_says_is_checked_as_any_request(
+    service: Any, work: Path, png: bytes, changes: dict[str, Any], field: str
+) -> None:
+    written(work / "fox.png", png, **changes)
+    run = service("generate", "--like", "fox.png", "--json", status=2)
+    assert [error["field"] for error in run.json["errors"]] == [field]
+    assert "\x1b" not in run.stderr
+    assert service.books.post_count == 0
+
+
+def test_a_file_that_does_not_say_how_it_was_made(service: Any, work: Path, png: bytes) -> None:
+    (work / "fox.png").write_bytes(png)
+    (work / "fox.txt").write_text("a fox")
+    for name in ("fox.png", "fox.txt"):
+        run = service("generate", "--like", name, status=2)
+        assert name in run.stderr
+    assert service.books.post_count == 0

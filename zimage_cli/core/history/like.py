@@ -106,7 +106,8 @@ def like(book: History | None, text: str, *, rewritten: bool) -> Like:
             )
         fields |= {"prompt": found.rewritten_prompt, "prompt_extend": False}
         origin = Origin(origin.parent)
-    # A file may not tell all of it.
+    # A file may not tell all of it, or name another model.
+    fields |= {"model": getattr(found, "model", None)}
     fields = {name: value for name, value in fields.items() if value not in {None, ""}}
     return Like(name, fields, origin, found.region, place, rewritten)
 
