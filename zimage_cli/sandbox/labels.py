@@ -76,7 +76,24 @@ def labelled(png: bytes, names: Iterable[str]) -> bytes:
 
 
 def _chunks(wanted: set[str], number: int) -> Iterable[bytes]:
-    aigc = {
+    label = _json(_aigc(number))
+    if "c2pa" in wanted:
+        yield _chunk(b"caBX", _manifest(number))
+    spaces, properties = "", ""
+    if "aigc" in wanted:
+        yield _chunk(b"tEXt", b"AIGC\0" + label.encode())
+        quoted = label.replace('"', "&quot;")
+        spaces, properties = _AIGC_SPACE, f"<TC260:AIGC>{quoted}</TC260:AIGC>"
+    if "xmp" in wanted:
+        spaces, properties = spaces + _OWN_SPACES, properties + _OWN
+    if properties:
+        packet = _XMP.format(spaces, properties).encode()
+        # Not compressed, no language, no translated keyword.
+        yield _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)
+
+
+def _aigc(number: int) -> dict[str, str]:
+    return {
         "Label": "1",
         "ContentProducer": "zimage-sandbox",
         "ProduceID": f"sandbox-{number:08x}",
@@ -85,20 +102,6 @@ def _chunks(wanted: set[str], number: int) -> Iterable[bytes]:
         "PropagateID": "",
         "ReservedCode2": "",
     }
-    if "c2pa" in wanted:
-        yield _chunk(b"caBX", _manifest(number))
-    if "aigc" in wanted:
-        yield _chunk(b"tEXt", b"AIGC\0" + _json({"AIGC": aigc}).encode())
-    spaces, properties = "", ""
-    if "aigc" in wanted:
-        label = _json(aigc).replace('"', "&quot;")
-        spaces, properties = _AIGC_SPACE, f"<TC260:AIGC>{label}</TC260:AIGC>"
-    if "xmp" in wanted:
-        spaces, properties = spaces + _OWN_SPACES, properties + _OWN
-    if properties:
-        packet = _XMP.format(spaces, properties).encode()
-        # Not compressed, no language, no translated keyword.
-        yield _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)
 
 
 def _json(value: object) -> str:

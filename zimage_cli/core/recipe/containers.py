@@ -24,7 +24,6 @@ _MOST_TEXT = 16 << 20
 """Characters of all texts together: a small file can hold many that inflate to 1 MiB."""
 _MOST_PARTS = 200_000
 """Chunks or segments that are walked: twenty times those of a picture of 64 MiB."""
-_MANIFEST = b"caBX"
 
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -84,7 +83,7 @@ def _png(file: IO[bytes]) -> Pieces:
                 if chunk.kind != b"IHDR" or chunk.length != 13:
                     raise NoPicture
                 found.width, found.height = struct.unpack(">II", file.read(8))
-            elif chunk.kind == _MANIFEST:
+            elif chunk.kind == png.MANIFEST:
                 found.c2pa = True
             elif chunk.kind == b"eXIf" and found.exif is None and chunk.length <= _LONGEST:
                 found.exif = file.read(chunk.length)

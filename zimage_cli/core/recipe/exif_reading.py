@@ -8,6 +8,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from zimage_cli.core.recipe.exif import decoded
+
 USER_COMMENT = "UserComment"
 
 _TAGS = {
@@ -36,8 +38,8 @@ def exif_texts(data: bytes) -> dict[str, str]:
             if tag == _MORE_TAGS and len(more) == 1 and len(value) == 4:
                 more.append(struct.unpack(f"{order}I", value)[0])
             elif tag in _TAGS and value:
-                text = _comment(value) if tag == 0x9286 else _utf8(value)
-                found.setdefault(_TAGS[tag], text)
+                text = decoded(value) if tag == 0x9286 else _utf8(value)
+                found.setdefault(_TAGS[tag], text or "")
     return found
 
 
@@ -53,21 +55,6 @@ def _entries(data: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
         start = entry + 8 if length <= 4 else struct.unpack_from(f"{order}I", data, entry + 8)[0]
         if length and start + length <= len(data):
             yield tag, data[start : start + length]
-
-
-def _comment(value: bytes) -> str:
-    """Return a comment: eight bytes say how the others are to be read, and not all tell the truth.
-
-    UTF-16 stands there in either order, whatever the order of the file.
-    """
-    kind, text = value[:8], value[8:]
-    if kind != b"UNICODE\0":
-        return _utf8(text if kind in {b"ASCII\0\0\0", bytes(8)} else value)
-    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return text.decode("utf-16", "replace").rstrip("\0")
-    # Of a Latin letter the first byte is 0 in one order, and the second in the other.
-    little = text[1::2].count(0) > text[::2].count(0)
-    return text.decode("utf-16-le" if little else "utf-16-be", "replace").rstrip("\0")
 
 
 def _utf8(value: bytes) -> str:

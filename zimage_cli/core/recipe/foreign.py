@@ -16,6 +16,8 @@ _LONGEST_LINE = 64 * 1024
 _NEGATIVE = "Negative prompt:"
 # A name and its value; one in quotes may hold commas.
 _SETTING = re.compile(r'(\w[\w \-/]{1,60}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+_OF_LABELS = frozenset({"Label", "ContentProducer", "ProduceID", "ServiceProvider"})
+"""Fields of AIGC labels, one of which every service writes."""
 _FEWEST = 3
 """Settings that a last line must hold to be one of settings."""
 
@@ -96,7 +98,7 @@ def _finite(text: str) -> float | None:
 def label_of(text: str) -> object:
     """Return what an AIGC label says: its JSON as data, or the text where it is none.
 
-    Some writers put it into an object of the name AIGC, as GB 45438-2025 prints it.
+    Some services put it into an object of the name AIGC, as GB 45438-2025 prints it.
     """
     try:
         found = data_of(text)
@@ -104,3 +106,8 @@ def label_of(text: str) -> object:
         return text
     inner = found.get("AIGC") if isinstance(found, dict) else None
     return inner if isinstance(inner, dict) else found
+
+
+def is_label(data: object) -> bool:
+    """Tell whether data that stand under no name of their own are an AIGC label."""
+    return isinstance(data, dict) and not _OF_LABELS.isdisjoint(data)

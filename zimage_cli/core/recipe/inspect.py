@@ -18,7 +18,14 @@ from zimage_cli.core.files import reason
 from zimage_cli.core.recipe import png, xmp
 from zimage_cli.core.recipe.containers import NoPicture, Pieces, pieces
 from zimage_cli.core.recipe.exif_reading import USER_COMMENT, exif_texts
-from zimage_cli.core.recipe.foreign import NoData, Parameters, data_of, label_of, parameters
+from zimage_cli.core.recipe.foreign import (
+    NoData,
+    Parameters,
+    data_of,
+    is_label,
+    label_of,
+    parameters,
+)
 from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.errors import UsageError
 from zimage_cli.text import visible
@@ -115,7 +122,9 @@ def _inspected(path: str, file: IO[bytes]) -> Inspected:
     held = pieces(file)
     found = _Findings(held)
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256")
+    digest = hashlib.sha256()
+    while part := file.read(_BLOCK):
+        digest.update(part)
     return Inspected(
         path=path,
         format=held.format,
@@ -199,11 +208,10 @@ class _Findings:
     def _exif(self, tag: str, text: str) -> None:
         if not text.strip():
             return
+        if is_label(label := label_of(text)):
+            self._labels.append(Label(tag, label))
+            return
         if tag == USER_COMMENT:
-            found = label_of(text)
-            if isinstance(found, dict) and "Label" in found:
-                self._labels.append(Label(USER_COMMENT, found))
-                return
             one = parameters(text)
             # A camera's comment is no prompt.
             if one.settings or one.negative_prompt is not None:
