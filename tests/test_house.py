@@ -21,6 +21,7 @@ FLOORS = (
     "api",
     "sandbox",
     "core/request",
+    "core/recipe",
     "core",
     "core/settings",
     "core/history",
