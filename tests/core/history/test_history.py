@@ -391,7 +391,7 @@ class Busy:
     def __init__(self, book: History) -> None:
         self.book = book
         self.begun, self.released = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=book._write, args=(self.write,))
+        self.thread = threading.Thread(target=book.write, args=(self.write,))
         self.thread.start()
         assert self.begun.wait(60)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,7 +204,16 @@ def _by_facts(db: sqlite3.Connection, facts: dict[str, str | None]) -> int | Non
     return None if row is None else int(row[0])
 
 
-def _request_id(path: Path) -> str | None:  # noqa: ARG001 - until files hold their recipe
+def _request_id(path: Path) -> str | None:
+    """Return the request id of the recipe in a PNG, None where there is none."""
+    from zimage_cli.core.recipe import png
+    from zimage_cli.core.recipe.recipe import Recipe
+
+    with path.open("rb") as file, suppress(ValueError):
+        for text in png.texts(file):
+            recipe = Recipe.read(text.text or "") if text.keyword == "zimage" else None
+            if recipe is not None:
+                return recipe.request_id
     return None
 
 
