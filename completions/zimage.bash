@@ -39,6 +39,9 @@ __zimage_command() {
             --output-dir:folder:
             --name:free:
             --overwrite::
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --print-response::
@@ -80,6 +83,9 @@ __zimage_command() {
             --output|-o:folder:
             --output-dir:folder:
             --name:free:
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --quiet|-q::
@@ -334,7 +340,7 @@ __zimage_values() {
         candidates=(
             'last'
         )
-        patterns=('*.[pP][nN][gG]')
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
         folders=1
         ;;
     region)
@@ -354,11 +360,18 @@ __zimage_values() {
         )
         ;;
     picture_file)
-        patterns=('*.[pP][nN][gG]')
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
         folders=1
         ;;
     folder)
         folders=1
+        ;;
+    format)
+        candidates=(
+            'png'
+            'jpeg'
+            'webp'
+        )
         ;;
     input_format)
         candidates=(
@@ -394,6 +407,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -417,6 +433,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -430,6 +449,8 @@ __zimage_values() {
         size) __zimage_values size '' ;;
         prompt_extend) __zimage_values switch '' ;;
         output_dir) __zimage_values folder '' ;;
+        format) __zimage_values format '' ;;
+        metadata) __zimage_values switch '' ;;
         evidence) __zimage_values switch '' ;;
         esac
         ;;

@@ -52,6 +52,9 @@ function __zimage_command -S
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--overwrite:--overwrite:::Replace an existing file instead of adding a number.' \
+                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
@@ -100,6 +103,9 @@ function __zimage_command -S
                 '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
+                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON object on stdout as each line ends.' \
                 '--quiet:--quiet:::Only results and errors.' \
@@ -414,7 +420,7 @@ function __zimage_values -S
         case ref
             set candidates \
                 'last'\t'the newest that was saved'
-            set patterns '*.png'
+            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
             set folders 1
         case region
             set candidates \
@@ -429,10 +435,15 @@ function __zimage_values -S
                 'workspace' \
                 'trial'
         case picture_file
-            set patterns '*.png'
+            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
             set folders 1
         case folder
             set folders 1
+        case format
+            set candidates \
+                'png' \
+                'jpeg' \
+                'webp'
         case input_format
             set candidates \
                 'jsonl' \
@@ -462,6 +473,9 @@ function __zimage_values -S
                 'size' \
                 'prompt_extend' \
                 'output_dir' \
+                'format' \
+                'quality' \
+                'metadata' \
                 'timeout' \
                 'retries' \
                 'rps' \
@@ -481,6 +495,9 @@ function __zimage_values -S
                 'size' \
                 'prompt_extend' \
                 'output_dir' \
+                'format' \
+                'quality' \
+                'metadata' \
                 'timeout' \
                 'retries' \
                 'rps' \
@@ -497,6 +514,10 @@ function __zimage_values -S
                     __zimage_values switch
                 case output_dir
                     __zimage_values folder
+                case format
+                    __zimage_values format
+                case metadata
+                    __zimage_values switch
                 case evidence
                     __zimage_values switch
             end

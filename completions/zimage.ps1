@@ -55,6 +55,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
                 @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace an existing file instead of adding a number.' }
+                @{ Name = '--format'; Group = '--format'; Value = 'format'; Many = $false; About = 'png (as it is served), jpeg or webp, where the file''s name says none; default: png.' }
+                @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
+                @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte what was served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--print-response'; Group = '--print-response'; Value = ''; Many = $false; About = 'The response on stdout, one JSON object a picture.' }
@@ -108,6 +111,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--output'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
                 @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
+                @{ Name = '--format'; Group = '--format'; Value = 'format'; Many = $false; About = 'png (as it is served), jpeg or webp, where the file''s name says none; default: png.' }
+                @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
+                @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte what was served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON object on stdout as each line ends.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
@@ -574,7 +580,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Words = @(
                 @{ Text = 'last'; About = 'the newest that was saved'; Type = 'ParameterValue' }
             )
-            Suffixes = @('.png')
+            Suffixes = @('.png', '.jpg', '.jpeg', '.webp')
             Folders = $true
             Listed = $false
             After = @{  }
@@ -605,7 +611,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         }
         'picture_file' = @{
             Words = @()
-            Suffixes = @('.png')
+            Suffixes = @('.png', '.jpg', '.jpeg', '.webp')
             Folders = $true
             Listed = $false
             After = @{  }
@@ -614,6 +620,17 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Words = @()
             Suffixes = @()
             Folders = $true
+            Listed = $false
+            After = @{  }
+        }
+        'format' = @{
+            Words = @(
+                @{ Text = 'png'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'jpeg'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'webp'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
             Listed = $false
             After = @{  }
         }
@@ -662,6 +679,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'size'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'prompt_extend'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'output_dir'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'format'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'quality'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'metadata'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
@@ -693,6 +713,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'size'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'prompt_extend'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'output_dir'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'format'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'quality'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'metadata'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
@@ -708,7 +731,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $false
-            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'evidence' = 'switch' }
+            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'format' = 'format'; 'metadata' = 'switch'; 'evidence' = 'switch' }
         }
         'switch' = @{
             Words = @(

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from zimage_cli.api.endpoint import CUSTOM
 from zimage_cli.core.observer import Watcher
-from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.request.request import Request, parse_request, prompt_warning
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.core.run.session import Session
@@ -203,7 +202,14 @@ class Client:
         ):
             folder = default if here else None
             ids = ref.ids(book, map(str, pictures))
-            yield Recovery(book, wire, ids, folder=folder, default_folder=default)
+            yield Recovery(
+                book,
+                wire,
+                ids,
+                folder=folder,
+                default_folder=default,
+                warn=self._on_warning,
+            )
 
     def recover(self, pictures: Sequence[int | str] = ()) -> list[Recovered]:
         """Fetch what was made and not saved; nothing is paid again."""
@@ -300,7 +306,8 @@ class Client:
         run is made. Raises RequestInvalid, or UsageError.
         """
         from zimage_cli.core.making.save import FOLDER
-        from zimage_cli.core.run.plan import RequestPlan, multiplied, place_for
+        from zimage_cli.core.request.wish import format_of
+        from zimage_cli.core.run.plan import RequestPlan, check_format, multiplied, place_for
         from zimage_cli.core.run.tally import RunOptions
 
         if isinstance(requests, (str, Mapping)):
@@ -315,7 +322,9 @@ class Client:
             raise UsageError("-o - takes one picture, and these are several", field="output")
         folder = settings.output_dir.value / FOLDER
         place, filename = place_for(output, stream, folder, overwrite=overwrite)
-        template = NameTemplate.parse() if name is None else NameTemplate.parse(name)
+        template = settings.template(name)
+        said = format_of(filename) if filename else template.said
+        check_format(settings, said, {said or settings.format.value})
         long = filter(None, (prompt_warning(one.prompt) for one in parsed))
         return RequestPlan(
             settings,
@@ -350,7 +359,10 @@ class Client:
         folder = folder or self.settings.output_dir.value / FOLDER
         routes = Routes(self.settings, self._flags)
         defaults = replace(
-            defaults, folder=folder, check_base_url=routes.check if trust_base_url else None
+            defaults,
+            folder=folder,
+            check_base_url=routes.check if trust_base_url else None,
+            suffix=self.settings.wish.suffix,
         )
         path = self.settings.environment.history_file()
         there = path is not None and path.exists()

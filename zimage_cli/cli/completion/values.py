@@ -16,6 +16,7 @@ from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.main import COMMANDS
 from zimage_cli.core.batch.source import INPUT_FORMATS
 from zimage_cli.core.request import sizes
+from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.sandbox import faults
 from zimage_cli.sandbox.labels import LABELS
@@ -118,11 +119,12 @@ REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
-PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
+PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
 REF = Value(
     "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
 )
-_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}
+FORMAT = Value("format", tuple(map(Word, FORMATS)))
+_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER, FORMAT)}
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
     "new_value",

@@ -112,6 +112,9 @@ def generate(
             options.SAVING, "--overwrite", "Replace an existing file instead of adding a number."
         ),
     ] = False,
+    format: options.Format = None,  # noqa: A002 - the option's name
+    quality: options.Quality = None,
+    no_metadata: options.NoMetadata = False,
     no_evidence: options.NoEvidence = False,
     json: options.Json = False,
     print_response: Annotated[
@@ -159,6 +162,9 @@ def generate(
         output_dir=output_dir,
         timeout=timeout,
         retries=retries,
+        format=format,
+        quality=quality,
+        metadata=False if no_metadata else None,
         evidence=False if no_evidence else None,
         sandbox=sandbox or None,
     )
