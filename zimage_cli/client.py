@@ -122,15 +122,17 @@ class Client:
         size: str | None = None,
         seed: int | None = None,
         prompt_extend: bool | None = None,
+        preset: str | Sequence[str] = (),
         output: str | Path | None = None,
     ) -> Picture:
         """Make one picture, save it and return it; `output` is its file, or a folder for it.
 
-        Raises the typed error of whatever failed.
+        `preset` names presets of the config file, put around the prompt one by one. Raises the
+        typed error of whatever failed.
         """
         given = {"prompt": prompt, "size": size, "seed": seed, "prompt_extend": prompt_extend}
         fields = {name: value for name, value in given.items() if value is not None}
-        plan = self.plan(fields, output=None if output is None else str(output))
+        plan = self.plan(fields, preset=preset, output=None if output is None else str(output))
         [outcome] = self.run(plan)
         return outcome.take()
 
@@ -233,15 +235,17 @@ class Client:
         fields: Mapping[str, object],
         *,
         overrides: Mapping[str, object] | None = None,
+        preset: str | Sequence[str] = (),
         sweep: Sweep = ONE,
         **wishes: Any,
     ) -> RequestPlan:
         """Return what a request would make, where and for how much; nothing is sent.
 
-        `fields` are the request's, `overrides` those that win over them; `sweep` multiplies it.
-        `wishes`: as `plan_all`. Raises RequestInvalid with all problems, or UsageError.
+        `fields` are the request's, `overrides` those that win over them; `preset` names what is put
+        around the prompt; `sweep` multiplies it. `wishes`: as `plan_all`. Raises RequestInvalid
+        with all problems, or UsageError.
         """
-        request = self._parsed(fields, overrides or {})
+        request = self._parsed(fields, overrides or {}, preset)
         if sweep.no_seed and request.seed is not None:
             request = replace(request, seed=None)
         return self.plan_all([request], sweep, **wishes)
@@ -280,7 +284,9 @@ class Client:
         folder = settings.output_dir.value / FOLDER
         place, filename = place_for(output, stream, folder, overwrite=overwrite)
         template = NameTemplate.parse() if name is None else NameTemplate.parse(name)
-        long = filter(None, (prompt_warning(one.prompt) for one in parsed))
+        # What alternatives and files stand for is known only now; of all of it, the longest.
+        told = [max(found, key=lambda one: len(one.prompt))] if sweep.expand else parsed
+        long = filter(None, (prompt_warning(one.prompt) for one in told))
         return RequestPlan(
             settings,
             found,
@@ -311,10 +317,18 @@ class Client:
         from zimage_cli.core.making.save import FOLDER
         from zimage_cli.core.run.routes import Routes
 
+        if defaults.preset:
+            from zimage_cli.core.request.presets import chosen
+
+            # One that there is not is told once, and not of every line.
+            chosen(defaults.preset, self.settings.config.presets)
         folder = folder or self.settings.output_dir.value / FOLDER
         routes = Routes(self.settings, self._flags)
         defaults = replace(
-            defaults, folder=folder, check_base_url=routes.check if trust_base_url else None
+            defaults,
+            folder=folder,
+            check_base_url=routes.check if trust_base_url else None,
+            presets=self.settings.config.presets,
         )
         path = self.settings.environment.history_file()
         there = path is not None and path.exists()
@@ -376,9 +390,24 @@ class Client:
             return given
         return self._parsed({"prompt": given} if isinstance(given, str) else given, {})
 
-    def _parsed(self, fields: Mapping[str, object], overrides: Mapping[str, object]) -> Request:
+    def _parsed(
+        self,
+        fields: Mapping[str, object],
+        overrides: Mapping[str, object],
+        preset: str | Sequence[str] = (),
+    ) -> Request:
         defaults = self.settings.request_defaults
-        return parse_request(fields, overrides=overrides, defaults=defaults)
+        if not preset:
+            return parse_request(fields, overrides=overrides, defaults=defaults)
+        from zimage_cli.core.request.presets import chosen, request_with
+
+        return request_with(
+            chosen(preset, self.settings.config.presets),
+            fields,
+            overrides=overrides,
+            defaults=defaults,
+            outright=self.settings.given_defaults,
+        )
 
     def _settings_for(self, base_urls: set[str | None]) -> Settings:
         """Return the settings for requests that name a base URL. Raises UsageError for several."""
