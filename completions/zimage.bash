@@ -17,6 +17,7 @@ __zimage_command() {
             --seed:free:
             --no-seed::
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --count|-n:free:
             --expand::
             --sizes:sizes:
@@ -56,6 +57,7 @@ __zimage_command() {
             --seed:free:
             --no-seed::
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --count|-n:free:
             --expand::
             --sizes:sizes:
@@ -99,6 +101,7 @@ __zimage_command() {
         options='--size|-s:size:
             --seed:free:
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --request:free:
             --file:request_file:
             --region|-r:region:
@@ -115,7 +118,7 @@ __zimage_command() {
         arguments='free'
         ;;
     'config')
-        commands='show get set unset path edit set-region set-key unset-key set-workspace'
+        commands='show get set unset path edit set-region set-key unset-key set-workspace preset'
         options='--json::
             --help|-h::'
         ;;
@@ -161,6 +164,41 @@ __zimage_command() {
         options='--region|-r:service_region:
             --help|-h::'
         arguments='free'
+        ;;
+    'config preset')
+        commands='list show set unset import'
+        options='--json::
+            --help|-h::'
+        ;;
+    'config preset list')
+        options='--json::
+            --help|-h::'
+        ;;
+    'config preset show')
+        options='--json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset set')
+        options='--prompt:free:
+            --size|-s:size:
+            --seed:free:
+            --prompt-extend|--no-prompt-extend::
+            --json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset unset')
+        options='--json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset import')
+        options='--overwrite::
+            --encoding:encoding:
+            --json::
+            --help|-h::'
+        arguments='styles_file'
         ;;
     'regions')
         commands='list show ping'
@@ -243,7 +281,7 @@ __zimage_command() {
         ;;
     'help')
         options='--help|-h::'
-        arguments='command subcommand'
+        arguments='command subcommand:+'
         ;;
     esac
 }
@@ -460,6 +498,10 @@ __zimage_values() {
             'false'
         )
         ;;
+    styles_file)
+        patterns=('*.[cC][sS][vV]')
+        folders=1
+        ;;
     fault)
         candidates=(
             'list'
@@ -605,6 +647,7 @@ __zimage_values() {
             'set-key'
             'unset-key'
             'set-workspace'
+            'preset'
         )
         ;;
     regions_command)

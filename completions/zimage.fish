@@ -30,8 +30,9 @@ function __zimage_command -S
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--count:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
-                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
+                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two, \'a {@colours.txt} kite\' are as many as that file has lines.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
@@ -76,8 +77,9 @@ function __zimage_command -S
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--count:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
-                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
+                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two, \'a {@colours.txt} kite\' are as many as that file has lines.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
@@ -127,6 +129,7 @@ function __zimage_command -S
                 '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
@@ -155,7 +158,8 @@ function __zimage_command -S
                 'set-region'\t'Store the region, and say where calls go now.' \
                 'set-key'\t'Store a region\'s key: asked for without echo, or read as one line of piped stdin.' \
                 'unset-key'\t'Remove a region\'s key from the config file.' \
-                'set-workspace'\t'Store the workspace of a region: its calls then go to the workspace endpoint.'
+                'set-workspace'\t'Store the workspace of a region: its calls then go to the workspace endpoint.' \
+                'preset'\t'Keep words around a prompt under a name. Without a command it lists.'
             set options \
                 '--json:--json:::Print one JSON document instead of a table.' \
                 '--help:--help:::Show this help.' \
@@ -218,6 +222,54 @@ function __zimage_command -S
                 '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '-h:--help:::Show this help.'
             set arguments free
+        case 'config preset'
+            set commands \
+                'list'\t'List the presets.' \
+                'show'\t'Show one preset.' \
+                'set'\t'Store a preset; of one that there is, change what is given.' \
+                'unset'\t'Remove a preset from the config file.' \
+                'import'\t'Store the styles of a file as presets, without their negative prompts.'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'config preset list'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'config preset show'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset set'
+            set options \
+                '--prompt:--prompt:free::The words; {prompt} is the prompt, which stands before them without it.' \
+                '--size:--size:size::16:9, 16:9@1536, 1280x720 …' \
+                '--seed:--seed:free::0 … 2147483647.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first, or not.' \
+                '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-s:--size:size::16:9, 16:9@1536, 1280x720 …' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset unset'
+            set options \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset import'
+            set options \
+                '--overwrite:--overwrite:::Replace presets that there are already.' \
+                '--encoding:--encoding:encoding::What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments styles_file
         case 'regions'
             set commands \
                 'list'\t'List the regions: hosts, prices, keys, and which one is active and why.' \
@@ -330,7 +382,7 @@ function __zimage_command -S
             set options \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
-            set arguments command subcommand
+            set arguments command subcommand+
     end
 end
 
@@ -525,6 +577,9 @@ function __zimage_values -S
             set candidates \
                 'true' \
                 'false'
+        case styles_file
+            set patterns '*.csv'
+            set folders 1
         case fault
             set candidates \
                 'list'\t'Name and explain the kinds.' \
@@ -664,7 +719,8 @@ function __zimage_values -S
                 'set-region' \
                 'set-key' \
                 'unset-key' \
-                'set-workspace'
+                'set-workspace' \
+                'preset'
         case regions_command
             set candidates \
                 'list' \

@@ -33,8 +33,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
+                @{ Name = '--preset'; Group = '--preset'; Value = 'free'; Many = $true; About = 'Put a preset around the prompt (zimage config preset); can be given again.' }
                 @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many, with the seeds N, N+1 ...; default: 1.' }
-                @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two.' }
+                @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two, ''a {@colours.txt} kite'' are as many as that file has lines.' }
                 @{ Name = '--sizes'; Group = '--sizes'; Value = 'sizes'; Many = $false; About = 'Multiply by sizes: 1:1,16:9.' }
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
@@ -84,8 +85,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
+                @{ Name = '--preset'; Group = '--preset'; Value = 'free'; Many = $true; About = 'Put a preset around the prompt (zimage config preset); can be given again.' }
                 @{ Name = '--count'; Group = '--count'; Value = 'free'; Many = $false; About = 'How many, with the seeds N, N+1 ...; default: 1.' }
-                @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two.' }
+                @{ Name = '--expand'; Group = '--expand'; Value = ''; Many = $false; About = 'Multiply alternatives in prompts: ''a {red|blue} kite'' are two, ''a {@colours.txt} kite'' are as many as that file has lines.' }
                 @{ Name = '--sizes'; Group = '--sizes'; Value = 'sizes'; Many = $false; About = 'Multiply by sizes: 1:1,16:9.' }
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
@@ -140,6 +142,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647, or new; default: drawn, sent and recorded.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
+                @{ Name = '--preset'; Group = '--preset'; Value = 'free'; Many = $true; About = 'Put a preset around the prompt (zimage config preset); can be given again.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
@@ -173,6 +176,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'set-key'; About = 'Store a region''s key: asked for without echo, or read as one line of piped stdin.'; Type = 'Command' }
                 @{ Text = 'unset-key'; About = 'Remove a region''s key from the config file.'; Type = 'Command' }
                 @{ Text = 'set-workspace'; About = 'Store the workspace of a region: its calls then go to the workspace endpoint.'; Type = 'Command' }
+                @{ Text = 'preset'; About = 'Keep words around a prompt under a name. Without a command it lists.'; Type = 'Command' }
             )
             Options = @(
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
@@ -284,6 +288,82 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Arguments = @(
                 @{ Value = 'free'; Many = $false }
+            )
+        }
+        'config preset' = @{
+            Commands = @(
+                @{ Text = 'list'; About = 'List the presets.'; Type = 'Command' }
+                @{ Text = 'show'; About = 'Show one preset.'; Type = 'Command' }
+                @{ Text = 'set'; About = 'Store a preset; of one that there is, change what is given.'; Type = 'Command' }
+                @{ Text = 'unset'; About = 'Remove a preset from the config file.'; Type = 'Command' }
+                @{ Text = 'import'; About = 'Store the styles of a file as presets, without their negative prompts.'; Type = 'Command' }
+            )
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
+        }
+        'config preset list' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
+        }
+        'config preset show' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print one JSON document instead of a table.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $false }
+            )
+        }
+        'config preset set' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--prompt'; Group = '--prompt'; Value = 'free'; Many = $false; About = 'The words; {prompt} is the prompt, which stands before them without it.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, 1280x720 ...' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647.' }
+                @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first, or not.' }
+                @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, 1280x720 ...' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $false }
+            )
+        }
+        'config preset unset' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $false }
+            )
+        }
+        'config preset import' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace presets that there are already.' }
+                @{ Name = '--encoding'; Group = '--encoding'; Value = 'encoding'; Many = $false; About = 'What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'styles_file'; Many = $false }
             )
         }
         'regions' = @{
@@ -469,7 +549,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Arguments = @(
                 @{ Value = 'command'; Many = $false }
-                @{ Value = 'subcommand'; Many = $false }
+                @{ Value = 'subcommand'; Many = $true }
             )
         }
     }
@@ -743,6 +823,13 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
+        'styles_file' = @{
+            Words = @()
+            Suffixes = @('.csv')
+            Folders = $true
+            Listed = $false
+            After = @{  }
+        }
         'fault' = @{
             Words = @(
                 @{ Text = 'list'; About = 'Name and explain the kinds.'; Type = 'ParameterValue' }
@@ -900,6 +987,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'set-key'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'unset-key'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'set-workspace'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'preset'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

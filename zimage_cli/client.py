@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.request.presets import Preset
     from zimage_cli.core.run.engine import Engine
     from zimage_cli.core.run.money import Estimate
     from zimage_cli.core.run.plan import Plan, RequestPlan
@@ -127,20 +128,28 @@ class Client:
         prompt_extend: bool | None = None,
         like: Ref | None = None,
         rewritten: bool = False,
+        preset: str | Sequence[str] = (),
         output: str | Path | None = None,
     ) -> Picture:
         """Make one picture, save it and return it; `output` is its file, or a folder for it.
 
-        `like` is a picture (a history id, `last`, or its file) whose recorded request this begins
-        with; `seed="new"` has another drawn, `rewritten` sends its rewritten prompt. Raises the
-        typed error of whatever failed.
+        `preset` names presets of the config file, put around the prompt one by one. `like` is a
+        picture (a history id, `last`, or its file) whose recorded request this begins with;
+        `seed="new"` has another drawn, `rewritten` sends its rewritten prompt. Raises the typed
+        error of whatever failed.
         """
         given = {"prompt": prompt, "size": size, "seed": seed, "prompt_extend": prompt_extend}
         fields: dict[str, object] = {name: v for name, v in given.items() if v is not None}
         if seed == "new":
             fields["seed"] = None
-        place = None if output is None else str(output)
-        plan = self.plan({}, overrides=fields, like=like, rewritten=rewritten, output=place)
+        plan = self.plan(
+            {},
+            overrides=fields,
+            like=like,
+            rewritten=rewritten,
+            preset=preset,
+            output=None if output is None else str(output),
+        )
         [outcome] = self.run(plan)
         return outcome.take()
 
@@ -254,22 +263,24 @@ class Client:
         overrides: Mapping[str, object] | None = None,
         like: Ref | None = None,
         rewritten: bool = False,
+        preset: str | Sequence[str] = (),
         sweep: Sweep = ONE,
         **wishes: Any,
     ) -> RequestPlan:
         """Return what a request would make, where and for how much; nothing is sent.
 
         `fields` are the request's, `overrides` those that win over them, a seed of None among them
-        has one drawn; `sweep` multiplies it. With `like` both win over the recorded request of that
-        picture, whatever the settings say; `rewritten` is its rewritten prompt. `wishes`: as
-        `plan_all`. Raises RequestInvalid with all problems, or UsageError.
+        has one drawn; `preset` names what is put around the prompt; `sweep` multiplies it. With
+        `like` both win over the recorded request of that picture, and no setting does; `rewritten`
+        is its rewritten prompt. `wishes`: as `plan_all`. Raises RequestInvalid with all problems,
+        or UsageError.
         """
         overrides = overrides or {}
         recorded: Like | None = None
         if like is not None:
             recorded = self._recorded(like, rewritten=rewritten)
             given = {**fields, **overrides}
-            request = recorded.request(given)
+            request = recorded.request(given, self._chosen(preset))
             if request.seed is None and "seed" not in given:
                 sweep = replace(sweep, no_seed=True)
         elif rewritten:
@@ -279,7 +290,7 @@ class Client:
                 field="rewritten",
             )
         else:
-            request = self._parsed(fields, overrides)
+            request = self._parsed(fields, overrides, preset)
         if sweep.no_seed and request.seed is not None:
             request = replace(request, seed=None)
         plan = self.plan_all([request], sweep, **wishes)
@@ -325,7 +336,9 @@ class Client:
         template = settings.template(name)
         said = format_of(filename) if filename else template.said
         check_format(settings, said, {said or settings.format.value})
-        long = filter(None, (prompt_warning(one.prompt) for one in parsed))
+        # What alternatives and files stand for is known only now; of all of it, the longest.
+        told = [max(found, key=lambda one: len(one.prompt))] if sweep.expand else parsed
+        long = filter(None, (prompt_warning(one.prompt) for one in told))
         return RequestPlan(
             settings,
             found,
@@ -356,6 +369,11 @@ class Client:
         from zimage_cli.core.making.save import FOLDER
         from zimage_cli.core.run.routes import Routes
 
+        if defaults.preset:
+            from zimage_cli.core.request.presets import chosen
+
+            # One that there is not is told once, and not of every line.
+            chosen(defaults.preset, self.settings.config.presets)
         folder = folder or self.settings.output_dir.value / FOLDER
         routes = Routes(self.settings, self._flags)
         defaults = replace(
@@ -363,6 +381,7 @@ class Client:
             folder=folder,
             check_base_url=routes.check if trust_base_url else None,
             suffix=self.settings.wish.suffix,
+            presets=self.settings.config.presets,
         )
         path = self.settings.environment.history_file()
         there = path is not None and path.exists()
@@ -431,9 +450,31 @@ class Client:
         with opened(self.settings.environment) as book:
             return like(book, str(ref), rewritten=rewritten)
 
-    def _parsed(self, fields: Mapping[str, object], overrides: Mapping[str, object]) -> Request:
+    def _parsed(
+        self,
+        fields: Mapping[str, object],
+        overrides: Mapping[str, object],
+        preset: str | Sequence[str] = (),
+    ) -> Request:
         defaults = self.settings.request_defaults
-        return parse_request(fields, overrides=overrides, defaults=defaults)
+        if not preset:
+            return parse_request(fields, overrides=overrides, defaults=defaults)
+        from zimage_cli.core.request.presets import request_with
+
+        return request_with(
+            self._chosen(preset),
+            fields,
+            overrides=overrides,
+            defaults=defaults,
+            outright=self.settings.given_defaults,
+        )
+
+    def _chosen(self, preset: str | Sequence[str]) -> Sequence[Preset]:
+        if not preset:
+            return ()
+        from zimage_cli.core.request.presets import chosen
+
+        return chosen(preset, self.settings.config.presets)
 
     def _settings_for(self, base_urls: set[str | None]) -> Settings:
         """Return the settings for requests that name a base URL. Raises UsageError for several."""

@@ -125,8 +125,12 @@ def sweep(
     seed: object,
     seeds: str | None,
     no_seed: bool,
+    below: Path | None = None,
 ) -> Sweep:
-    """Return how the options multiply a request. Raises UsageError for those that contradict."""
+    """Return how the options multiply a request. Raises UsageError for those that contradict.
+
+    `below` is the folder that files in prompts are in; None: anywhere.
+    """
     wanted = given(size=size, sizes=sizes, seed=seed, seeds=seeds, no_seed=no_seed or None)
     names = {f"--{name.replace('_', '-')}" for name in wanted}
     for one, other in _CONTRADICTIONS:
@@ -149,10 +153,14 @@ def sweep(
     if count == 1 and not expand and not wanted.keys() & {"sizes", "seeds", "no_seed"}:
         return ONE
     several: dict[str, Any] = {}
+    if expand:
+        from zimage_cli.core.wordfiles import WordFiles
+
+        several["lines"] = WordFiles(below)
     if sizes is not None or seeds is not None:
         from zimage_cli.core.request.expand import parse_seeds, parse_sizes
 
-        several = given(
+        several |= given(
             sizes=parse_sizes(sizes) if sizes is not None else None,
             seeds=parse_seeds(seeds) if seeds is not None else None,
         )

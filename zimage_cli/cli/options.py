@@ -122,7 +122,21 @@ RequestFile = Annotated[
 ]
 Expand = Annotated[
     bool,
-    option(PICTURE, "--expand", "Multiply alternatives in prompts: 'a {red|blue} kite' are two."),
+    option(
+        PICTURE,
+        "--expand",
+        "Multiply alternatives in prompts: 'a {red|blue} kite' are two, 'a {@colours.txt} kite' "
+        "are as many as that file has lines.",
+    ),
+]
+Preset = Annotated[
+    list[str] | None,
+    option(
+        PICTURE,
+        "--preset",
+        "Put a preset around the prompt (zimage config preset); can be given again.",
+        "NAME",
+    ),
 ]
 Sizes = Annotated[str | None, option(PICTURE, "--sizes", "Multiply by sizes: 1:1,16:9.", "LIST")]
 Seeds = Annotated[str | None, option(PICTURE, "--seeds", "Multiply by seeds: 1-4,9.", "LIST")]

@@ -39,6 +39,7 @@ def validate(
     size: options.Size = None,
     seed: options.SeedOrNew = None,
     prompt_extend: options.PromptExtend = None,
+    preset: options.Preset = None,
     request: options.RequestJson = None,
     file: options.RequestFile = None,
     region: options.Region = None,
@@ -73,9 +74,9 @@ def validate(
 
     def read() -> selfcheck.Asked:
         source, text = asking.read_request(prompt, request, file)
-        return source, {**overrides, **asking.given(prompt=text)}
+        return source, {**overrides, **asking.given(prompt=text)}, preset or ()
 
-    wants_request = bool(overrides) or request is not None or file is not None
+    wants_request = bool(overrides or preset) or request is not None or file is not None
     report = Client.validate(flags, request=read if wants_request else None, online=online)
     _show(out, report)
     if json:

@@ -88,6 +88,7 @@ def _subcommands() -> tuple[tuple[str, Value], ...]:
     for name, module in COMMANDS.items():
         app = import_module(module).app
         named = [one.name or one.callback.__name__ for one in app.registered_commands]
+        named += [one.name for one in app.registered_groups]
         if app.registered_callback is not None or len(named) > 1:
             found.append((name, Value(f"{name}_command", tuple(map(Word, named)))))
     return tuple(found)
@@ -119,6 +120,7 @@ REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
+STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
 REF = Value(
     "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
@@ -137,6 +139,8 @@ OPTIONS: dict[str, Value] = {
     "--seed": FREE,
     "--seeds": FREE,
     "--like": REF,
+    "--preset": FREE,
+    "config preset set --prompt": FREE,
     "--count": FREE,
     "--request": FREE,
     "--file": REQUEST_FILE,
@@ -168,6 +172,10 @@ ARGUMENTS: dict[str, Value] = {
     "config set name": STORED_SETTING,
     "config set value": NEW_VALUE,
     "config unset name": STORED_SETTING,
+    "config preset show name": FREE,
+    "config preset set name": FREE,
+    "config preset unset name": FREE,
+    "config preset import file": STYLES_FILE,
     "config set-region region": REGION,
     "config set-key on_the_command_line": FREE,
     "config set-workspace workspace": FREE,

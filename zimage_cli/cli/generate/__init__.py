@@ -44,6 +44,7 @@ app = App()
     epilog="Examples:\n\n"
     "zimage generate 'A calm lake at dawn' --size '1280*720'\n\n"
     "zimage generate 'A fox in the snow' -n 4 --seed 7 -o foxes/\n\n"
+    "zimage generate 'A fox in the snow' --preset ink\n\n"
     "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
     "zimage generate --like 42 --seed new\n\n"
     "echo 'A red kite' | zimage generate - --json",
@@ -62,6 +63,7 @@ def generate(
     seed: options.SeedOrNew = None,
     no_seed: options.NoSeed = False,
     prompt_extend: options.PromptExtend = None,
+    preset: options.Preset = None,
     count: options.Count = 1,
     expand: options.Expand = False,
     sizes: options.Sizes = None,
@@ -183,6 +185,7 @@ def generate(
             },
             like=like,
             rewritten=rewritten,
+            preset=preset or (),
             sweep=sweep,
             output=output,
             stream=out.data if to_stdout else None,

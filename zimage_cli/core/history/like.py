@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.endpoint import CUSTOM, SANDBOX, find_region
 from zimage_cli.core.history import ref
+from zimage_cli.core.request.presets import Preset, request_with
 from zimage_cli.core.request.prices import format_price, list_price
 from zimage_cli.core.request.recorded import FIELDS
-from zimage_cli.core.request.request import Origin, Request, parse_request
+from zimage_cli.core.request.request import Origin, Request
 from zimage_cli.errors import UsageError
 from zimage_cli.text import visible
 
@@ -35,11 +36,12 @@ class Like(NamedTuple):
     place: str | None
     rewritten: bool
 
-    def request(self, given: Mapping[str, object]) -> Request:
+    def request(self, given: Mapping[str, object], presets: Sequence[Preset] = ()) -> Request:
         """Return the request with what is `given` in place of what was recorded.
 
-        A seed of None has another drawn. Settings change nothing. Raises RequestInvalid, or
-        UsageError for what contradicts `rewritten`.
+        A seed of None has another drawn. `presets` are put around the prompt: the recorded one as
+        it was sent, with the presets that it has. Settings change nothing. Raises RequestInvalid,
+        or UsageError for what contradicts `rewritten`.
         """
         if self.rewritten:
             for name, wrong in (("prompt", True), ("prompt_extend", given.get("prompt_extend"))):
@@ -48,10 +50,10 @@ class Like(NamedTuple):
                         "{field} and the rewritten prompt contradict each other: give only one",
                         field=name,
                     )
-        request = parse_request(self.fields, overrides=given)
-        # Presets were put around the recorded words: other words are without them.
-        origin = Origin(self.origin.parent) if "prompt" in given else self.origin
-        return replace(request, origin=origin)
+        request = request_with(presets, self.fields, overrides=given, defaults={}, outright={})
+        # The presets of the recorded words are not around other words.
+        origin = request.origin if presets or "prompt" in given else self.origin
+        return replace(request, origin=origin._replace(parent=self.origin.parent))
 
     def notes(self, request: Request, region: str) -> tuple[str, ...]:
         """Return what is worth knowing before the request goes to a region."""
