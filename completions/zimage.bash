@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history sandbox completions help'
+        commands='generate batch validate config regions sizes history inspect sandbox completions help'
         options='--version::
             --help::
             -h::'
@@ -17,12 +17,15 @@ __zimage_command() {
             --seed:free:
             --no-seed::
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --count|-n:free:
             --expand::
             --sizes:sizes:
             --seeds:free:
             --request:free:
             --file:request_file:
+            --like:ref:
+            --rewritten::
             --region|-r:region:
             --endpoint:endpoint:
             --workspace:free:
@@ -54,6 +57,7 @@ __zimage_command() {
             --seed:free:
             --no-seed::
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --count|-n:free:
             --expand::
             --sizes:sizes:
@@ -97,6 +101,7 @@ __zimage_command() {
         options='--size|-s:size:
             --seed:free:
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --request:free:
             --file:request_file:
             --region|-r:region:
@@ -113,7 +118,7 @@ __zimage_command() {
         arguments='free'
         ;;
     'config')
-        commands='show get set unset path edit set-region set-key unset-key set-workspace'
+        commands='show get set unset path edit set-region set-key unset-key set-workspace preset'
         options='--json::
             --help|-h::'
         ;;
@@ -160,6 +165,41 @@ __zimage_command() {
             --help|-h::'
         arguments='free'
         ;;
+    'config preset')
+        commands='list show set unset import'
+        options='--json::
+            --help|-h::'
+        ;;
+    'config preset list')
+        options='--json::
+            --help|-h::'
+        ;;
+    'config preset show')
+        options='--json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset set')
+        options='--prompt:free:
+            --size|-s:size:
+            --seed:free:
+            --prompt-extend|--no-prompt-extend::
+            --json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset unset')
+        options='--json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset import')
+        options='--overwrite::
+            --encoding:encoding:
+            --json::
+            --help|-h::'
+        arguments='styles_file'
+        ;;
     'regions')
         commands='list show ping'
         options='--json::
@@ -198,7 +238,7 @@ __zimage_command() {
     'history show')
         options='--json::
             --help|-h::'
-        arguments='free'
+        arguments='ref'
         ;;
     'history recover')
         options='--output-dir:folder:
@@ -206,7 +246,13 @@ __zimage_command() {
             --json::
             --quiet|-q::
             --help|-h::'
-        arguments='free:+'
+        arguments='ref:+'
+        ;;
+    'inspect')
+        options='--command::
+            --json::
+            --help|-h::'
+        arguments='picture_file:+'
         ;;
     'sandbox')
         commands='serve'
@@ -218,6 +264,7 @@ __zimage_command() {
             --rps:free:
             --fault:fault:+
             --fault-seed:free:
+            --label:label:
             --json::
             --quiet|-q::
             --help|-h::'
@@ -240,7 +287,7 @@ __zimage_command() {
         ;;
     'help')
         options='--help|-h::'
-        arguments='command subcommand'
+        arguments='command subcommand:+'
         ;;
     esac
 }
@@ -331,6 +378,13 @@ __zimage_values() {
         ;;
     request_file)
         patterns=('*.[jJ][sS][oO][nN]')
+        folders=1
+        ;;
+    ref)
+        candidates=(
+            'last'
+        )
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
         folders=1
         ;;
     region)
@@ -450,6 +504,10 @@ __zimage_values() {
             'false'
         )
         ;;
+    styles_file)
+        patterns=('*.[cC][sS][vV]')
+        folders=1
+        ;;
     fault)
         candidates=(
             'list'
@@ -544,6 +602,14 @@ __zimage_values() {
         )
         goes_on=':'
         ;;
+    label)
+        candidates=(
+            'aigc'
+            'xmp'
+            'c2pa'
+        )
+        goes_on=','
+        ;;
     shell)
         candidates=(
             'bash'
@@ -561,6 +627,7 @@ __zimage_values() {
             'regions'
             'sizes'
             'history'
+            'inspect'
             'sandbox'
             'completions'
             'help'
@@ -587,6 +654,7 @@ __zimage_values() {
             'set-key'
             'unset-key'
             'set-workspace'
+            'preset'
         )
         ;;
     regions_command)

@@ -42,6 +42,7 @@ app = App()
 @app.command(
     epilog="Examples:\n\nzimage batch prompts.txt --sandbox\n\n"
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
+    "zimage batch prompts.txt --preset ink\n\n"
     "zimage batch prompts.csv -o pictures/ --retry-failed",
     document={"type": "summary"},
     everyday=("--size", "--count", "--sandbox", "--max-cost", "--output", "--dry-run"),
@@ -59,6 +60,7 @@ def batch(
     seed: options.Seed = None,
     no_seed: options.NoSeed = False,
     prompt_extend: options.PromptExtend = None,
+    preset: options.Preset = None,
     count: options.Count = 1,
     expand: options.Expand = False,
     sizes: options.Sizes = None,
@@ -179,6 +181,8 @@ def batch(
         seed=seed,
         seeds=seeds,
         no_seed=no_seed,
+        # Its lines may be somebody else's: they name files beside it, and no others.
+        below=Path() if file == "-" else Path(file).parent,
     )
     run_options = RunOptions(
         concurrency=concurrency,
@@ -218,7 +222,9 @@ def batch(
         plan = client.plan_file(
             source,
             LineDefaults(
-                fields=client.settings.request_defaults | asking.given(seed=seed),
+                fields=client.settings.request_defaults,
+                outright=client.settings.given_defaults | asking.given(seed=seed),
+                preset=preset or (),
                 template=client.settings.template(name),
                 sweep=sweep,
                 shard=_shard(shard),

@@ -44,12 +44,14 @@ changed in place: a kill during the write may leave half a picture at its end.""
 def facts(generation: Generation, status: str, error: BaseException | None) -> dict[str, Any]:
     """Return what evidence says of a picture: never a key, never the signed part of an address."""
     answer, fetched = generation.answer, generation.fetched
+    origin = generation.request.origin
     return {
         "status": status,
         "started": generation.started.isoformat(timespec="milliseconds"),
         "finished": now(),
         **_whom(generation.account),
         "request": json.loads(generation.wire.body),
+        **{name: said for name, said in origin._asdict().items() if said is not None},
         "answer": None
         if answer is None
         else {

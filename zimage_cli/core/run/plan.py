@@ -74,7 +74,10 @@ class Plan(Protocol):
 
 
 class RequestPlan(NamedTuple):
-    """Requests in memory, each picture with its place; `filename`: the file of `--output`."""
+    """Requests in memory, each picture with its place; `filename`: the file of `--output`.
+
+    `notes` are worth knowing, and `warnings` worth a warning, before they are sent.
+    """
 
     settings: Settings
     requests: tuple[Request, ...]
@@ -83,6 +86,7 @@ class RequestPlan(NamedTuple):
     options: RunOptions
     filename: str | None = None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def estimate(self) -> Estimate:

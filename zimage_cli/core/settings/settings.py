@@ -53,6 +53,12 @@ class Settings(Declarations):
         """Return the template for file names: `--name`, or the default. Raises UsageError."""
         return NameTemplate.parse(DEFAULT_TEMPLATE if name is None else name, self.wish.suffix)
 
+    @property
+    def given_defaults(self) -> dict[str, object]:
+        """Those of them that a flag or an argument gave: no preset outranks them."""
+        given = (self.size, self.prompt_extend)
+        return {one.name: one.value for one in given if one.origin.is_given}
+
     def for_base_url(self, flags: Flags, base_url: str | None) -> Settings:
         """Return the settings of a request with that base URL. Raises as `resolve` does."""
         if base_url is None:
