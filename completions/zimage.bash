@@ -17,12 +17,15 @@ __zimage_command() {
             --seed:free:
             --no-seed::
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --count|-n:free:
             --expand::
             --sizes:sizes:
             --seeds:free:
             --request:free:
             --file:request_file:
+            --like:ref:
+            --rewritten::
             --region|-r:region:
             --endpoint:endpoint:
             --workspace:free:
@@ -37,6 +40,9 @@ __zimage_command() {
             --output-dir:folder:
             --name:free:
             --overwrite::
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --print-response::
@@ -51,6 +57,7 @@ __zimage_command() {
             --seed:free:
             --no-seed::
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --count|-n:free:
             --expand::
             --sizes:sizes:
@@ -78,6 +85,9 @@ __zimage_command() {
             --output|-o:folder:
             --output-dir:folder:
             --name:free:
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --quiet|-q::
@@ -91,6 +101,7 @@ __zimage_command() {
         options='--size|-s:size:
             --seed:free:
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --request:free:
             --file:request_file:
             --region|-r:region:
@@ -107,7 +118,7 @@ __zimage_command() {
         arguments='free'
         ;;
     'config')
-        commands='show get set unset path edit set-region set-key unset-key set-workspace'
+        commands='show get set unset path edit set-region set-key unset-key set-workspace preset'
         options='--json::
             --help|-h::'
         ;;
@@ -154,6 +165,41 @@ __zimage_command() {
             --help|-h::'
         arguments='free'
         ;;
+    'config preset')
+        commands='list show set unset import'
+        options='--json::
+            --help|-h::'
+        ;;
+    'config preset list')
+        options='--json::
+            --help|-h::'
+        ;;
+    'config preset show')
+        options='--json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset set')
+        options='--prompt:free:
+            --size|-s:size:
+            --seed:free:
+            --prompt-extend|--no-prompt-extend::
+            --json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset unset')
+        options='--json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset import')
+        options='--overwrite::
+            --encoding:encoding:
+            --json::
+            --help|-h::'
+        arguments='styles_file'
+        ;;
     'regions')
         commands='list show ping'
         options='--json::
@@ -192,7 +238,7 @@ __zimage_command() {
     'history show')
         options='--json::
             --help|-h::'
-        arguments='free'
+        arguments='ref'
         ;;
     'history recover')
         options='--output-dir:folder:
@@ -200,13 +246,13 @@ __zimage_command() {
             --json::
             --quiet|-q::
             --help|-h::'
-        arguments='free:+'
+        arguments='ref:+'
         ;;
     'inspect')
         options='--command::
             --json::
             --help|-h::'
-        arguments='any_picture:+'
+        arguments='picture_file:+'
         ;;
     'sandbox')
         commands='serve'
@@ -241,7 +287,7 @@ __zimage_command() {
         ;;
     'help')
         options='--help|-h::'
-        arguments='command subcommand'
+        arguments='command subcommand:+'
         ;;
     esac
 }
@@ -334,6 +380,13 @@ __zimage_values() {
         patterns=('*.[jJ][sS][oO][nN]')
         folders=1
         ;;
+    ref)
+        candidates=(
+            'last'
+        )
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
+        folders=1
+        ;;
     region)
         candidates=(
             'beijing'
@@ -351,11 +404,18 @@ __zimage_values() {
         )
         ;;
     picture_file)
-        patterns=('*.[pP][nN][gG]')
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
         folders=1
         ;;
     folder)
         folders=1
+        ;;
+    format)
+        candidates=(
+            'png'
+            'jpeg'
+            'webp'
+        )
         ;;
     input_format)
         candidates=(
@@ -391,6 +451,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -414,6 +477,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -427,6 +493,8 @@ __zimage_values() {
         size) __zimage_values size '' ;;
         prompt_extend) __zimage_values switch '' ;;
         output_dir) __zimage_values folder '' ;;
+        format) __zimage_values format '' ;;
+        metadata) __zimage_values switch '' ;;
         evidence) __zimage_values switch '' ;;
         esac
         ;;
@@ -436,8 +504,8 @@ __zimage_values() {
             'false'
         )
         ;;
-    any_picture)
-        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
+    styles_file)
+        patterns=('*.[cC][sS][vV]')
         folders=1
         ;;
     fault)
@@ -586,6 +654,7 @@ __zimage_values() {
             'set-key'
             'unset-key'
             'set-workspace'
+            'preset'
         )
         ;;
     regions_command)

@@ -27,16 +27,19 @@ function __zimage_command -S
         case 'generate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
+                '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--count:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
-                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
+                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two, \'a {@colours.txt} kite\' are as many as that file has lines.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
+                '--like:--like:ref::Begin with the recorded request of a picture: a history id, last, or its file.' \
+                '--rewritten:--rewritten:::With --like: send its rewritten prompt, without another rewriting.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
@@ -51,6 +54,9 @@ function __zimage_command -S
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--overwrite:--overwrite:::Replace an existing file instead of adding a number.' \
+                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
@@ -72,8 +78,9 @@ function __zimage_command -S
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--count:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
-                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
+                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two, \'a {@colours.txt} kite\' are as many as that file has lines.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
@@ -99,6 +106,9 @@ function __zimage_command -S
                 '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
+                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON object on stdout as each line ends.' \
                 '--quiet:--quiet:::Only results and errors.' \
@@ -117,9 +127,10 @@ function __zimage_command -S
         case 'validate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
+                '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
@@ -148,7 +159,8 @@ function __zimage_command -S
                 'set-region'\t'Store the region, and say where calls go now.' \
                 'set-key'\t'Store a region\'s key: asked for without echo, or read as one line of piped stdin.' \
                 'unset-key'\t'Remove a region\'s key from the config file.' \
-                'set-workspace'\t'Store the workspace of a region: its calls then go to the workspace endpoint.'
+                'set-workspace'\t'Store the workspace of a region: its calls then go to the workspace endpoint.' \
+                'preset'\t'Keep words around a prompt under a name. Without a command it lists.'
             set options \
                 '--json:--json:::Print one JSON document instead of a table.' \
                 '--help:--help:::Show this help.' \
@@ -211,6 +223,54 @@ function __zimage_command -S
                 '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '-h:--help:::Show this help.'
             set arguments free
+        case 'config preset'
+            set commands \
+                'list'\t'List the presets.' \
+                'show'\t'Show one preset.' \
+                'set'\t'Store a preset; of one that there is, change what is given.' \
+                'unset'\t'Remove a preset from the config file.' \
+                'import'\t'Store the styles of a file as presets, without their negative prompts.'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'config preset list'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'config preset show'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset set'
+            set options \
+                '--prompt:--prompt:free::The words; {prompt} is the prompt, which stands before them without it.' \
+                '--size:--size:size::16:9, 16:9@1536, 1280x720 …' \
+                '--seed:--seed:free::0 … 2147483647.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first, or not.' \
+                '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-s:--size:size::16:9, 16:9@1536, 1280x720 …' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset unset'
+            set options \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset import'
+            set options \
+                '--overwrite:--overwrite:::Replace presets that there are already.' \
+                '--encoding:--encoding:encoding::What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments styles_file
         case 'regions'
             set commands \
                 'list'\t'List the regions: hosts, prices, keys, and which one is active and why.' \
@@ -246,7 +306,7 @@ function __zimage_command -S
         case 'history'
             set commands \
                 'list'\t'List what was made, newest first.' \
-                'show'\t'Show everything about one picture.' \
+                'show'\t'Show everything about a picture, or about several.' \
                 'recover'\t'Fetch pictures that were made and not saved; nothing is paid again.'
             set options \
                 '--limit:--limit:free::How many; default: 20.' \
@@ -266,7 +326,7 @@ function __zimage_command -S
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
-            set arguments free
+            set arguments ref
         case 'history recover'
             set options \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
@@ -276,14 +336,14 @@ function __zimage_command -S
                 '--help:--help:::Show this help.' \
                 '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this help.'
-            set arguments free+
+            set arguments ref+
         case 'inspect'
             set options \
                 '--command:--command:::Print the zimage generate that makes it again, for sh.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
-            set arguments any_picture+
+            set arguments picture_file+
         case 'sandbox'
             set commands \
                 'serve'\t'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'
@@ -330,7 +390,7 @@ function __zimage_command -S
             set options \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
-            set arguments command subcommand
+            set arguments command subcommand+
     end
 end
 
@@ -417,6 +477,11 @@ function __zimage_values -S
         case request_file
             set patterns '*.json'
             set folders 1
+        case ref
+            set candidates \
+                'last'\t'the newest that was saved'
+            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
+            set folders 1
         case region
             set candidates \
                 'beijing'\t'inference and data stay in mainland China' \
@@ -430,10 +495,15 @@ function __zimage_values -S
                 'workspace' \
                 'trial'
         case picture_file
-            set patterns '*.png'
+            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
             set folders 1
         case folder
             set folders 1
+        case format
+            set candidates \
+                'png' \
+                'jpeg' \
+                'webp'
         case input_format
             set candidates \
                 'jsonl' \
@@ -463,6 +533,9 @@ function __zimage_values -S
                 'size' \
                 'prompt_extend' \
                 'output_dir' \
+                'format' \
+                'quality' \
+                'metadata' \
                 'timeout' \
                 'retries' \
                 'rps' \
@@ -482,6 +555,9 @@ function __zimage_values -S
                 'size' \
                 'prompt_extend' \
                 'output_dir' \
+                'format' \
+                'quality' \
+                'metadata' \
                 'timeout' \
                 'retries' \
                 'rps' \
@@ -498,6 +574,10 @@ function __zimage_values -S
                     __zimage_values switch
                 case output_dir
                     __zimage_values folder
+                case format
+                    __zimage_values format
+                case metadata
+                    __zimage_values switch
                 case evidence
                     __zimage_values switch
             end
@@ -505,8 +585,8 @@ function __zimage_values -S
             set candidates \
                 'true' \
                 'false'
-        case any_picture
-            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
+        case styles_file
+            set patterns '*.csv'
             set folders 1
         case fault
             set candidates \
@@ -648,7 +728,8 @@ function __zimage_values -S
                 'set-region' \
                 'set-key' \
                 'unset-key' \
-                'set-workspace'
+                'set-workspace' \
+                'preset'
         case regions_command
             set candidates \
                 'list' \

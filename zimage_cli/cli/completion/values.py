@@ -16,6 +16,7 @@ from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.main import COMMANDS
 from zimage_cli.core.batch.source import INPUT_FORMATS
 from zimage_cli.core.request import sizes
+from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.sandbox import faults
 from zimage_cli.sandbox.labels import LABELS
@@ -87,6 +88,7 @@ def _subcommands() -> tuple[tuple[str, Value], ...]:
     for name, module in COMMANDS.items():
         app = import_module(module).app
         named = [one.name or one.callback.__name__ for one in app.registered_commands]
+        named += [one.name for one in app.registered_groups]
         if app.registered_callback is not None or len(named) > 1:
             found.append((name, Value(f"{name}_command", tuple(map(Word, named)))))
     return tuple(found)
@@ -118,9 +120,13 @@ REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
-PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
-ANY_PICTURE = Value("any_picture", suffixes=(".png", ".jpg", ".jpeg", ".webp"), folders=True)
-_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}
+STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
+PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
+REF = Value(
+    "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
+)
+FORMAT = Value("format", tuple(map(Word, FORMATS)))
+_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER, FORMAT)}
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
     "new_value",
@@ -132,6 +138,9 @@ OPTIONS: dict[str, Value] = {
     "--sizes": SIZES,
     "--seed": FREE,
     "--seeds": FREE,
+    "--like": REF,
+    "--preset": FREE,
+    "config preset set --prompt": FREE,
     "--count": FREE,
     "--request": FREE,
     "--file": REQUEST_FILE,
@@ -163,14 +172,20 @@ ARGUMENTS: dict[str, Value] = {
     "config set name": STORED_SETTING,
     "config set value": NEW_VALUE,
     "config unset name": STORED_SETTING,
+    "config preset show name": FREE,
+    "config preset set name": FREE,
+    "config preset unset name": FREE,
+    "config preset import file": STYLES_FILE,
     "config set-region region": REGION,
     "config set-key on_the_command_line": FREE,
     "config set-workspace workspace": FREE,
     "regions show name": REGION,
     "regions ping name": REGION,
+    "history show picture": REF,
+    "history recover pictures": REF,
     "history show number": FREE,
     "history recover ids": FREE,
-    "inspect files": ANY_PICTURE,
+    "inspect files": PICTURE_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,
