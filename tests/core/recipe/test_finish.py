@@ -41,8 +41,8 @@ def test_a_signed_picture_is_left_as_it_is(served, recipe) -> None:
     assert file.getvalue() == b""
     (message,) = told
     assert str(message) == (
-        "The service signed this picture (C2PA). It is saved as served, without its recipe: "
-        "any text added to it makes the signature invalid."
+        "the service signed the picture (C2PA): saved as it is, without its recipe, because any "
+        "text added to it would make the signature invalid"
     )
 
 
@@ -184,8 +184,8 @@ def test_that_a_signature_cannot_survive_is_said(served, recipe, target) -> None
     shown = {"jpeg": "JPEG", "webp": "WebP"}[target]
     (message,) = told
     assert message == (
-        "The service signed this picture (C2PA). The signature cannot survive the conversion "
-        f"to {shown}: the file has none."
+        "the service signed the picture (C2PA), and no signature survives the conversion to "
+        f"{shown}: the file has none"
     )
 
 
@@ -197,8 +197,8 @@ def test_a_jpeg_holds_as_much_as_it_can_of_a_long_prompt(served, recipe) -> None
 
     others = {"DigitalSourceType", "CreatorTool"}
     said = (
-        "The prompt is too long for what a JPEG can hold beside its pixels: the file does not say "
-        "all of how it was made. A PNG can."
+        "the prompt is too long for a JPEG: the file does not say all of how it was made, as a PNG "
+        "would"
     )
     assert parts(20_000) == ({"Recipe", "description", "comment", *others}, [])
     assert parts(32_600) == ({"Recipe", "comment", *others}, [])

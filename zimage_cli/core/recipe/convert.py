@@ -53,8 +53,8 @@ def convert(
     if said.signed:
         told.append(
             Message(
-                "The service signed this picture (C2PA). The signature cannot survive the "
-                "conversion to {format}: the file has none.",
+                "the service signed the picture (C2PA), and no signature survives the conversion "
+                "to {format}: the file has none",
                 format=_SHOWN[target],
             )
         )
@@ -79,8 +79,8 @@ def convert(
     if not whole:
         told.append(
             Message(
-                "The prompt is too long for what a {format} can hold beside its pixels: the file "
-                "does not say all of how it was made. A PNG can.",
+                "the prompt is too long for a {format}: the file does not say all of how it was "
+                "made, as a PNG would",
                 format=_SHOWN[target],
             )
         )

@@ -58,8 +58,8 @@ def _spliced(served: IO[bytes], finished: IO[bytes], recipe: Recipe) -> Finished
     walked = tuple(png.chunks(served))
     if any(chunk.kind == png.MANIFEST for chunk in walked):
         told = Message(
-            "The service signed this picture (C2PA). It is saved as served, without its recipe: "
-            "any text added to it makes the signature invalid."
+            "the service signed the picture (C2PA): saved as it is, without its recipe, because "
+            "any text added to it would make the signature invalid"
         )
         return Finished(changed=False, told=(told,))
     # What the service says under one of these names stays, and nothing is said beside it: which
