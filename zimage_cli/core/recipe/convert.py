@@ -33,6 +33,15 @@ class _Served(NamedTuple):
     signed: bool
 
 
+def load_pillow(target: str) -> None:
+    """Load what a conversion needs: Pillow would load all of its formats to find WebP."""
+    if target == "webp":
+        import PIL.WebPImagePlugin  # noqa: F401
+    from PIL import Image
+
+    Image.preinit()
+
+
 def convert(
     served: IO[bytes],
     finished: IO[bytes],
@@ -48,6 +57,7 @@ def convert(
     """
     from PIL import Image
 
+    load_pillow(target)
     told = []
     said = _said(served)
     if said.signed:
