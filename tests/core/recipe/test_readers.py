@@ -214,7 +214,7 @@ def test_a_signed_picture_is_still_valid_when_it_is_saved(
         env = {"DASHSCOPE_BASE_URL": service.api_root, "DASHSCOPE_API_KEY": key}
         done = zimage("generate", "A calm lake at dawn", "--size", "512*512", env=env)
     (saved,) = done.lines
-    assert "The service signed this picture (C2PA). It is saved as served" in done.stderr
+    assert "the service signed the picture (C2PA): saved as it is" in done.stderr
     assert Path(saved).read_bytes() == signed.read_bytes()
 
     # What the signature is good for: a text of ours would have broken it.
