@@ -44,7 +44,7 @@ def killed_at(service: Any, strace: str, call: str, number: int, *args: str) -> 
 
 
 # What is still to be done when it dies: the syncing of what was finished, the row with its hash;
-# the name; taking away the name before (another probe was unlinked before that); syncing the folder;
+# the name; taking away the hidden name (after that of the probe); syncing the folder;
 # taking away what was served.
 STEPS = [
     *((call, number, how) for how in (PNG, WEBP) for call, number in [("fsync", 1), ("link", 1)]),
