@@ -48,7 +48,7 @@ def killed_at(service: Any, strace: str, call: str, number: int, *args: str) -> 
 # taking away what was served.
 STEPS = [
     *((call, number, how) for how in (PNG, WEBP) for call, number in [("fsync", 1), ("link", 1)]),
-    *(("unlink", 2, PNG), ("fsync", 2, PNG), ("unlink", 3, PNG)),
+    *(("unlink", 2, WEBP), ("unlink", 2, PNG), ("fsync", 2, PNG), ("unlink", 3, PNG)),
     *(("fsync", 1, BARE), ("link", 1, BARE), ("unlink", 2, BARE)),
 ]
 
