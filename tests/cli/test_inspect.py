@@ -79,7 +79,6 @@ rewritten prompt: A fox, mist
 made: 2026-11-23T06:00:00Z
 version: 0.1.0
 recipe from: its zimage text
-XMP tool: zimage 0.1.0
 XMP source: http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia
 """
 

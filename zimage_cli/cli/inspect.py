@@ -236,9 +236,7 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
         )
     if found.c2pa:
         yield _both("C2PA", _C2PA)
-    for name, value in found.xmp.items():
-        if found.recipe is None or name != "description" or value != found.recipe.prompt:
-            yield _both(_PROPERTIES[name], value)
+    yield from _xmp_facts(found)
     for keyword, text in found.texts[:_LISTED]:
         yield _both("text", f"{keyword}: {text}")
     if len(found.texts) > _LISTED:
@@ -252,6 +250,17 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
         yield _Fact("to make again", again if found.path != "-" else None, None, whole=True)
     elif found.recipe is None and found.parameters is None and not found.comfyui:
         yield _both("recipe", "none")
+
+
+def _xmp_facts(found: Inspected) -> Iterator[_Fact]:
+    """Yield what XMP says beside the recipe."""
+    recipe = found.recipe
+    told = () if recipe is None else (recipe.prompt, f"zimage {recipe.version}")
+    for name, value in found.xmp.items():
+        if value not in told:
+            # The source type is an address: people know its last word.
+            shown = value.rpartition("/")[2] if name == "digital_source_type" else value
+            yield _Fact(_PROPERTIES[name], shown, value)
 
 
 def _comfyui_facts(found: Inspected) -> Iterator[_Fact]:
