@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history sandbox completions help'
+        commands='generate batch validate config regions sizes history inspect sandbox completions help'
         options='--version::
             --help::
             -h::'
@@ -17,12 +17,15 @@ __zimage_command() {
             --seed:free:
             --no-seed::
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --count|-n:free:
             --expand::
             --sizes:sizes:
             --seeds:free:
             --request:free:
             --file:request_file:
+            --like:ref:
+            --rewritten::
             --region|-r:region:
             --endpoint:endpoint:
             --workspace:free:
@@ -37,6 +40,9 @@ __zimage_command() {
             --output-dir:folder:
             --name:free:
             --overwrite::
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --print-response::
@@ -51,6 +57,7 @@ __zimage_command() {
             --seed:free:
             --no-seed::
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --count|-n:free:
             --expand::
             --sizes:sizes:
@@ -78,6 +85,9 @@ __zimage_command() {
             --output|-o:folder:
             --output-dir:folder:
             --name:free:
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --quiet|-q::
@@ -91,6 +101,7 @@ __zimage_command() {
         options='--size|-s:size:
             --seed:free:
             --prompt-extend|--no-prompt-extend::
+            --preset:free:+
             --request:free:
             --file:request_file:
             --region|-r:region:
@@ -107,7 +118,7 @@ __zimage_command() {
         arguments='free'
         ;;
     'config')
-        commands='show get set unset path edit set-region set-key unset-key set-workspace'
+        commands='show get set unset path edit set-region set-key unset-key set-workspace preset'
         options='--json::
             --help|-h::'
         ;;
@@ -153,6 +164,41 @@ __zimage_command() {
         options='--region|-r:service_region:
             --help|-h::'
         arguments='free'
+        ;;
+    'config preset')
+        commands='list show set unset import'
+        options='--json::
+            --help|-h::'
+        ;;
+    'config preset list')
+        options='--json::
+            --help|-h::'
+        ;;
+    'config preset show')
+        options='--json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset set')
+        options='--prompt:free:
+            --size|-s:size:
+            --seed:free:
+            --prompt-extend|--no-prompt-extend::
+            --json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset unset')
+        options='--json::
+            --help|-h::'
+        arguments='free'
+        ;;
+    'config preset import')
+        options='--overwrite::
+            --encoding:encoding:
+            --json::
+            --help|-h::'
+        arguments='styles_file'
         ;;
     'regions')
         commands='list show ping'
@@ -253,6 +299,12 @@ __zimage_command() {
         options='--json::
             --help|-h::'
         ;;
+    'inspect')
+        options='--command::
+            --json::
+            --help|-h::'
+        arguments='picture_file:+'
+        ;;
     'sandbox')
         commands='serve'
         options='--help|-h::'
@@ -263,6 +315,7 @@ __zimage_command() {
             --rps:free:
             --fault:fault:+
             --fault-seed:free:
+            --label:label:
             --json::
             --quiet|-q::
             --help|-h::'
@@ -285,7 +338,7 @@ __zimage_command() {
         ;;
     'help')
         options='--help|-h::'
-        arguments='command subcommand'
+        arguments='command subcommand:+'
         ;;
     esac
 }
@@ -378,6 +431,13 @@ __zimage_values() {
         patterns=('*.[jJ][sS][oO][nN]')
         folders=1
         ;;
+    ref)
+        candidates=(
+            'last'
+        )
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
+        folders=1
+        ;;
     region)
         candidates=(
             'beijing'
@@ -395,11 +455,18 @@ __zimage_values() {
         )
         ;;
     picture_file)
-        patterns=('*.[pP][nN][gG]')
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
         folders=1
         ;;
     folder)
         folders=1
+        ;;
+    format)
+        candidates=(
+            'png'
+            'jpeg'
+            'webp'
+        )
         ;;
     input_format)
         candidates=(
@@ -435,6 +502,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -458,6 +528,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -471,6 +544,8 @@ __zimage_values() {
         size) __zimage_values size '' ;;
         prompt_extend) __zimage_values switch '' ;;
         output_dir) __zimage_values folder '' ;;
+        format) __zimage_values format '' ;;
+        metadata) __zimage_values switch '' ;;
         evidence) __zimage_values switch '' ;;
         esac
         ;;
@@ -479,6 +554,10 @@ __zimage_values() {
             'true'
             'false'
         )
+        ;;
+    styles_file)
+        patterns=('*.[cC][sS][vV]')
+        folders=1
         ;;
     time)
         candidates=(
@@ -507,13 +586,6 @@ __zimage_values() {
             'sandbox'
             'custom'
         )
-        ;;
-    ref)
-        candidates=(
-            'last'
-        )
-        patterns=('*.[pP][nN][gG]')
-        folders=1
         ;;
     group)
         candidates=(
@@ -628,6 +700,14 @@ __zimage_values() {
         )
         goes_on=':'
         ;;
+    label)
+        candidates=(
+            'aigc'
+            'xmp'
+            'c2pa'
+        )
+        goes_on=','
+        ;;
     shell)
         candidates=(
             'bash'
@@ -645,6 +725,7 @@ __zimage_values() {
             'regions'
             'sizes'
             'history'
+            'inspect'
             'sandbox'
             'completions'
             'help'
@@ -671,6 +752,7 @@ __zimage_values() {
             'set-key'
             'unset-key'
             'set-workspace'
+            'preset'
         )
         ;;
     regions_command)

@@ -16,6 +16,7 @@ function __zimage_command -S
                 'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
                 'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.' \
+                'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'
@@ -26,16 +27,19 @@ function __zimage_command -S
         case 'generate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
+                '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--count:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
-                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
+                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two, \'a {@colours.txt} kite\' are as many as that file has lines.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
+                '--like:--like:ref::Begin with the recorded request of a picture: a history id, last, or its file.' \
+                '--rewritten:--rewritten:::With --like: send its rewritten prompt, without another rewriting.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
@@ -50,6 +54,9 @@ function __zimage_command -S
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--overwrite:--overwrite:::Replace an existing file instead of adding a number.' \
+                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
@@ -71,8 +78,9 @@ function __zimage_command -S
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--count:--count:free::How many, with the seeds N, N+1 …; default: 1.' \
-                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two.' \
+                '--expand:--expand:::Multiply alternatives in prompts: \'a {red|blue} kite\' are two, \'a {@colours.txt} kite\' are as many as that file has lines.' \
                 '--sizes:--sizes:sizes::Multiply by sizes: 1:1,16:9.' \
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
@@ -98,6 +106,9 @@ function __zimage_command -S
                 '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
+                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON object on stdout as each line ends.' \
                 '--quiet:--quiet:::Only results and errors.' \
@@ -116,9 +127,10 @@ function __zimage_command -S
         case 'validate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
+                '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
@@ -147,7 +159,8 @@ function __zimage_command -S
                 'set-region'\t'Store the region, and say where calls go now.' \
                 'set-key'\t'Store a region\'s key: asked for without echo, or read as one line of piped stdin.' \
                 'unset-key'\t'Remove a region\'s key from the config file.' \
-                'set-workspace'\t'Store the workspace of a region: its calls then go to the workspace endpoint.'
+                'set-workspace'\t'Store the workspace of a region: its calls then go to the workspace endpoint.' \
+                'preset'\t'Keep words around a prompt under a name. Without a command it lists.'
             set options \
                 '--json:--json:::Print one JSON document instead of a table.' \
                 '--help:--help:::Show this help.' \
@@ -210,6 +223,54 @@ function __zimage_command -S
                 '-r:--region:service_region::beijing or singapore, or their ids; default: the active region.' \
                 '-h:--help:::Show this help.'
             set arguments free
+        case 'config preset'
+            set commands \
+                'list'\t'List the presets.' \
+                'show'\t'Show one preset.' \
+                'set'\t'Store a preset; of one that there is, change what is given.' \
+                'unset'\t'Remove a preset from the config file.' \
+                'import'\t'Store the styles of a file as presets, without their negative prompts.'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'config preset list'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'config preset show'
+            set options \
+                '--json:--json:::Print one JSON document instead of a table.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset set'
+            set options \
+                '--prompt:--prompt:free::The words; {prompt} is the prompt, which stands before them without it.' \
+                '--size:--size:size::16:9, 16:9@1536, 1280x720 …' \
+                '--seed:--seed:free::0 … 2147483647.' \
+                '--prompt-extend:--prompt-extend:::Have the prompt rewritten first, or not.' \
+                '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-s:--size:size::16:9, 16:9@1536, 1280x720 …' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset unset'
+            set options \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments free
+        case 'config preset import'
+            set options \
+                '--overwrite:--overwrite:::Replace presets that there are already.' \
+                '--encoding:--encoding:encoding::What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments styles_file
         case 'regions'
             set commands \
                 'list'\t'List the regions: hosts, prices, keys, and which one is active and why.' \
@@ -345,6 +406,13 @@ function __zimage_command -S
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
+        case 'inspect'
+            set options \
+                '--command:--command:::Print the zimage generate that makes it again, for sh.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments picture_file+
         case 'sandbox'
             set commands \
                 'serve'\t'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'
@@ -358,6 +426,7 @@ function __zimage_command -S
                 '--rps:--rps:free::Calls a second before 429; default: no limit.' \
                 '--fault:--fault:fault:+:Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list explains the kinds.' \
                 '--fault-seed:--fault-seed:free::Seed of the draws for --fault; default: 0.' \
+                '--label:--label:label::What the pictures carry as a service may write it into them, with commas between: aigc, xmp, c2pa (not signed); default: nothing.' \
                 '--json:--json:::Log in JSON lines.' \
                 '--quiet:--quiet:::Only results and errors.' \
                 '--help:--help:::Show this help.' \
@@ -390,7 +459,7 @@ function __zimage_command -S
             set options \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
-            set arguments command subcommand
+            set arguments command subcommand+
     end
 end
 
@@ -477,6 +546,11 @@ function __zimage_values -S
         case request_file
             set patterns '*.json'
             set folders 1
+        case ref
+            set candidates \
+                'last'\t'the newest that was saved'
+            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
+            set folders 1
         case region
             set candidates \
                 'beijing'\t'inference and data stay in mainland China' \
@@ -490,10 +564,15 @@ function __zimage_values -S
                 'workspace' \
                 'trial'
         case picture_file
-            set patterns '*.png'
+            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
             set folders 1
         case folder
             set folders 1
+        case format
+            set candidates \
+                'png' \
+                'jpeg' \
+                'webp'
         case input_format
             set candidates \
                 'jsonl' \
@@ -523,6 +602,9 @@ function __zimage_values -S
                 'size' \
                 'prompt_extend' \
                 'output_dir' \
+                'format' \
+                'quality' \
+                'metadata' \
                 'timeout' \
                 'retries' \
                 'rps' \
@@ -542,6 +624,9 @@ function __zimage_values -S
                 'size' \
                 'prompt_extend' \
                 'output_dir' \
+                'format' \
+                'quality' \
+                'metadata' \
                 'timeout' \
                 'retries' \
                 'rps' \
@@ -558,6 +643,10 @@ function __zimage_values -S
                     __zimage_values switch
                 case output_dir
                     __zimage_values folder
+                case format
+                    __zimage_values format
+                case metadata
+                    __zimage_values switch
                 case evidence
                     __zimage_values switch
             end
@@ -565,6 +654,9 @@ function __zimage_values -S
             set candidates \
                 'true' \
                 'false'
+        case styles_file
+            set patterns '*.csv'
+            set folders 1
         case time
             set candidates \
                 'today' \
@@ -587,11 +679,6 @@ function __zimage_values -S
                 'ap-southeast-1'\t'the id of singapore' \
                 'sandbox'\t'the stand-in inside zimage' \
                 'custom'\t'any other host'
-        case ref
-            set candidates \
-                'last'\t'the newest that was saved'
-            set patterns '*.png'
-            set folders 1
         case group
             set candidates \
                 'day' \
@@ -697,6 +784,12 @@ function __zimage_values -S
                 'picture-too-large-chunked'\t'over 64 MiB that are not announced' \
                 'picture-redirect'\t'2 or `hops` redirects before it, or one to `url`' \
                 'picture-redirect-loop'\t'a redirect to itself'
+        case label
+            set candidates \
+                'aigc'\t'the label of GB 45438-2025: a text chunk AIGC, and the property in XMP' \
+                'xmp'\t'an XMP packet of the service' \
+                'c2pa'\t'a C2PA manifest, well-formed and not signed'
+            set listed 1
         case shell
             set candidates \
                 'bash' \
@@ -712,6 +805,7 @@ function __zimage_values -S
                 'regions' \
                 'sizes' \
                 'history' \
+                'inspect' \
                 'sandbox' \
                 'completions' \
                 'help'
@@ -739,7 +833,8 @@ function __zimage_values -S
                 'set-region' \
                 'set-key' \
                 'unset-key' \
-                'set-workspace'
+                'set-workspace' \
+                'preset'
         case regions_command
             set candidates \
                 'list' \

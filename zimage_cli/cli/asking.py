@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from zimage_cli.cli.options import NEW
 from zimage_cli.core.files import TooLarge, read_text, reason
 from zimage_cli.core.request.request import parse_json_object
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
@@ -108,17 +109,28 @@ def given(**options: Any) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def seed_of(text: str | None) -> dict[str, int | None]:
+    """Return the seed that an option gives: None for `new`, nothing where it is not given."""
+    if text is None:
+        return {}
+    return {"seed": None if text == NEW else int(text)}
+
+
 def sweep(
     *,
     count: int,
     expand: bool,
     size: str | None,
     sizes: str | None,
-    seed: int | None,
+    seed: object,
     seeds: str | None,
     no_seed: bool,
+    below: Path | None = None,
 ) -> Sweep:
-    """Return how the options multiply a request. Raises UsageError for those that contradict."""
+    """Return how the options multiply a request. Raises UsageError for those that contradict.
+
+    `below` is the folder that files in prompts are in; None: anywhere.
+    """
     wanted = given(size=size, sizes=sizes, seed=seed, seeds=seeds, no_seed=no_seed or None)
     names = {f"--{name.replace('_', '-')}" for name in wanted}
     for one, other in _CONTRADICTIONS:
@@ -141,10 +153,14 @@ def sweep(
     if count == 1 and not expand and not wanted.keys() & {"sizes", "seeds", "no_seed"}:
         return ONE
     several: dict[str, Any] = {}
+    if expand:
+        from zimage_cli.core.wordfiles import WordFiles
+
+        several["lines"] = WordFiles(below)
     if sizes is not None or seeds is not None:
         from zimage_cli.core.request.expand import parse_seeds, parse_sizes
 
-        several = given(
+        several |= given(
             sizes=parse_sizes(sizes) if sizes is not None else None,
             seeds=parse_seeds(seeds) if seeds is not None else None,
         )
@@ -173,7 +189,8 @@ def confirm(
 ) -> None:
     """Ask whether to go on; `text`, where it was `told` already, is not said again.
 
-    `otherwise` says what has not happened where nobody agreed. Raises UsageError without a terminal, typer.Exit for a no.
+    `otherwise` says what has not happened where nobody agreed. Raises UsageError without a
+    terminal, typer.Exit for a no.
     """
     import typer
 

@@ -20,10 +20,10 @@ def show(
         str | None, typer.Argument(metavar="COMMAND", help="A command, such as generate.")
     ] = None,
     subcommand: Annotated[
-        str | None, typer.Argument(metavar="SUBCOMMAND", help="One of its commands.")
+        list[str] | None, typer.Argument(metavar="SUBCOMMAND", help="One of its commands.")
     ] = None,
 ) -> None:
     """Show the whole help of a command."""
-    words = [word for word in (command, subcommand) if word is not None]
+    words = [*([] if command is None else [command]), *(subcommand or ())]
     root = context.find_root().command
     root.invoke(root.make_context("zimage", [*words, "--help"]))

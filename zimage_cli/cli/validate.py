@@ -37,8 +37,9 @@ def validate(
         typer.Argument(metavar="[PROMPT]", help="A prompt to check too; - reads standard input."),
     ] = None,
     size: options.Size = None,
-    seed: options.Seed = None,
+    seed: options.SeedOrNew = None,
     prompt_extend: options.PromptExtend = None,
+    preset: options.Preset = None,
     request: options.RequestJson = None,
     file: options.RequestFile = None,
     region: options.Region = None,
@@ -68,13 +69,14 @@ def validate(
         output_dir=output_dir,
         sandbox=sandbox or None,
     )
-    overrides = asking.given(prompt=prompt, size=size, seed=seed, prompt_extend=prompt_extend)
+    overrides = asking.given(prompt=prompt, size=size, prompt_extend=prompt_extend)
+    overrides |= asking.seed_of(seed)
 
     def read() -> selfcheck.Asked:
         source, text = asking.read_request(prompt, request, file)
-        return source, {**overrides, **asking.given(prompt=text)}
+        return source, {**overrides, **asking.given(prompt=text)}, preset or ()
 
-    wants_request = bool(overrides) or request is not None or file is not None
+    wants_request = bool(overrides or preset) or request is not None or file is not None
     report = Client.validate(flags, request=read if wants_request else None, online=online)
     _show(out, report)
     if json:

@@ -22,7 +22,6 @@ from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
 from zimage_cli.core.batch.reader import LineDefaults
 from zimage_cli.core.batch.source import open_source
-from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.run.money import parse_bound
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
@@ -43,6 +42,7 @@ app = App()
 @app.command(
     epilog="Examples:\n\nzimage batch prompts.txt --sandbox\n\n"
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
+    "zimage batch prompts.txt --preset ink\n\n"
     "zimage batch prompts.csv -o pictures/ --retry-failed",
     document={"type": "summary"},
     everyday=("--size", "--count", "--sandbox", "--max-cost", "--output", "--dry-run"),
@@ -60,6 +60,7 @@ def batch(
     seed: options.Seed = None,
     no_seed: options.NoSeed = False,
     prompt_extend: options.PromptExtend = None,
+    preset: options.Preset = None,
     count: options.Count = 1,
     expand: options.Expand = False,
     sizes: options.Sizes = None,
@@ -146,6 +147,9 @@ def batch(
     ] = None,
     output_dir: options.OutputDir = None,
     name: options.NameOption = None,
+    format: options.Format = None,  # noqa: A002 - the option's name
+    quality: options.Quality = None,
+    no_metadata: options.NoMetadata = False,
     no_evidence: options.NoEvidence = False,
     json: Annotated[
         bool,
@@ -177,6 +181,8 @@ def batch(
         seed=seed,
         seeds=seeds,
         no_seed=no_seed,
+        # Its lines may be somebody else's: they name files beside it, and no others.
+        below=Path() if file == "-" else Path(file).parent,
     )
     run_options = RunOptions(
         concurrency=concurrency,
@@ -196,6 +202,9 @@ def batch(
         timeout=timeout,
         retries=retries,
         rps=rps,
+        format=format,
+        quality=quality,
+        metadata=False if no_metadata else None,
         evidence=False if no_evidence else None,
         sandbox=sandbox or None,
     )
@@ -213,8 +222,10 @@ def batch(
         plan = client.plan_file(
             source,
             LineDefaults(
-                fields=client.settings.request_defaults | asking.given(seed=seed),
-                template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
+                fields=client.settings.request_defaults,
+                outright=client.settings.given_defaults | asking.given(seed=seed),
+                preset=preset or (),
+                template=client.settings.template(name),
                 sweep=sweep,
                 shard=_shard(shard),
             ),

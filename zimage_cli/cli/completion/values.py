@@ -15,12 +15,14 @@ from zimage_cli.api.endpoint import CUSTOM, ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.main import COMMANDS
 from zimage_cli.core.batch.source import INPUT_FORMATS
-from zimage_cli.core.history.export import FORMATS
+from zimage_cli.core.history.export import FORMATS as EXPORT_FORMATS
 from zimage_cli.core.history.query import STATUSES
 from zimage_cli.core.history.stats import GROUPS
 from zimage_cli.core.request import sizes
+from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.sandbox import faults
+from zimage_cli.sandbox.labels import LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def _subcommands() -> tuple[tuple[str, Value], ...]:
     for name, module in COMMANDS.items():
         app = import_module(module).app
         named = [one.name or one.callback.__name__ for one in app.registered_commands]
+        named += [one.name for one in app.registered_groups]
         if app.registered_callback is not None or len(named) > 1:
             found.append((name, Value(f"{name}_command", tuple(map(Word, named)))))
     return tuple(found)
@@ -104,6 +107,7 @@ SETTING = Value("setting", tuple(map(Word, NAMES)))
 STORED_SETTING = Value("stored_setting", tuple(map(Word, TABLE)))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
 FAULT = Value("fault", _fault_words(), goes_on=":")
+LABEL = Value("label", tuple(Word(*label) for label in LABELS.items()), goes_on=",")
 COMMAND = Value("command", tuple(map(Word, COMMANDS)))
 SUBCOMMAND = Value("subcommand", after=_subcommands())
 INPUT_FORMAT = Value("input_format", tuple(map(Word, INPUT_FORMATS)))
@@ -119,17 +123,19 @@ REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
-PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
+PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
 TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))))
 STATUS = Value("status", tuple(map(Word, STATUSES)))
 GROUP = Value("group", tuple(map(Word, GROUPS)))
-EXPORT_FORMAT = Value("export_format", tuple(map(Word, FORMATS)))
+EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
 EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
+STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 REF = Value(
     "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
 )
-_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}
+FORMAT = Value("format", tuple(map(Word, FORMATS)))
+_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER, FORMAT)}
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
     "new_value",
@@ -141,6 +147,9 @@ OPTIONS: dict[str, Value] = {
     "--sizes": SIZES,
     "--seed": FREE,
     "--seeds": FREE,
+    "--like": REF,
+    "--preset": FREE,
+    "config preset set --prompt": FREE,
     "--count": FREE,
     "--request": FREE,
     "--file": REQUEST_FILE,
@@ -167,6 +176,7 @@ OPTIONS: dict[str, Value] = {
     "--patience": FREE,
     "--fault": FAULT,
     "--fault-seed": FREE,
+    "--label": LABEL,
 }
 """`--option` → what it takes, in every command; `COMMAND --option` for one command or all below it,
 which wins."""
@@ -179,6 +189,10 @@ ARGUMENTS: dict[str, Value] = {
     "config set name": STORED_SETTING,
     "config set value": NEW_VALUE,
     "config unset name": STORED_SETTING,
+    "config preset show name": FREE,
+    "config preset set name": FREE,
+    "config preset unset name": FREE,
+    "config preset import file": STYLES_FILE,
     "config set-region region": REGION,
     "config set-key on_the_command_line": FREE,
     "config set-workspace workspace": FREE,
@@ -189,6 +203,7 @@ ARGUMENTS: dict[str, Value] = {
     "history forget pictures": REF,
     "history show picture": REF,
     "history recover pictures": REF,
+    "inspect files": PICTURE_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,

@@ -6,7 +6,7 @@ several equal ones it is. So lines may be added, removed and re-ordered between 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -17,12 +17,14 @@ from zimage_cli.core.request.jobs import Job, variants
 from zimage_cli.core.request.names import NAME_BYTES, NameTemplate, is_reserved
 from zimage_cli.core.request.request import MAX_SEED, Request, parse_request
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
+from zimage_cli.core.request.wish import format_of
 from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.messages import Message
 from zimage_cli.text import is_safe, shown
 
 if TYPE_CHECKING:
     from zimage_cli.core.batch.records import Record
+    from zimage_cli.core.request.presets import Preset
 
 _DEEPEST = 8
 """Folders below the output folder, and the file: more than that is a slip."""
@@ -40,10 +42,12 @@ class Invalid:
 class LineDefaults:
     """What holds for lines that do not say.
 
-    `fields` are request fields. `sweep` multiplies every line. `shard` is (i, n) with 1 <= i <= n.
+    `fields` are request fields, `outright` those that the command line gives: they win over what a
+    preset says. `presets` are those that there are, `preset` names what is put around the prompts
+    of lines that name none. `sweep` multiplies every line. `shard` is (i, n) with 1 <= i <= n.
     `folder` is where the pictures go. `check_base_url` raises UsageError for a line's base URL that
     is not asked; None refuses all of them. `salt` is what seeds are drawn with: the same line of
-    the same batch gets the same one in every run.
+    the same batch gets the same one in every run. `suffix` is for a `name` that says no format.
     """
 
     fields: Mapping[str, object]
@@ -53,6 +57,10 @@ class LineDefaults:
     folder: Path | None = None
     check_base_url: Callable[[str], None] | None = None
     salt: bytes = b""
+    suffix: str = ".png"
+    outright: Mapping[str, object] = field(default_factory=dict)
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+    preset: Sequence[str] = ()
 
 
 @dataclass
@@ -92,7 +100,7 @@ class JobReader:
         sweep = self.defaults.sweep
         if "count" in own:
             sweep = replace(sweep, count=_count(own["count"]))
-        request = parse_request(fields, defaults=self.defaults.fields)
+        request = self._request(fields, own.get("preset"))
         if request.base_url is not None and check_base_url is not None:
             check_base_url(request.base_url)
         shard, shards = self.defaults.shard
@@ -107,6 +115,25 @@ class JobReader:
                 sent = variant.request if sweep.no_seed else variant.with_seed(drawn)
                 one = None if sweep.is_one else number
                 yield Job(line, self._number, sent, own_name, output, key, one)
+
+    def _request(self, fields: dict[str, object], preset: object) -> Request:
+        """Return the request of a line. Raises RequestInvalid, UsageError."""
+        if preset is not None and not isinstance(preset, str):
+            raise UsageError("preset: {value} is not text", field="preset", value=shown(preset))
+        defaults, named = self.defaults, self.defaults.preset if preset is None else preset
+        if not named:
+            return parse_request(fields, defaults={**defaults.fields, **defaults.outright})
+        from zimage_cli.core.request.presets import chosen, request_with
+
+        # With no seed, a preset's is none either; the line's own is.
+        no_seed = {"seed": None} if defaults.sweep.no_seed else {}
+        return request_with(
+            chosen(named, defaults.presets),
+            fields,
+            overrides={},
+            defaults=defaults.fields,
+            outright={**defaults.outright, **no_seed},
+        )
 
     def _key(self, request: Request, template: NameTemplate, output: str | None) -> bytes:
         """Return what a picture is known by: its content, and which of several equal ones it is."""
@@ -135,7 +162,7 @@ class JobReader:
         if name not in self._templates:
             if len(self._templates) > 1000:
                 self._templates.clear()
-            self._templates[name] = NameTemplate.parse(name)
+            self._templates[name] = NameTemplate.parse(name, self.defaults.suffix)
         return self._templates[name]
 
     def _output(self, value: object) -> str | None:
@@ -212,9 +239,9 @@ def _output(value: object) -> str | None:
             field="output",
             value=shown(value),
         )
-    if posix.suffix.lower() != ".png":
+    if format_of(value) is None:
         raise UsageError(
-            "output: {value} does not end in .png, and the service makes PNG",
+            "output: {value} does not end in .png, .jpg or .webp",
             field="output",
             value=shown(value),
         )

@@ -13,7 +13,7 @@ from zimage_cli.messages import Message
 LINE_LIMIT = 1024 * 1024
 """Bytes of a line, and of a table's row of several lines. A prompt's 800 characters are 4,800."""
 
-OWN_FIELDS = ("name", "output", "count")
+OWN_FIELDS = ("name", "output", "count", "preset")
 """What a record may hold beside the fields of a request."""
 
 COLUMNS = (*FIELDS, "model", *OWN_FIELDS)
@@ -29,6 +29,7 @@ HEADERS = {
     "扩写": "prompt_extend",
     "数量": "count",
     "文件名": "output",
+    "预设": "preset",
 }
 """The words that a table's header may use as well, as the service's own pages do."""
 
@@ -41,6 +42,8 @@ _ALIASES = {
     "template": "name",
     "n": "count",
     "repeat": "count",
+    "style": "preset",
+    "styles": "preset",
 }
 
 
@@ -48,7 +51,7 @@ class Record(NamedTuple):
     """One record of a batch: `fields`, or the `problem` that keeps it from being read.
 
     `line` is the physical line it begins on, from 1. `fields` are as `parse_request` takes them,
-    unchecked, plus `name`, `output` and `count`. `problem` goes on after "line 7: ".
+    unchecked, plus OWN_FIELDS. `problem` goes on after "line 7: ".
     """
 
     line: int

@@ -105,6 +105,7 @@ class Entry:
             endpoint=self.endpoint,
             bytes=self.bytes,
             sha256=self.sha256,
+            served_sha256=self.served_sha256,
             cost=self.price,
             elapsed_seconds=self.elapsed_seconds,
             attempts=self.attempts,

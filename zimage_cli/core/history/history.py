@@ -57,6 +57,14 @@ def error_facts(error: BaseException) -> dict[str, Any]:
     return {"type": kind, "message": str(error) or kind}
 
 
+def _hashes(fetched: Fetched) -> dict[str, Any]:
+    return {
+        "bytes": fetched.bytes,
+        "sha256": fetched.sha256,
+        "served_sha256": fetched.as_served,
+    }
+
+
 class History(Database):
     """The history in one file. Safe to share between threads and processes.
 
@@ -125,8 +133,8 @@ class History(Database):
         self._change(row, columns)
 
     def fetched(self, row: int, fetched: Fetched) -> None:
-        """Note what was fetched, before it gets its name: by this its file is known later."""
-        self._change(row, {"bytes": fetched.bytes, "sha256": fetched.sha256})
+        """Note what the file will hold, before it gets its name: by this it is known later."""
+        self._change(row, _hashes(fetched))
 
     def saved(
         self,
@@ -141,8 +149,7 @@ class History(Database):
         columns = {
             "status": Status.SAVED,
             "path": path,
-            "bytes": fetched.bytes,
-            "sha256": fetched.sha256,
+            **_hashes(fetched),
             "width": fetched.info.width,
             "height": fetched.info.height,
             "image_url": without_query(image_url),

@@ -32,6 +32,10 @@ _LARGEST_FILE = 256 * 1024 * 1024
 """Bytes. No picture that zimage saves is larger: another file is not read to its end."""
 
 
+class UnknownFile(UsageError):
+    """The history does not know a file; it may say itself how it was made."""
+
+
 def entries(book: History | None, refs: Iterable[str]) -> list[Entry]:
     """Return the entries that texts name, in their order, each once.
 
@@ -168,7 +172,7 @@ def _file(book: History | None, ref: str) -> Sequence[int]:
     if found is not None:
         return [found]
     if there:
-        raise UsageError(
+        raise UnknownFile(
             "The history does not know the file {path}.",
             hint="What it says of its own making: zimage inspect FILE",
             field="REF",

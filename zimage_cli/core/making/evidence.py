@@ -44,12 +44,14 @@ changed in place: a kill during the write may leave half a picture at its end.""
 def facts(generation: Generation, status: str, error: BaseException | None) -> dict[str, Any]:
     """Return what evidence says of a picture: never a key, never the signed part of an address."""
     answer, fetched = generation.answer, generation.fetched
+    origin = generation.request.origin
     return {
         "status": status,
         "started": generation.started.isoformat(timespec="milliseconds"),
         "finished": now(),
         **_whom(generation.account),
         "request": json.loads(generation.wire.body),
+        **{name: said for name, said in origin._asdict().items() if said is not None},
         "answer": None
         if answer is None
         else {
@@ -239,6 +241,7 @@ def saved_facts(path: str, fetched: Fetched) -> dict[str, Any]:
         "path": path,
         "bytes": fetched.bytes,
         "sha256": fetched.sha256,
+        "served_sha256": fetched.as_served,
         "width": fetched.info.width,
         "height": fetched.info.height,
     }

@@ -45,6 +45,8 @@ def decoded(body: bytes) -> str | None:
     else:
         body = body[len(_UNICODE) :]
         # The standard leaves the order open: most texts have zeros in one half of their letters.
+        if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return body.decode("utf-16", "replace").strip("\0 ") or None
         little = body[1::2].count(0) > body[::2].count(0)
         text = body.decode("utf-16-le" if little else "utf-16-be", "replace")
     return text.strip("\0 ") or None

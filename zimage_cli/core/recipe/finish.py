@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import PurePath
 from typing import IO, Any, NamedTuple
 
 from zimage_cli.core.recipe import png
 from zimage_cli.core.recipe.recipe import Recipe
+from zimage_cli.core.request.wish import Wish
 from zimage_cli.messages import Message
-
-FORMATS = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
-"""What a picture can be saved as, and the suffixes of each; new names get the first."""
 
 
 class FinishError(Exception):
@@ -22,37 +18,6 @@ class FinishError(Exception):
         super().__init__(str(self.said))
 
 
-class Wish(NamedTuple):
-    """What a picture is to become: png, jpeg or webp, with or without its recipe.
-
-    `quality` is 1 to 100; None: 92 for jpeg, 90 for webp. A png has none.
-    """
-
-    format: str = "png"
-    quality: int | None = None
-    metadata: bool = True
-
-    @property
-    def spelled(self) -> str:
-        """The wish as a short text: `png`, `jpeg 80`, `webp bare`."""
-        quality = [] if self.quality is None else [str(self.quality)]
-        return " ".join((self.format, *quality, *([] if self.metadata else ["bare"])))
-
-    @property
-    def suffix(self) -> str:
-        """The end of a new file's name."""
-        return FORMATS[self.format][0]
-
-    @classmethod
-    def read(cls, text: str | None) -> Wish:
-        """Return the wish that a text spells; any other text is the default wish."""
-        found = re.fullmatch(r"(png|jpeg|webp)(?: ([1-9][0-9]?|100))?( bare)?", text or "")
-        if found is None:
-            return cls()
-        quality = None if found[2] is None else int(found[2])
-        return cls(found[1], quality, metadata=not found[3])
-
-
 class Finished(NamedTuple):
     """What finishing came to: whether there is another file, and what to tell of it."""
 
@@ -60,10 +25,10 @@ class Finished(NamedTuple):
     told: tuple[Message, ...] = ()
 
 
-def format_of(path: str | PurePath) -> str | None:
-    """Return the format that a file's name asks for, None where it asks for none of ours."""
-    suffix = PurePath(path).suffix.lower()
-    return next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
+def load(wish: Wish) -> None:
+    """Load what finishing needs, before it is needed."""
+    if wish.format != "png":
+        import zimage_cli.core.recipe.convert  # noqa: F401
 
 
 def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -> Finished:

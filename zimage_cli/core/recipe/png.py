@@ -74,12 +74,13 @@ def texts(file: IO[bytes]) -> Iterator[Text]:
     """
     left = _MOST_TEXTS
     for chunk in chunks(file):
-        if chunk.kind in _READERS and left:
+        if chunk.kind in READERS and left:
             left -= 1
-            yield _read(file, chunk)
+            yield read_text(file, chunk)
 
 
-def _read(file: IO[bytes], chunk: Chunk) -> Text:
+def read_text(file: IO[bytes], chunk: Chunk) -> Text:
+    """Return what a text chunk says, one of those in READERS."""
     file.seek(chunk.offset + 8)
     body = file.read(min(chunk.length, LONGEST_TEXT + 1024))
     keyword, _, rest = body.partition(b"\0")
@@ -88,7 +89,7 @@ def _read(file: IO[bytes], chunk: Chunk) -> Text:
     text = None
     if len(body) == chunk.length and file.read(4) == crc.to_bytes(4, "big"):
         try:
-            text = _READERS[chunk.kind](rest)
+            text = READERS[chunk.kind](rest)
         except (ValueError, zlib.error):
             text = None
     return Text(name, text, chunk.kind)
@@ -126,7 +127,8 @@ def _short(text: bytes) -> bytes:
     return text
 
 
-_READERS = {b"tEXt": _plain, b"zTXt": _compressed, b"iTXt": _international}
+READERS = {b"tEXt": _plain, b"zTXt": _compressed, b"iTXt": _international}
+"""The kinds of text chunks, and how the body of each is read."""
 
 
 def chunk_of(kind: bytes, body: bytes) -> bytes:

@@ -4,12 +4,14 @@ r"""One text that stands for many prompts; lists of sizes and seeds.
 without `|` is text, so that `{"mood": "{calm|wild}"}` keeps its outer braces. `\{ \} \| \\`
 are the characters themselves; a backslash before anything else, and `|` outside braces, are text.
 White space is kept as it is, and nothing is dropped: `{a|a}` stands for two equal prompts.
+A pair that begins with `@` and has no `|` names a file: `{@colours.txt}` stands for its lines,
+which are text, whatever braces they hold. Who reads it is the caller's to say.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from zimage_cli.core.request.request import MAX_SEED
@@ -31,22 +33,26 @@ _Part = str | list["_Parts"]
 """Text, or the alternatives of a brace pair."""
 _Parts = list[_Part]
 
+Lines = Callable[[str], Sequence[str]]
+"""Returns the lines of a file by its name, at least one; raises UsageError."""
 
-def expand(prompt: str) -> Iterator[str]:
+
+def expand(prompt: str, lines: Lines | None = None) -> Iterator[str]:
     """Return, one by one, the prompts that a text stands for; the leftmost choice varies slowest.
 
     The same text gives the same prompts in the same order. Raises UsageError, before the first of
-    them, for a brace that has no partner and for braces nested over 100 levels deep.
+    them, for a brace that has no partner, for braces nested over 100 levels deep, what `lines`
+    raises, and for a file where there is no `lines`.
     """
-    return _texts(_parse(prompt))
+    return _texts(_parse(prompt, lines))
 
 
-def count(prompt: str) -> int:
+def count(prompt: str, lines: Lines | None = None) -> int:
     """Return how many prompts `expand` would give, without making them; the same errors.
 
     The number can have more digits than Python prints: show it with `count_text`.
     """
-    return _count(_parse(prompt))
+    return _count(_parse(prompt, lines))
 
 
 def count_text(number: int) -> str:
@@ -122,7 +128,7 @@ def _no_seeds(template: str, item: str, nearest: str | None = None) -> UsageErro
     )
 
 
-def _parse(prompt: str) -> _Parts:
+def _parse(prompt: str, lines: Lines | None) -> _Parts:
     """Return a text as its parts. Raises UsageError for braces that do not pair up."""
     text: _Parts = []
     # The open braces: the place of each, and its alternatives so far; before them the text itself.
@@ -146,10 +152,12 @@ def _parse(prompt: str) -> _Parts:
                         "prompt: the }} at character {place} closes nothing; allowed: {allowed}",
                         token.start(),
                     )
-                opened.pop()
+                place, _ = opened.pop()
                 outside = opened[-1][1][-1]
                 if len(alternatives) > 1:
                     outside.append(alternatives)
+                elif _names_file(alternatives[0]):
+                    outside.append(_lines_of(alternatives[0], place, lines))
                 else:
                     outside += ["{", *alternatives[0], "}"]
             case plain:
@@ -162,6 +170,30 @@ def _parse(prompt: str) -> _Parts:
     return text
 
 
+def _names_file(parts: _Parts) -> bool:
+    return bool(parts) and isinstance(parts[0], str) and parts[0].startswith("@")
+
+
+def _lines_of(parts: _Parts, place: int, lines: Lines | None) -> list[_Parts]:
+    """Return the lines of a file as alternatives. Raises UsageError."""
+    name = "".join(part for part in parts if isinstance(part, str))[1:].strip()
+    if not all(isinstance(part, str) for part in parts):
+        raise _unpaired(
+            "prompt: the name of a file in the {{@ at character {place} holds alternatives; "
+            "allowed: one name, such as {example}",
+            place,
+        )
+    if not name:
+        raise _unpaired(
+            "prompt: the {{@ at character {place} names no file; allowed: such as {example}", place
+        )
+    if lines is None:
+        raise _unpaired(
+            "prompt: the {{@ at character {place} names a file, and none is read here", place
+        )
+    return [[line] for line in lines(name)]
+
+
 def _unpaired(template: str, place: int) -> UsageError:
     return UsageError(
         template,
@@ -170,6 +202,7 @@ def _unpaired(template: str, place: int) -> UsageError:
         place=place + 1,
         most=MAX_DEPTH,
         allowed=Message("alternatives such as {red|blue}"),
+        example=Message("{@colours.txt}"),
     )
 
 

@@ -79,7 +79,7 @@ def _swept(request: Request, sweep: Sweep, most: int, hint: str | None) -> Itera
     from zimage_cli.core.request import expand
 
     factors = {
-        "prompts": expand.count(request.prompt) if sweep.expand else 1,
+        "prompts": expand.count(request.prompt, sweep.lines) if sweep.expand else 1,
         "sizes": len(sweep.sizes) or 1,
         "seeds": len(sweep.seeds) or 1,
         "of each": sweep.count,
@@ -95,7 +95,8 @@ def _swept(request: Request, sweep: Sweep, most: int, hint: str | None) -> Itera
             factors=" × ".join(words),
             most=most,
         )
-    for prompt in expand.expand(request.prompt) if sweep.expand else (request.prompt,):
+    prompts = expand.expand(request.prompt, sweep.lines) if sweep.expand else (request.prompt,)
+    for prompt in prompts:
         for size in sweep.sizes or (request.size,):
             for seed in sweep.seeds or (request.seed,):
                 fields = {**request.fields(), "prompt": prompt, "size": size}

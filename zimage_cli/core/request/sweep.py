@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MAX_COUNT = 10_000
@@ -13,7 +13,8 @@ class Sweep:
     """How one request becomes several.
 
     `count` pictures of each, with the seeds n, n + 1 …; times `sizes`, times `seeds`; with `expand`
-    times the alternatives in its prompt. With `no_seed` no seed is drawn.
+    times the alternatives in its prompt, where `lines` gives those of a file in `{@colours.txt}` by
+    its name; without it such a prompt is refused. With `no_seed` no seed is drawn.
     """
 
     count: int = 1
@@ -21,6 +22,7 @@ class Sweep:
     sizes: Sequence[str] = ()
     seeds: Sequence[int] = ()
     no_seed: bool = False
+    lines: Callable[[str], Sequence[str]] | None = None
 
     @property
     def is_one(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from zimage_cli.api.endpoint import find_region
 from zimage_cli.core.files import open_locked, write_whole
-from zimage_cli.core.settings.config_file import TABLES, parse, read_text
+from zimage_cli.core.settings.config_file import MAX_BYTES, TABLES, parse, read_text
 from zimage_cli.errors import ConfigurationError, ZimageError
 
 LOCK_SECONDS = 10.0
@@ -139,6 +139,13 @@ def _edited(text: str, path: Path, edit: Callable[[MutableMapping[str, Any]], No
         same = parse(written, path) == _plain(expected)
     except (TOMLKitError, RecursionError, ValueError, KeyError, TypeError, ZimageError):
         same = False
+    if same and len(written.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise ConfigurationError(
+            "{path} would be larger than any config file may be: {most:,} bytes",
+            hint="Keep fewer presets in it: zimage config preset list",
+            path=path,
+            most=MAX_BYTES,
+        )
     if not same:
         # Two parsers disagree about the file: better untouched than wrong.
         raise ConfigurationError(

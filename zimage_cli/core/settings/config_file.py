@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api.endpoint import REGION_NAMES, SANDBOX, find_region
 from zimage_cli.core import files
@@ -19,20 +19,25 @@ from zimage_cli.core.settings.key import Key, check_key
 from zimage_cli.core.settings.table import TABLE
 from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
 from zimage_cli.messages import Listing, Message
-from zimage_cli.text import redact
+from zimage_cli.text import clip, redact, visible
+
+if TYPE_CHECKING:
+    from zimage_cli.core.request.presets import Preset
 
 KEYS = "keys"
 WORKSPACES = "workspaces"
-TABLES = (KEYS, WORKSPACES)
-"""Tables of region → key and region → workspace."""
+PRESET = "preset"
+TABLES = (KEYS, WORKSPACES, PRESET)
+"""Tables of region → key, region → workspace and name → preset."""
 
-_MAX_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
 class Config(NamedTuple):
     """What config.toml says, checked; empty where there is no file.
 
-    `values` holds settings by name, `keys` and `workspaces` are by region name.
+    `values` holds settings by name, `keys` and `workspaces` are by region name, `presets` by their
+    own.
     """
 
     path: Path | None = None
@@ -40,6 +45,7 @@ class Config(NamedTuple):
     keys: Mapping[str, Key] = {}
     workspaces: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
+    presets: Mapping[str, Preset] = {}
 
 
 def read(path: Path | None) -> Config:
@@ -63,9 +69,13 @@ def check(text: str, path: Path) -> Config:
     values: dict[str, Any] = {}
     keys: dict[str, Key] = {}
     workspaces: dict[str, str] = {}
+    presets: dict[str, Preset] = {}
 
     def note(table: str | None, name: str, why: Message) -> None:
         line = _line_of(text, table, name)
+        if line is None and table is not None and "." in table:
+            # A preset on one line: `ink = { … }`.
+            line = _line_of(text, *table.split(".", 1))
         problems.append(
             Message("{path}, line {line}: {why}", path=path, line=line, why=why)
             if line
@@ -78,6 +88,8 @@ def check(text: str, path: Path) -> Config:
                 keys = _by_region(KEYS, value, _stored_key, note)
             elif name == WORKSPACES:
                 workspaces = _by_region(WORKSPACES, value, _workspace, note)
+            elif name == PRESET:
+                presets = _presets(value, note)
             elif name in TABLE and TABLE[name].toml:
                 values[name] = _typed(name, value)
             else:
@@ -92,7 +104,7 @@ def check(text: str, path: Path) -> Config:
             hint="Correct it: zimage config edit",
             **{**facts, "problems": Listing("\n", problems)},
         )
-    return Config(path, values, keys, workspaces)
+    return Config(path, values, keys, workspaces, presets=presets)
 
 
 def read_text(path: Path) -> str:
@@ -104,7 +116,7 @@ def read_text(path: Path) -> str:
             raise _unreadable(
                 path, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
             )
-        return files.read_text(path, _MAX_BYTES)
+        return files.read_text(path, MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except files.TooLarge:
@@ -164,6 +176,32 @@ def _typed(name: str, value: object) -> object:
             allowed=words,
         )
     return declared.check(name, value)
+
+
+def _presets(value: object, note: Callable[[str | None, str, Message], None]) -> dict[str, Preset]:
+    from zimage_cli.core.request.presets import read_preset
+
+    if not isinstance(value, dict):
+        why = Message("{table}: not a table; allowed: a table a preset", table=PRESET)
+        note(None, PRESET, why)
+        return {}
+    found: dict[str, Preset] = {}
+    for name, table in value.items():
+        try:
+            preset = read_preset(name, table)
+            found[preset.name] = preset
+        except UsageError as error:
+            for problem in getattr(error, "problems", (error,)):
+                named = problem.but(
+                    "[{table}.{name}] {cause}", table=PRESET, name=_shown_name(name)
+                )
+                note(f"{PRESET}.{name}", str(problem.facts.get("field")), named.said)
+    return found
+
+
+def _shown_name(name: str) -> str:
+    """Return a name of the file as an error may say it: short, visible, and a key masked."""
+    return visible(clip(redact(name[:2000]), 60))
 
 
 def _by_region(
@@ -255,7 +293,7 @@ def _line_of(text: str, table: str | None, name: str) -> int | None:
     for number, line in enumerate(text.split("\n"), 1):
         header = re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line)
         if header:
-            inside = header[1].strip("\"'")
+            inside = re.sub(r"[\"'\s]", "", header[1])
             if (table or name) == inside or inside.startswith(f"{name}."):
                 fallback = fallback or number
             continue

@@ -14,7 +14,8 @@ from zimage_cli.core.files import make_writable_folder, reason, write_whole
 from zimage_cli.core.history.file import HistoryFull, HistoryLocked
 from zimage_cli.core.history.history import History
 from zimage_cli.core.making import evidence, save
-from zimage_cli.core.request.request import Request, parse_request, prompt_warning
+from zimage_cli.core.request.presets import chosen, request_with
+from zimage_cli.core.request.request import Request, prompt_warning
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.errors import ZimageError
@@ -31,8 +32,8 @@ REPORT = "validate.txt"
 READY = Message("Ready.")
 ONLINE = "online"
 
-Asked = tuple[Mapping[str, object], Mapping[str, object]]
-"""A request's fields, and the options that win over them."""
+Asked = tuple[Mapping[str, object], Mapping[str, object], Sequence[str]]
+"""A request's fields, the options that win over them, and the names of presets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,14 @@ def validate(
         try:
             # Where the settings are unusable, the request is looked at all the same.
             plain = settings or resolve(Environment({}, None), Flags())
-            fields, overrides = request()
-            defaults = plain.request_defaults
-            asked = parse_request(fields, overrides=overrides, defaults=defaults)
+            fields, overrides, preset = request()
+            asked = request_with(
+                chosen(preset, plain.config.presets),
+                fields,
+                overrides=overrides,
+                defaults=plain.request_defaults,
+                outright=plain.given_defaults,
+            )
             its_settings = plain.for_base_url(flags, asked.base_url)
         except ZimageError as error:
             checks.append(failed("request", error))
@@ -187,7 +193,8 @@ def write_report(base: Path, checks: Sequence[Check]) -> Path:
 def _request(asked: Request) -> Iterator[Check]:
     seed = "drawn when sent" if asked.seed is None else str(asked.seed)
     extend = ", prompt_extend" if asked.prompt_extend else ""
-    yield Check("request", "ok", f"{asked.size}, seed {seed}{extend}")
+    preset = f", preset {asked.origin.preset}" if asked.origin.preset else ""
+    yield Check("request", "ok", f"{asked.size}, seed {seed}{extend}{preset}")
     warning = prompt_warning(asked.prompt)
     if warning:
         yield Check("prompt", "warning", warning)
