@@ -131,6 +131,29 @@ def test_alternatives_are_multiplied_only_when_asked_for(unpaced: None, service:
     }
 
 
+def test_presets_are_put_around_the_prompt_as_it_was_sent(service: Any, config_file: Path) -> None:
+    config_file.parent.mkdir(parents=True)
+    config_file.write_text(
+        "rps = 0\n[preset.ink]\nprompt = 'in ink'\nseed = 5\n[preset.night]\nprompt = 'at night'\n"
+    )
+    config_file.chmod(0o600)
+    service.generate("a fox", "--seed", "7", "--preset", "ink")
+    service("generate", "--like", "1")
+    service("generate", "--like", "1", "--preset", "night")
+    service("generate", "--like", "1", "a hare")
+    service("generate", "--like", "1", "a hare", "--preset", "night,ink")
+    rows = service.history()
+    assert [(row["prompt"], row["preset"], row["typed_prompt"]) for row in rows] == [
+        *[("a fox, in ink", "ink", "a fox")] * 2,
+        ("a fox, in ink, at night", "night", "a fox, in ink"),
+        ("a hare", None, None),
+        ("a hare, at night, in ink", "night,ink", "a hare"),
+    ]
+    # As with any request, its own fields win over those of a preset.
+    assert {(row["seed"], row["size"]) for row in rows} == {(7, "512*512")}
+    assert [row["parent"] for row in rows] == [None, 1, 1, 1, 1]
+
+
 def test_a_seed_that_nobody_knows_is_not_made_up(unpaced: None, service: Any) -> None:
     service.generate("a fox", "--no-seed")
     run = service("generate", "--like", "1")
