@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history sandbox completions help'
+        commands='generate batch validate config regions sizes history inspect sandbox completions help'
         options='--version::
             --help::
             -h::'
@@ -247,6 +247,12 @@ __zimage_command() {
             --quiet|-q::
             --help|-h::'
         arguments='ref:+'
+        ;;
+    'inspect')
+        options='--command::
+            --json::
+            --help|-h::'
+        arguments='picture_file:+'
         ;;
     'sandbox')
         commands='serve'
@@ -621,6 +627,7 @@ __zimage_values() {
             'regions'
             'sizes'
             'history'
+            'inspect'
             'sandbox'
             'completions'
             'help'

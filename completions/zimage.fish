@@ -16,6 +16,7 @@ function __zimage_command -S
                 'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
                 'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists.' \
+                'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'
@@ -336,6 +337,13 @@ function __zimage_command -S
                 '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this help.'
             set arguments ref+
+        case 'inspect'
+            set options \
+                '--command:--command:::Print the zimage generate that makes it again, for sh.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments picture_file+
         case 'sandbox'
             set commands \
                 'serve'\t'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'
@@ -692,6 +700,7 @@ function __zimage_values -S
                 'regions' \
                 'sizes' \
                 'history' \
+                'inspect' \
                 'sandbox' \
                 'completions' \
                 'help'

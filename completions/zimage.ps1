@@ -14,6 +14,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
                 @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists.'; Type = 'Command' }
+                @{ Text = 'inspect'; About = 'Show what pictures say of their own making: recipe, AI label, C2PA, other programs'' texts.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
                 @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }
@@ -470,6 +471,18 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Arguments = @(
                 @{ Value = 'ref'; Many = $true }
+            )
+        }
+        'inspect' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--command'; Group = '--command'; Value = ''; Many = $false; About = 'Print the zimage generate that makes it again, for sh.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'picture_file'; Many = $true }
             )
         }
         'sandbox' = @{
@@ -959,6 +972,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'regions'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sizes'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'history'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'inspect'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sandbox'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'completions'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'help'; About = ''; Type = 'ParameterValue' }

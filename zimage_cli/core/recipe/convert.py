@@ -79,7 +79,8 @@ def convert(
     if not whole:
         told.append(
             Message(
-                "Not all that a PNG says of its making fits into this {format}.",
+                "The prompt is too long for what a {format} can hold beside its pixels: the file "
+                "does not say all of how it was made. A PNG can.",
                 format=_SHOWN[target],
             )
         )
@@ -88,6 +89,8 @@ def convert(
 
 def _said(served: IO[bytes]) -> _Served:
     texts = {text.keyword: text.text for text in png.texts(served)}
+    if any(name in texts and texts[name] is None for name in (png.XMP, png.LABEL)):
+        raise ConversionError("what the service says of the picture cannot be read")
     packet = texts.get(png.XMP)
     return _Served(
         packet.encode() if packet else None,

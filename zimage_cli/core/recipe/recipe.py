@@ -41,11 +41,11 @@ class Recipe(NamedTuple):
         text for a prompt. The form has no way to quote a prompt, and readers cut it at two places:
         sd-prompt-reader and Civitai end it at the first line that begins with `Steps:`, and all of
         them take what follows `Negative prompt:` for the opposite of a prompt. Such a line gets a
-        space before it, and such words a no-break space between them. The exact prompt stands in
-        `text`.
+        space before it, so does `{` at the start, which sd-prompt-reader takes for JSON; such words
+        get a no-break space between them. The exact prompt stands in `text`.
         """
         prompt = re.sub(r"\r\n?", "\n", self.prompt).replace("\0", " ")
-        prompt = re.sub(r"^Steps:", " Steps:", prompt, flags=re.MULTILINE)
+        prompt = re.sub(r"^Steps:|\A\{", r" \g<0>", prompt, flags=re.MULTILINE)
         prompt = prompt.replace("Negative prompt:", "Negative\u00a0prompt:")
         size = self.size.replace("*", "x")
         if self.width and self.height:

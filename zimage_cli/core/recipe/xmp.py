@@ -150,6 +150,8 @@ class _Reader:
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         parents = self._path[-2:]
         self._path.append(tag)
+        if self._is_item():
+            self._text = []
         if tag == f"{_RDF} Description" and parents[-1:] == [f"{_RDF} RDF"]:
             self.about = self.about or attributes.get(f"{_RDF} about", "")
             for name, value in attributes.items():
@@ -160,14 +162,19 @@ class _Reader:
             if f"{_RDF} resource" in attributes:
                 self._found.setdefault(tag, attributes[f"{_RDF} resource"])
 
+    def _is_item(self) -> bool:
+        """Tell whether this is an item of a property: of an alternative or a list."""
+        path = self._path
+        return path[-1] == f"{_RDF} li" and path[-5:-3] == [f"{_RDF} RDF", f"{_RDF} Description"]
+
     def _data(self, data: str) -> None:
         if self._text is not None:
             self._text.append(data)
 
     def _finish(self, tag: str) -> None:
         path = self._path
-        if tag == f"{_RDF} li" and self._text is not None and len(path) > 2:
-            self._found.setdefault(path[-3], "".join(self._text).strip())
+        if self._is_item():
+            self._found.setdefault(path[-3], "".join(self._text or ()))
         elif path[-3:-1] == [f"{_RDF} RDF", f"{_RDF} Description"]:
             self._found.setdefault(tag, "".join(self._text or ()))
             self._text = None
