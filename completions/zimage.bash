@@ -227,13 +227,32 @@ __zimage_command() {
     'history')
         commands='list show recover'
         options='--limit|-l:free:
+            --since:time:
+            --until:time:
+            --status:status:+
+            --region|-r:recorded_region:
+            --size|-s:size:
+            --seed:free:
+            --batch:folder:
+            --paths::
+            --null|-0::
             --json::
             --help|-h::'
         ;;
     'history list')
         options='--limit|-l:free:
+            --since:time:
+            --until:time:
+            --status:status:+
+            --region|-r:recorded_region:
+            --size|-s:size:
+            --seed:free:
+            --batch:folder:
+            --paths::
+            --null|-0::
             --json::
             --help|-h::'
+        arguments='free:+'
         ;;
     'history show')
         options='--json::
@@ -507,6 +526,34 @@ __zimage_values() {
     styles_file)
         patterns=('*.[cC][sS][vV]')
         folders=1
+        ;;
+    time)
+        candidates=(
+            'today'
+            'yesterday'
+            '7d'
+            '30d'
+        )
+        ;;
+    status)
+        candidates=(
+            'saved'
+            'made'
+            'lost'
+            'failed'
+            'refused'
+            'sending'
+        )
+        ;;
+    recorded_region)
+        candidates=(
+            'beijing'
+            'singapore'
+            'cn-beijing'
+            'ap-southeast-1'
+            'sandbox'
+            'custom'
+        )
         ;;
     fault)
         candidates=(

@@ -15,7 +15,7 @@ function __zimage_command -S
                 'config'\t'Show and change the settings: flag > environment > config file > default.' \
                 'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
-                'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists.' \
+                'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.' \
                 'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
@@ -305,22 +305,47 @@ function __zimage_command -S
                 '-h:--help:::Show this help.'
         case 'history'
             set commands \
-                'list'\t'List what was made, newest first.' \
+                'list'\t'List what was made, newest first, or what of it has all the words.' \
                 'show'\t'Show everything about a picture, or about several.' \
                 'recover'\t'Fetch pictures that were made and not saved; nothing is paid again.'
             set options \
                 '--limit:--limit:free::How many; default: 20.' \
+                '--since:--since:time::Asked for since then: 7d, 12h, 2026-11-01, today.' \
+                '--until:--until:time::Asked for until then; a day is meant as a whole.' \
+                '--status:--status:status:+:saved, made, lost, failed, refused or sending; may be repeated.' \
+                '--region:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '--size:--size:size::Of this size: 1024x1024, 16:9.' \
+                '--seed:--seed:free::With this seed.' \
+                '--batch:--batch:folder::Of the batch in this folder.' \
+                '--paths:--paths:::Only the paths of saved pictures, one a line.' \
+                '--null:--null:::With --paths: end each with NUL, for xargs -0.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-l:--limit:free::How many; default: 20.' \
+                '-r:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '-s:--size:size::Of this size: 1024x1024, 16:9.' \
+                '-0:--null:::With --paths: end each with NUL, for xargs -0.' \
                 '-h:--help:::Show this help.'
         case 'history list'
             set options \
                 '--limit:--limit:free::How many; default: 20.' \
+                '--since:--since:time::Asked for since then: 7d, 12h, 2026-11-01, today.' \
+                '--until:--until:time::Asked for until then; a day is meant as a whole.' \
+                '--status:--status:status:+:saved, made, lost, failed, refused or sending; may be repeated.' \
+                '--region:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '--size:--size:size::Of this size: 1024x1024, 16:9.' \
+                '--seed:--seed:free::With this seed.' \
+                '--batch:--batch:folder::Of the batch in this folder.' \
+                '--paths:--paths:::Only the paths of saved pictures, one a line.' \
+                '--null:--null:::With --paths: end each with NUL, for xargs -0.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-l:--limit:free::How many; default: 20.' \
+                '-r:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '-s:--size:size::Of this size: 1024x1024, 16:9.' \
+                '-0:--null:::With --paths: end each with NUL, for xargs -0.' \
                 '-h:--help:::Show this help.'
+            set arguments free+
         case 'history show'
             set options \
                 '--json:--json:::One JSON document on stdout.' \
@@ -588,6 +613,28 @@ function __zimage_values -S
         case styles_file
             set patterns '*.csv'
             set folders 1
+        case time
+            set candidates \
+                'today' \
+                'yesterday' \
+                '7d' \
+                '30d'
+        case status
+            set candidates \
+                'saved' \
+                'made' \
+                'lost' \
+                'failed' \
+                'refused' \
+                'sending'
+        case recorded_region
+            set candidates \
+                'beijing'\t'inference and data stay in mainland China' \
+                'singapore'\t'inference anywhere but mainland China' \
+                'cn-beijing'\t'the id of beijing' \
+                'ap-southeast-1'\t'the id of singapore' \
+                'sandbox'\t'the stand-in inside zimage' \
+                'custom'\t'any other host'
         case fault
             set candidates \
                 'list'\t'Name and explain the kinds.' \

@@ -13,7 +13,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default.'; Type = 'Command' }
                 @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
-                @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists.'; Type = 'Command' }
+                @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.'; Type = 'Command' }
                 @{ Text = 'inspect'; About = 'Show what pictures say of their own making: recipe, AI label, C2PA, other programs'' texts.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
@@ -423,15 +423,27 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         }
         'history' = @{
             Commands = @(
-                @{ Text = 'list'; About = 'List what was made, newest first.'; Type = 'Command' }
+                @{ Text = 'list'; About = 'List what was made, newest first, or what of it has all the words.'; Type = 'Command' }
                 @{ Text = 'show'; About = 'Show everything about a picture, or about several.'; Type = 'Command' }
                 @{ Text = 'recover'; About = 'Fetch pictures that were made and not saved; nothing is paid again.'; Type = 'Command' }
             )
             Options = @(
                 @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--status'; Group = '--status'; Value = 'status'; Many = $true; About = 'saved, made, lost, failed, refused or sending; may be repeated.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = 'With this seed.' }
+                @{ Name = '--batch'; Group = '--batch'; Value = 'folder'; Many = $false; About = 'Of the batch in this folder.' }
+                @{ Name = '--paths'; Group = '--paths'; Value = ''; Many = $false; About = 'Only the paths of saved pictures, one a line.' }
+                @{ Name = '--null'; Group = '--null'; Value = ''; Many = $false; About = 'With --paths: end each with NUL, for xargs -0.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '-0'; Group = '--null'; Value = ''; Many = $false; About = 'With --paths: end each with NUL, for xargs -0.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
@@ -440,12 +452,26 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--status'; Group = '--status'; Value = 'status'; Many = $true; About = 'saved, made, lost, failed, refused or sending; may be repeated.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = 'With this seed.' }
+                @{ Name = '--batch'; Group = '--batch'; Value = 'folder'; Many = $false; About = 'Of the batch in this folder.' }
+                @{ Name = '--paths'; Group = '--paths'; Value = ''; Many = $false; About = 'Only the paths of saved pictures, one a line.' }
+                @{ Name = '--null'; Group = '--null'; Value = ''; Many = $false; About = 'With --paths: end each with NUL, for xargs -0.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '-0'; Group = '--null'; Value = ''; Many = $false; About = 'With --paths: end each with NUL, for xargs -0.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
-            Arguments = @()
+            Arguments = @(
+                @{ Value = 'free'; Many = $true }
+            )
         }
         'history show' = @{
             Commands = @()
@@ -840,6 +866,46 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Words = @()
             Suffixes = @('.csv')
             Folders = $true
+            Listed = $false
+            After = @{  }
+        }
+        'time' = @{
+            Words = @(
+                @{ Text = 'today'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'yesterday'; About = ''; Type = 'ParameterValue' }
+                @{ Text = '7d'; About = ''; Type = 'ParameterValue' }
+                @{ Text = '30d'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'status' = @{
+            Words = @(
+                @{ Text = 'saved'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'made'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'lost'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'failed'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'refused'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'sending'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'recorded_region' = @{
+            Words = @(
+                @{ Text = 'beijing'; About = 'inference and data stay in mainland China'; Type = 'ParameterValue' }
+                @{ Text = 'singapore'; About = 'inference anywhere but mainland China'; Type = 'ParameterValue' }
+                @{ Text = 'cn-beijing'; About = 'the id of beijing'; Type = 'ParameterValue' }
+                @{ Text = 'ap-southeast-1'; About = 'the id of singapore'; Type = 'ParameterValue' }
+                @{ Text = 'sandbox'; About = 'the stand-in inside zimage'; Type = 'ParameterValue' }
+                @{ Text = 'custom'; About = 'any other host'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
             Listed = $false
             After = @{  }
         }
