@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history sandbox completions help'
+        commands='generate batch validate config regions sizes history inspect sandbox completions help'
         options='--version::
             --help::
             -h::'
@@ -24,6 +24,8 @@ __zimage_command() {
             --seeds:free:
             --request:free:
             --file:request_file:
+            --like:ref:
+            --rewritten::
             --region|-r:region:
             --endpoint:endpoint:
             --workspace:free:
@@ -38,6 +40,9 @@ __zimage_command() {
             --output-dir:folder:
             --name:free:
             --overwrite::
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --print-response::
@@ -80,6 +85,9 @@ __zimage_command() {
             --output|-o:folder:
             --output-dir:folder:
             --name:free:
+            --format:format:
+            --quality:free:
+            --no-metadata::
             --no-evidence::
             --json::
             --quiet|-q::
@@ -230,7 +238,7 @@ __zimage_command() {
     'history show')
         options='--json::
             --help|-h::'
-        arguments='free'
+        arguments='ref'
         ;;
     'history recover')
         options='--output-dir:folder:
@@ -238,7 +246,13 @@ __zimage_command() {
             --json::
             --quiet|-q::
             --help|-h::'
-        arguments='free:+'
+        arguments='ref:+'
+        ;;
+    'inspect')
+        options='--command::
+            --json::
+            --help|-h::'
+        arguments='picture_file:+'
         ;;
     'sandbox')
         commands='serve'
@@ -250,6 +264,7 @@ __zimage_command() {
             --rps:free:
             --fault:fault:+
             --fault-seed:free:
+            --label:label:
             --json::
             --quiet|-q::
             --help|-h::'
@@ -365,6 +380,13 @@ __zimage_values() {
         patterns=('*.[jJ][sS][oO][nN]')
         folders=1
         ;;
+    ref)
+        candidates=(
+            'last'
+        )
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
+        folders=1
+        ;;
     region)
         candidates=(
             'beijing'
@@ -382,11 +404,18 @@ __zimage_values() {
         )
         ;;
     picture_file)
-        patterns=('*.[pP][nN][gG]')
+        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
         folders=1
         ;;
     folder)
         folders=1
+        ;;
+    format)
+        candidates=(
+            'png'
+            'jpeg'
+            'webp'
+        )
         ;;
     input_format)
         candidates=(
@@ -422,6 +451,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -445,6 +477,9 @@ __zimage_values() {
             'size'
             'prompt_extend'
             'output_dir'
+            'format'
+            'quality'
+            'metadata'
             'timeout'
             'retries'
             'rps'
@@ -458,6 +493,8 @@ __zimage_values() {
         size) __zimage_values size '' ;;
         prompt_extend) __zimage_values switch '' ;;
         output_dir) __zimage_values folder '' ;;
+        format) __zimage_values format '' ;;
+        metadata) __zimage_values switch '' ;;
         evidence) __zimage_values switch '' ;;
         esac
         ;;
@@ -565,6 +602,14 @@ __zimage_values() {
         )
         goes_on=':'
         ;;
+    label)
+        candidates=(
+            'aigc'
+            'xmp'
+            'c2pa'
+        )
+        goes_on=','
+        ;;
     shell)
         candidates=(
             'bash'
@@ -582,6 +627,7 @@ __zimage_values() {
             'regions'
             'sizes'
             'history'
+            'inspect'
             'sandbox'
             'completions'
             'help'

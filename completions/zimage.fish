@@ -16,6 +16,7 @@ function __zimage_command -S
                 'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
                 'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists.' \
+                'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'
@@ -26,7 +27,7 @@ function __zimage_command -S
         case 'generate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
+                '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--no-seed:--no-seed:::Leave the seed to the service, which does not say it.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
@@ -37,6 +38,8 @@ function __zimage_command -S
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
+                '--like:--like:ref::Begin with the recorded request of a picture: a history id, last, or its file.' \
+                '--rewritten:--rewritten:::With --like: send its rewritten prompt, without another rewriting.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
@@ -51,6 +54,9 @@ function __zimage_command -S
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--overwrite:--overwrite:::Replace an existing file instead of adding a number.' \
+                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
@@ -100,6 +106,9 @@ function __zimage_command -S
                 '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
+                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON object on stdout as each line ends.' \
                 '--quiet:--quiet:::Only results and errors.' \
@@ -118,7 +127,7 @@ function __zimage_command -S
         case 'validate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \
-                '--seed:--seed:free::0 … 2147483647; default: drawn, sent and recorded.' \
+                '--seed:--seed:free::0 … 2147483647, or new; default: drawn, sent and recorded.' \
                 '--prompt-extend:--prompt-extend:::Have the prompt rewritten first: 3–4 s more, twice the price; default: off.' \
                 '--no-prompt-extend:--prompt-extend:::The opposite of --prompt-extend.' \
                 '--preset:--preset:free:+:Put a preset around the prompt (zimage config preset); can be given again.' \
@@ -297,7 +306,7 @@ function __zimage_command -S
         case 'history'
             set commands \
                 'list'\t'List what was made, newest first.' \
-                'show'\t'Show everything about one picture.' \
+                'show'\t'Show everything about a picture, or about several.' \
                 'recover'\t'Fetch pictures that were made and not saved; nothing is paid again.'
             set options \
                 '--limit:--limit:free::How many; default: 20.' \
@@ -317,7 +326,7 @@ function __zimage_command -S
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
-            set arguments free
+            set arguments ref
         case 'history recover'
             set options \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
@@ -327,7 +336,14 @@ function __zimage_command -S
                 '--help:--help:::Show this help.' \
                 '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this help.'
-            set arguments free+
+            set arguments ref+
+        case 'inspect'
+            set options \
+                '--command:--command:::Print the zimage generate that makes it again, for sh.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments picture_file+
         case 'sandbox'
             set commands \
                 'serve'\t'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'
@@ -341,6 +357,7 @@ function __zimage_command -S
                 '--rps:--rps:free::Calls a second before 429; default: no limit.' \
                 '--fault:--fault:fault:+:Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list explains the kinds.' \
                 '--fault-seed:--fault-seed:free::Seed of the draws for --fault; default: 0.' \
+                '--label:--label:label::What the pictures carry as a service may write it into them, with commas between: aigc, xmp, c2pa (not signed); default: nothing.' \
                 '--json:--json:::Log in JSON lines.' \
                 '--quiet:--quiet:::Only results and errors.' \
                 '--help:--help:::Show this help.' \
@@ -460,6 +477,11 @@ function __zimage_values -S
         case request_file
             set patterns '*.json'
             set folders 1
+        case ref
+            set candidates \
+                'last'\t'the newest that was saved'
+            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
+            set folders 1
         case region
             set candidates \
                 'beijing'\t'inference and data stay in mainland China' \
@@ -473,10 +495,15 @@ function __zimage_values -S
                 'workspace' \
                 'trial'
         case picture_file
-            set patterns '*.png'
+            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
             set folders 1
         case folder
             set folders 1
+        case format
+            set candidates \
+                'png' \
+                'jpeg' \
+                'webp'
         case input_format
             set candidates \
                 'jsonl' \
@@ -506,6 +533,9 @@ function __zimage_values -S
                 'size' \
                 'prompt_extend' \
                 'output_dir' \
+                'format' \
+                'quality' \
+                'metadata' \
                 'timeout' \
                 'retries' \
                 'rps' \
@@ -525,6 +555,9 @@ function __zimage_values -S
                 'size' \
                 'prompt_extend' \
                 'output_dir' \
+                'format' \
+                'quality' \
+                'metadata' \
                 'timeout' \
                 'retries' \
                 'rps' \
@@ -541,6 +574,10 @@ function __zimage_values -S
                     __zimage_values switch
                 case output_dir
                     __zimage_values folder
+                case format
+                    __zimage_values format
+                case metadata
+                    __zimage_values switch
                 case evidence
                     __zimage_values switch
             end
@@ -642,6 +679,12 @@ function __zimage_values -S
                 'picture-too-large-chunked'\t'over 64 MiB that are not announced' \
                 'picture-redirect'\t'2 or `hops` redirects before it, or one to `url`' \
                 'picture-redirect-loop'\t'a redirect to itself'
+        case label
+            set candidates \
+                'aigc'\t'the label of GB 45438-2025: a text chunk AIGC, and the property in XMP' \
+                'xmp'\t'an XMP packet of the service' \
+                'c2pa'\t'a C2PA manifest, well-formed and not signed'
+            set listed 1
         case shell
             set candidates \
                 'bash' \
@@ -657,6 +700,7 @@ function __zimage_values -S
                 'regions' \
                 'sizes' \
                 'history' \
+                'inspect' \
                 'sandbox' \
                 'completions' \
                 'help'

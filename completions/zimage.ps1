@@ -14,6 +14,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
                 @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists.'; Type = 'Command' }
+                @{ Text = 'inspect'; About = 'Show what pictures say of their own making: recipe, AI label, C2PA, other programs'' texts.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
                 @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }
@@ -29,7 +30,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: drawn, sent and recorded.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647, or new; default: drawn, sent and recorded.' }
                 @{ Name = '--no-seed'; Group = '--no-seed'; Value = ''; Many = $false; About = 'Leave the seed to the service, which does not say it.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
@@ -40,6 +41,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
+                @{ Name = '--like'; Group = '--like'; Value = 'ref'; Many = $false; About = 'Begin with the recorded request of a picture: a history id, last, or its file.' }
+                @{ Name = '--rewritten'; Group = '--rewritten'; Value = ''; Many = $false; About = 'With --like: send its rewritten prompt, without another rewriting.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial; default: workspace where one is set, or shared.' }
                 @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
@@ -54,6 +57,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
                 @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace an existing file instead of adding a number.' }
+                @{ Name = '--format'; Group = '--format'; Value = 'format'; Many = $false; About = 'png (as it is served), jpeg or webp, where the file''s name says none; default: png.' }
+                @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
+                @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte what was served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--print-response'; Group = '--print-response'; Value = ''; Many = $false; About = 'The response on stdout, one JSON object a picture.' }
@@ -108,6 +114,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--output'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
                 @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
+                @{ Name = '--format'; Group = '--format'; Value = 'format'; Many = $false; About = 'png (as it is served), jpeg or webp, where the file''s name says none; default: png.' }
+                @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
+                @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte what was served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON object on stdout as each line ends.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
@@ -131,7 +140,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = '16:9, 16:9@1536, square, portrait, landscape, 1280x720 ..., see zimage sizes; default: 1024x1024.' }
-                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647; default: drawn, sent and recorded.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = '0 ... 2147483647, or new; default: drawn, sent and recorded.' }
                 @{ Name = '--prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'Have the prompt rewritten first: 3-4 s more, twice the price; default: off.' }
                 @{ Name = '--no-prompt-extend'; Group = '--prompt-extend'; Value = ''; Many = $false; About = 'The opposite of --prompt-extend.' }
                 @{ Name = '--preset'; Group = '--preset'; Value = 'free'; Many = $true; About = 'Put a preset around the prompt (zimage config preset); can be given again.' }
@@ -415,7 +424,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'history' = @{
             Commands = @(
                 @{ Text = 'list'; About = 'List what was made, newest first.'; Type = 'Command' }
-                @{ Text = 'show'; About = 'Show everything about one picture.'; Type = 'Command' }
+                @{ Text = 'show'; About = 'Show everything about a picture, or about several.'; Type = 'Command' }
                 @{ Text = 'recover'; About = 'Fetch pictures that were made and not saved; nothing is paid again.'; Type = 'Command' }
             )
             Options = @(
@@ -446,7 +455,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
-                @{ Value = 'free'; Many = $false }
+                @{ Value = 'ref'; Many = $false }
             )
         }
         'history recover' = @{
@@ -461,7 +470,19 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
-                @{ Value = 'free'; Many = $true }
+                @{ Value = 'ref'; Many = $true }
+            )
+        }
+        'inspect' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--command'; Group = '--command'; Value = ''; Many = $false; About = 'Print the zimage generate that makes it again, for sh.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'picture_file'; Many = $true }
             )
         }
         'sandbox' = @{
@@ -482,6 +503,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Calls a second before 429; default: no limit.' }
                 @{ Name = '--fault'; Group = '--fault'; Value = 'fault'; Many = $true; About = 'Let a share of the calls go wrong, KIND:RATE with a rate from 0 to 1; repeatable. --fault list explains the kinds.' }
                 @{ Name = '--fault-seed'; Group = '--fault-seed'; Value = 'free'; Many = $false; About = 'Seed of the draws for --fault; default: 0.' }
+                @{ Name = '--label'; Group = '--label'; Value = 'label'; Many = $false; About = 'What the pictures carry as a service may write it into them, with commas between: aigc, xmp, c2pa (not signed); default: nothing.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Log in JSON lines.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
@@ -647,6 +669,15 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
+        'ref' = @{
+            Words = @(
+                @{ Text = 'last'; About = 'the newest that was saved'; Type = 'ParameterValue' }
+            )
+            Suffixes = @('.png', '.jpg', '.jpeg', '.webp')
+            Folders = $true
+            Listed = $false
+            After = @{  }
+        }
         'region' = @{
             Words = @(
                 @{ Text = 'beijing'; About = 'inference and data stay in mainland China'; Type = 'ParameterValue' }
@@ -673,7 +704,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         }
         'picture_file' = @{
             Words = @()
-            Suffixes = @('.png')
+            Suffixes = @('.png', '.jpg', '.jpeg', '.webp')
             Folders = $true
             Listed = $false
             After = @{  }
@@ -682,6 +713,17 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Words = @()
             Suffixes = @()
             Folders = $true
+            Listed = $false
+            After = @{  }
+        }
+        'format' = @{
+            Words = @(
+                @{ Text = 'png'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'jpeg'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'webp'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
             Listed = $false
             After = @{  }
         }
@@ -730,6 +772,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'size'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'prompt_extend'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'output_dir'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'format'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'quality'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'metadata'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
@@ -761,6 +806,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'size'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'prompt_extend'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'output_dir'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'format'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'quality'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'metadata'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
@@ -776,7 +824,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $false
-            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'evidence' = 'switch' }
+            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'format' = 'format'; 'metadata' = 'switch'; 'evidence' = 'switch' }
         }
         'switch' = @{
             Words = @(
@@ -892,6 +940,17 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
+        'label' = @{
+            Words = @(
+                @{ Text = 'aigc'; About = 'the label of GB 45438-2025: a text chunk AIGC, and the property in XMP'; Type = 'ParameterValue' }
+                @{ Text = 'xmp'; About = 'an XMP packet of the service'; Type = 'ParameterValue' }
+                @{ Text = 'c2pa'; About = 'a C2PA manifest, well-formed and not signed'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $true
+            After = @{  }
+        }
         'shell' = @{
             Words = @(
                 @{ Text = 'bash'; About = ''; Type = 'ParameterValue' }
@@ -913,6 +972,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'regions'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sizes'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'history'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'inspect'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sandbox'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'completions'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'help'; About = ''; Type = 'ParameterValue' }

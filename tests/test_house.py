@@ -22,6 +22,7 @@ FLOORS = (
     "sandbox",
     "core/request",
     "core",
+    "core/recipe",
     "core/settings",
     "core/history",
     "core/making",

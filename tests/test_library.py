@@ -73,6 +73,27 @@ def test_prompt_extend_and_a_place_of_its_own(client: Any, work: Path) -> None:
     assert picture.reasoning
 
 
+def test_like_an_earlier_picture(client: Any, server: Any, work: Path) -> None:
+    service = server()
+    one = client(service)
+    first = one.generate("a fox", seed=7, prompt_extend=True, output=work / "fox.png")
+    again = client(service, size="16:9").generate(like=first.history_id)
+    assert (again.seed, again.size, again.prompt_extend) == (7, "512*512", True)
+    other = one.generate(like="last", seed="new", prompt_extend=False)
+    assert other.seed != 7
+    cheap = one.generate(like=1, rewritten=True, seed=8)
+    assert (cheap.prompt, cheap.seed, cheap.prompt_extend) == (first.rewritten_prompt, 8, False)
+    bodies = [post.body for post in service.books.posts]
+    assert bodies[0] == bodies[1]
+    with one.history() as book:
+        assert [entry.parent for entry in book.newest(4)] == [1, 2, 1, None]
+    for wrong in ({"rewritten": True, "prompt": "a fox"}, {"like": 99}, {"like": 2, "seed": -1}):
+        with pytest.raises((errors.UsageError, errors.RequestInvalid)):
+            one.generate(**wrong)
+    with pytest.raises(errors.RequestInvalid, match="No prompt"):
+        one.generate()
+
+
 def test_without_a_key_in_the_sandbox(work: Path) -> None:
     with Client(sandbox=True) as one:
         picture = one.generate("a fox", size="512*512")

@@ -14,11 +14,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from zimage_cli.api.endpoint import CUSTOM
 from zimage_cli.core.observer import Watcher
-from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.request.request import Request, parse_request, prompt_warning
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.core.run.session import Session
@@ -36,10 +35,12 @@ if TYPE_CHECKING:
     from zimage_cli.core.batch.reader import LineDefaults
     from zimage_cli.core.batch.source import Source
     from zimage_cli.core.history.history import History
+    from zimage_cli.core.history.like import Like
     from zimage_cli.core.making.recovery import Recovered, Recovery
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
+    from zimage_cli.core.request.presets import Preset
     from zimage_cli.core.run.engine import Engine
     from zimage_cli.core.run.money import Estimate
     from zimage_cli.core.run.plan import Plan, RequestPlan
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from zimage_cli.core.run.tally import RunOptions
     from zimage_cli.core.validate.ping import Ping
     from zimage_cli.core.validate.report import Asked, Report
+
+Ref: TypeAlias = "int | str | os.PathLike[str]"
+"""A picture: its id in the history, `last`, or its file."""
 
 
 class Client:
@@ -117,22 +121,35 @@ class Client:
 
     def generate(
         self,
-        prompt: str,
+        prompt: str | None = None,
         *,
         size: str | None = None,
-        seed: int | None = None,
+        seed: int | Literal["new"] | None = None,
         prompt_extend: bool | None = None,
+        like: Ref | None = None,
+        rewritten: bool = False,
         preset: str | Sequence[str] = (),
         output: str | Path | None = None,
     ) -> Picture:
         """Make one picture, save it and return it; `output` is its file, or a folder for it.
 
-        `preset` names presets of the config file, put around the prompt one by one. Raises the
-        typed error of whatever failed.
+        `preset` names presets of the config file, put around the prompt one by one. `like` is a
+        picture (a history id, `last`, or its file) whose recorded request this begins with;
+        `seed="new"` has another drawn, `rewritten` sends its rewritten prompt. Raises the typed
+        error of whatever failed.
         """
         given = {"prompt": prompt, "size": size, "seed": seed, "prompt_extend": prompt_extend}
-        fields = {name: value for name, value in given.items() if value is not None}
-        plan = self.plan(fields, preset=preset, output=None if output is None else str(output))
+        fields: dict[str, object] = {name: v for name, v in given.items() if v is not None}
+        if seed == "new":
+            fields["seed"] = None
+        plan = self.plan(
+            {},
+            overrides=fields,
+            like=like,
+            rewritten=rewritten,
+            preset=preset,
+            output=None if output is None else str(output),
+        )
         [outcome] = self.run(plan)
         return outcome.take()
 
@@ -173,14 +190,15 @@ class Client:
 
     @contextmanager
     def recovery(
-        self, ids: Sequence[int] = (), *, here: bool = False, dry: bool = False
+        self, pictures: Sequence[int | str] = (), *, here: bool = False, dry: bool = False
     ) -> Iterator[Recovery]:
-        """Open what was made and not saved: all that can be had, or what has these ids.
+        """Open what was made and not saved: all that can be had, or these pictures (id or REF).
 
         `here` saves it in this client's folder, and not where each picture was meant to go; `dry`
-        only looks. Raises UsageError for an unknown id.
+        only looks. Raises UsageError for one that there is not.
         """
         from zimage_cli.api.wire import Wire
+        from zimage_cli.core.history import ref
         from zimage_cli.core.history.opening import opened
         from zimage_cli.core.making.recovery import Recovery
         from zimage_cli.core.making.save import FOLDER
@@ -192,11 +210,19 @@ class Client:
             Wire(timeout=self.settings.timeout.value) as wire,
         ):
             folder = default if here else None
-            yield Recovery(book, wire, ids, folder=folder, default_folder=default)
+            ids = ref.ids(book, map(str, pictures))
+            yield Recovery(
+                book,
+                wire,
+                ids,
+                folder=folder,
+                default_folder=default,
+                warn=self._on_warning,
+            )
 
-    def recover(self, ids: Sequence[int] = ()) -> list[Recovered]:
+    def recover(self, pictures: Sequence[int | str] = ()) -> list[Recovered]:
         """Fetch what was made and not saved; nothing is paid again."""
-        with self.recovery(ids) as recovery:
+        with self.recovery(pictures) as recovery:
             return list(recovery.fetch())
 
     def ping(self, *, every: bool = False) -> list[Ping]:
@@ -237,20 +263,43 @@ class Client:
         fields: Mapping[str, object],
         *,
         overrides: Mapping[str, object] | None = None,
+        like: Ref | None = None,
+        rewritten: bool = False,
         preset: str | Sequence[str] = (),
         sweep: Sweep = ONE,
         **wishes: Any,
     ) -> RequestPlan:
         """Return what a request would make, where and for how much; nothing is sent.
 
-        `fields` are the request's, `overrides` those that win over them; `preset` names what is put
-        around the prompt; `sweep` multiplies it. `wishes`: as `plan_all`. Raises RequestInvalid
-        with all problems, or UsageError.
+        `fields` are the request's, `overrides` those that win over them, a seed of None among them
+        has one drawn; `preset` names what is put around the prompt; `sweep` multiplies it. With
+        `like` both win over the recorded request of that picture, and no setting does; `rewritten`
+        is its rewritten prompt. `wishes`: as `plan_all`. Raises RequestInvalid with all problems,
+        or UsageError.
         """
-        request = self._parsed(fields, overrides or {}, preset)
+        overrides = overrides or {}
+        recorded: Like | None = None
+        if like is not None:
+            recorded = self._recorded(like, rewritten=rewritten)
+            given = {**fields, **overrides}
+            request = recorded.request(given, self._chosen(preset))
+            if request.seed is None and "seed" not in given:
+                sweep = replace(sweep, no_seed=True)
+        elif rewritten:
+            raise UsageError(
+                "--rewritten sends the rewritten prompt of a picture: say of which",
+                hint="Name it: zimage generate --like REF --rewritten",
+                field="rewritten",
+            )
+        else:
+            request = self._parsed(fields, overrides, preset)
         if sweep.no_seed and request.seed is not None:
             request = replace(request, seed=None)
-        return self.plan_all([request], sweep, **wishes)
+        plan = self.plan_all([request], sweep, **wishes)
+        if recorded is not None:
+            notes = recorded.notes(plan.requests[0], plan.settings.target.region_name)
+            plan = plan._replace(notes=notes)
+        return plan
 
     def plan_all(
         self,
@@ -270,7 +319,8 @@ class Client:
         run is made. Raises RequestInvalid, or UsageError.
         """
         from zimage_cli.core.making.save import FOLDER
-        from zimage_cli.core.run.plan import RequestPlan, multiplied, place_for
+        from zimage_cli.core.request.wish import format_of
+        from zimage_cli.core.run.plan import RequestPlan, check_format, multiplied, place_for
         from zimage_cli.core.run.tally import RunOptions
 
         if isinstance(requests, (str, Mapping)):
@@ -285,7 +335,9 @@ class Client:
             raise UsageError("-o - takes one picture, and these are several", field="output")
         folder = settings.output_dir.value / FOLDER
         place, filename = place_for(output, stream, folder, overwrite=overwrite)
-        template = NameTemplate.parse() if name is None else NameTemplate.parse(name)
+        template = settings.template(name)
+        said = format_of(filename) if filename else template.said
+        check_format(settings, said, {said or settings.format.value})
         # What alternatives and files stand for is known only now; of all of it, the longest.
         told = [max(found, key=lambda one: len(one.prompt))] if sweep.expand else parsed
         long = filter(None, (prompt_warning(one.prompt) for one in told))
@@ -330,6 +382,7 @@ class Client:
             defaults,
             folder=folder,
             check_base_url=routes.check if trust_base_url else None,
+            suffix=self.settings.wish.suffix,
             presets=self.settings.config.presets,
         )
         path = self.settings.environment.history_file()
@@ -392,6 +445,13 @@ class Client:
             return given
         return self._parsed({"prompt": given} if isinstance(given, str) else given, {})
 
+    def _recorded(self, ref: Ref, *, rewritten: bool) -> Like:
+        from zimage_cli.core.history.like import like
+        from zimage_cli.core.history.opening import opened
+
+        with opened(self.settings.environment) as book:
+            return like(book, str(ref), rewritten=rewritten)
+
     def _parsed(
         self,
         fields: Mapping[str, object],
@@ -401,15 +461,22 @@ class Client:
         defaults = self.settings.request_defaults
         if not preset:
             return parse_request(fields, overrides=overrides, defaults=defaults)
-        from zimage_cli.core.request.presets import chosen, request_with
+        from zimage_cli.core.request.presets import request_with
 
         return request_with(
-            chosen(preset, self.settings.config.presets),
+            self._chosen(preset),
             fields,
             overrides=overrides,
             defaults=defaults,
             outright=self.settings.given_defaults,
         )
+
+    def _chosen(self, preset: str | Sequence[str]) -> Sequence[Preset]:
+        if not preset:
+            return ()
+        from zimage_cli.core.request.presets import chosen
+
+        return chosen(preset, self.settings.config.presets)
 
     def _settings_for(self, base_urls: set[str | None]) -> Settings:
         """Return the settings for requests that name a base URL. Raises UsageError for several."""
@@ -418,7 +485,7 @@ class Client:
         return self.settings.for_base_url(self._flags, base_urls.pop())
 
 
-def generate(prompt: str, **options: Any) -> Picture:
+def generate(prompt: str | None = None, **options: Any) -> Picture:
     """Make one picture with the settings of this machine; `options` as `Client.generate` has them.
 
     Raises the typed error of whatever failed.

@@ -56,7 +56,7 @@ def test_on_a_fresh_machine(zimage: Any, home: Path) -> None:
     assert list(run.json) == ["schema", "status", "entry", "errors"]
     (error,) = run.json["errors"]
     assert run.json["entry"] is None
-    assert (error["type"], error["field"], error["value"]) == ("usage", "ID", 1)
+    assert (error["type"], error["field"], error["value"]) == ("usage", "REF", 1)
     run = zimage("history", "recover")
     assert "Nothing to recover" in run.stderr
     # Looking makes nothing.

@@ -218,8 +218,18 @@ LACKING = [
 VALUES = [
     (
         ["generate", "kite", "--seed", "abc"],
-        "--seed: 'abc' is not a whole number; allowed: 0 … 2147483647",
+        "--seed: 'abc' is not a whole number; allowed: 0 … 2147483647, or new",
         "zimage generate --help",
+    ),
+    (
+        ["generate", "kite", "--seed", "new", "--seed", "1.0"],
+        "--seed: '1.0' is not a whole number; allowed: 0 … 2147483647, or new",
+        "zimage generate --help",
+    ),
+    (
+        ["batch", "x.txt", "--seed", "new"],
+        "--seed: 'new' is not a whole number; allowed: 0 … 2147483647",
+        "zimage batch --help",
     ),
     (
         ["generate", "kite", "-n4x", "--seed=1"],
@@ -365,8 +375,8 @@ def test_on_a_terminal_the_command_to_type_can_be_copied(terminal: Any) -> None:
         (["kite", "--wide"], ("option", "--wide", None, None)),
         (["kite", "--steps", "20"], ("option", "--steps", None, None)),
         (["a", "red", "kite"], ("prompt", "a red kite", None, None)),
-        (["kite", "--seed", "abc"], ("seed", "abc", "0 … 2147483647", None)),
-        (["kite", "--seed", KEY], ("seed", "sk-…cdef", "0 … 2147483647", None)),
+        (["kite", "--seed", "abc"], ("seed", "abc", "0 … 2147483647, or new", None)),
+        (["kite", "--seed", KEY], ("seed", "sk-…cdef", "0 … 2147483647, or new", None)),
         (["kite", "--size"], ("size", None, str(SIZES), None)),
         ([], ("prompt", None, "a text that is not blank", None)),
         (["—sandbox"], ("prompt", "—sandbox", None, None)),

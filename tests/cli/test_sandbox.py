@@ -177,6 +177,8 @@ def test_kinds_of_faults_on_a_terminal(terminal: Any, columns: int) -> None:
         ("--latency", "nan"),
         ("--latency", "inf"),
         ("--fault", "\x1b[31m"),
+        ("--label", "\x1b[31m"),
+        ("--label", ""),
     ],
 )
 def test_nonsense_is_refused(zimage: Any, args: tuple[str, ...]) -> None:
@@ -188,6 +190,22 @@ def test_nonsense_is_refused(zimage: Any, args: tuple[str, ...]) -> None:
 def test_a_number_out_of_range_is_told_in_our_words(zimage: Any) -> None:
     run = zimage("sandbox", "serve", "--latency", "-1", status=2)
     assert run.stderr == "error: --latency: -1 is not allowed; allowed: 0 or more\n"
+
+
+def test_a_label_that_does_not_exist_is_told_with_all_that_do(zimage: Any) -> None:
+    run = zimage("sandbox", "serve", "--label", "aigc,exif", status=2)
+    assert run.stderr == (
+        "error: There is no label 'exif'; allowed: aigc,xmp,c2pa.\n"
+        "  next: Name them with commas between: --label aigc,xmp,c2pa\n"
+    )
+
+
+def test_labels(running: Any, zimage: Any) -> None:
+    served = running("--label", "aigc,c2pa")
+    env = {"DASHSCOPE_BASE_URL": served.root, "DASHSCOPE_API_KEY": KEY}
+    run = zimage("generate", "fox", "--size", "512x512", "-o", "-", env=env)
+    assert b"AIGC\0{" in run.stdout_bytes
+    assert b"caBX" in run.stdout_bytes
 
 
 def test_a_port_that_is_taken(running: Any, zimage: Any) -> None:

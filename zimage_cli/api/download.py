@@ -41,11 +41,20 @@ class AddressOver(NotSavedError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A whole, sound picture: dimensions in pixels, length in bytes, SHA-256 in hex."""
+    """A whole, sound picture: dimensions in pixels, length in bytes, SHA-256 in hex.
+
+    `served_sha256` is that of the bytes as they were served, where these are another file's.
+    """
 
     info: PngInfo
     bytes: int
     sha256: str
+    served_sha256: str | None = None
+
+    @property
+    def as_served(self) -> str:
+        """The SHA-256 of the bytes as they were served."""
+        return self.served_sha256 or self.sha256
 
 
 def check_picture_url(url: str, *, loopback: bool, given: bool = True) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from zimage_cli.cli.options import NEW
 from zimage_cli.core.files import TooLarge, read_text, reason
 from zimage_cli.core.request.request import parse_json_object
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
@@ -108,13 +109,20 @@ def given(**options: Any) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def seed_of(text: str | None) -> dict[str, int | None]:
+    """Return the seed that an option gives: None for `new`, nothing where it is not given."""
+    if text is None:
+        return {}
+    return {"seed": None if text == NEW else int(text)}
+
+
 def sweep(
     *,
     count: int,
     expand: bool,
     size: str | None,
     sizes: str | None,
-    seed: int | None,
+    seed: object,
     seeds: str | None,
     no_seed: bool,
     below: Path | None = None,

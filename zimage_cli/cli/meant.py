@@ -6,7 +6,7 @@ attributes, and what it is about is read again from the words that were typed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.cli.app import label
@@ -35,8 +35,9 @@ _ALLOWED: dict[str, Message | str] = {
     "seed": f"0 … {MAX_SEED}",
     "count": f"1 … {MAX_COUNT}",
     "size": ALLOWED_SIZES,
+    "integer_or_new": f"0 … {MAX_SEED}, or new",
 }
-"""Parameter → what it takes, where typer does not know it."""
+"""Parameter, or type that only one has, → what it takes, where typer does not know it."""
 
 
 def from_typer(error: typer.TyperException, root: Any, args: Sequence[str]) -> UsageError:
@@ -133,7 +134,7 @@ def _wrong_use(line: Line, name: str) -> UsageError:
     """Return the error for an option without its value, or with one that it does not take."""
     param = line.options.get(name)
     if param is None or takes_value(param):
-        allowed = _ALLOWED.get(getattr(param, "name", ""))
+        allowed = None if param is None else _allowed(param)
         metavar = getattr(param, "metavar", None) or "VALUE"
         return _wrong(
             "{option}: the value is missing; allowed: {allowed}"
@@ -165,11 +166,13 @@ def _wrong_value(line: Line, param: Any) -> UsageError | None:
     else:
         given = line.arguments[[one.name for one in line.places].index(param.name) :]
     kind = param.type.name
+    # An option with a parser of its own takes more than numbers.
+    takes = getattr(param.type, "func", None)
     number = int if "int" in kind else float if "float" in kind else str
-    wrong = next((value for value in given if not _is_a(number, value)), None)
+    wrong = next((value for value in given if not _is_a(takes or number, value)), None)
     if wrong is None:
         return None
-    allowed = _ALLOWED.get(param.name)
+    allowed = _allowed(param)
     return _wrong(
         "{option}: {value} is not {kind}; allowed: {allowed}"
         if allowed
@@ -183,7 +186,12 @@ def _wrong_value(line: Line, param: Any) -> UsageError | None:
     )
 
 
-def _is_a(number: type, text: str) -> bool:
+def _allowed(param: Any) -> Message | str | None:
+    """Return what a parameter takes, None where that is not told."""
+    return _ALLOWED.get(param.type.name) or _ALLOWED.get(param.name)
+
+
+def _is_a(number: Callable[[str], object], text: str) -> bool:
     try:
         number(text)
     except ValueError:

@@ -52,6 +52,26 @@ Seed = Annotated[
     int | None,
     option(PICTURE, "--seed", "0 … 2147483647; default: drawn, sent and recorded.", "N"),
 ]
+NEW = "new"
+"""The seed that is none: another is drawn."""
+
+
+def integer_or_new(text: str) -> str:
+    """Return the text as it is. Raises ValueError for any other."""
+    return text if text == NEW else str(int(text))
+
+
+SeedOrNew = Annotated[
+    str | None,
+    typer.Option(
+        "--seed",
+        help="0 … 2147483647, or new; default: drawn, sent and recorded.",
+        metavar="N",
+        parser=integer_or_new,
+        rich_help_panel=PICTURE,
+    ),
+]
+"""The seed of one request: `new` has one drawn where a recorded request has one."""
 NoSeed = Annotated[
     bool, option(PICTURE, "--no-seed", "Leave the seed to the service, which does not say it.")
 ]
@@ -87,6 +107,9 @@ NameOption = Annotated[
         "TEMPLATE",
     ),
 ]
+Format = Annotated[str | None, _setting("format", SAVING)]
+Quality = Annotated[str | None, _setting("quality", SAVING)]
+NoMetadata = Annotated[bool, _setting("metadata", SAVING)]
 NoEvidence = Annotated[bool, _setting("evidence", SAVING)]
 Json = Annotated[bool, option(REPORT, "--json", "One JSON document on stdout.")]
 Quiet = Annotated[bool, option(REPORT, "--quiet -q", "Only results and errors.")]

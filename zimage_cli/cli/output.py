@@ -217,6 +217,14 @@ class Output:
         """Print a table that is the result: tab-separated values in a pipe."""
         self._table(self.stdout, table)
 
+    def result_card(self, title: str, parts: Iterable[tuple[str, str]]) -> None:
+        """Print a card that is the result: texts, ours or made visible, each with its style."""
+        from rich.text import Text
+
+        encoding = self.stdout.encoding or "utf-8"
+        texts = [Text(spelled(text, encoding), style) for text, style in parts]
+        self._print(self._console(self.stdout), card(title, *texts))
+
     # -- everything else, on stderr -----------------------------------------------------------
 
     def note(self, text: str) -> None:

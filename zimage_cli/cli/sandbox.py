@@ -31,7 +31,8 @@ def sandbox() -> None:
 @app.command(
     epilog="Examples:\n\nzimage sandbox serve\n\n"
     "zimage sandbox serve --port 8089 --latency 3 --rps 2\n\n"
-    "zimage sandbox serve --fault Throttling.RateQuota:0.2 --fault picture-cut:0.1"
+    "zimage sandbox serve --fault Throttling.RateQuota:0.2 --fault picture-cut:0.1\n\n"
+    "zimage sandbox serve --label aigc,xmp,c2pa"
 )
 def serve(
     port: Annotated[
@@ -63,11 +64,21 @@ def serve(
             "--fault-seed", help="Seed of the draws for --fault; default: 0.", metavar="N"
         ),
     ] = 0,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            help="What the pictures carry as a service may write it into them, with commas between:"
+            " aigc, xmp, c2pa (not signed); default: nothing.",
+            metavar="NAMES",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Log in JSON lines.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout."""
     from zimage_cli.sandbox.faults import parse_fault
+    from zimage_cli.sandbox.labels import parse_labels
     from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
 
     out = Output(quiet=quiet)
@@ -88,7 +99,15 @@ def serve(
         else:
             out.note(log_line(line))
 
-    config = Sandbox(port=port, latency=latency, rps=rps, faults=faults, fault_seed=seed, log=log)
+    config = Sandbox(
+        port=port,
+        latency=latency,
+        rps=rps,
+        faults=faults,
+        fault_seed=seed,
+        labels=() if label is None else parse_labels(label),
+        log=log,
+    )
     with Signals() as signals, config as server:
         out.result(server.api_root)
         out.note(f"The sandbox serves at {server.api_root}; pictures at {server.picture_origin}.")

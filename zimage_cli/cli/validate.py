@@ -37,7 +37,7 @@ def validate(
         typer.Argument(metavar="[PROMPT]", help="A prompt to check too; - reads standard input."),
     ] = None,
     size: options.Size = None,
-    seed: options.Seed = None,
+    seed: options.SeedOrNew = None,
     prompt_extend: options.PromptExtend = None,
     preset: options.Preset = None,
     request: options.RequestJson = None,
@@ -69,7 +69,8 @@ def validate(
         output_dir=output_dir,
         sandbox=sandbox or None,
     )
-    overrides = asking.given(prompt=prompt, size=size, seed=seed, prompt_extend=prompt_extend)
+    overrides = asking.given(prompt=prompt, size=size, prompt_extend=prompt_extend)
+    overrides |= asking.seed_of(seed)
 
     def read() -> selfcheck.Asked:
         source, text = asking.read_request(prompt, request, file)

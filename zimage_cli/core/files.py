@@ -24,7 +24,10 @@ _FEW_FILES = 64
 """A picture needs about 15 open at a time."""
 
 _PREFIX = ".zimage-"
-_TEMPORARY = r"\.zimage-[0-9a-f]{12}\.part"
+_TEMPORARY = r"\.zimage-[0-9a-f]{12}(?P<tag>[0-9a-f]{4})?\.part"
+"""What has no tag is of no use to anybody once its process has died."""
+_KEPT_SECONDS = 25 * 3600
+"""For as long as the service keeps a picture, what a dead process has of it may be taken up."""
 
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES, errno.ENOSYS}
@@ -52,6 +55,49 @@ def make_temporary(folder: Path, mode: int = 0o666) -> tuple[int, Path]:
     # Its files are private, and to widen them later one needs the umask, which can only be read by
     # changing it for all threads.
     return make_held(folder, _PREFIX, ".part", mode, lock_needed=False)
+
+
+def take_temporary(folder: Path, tag: str) -> tuple[int, Path]:
+    """Open the hidden file with a tag of 16 hex digits, with all that a dead process left in it.
+
+    What a living process has open is left to it, and what already got its name is no longer hidden:
+    then it is a file of `make_temporary`. Raises OSError.
+    """
+    path = tagged(folder, tag)
+    flags = os.O_RDWR | getattr(os, "O_BINARY", 0)
+    new = True
+    try:
+        handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        new = False
+        try:
+            handle = open_own(path, flags)
+        except OSError:
+            return make_temporary(folder)
+    try:
+        if _lock(handle) and _is_private(os.fstat(handle), path):
+            return handle, path
+    except OSError:
+        # No locks there. Nobody else takes it either, as nobody can know whether we live.
+        if new:
+            return handle, path
+    os.close(handle)
+    return make_temporary(folder)
+
+
+def _is_private(found: os.stat_result, path: Path) -> bool:
+    """Tell whether an open file has this name, no other, and is of this user."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+    return own and found.st_nlink == 1 and os.path.samestat(found, there)
+
+
+def tagged(folder: Path, tag: str) -> Path:
+    """Return the path of the hidden file with a tag."""
+    return folder / f"{_PREFIX}{tag}.part"
 
 
 def make_held(
@@ -174,15 +220,25 @@ def is_held(path: Path | str) -> bool | None:
 def remove_abandoned(folder: Path) -> int:
     """Remove what processes that died left of files they were making; return how many.
 
-    A folder's own files only. What a living process is writing is locked, and stays.
+    A folder's own files only. What a living process is writing is locked, and stays; so does for
+    its day what has a tag, by which `take_temporary` finds it.
     """
     try:
         with os.scandir(folder) as found:
             hidden = [entry for entry in found if entry.name.startswith(_PREFIX)]
     except OSError:
         return 0
-    left = [entry.path for entry in hidden if re.fullmatch(_TEMPORARY, entry.name)]
-    return sum(is_held(path) is False for path in left)
+    return sum(_is_useless(entry) and is_held(entry.path) is False for entry in hidden)
+
+
+def _is_useless(entry: os.DirEntry[str]) -> bool:
+    found = re.fullmatch(_TEMPORARY, entry.name)
+    if found is None or not found["tag"]:
+        return found is not None
+    try:
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _KEPT_SECONDS
+    except OSError:
+        return False
 
 
 def open_own(path: Path | str, flags: int) -> int:

@@ -19,7 +19,8 @@ class Picture:
     """A picture that was made and saved. Sizes in pixels and bytes; times in seconds.
 
     `path` is None where it went to the standard output. `cost` is the list price, None where none
-    is known. `image_url` is good for 24 hours, `history_id` finds it in the history.
+    is known. `bytes` and `sha256` are those of the file, `served_sha256` is that of the picture as
+    the service served it. `image_url` is good for 24 hours, `history_id` finds it in the history.
     """
 
     image_url: str | None
@@ -39,6 +40,7 @@ class Picture:
     endpoint: str
     bytes: int | None
     sha256: str | None
+    served_sha256: str | None
     cost: Price | None
     elapsed_seconds: float | None
     attempts: int
@@ -71,7 +73,13 @@ class Picture:
 
     def _repr_png_(self) -> builtins.bytes:
         """Show the picture in a notebook."""
-        return self._file().read_bytes()
+        if self._file().suffix.lower() == ".png":
+            return self._file().read_bytes()
+        from io import BytesIO
+
+        shown = BytesIO()
+        self.image.save(shown, "PNG")
+        return shown.getvalue()
 
     def _file(self) -> Path:
         if self.path is None:

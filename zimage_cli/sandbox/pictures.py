@@ -77,13 +77,15 @@ class Storage:
     """How pictures are served.
 
     `picture_latency` (seconds), `bandwidth` (bytes a second): of the picture origin. `expires`:
-    seconds a picture's URL lives. `picture_bytes`: served instead of every drawing.
+    seconds a picture's URL lives. `picture_bytes`: served instead of every drawing. `labels`: what
+    the pictures carry, of `sandbox.labels.LABELS`.
     """
 
     picture_latency: float = 0.0
     bandwidth: float | None = None
     expires: float = 24 * 3600.0
     picture_bytes: bytes | None = field(default=None, repr=False)
+    labels: tuple[str, ...] = ()
 
 
 class PictureStore:
@@ -142,7 +144,7 @@ class PictureStore:
     def bytes_of(self, picture: Picture) -> bytes:
         """Return the picture's bytes, from the cache or drawn again."""
         if self._config.picture_bytes is not None:
-            return self._config.picture_bytes
+            return self._labelled(self._config.picture_bytes)
         shown = picture.seed_given
         key = (picture.prompt, picture.seed, picture.width, picture.height, shown)
         with self._lock:
@@ -153,7 +155,7 @@ class PictureStore:
 
         # Drawing keeps a core busy: several at once would make each of them slower.
         with self._drawing:
-            data = self._cache.get(key) or draw(*key[:4], show_seed=shown)
+            data = self._cache.get(key) or self._labelled(draw(*key[:4], show_seed=shown))
         with self._lock:
             if key not in self._cache:
                 self._cache[key] = data
@@ -161,6 +163,13 @@ class PictureStore:
             while self._cached > _CACHE_BYTES and len(self._cache) > 1:
                 self._cached -= len(self._cache.popitem(last=False)[1])
         return data
+
+    def _labelled(self, data: bytes) -> bytes:
+        if not self._config.labels:
+            return data
+        from zimage_cli.sandbox.labels import labelled
+
+        return labelled(data, self._config.labels)
 
     def _answer(self, request: Request, call: Call) -> Answer:
         if request.method not in {"GET", "HEAD"}:

@@ -72,6 +72,10 @@ class Sandbox(Behaviour, Storage):
                 field="rps",
                 value=self.rps,
             )
+        if self.labels:
+            from zimage_cli.sandbox.labels import check_labels
+
+            check_labels(self.labels)
 
     def start(self) -> SandboxServer:
         """Start a server; the caller stops it. Raises UsageError where the port is taken."""

@@ -27,6 +27,7 @@ ELAPSED = re.compile(r"painting     [━╸─]+  \d+\.\d s")
 RECEIVED = re.compile(r"downloading  [━╸─]+  \d+ kB of \d+ kB")
 ARGS = ("generate", "a calm [bold]lake[/bold]", "--size", "512x512", "--seed", "7")
 PROMPT = "a calm [bold]lake[/bold]"
+AGAIN = "  zimage history show 1 · zimage generate --like 1 --seed new"
 
 
 def card(columns: int, title: str, *texts: str) -> list[str]:
@@ -103,7 +104,7 @@ def test_the_whole_show(
         *request,
         *card(columns, "rewritten prompt", row["rewritten_prompt"], "reasoning", row["reasoning"]),
         f"✓ saved  512×512 · {len(large) / 1000:.0f} kB · N s · no list price · history 1",
-        "  zimage history show 1",
+        AGAIN,
         *broken(path, columns),
     ]
     # The card stands before anything has come.
@@ -195,7 +196,7 @@ def test_a_dumb_terminal_gets_lines(unpaced: None, service: Any, terminal: Any) 
         *card(80, "request", PROMPT, facts),
         f"{why}: waiting N s (try 2 of 5)",
         "✓ saved  512×512 · 25 kB · N s · no list price · history 1",
-        "  zimage history show 1",
+        AGAIN,
         "x.png",
     ]
 
@@ -215,7 +216,7 @@ def test_an_old_console_gets_ascii(serve: Any, terminal: Any, until_shown: Any) 
         f"| {f'512x512 - seed 7 - {service.server.origin} - no list price':<77}|",
         f"+{'-' * 78}+",
         "+ saved  512x512 - 25 kB - N s - no list price - history 1",
-        "  zimage history show 1",
+        AGAIN.replace("·", "-"),
         "x.png",
     ]
 
@@ -268,7 +269,7 @@ def test_where_the_path_is_piped_the_terminal_shows_it_too(service: Any, termina
     screen = terminal(*ARGS, "-o", "x.png", env=service.env, shell=shell)
     assert screen.end() == 0
     assert (service.work / "paths.txt").read_text() == "x.png\n"
-    assert screen.lines[-2:] == ["  zimage history show 1", "x.png"]
+    assert screen.lines[-2:] == [AGAIN, "x.png"]
 
 
 # -- several ---------------------------------------------------------------------------------------
@@ -352,7 +353,7 @@ def test_another_name_and_new_folders_are_said(service: Any, terminal: Any) -> N
     assert screen.end() == 0
     assert screen.lines[-3:] == [
         "kite.png exists: saved as kite-3.png",
-        "  zimage history show 4",
+        AGAIN.replace("1", "4"),
         "a/b/kite-3.png",
     ]
 

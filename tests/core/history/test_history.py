@@ -391,7 +391,7 @@ class Busy:
     def __init__(self, book: History) -> None:
         self.book = book
         self.begun, self.released = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=book._write, args=(self.write,))
+        self.thread = threading.Thread(target=book.write, args=(self.write,))
         self.thread.start()
         assert self.begun.wait(60)
 
@@ -445,7 +445,7 @@ def test_an_interrupt_in_one_thread_loses_no_write_of_another(book: History, pat
 
     def writer(write: Callable[[Any], int]) -> None:
         try:
-            rows.append(book._write(write))
+            rows.append(book.write(write))
         except KeyboardInterrupt:
             interrupted.append(True)
 

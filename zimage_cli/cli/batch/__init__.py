@@ -22,7 +22,6 @@ from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
 from zimage_cli.core.batch.reader import LineDefaults
 from zimage_cli.core.batch.source import open_source
-from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.run.money import parse_bound
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
@@ -148,6 +147,9 @@ def batch(
     ] = None,
     output_dir: options.OutputDir = None,
     name: options.NameOption = None,
+    format: options.Format = None,  # noqa: A002 - the option's name
+    quality: options.Quality = None,
+    no_metadata: options.NoMetadata = False,
     no_evidence: options.NoEvidence = False,
     json: Annotated[
         bool,
@@ -200,6 +202,9 @@ def batch(
         timeout=timeout,
         retries=retries,
         rps=rps,
+        format=format,
+        quality=quality,
+        metadata=False if no_metadata else None,
         evidence=False if no_evidence else None,
         sandbox=sandbox or None,
     )
@@ -220,7 +225,7 @@ def batch(
                 fields=client.settings.request_defaults,
                 outright=client.settings.given_defaults | asking.given(seed=seed),
                 preset=preset or (),
-                template=NameTemplate.parse() if name is None else NameTemplate.parse(name),
+                template=client.settings.template(name),
                 sweep=sweep,
                 shard=_shard(shard),
             ),

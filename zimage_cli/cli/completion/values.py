@@ -16,8 +16,10 @@ from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.main import COMMANDS
 from zimage_cli.core.batch.source import INPUT_FORMATS
 from zimage_cli.core.request import sizes
+from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.sandbox import faults
+from zimage_cli.sandbox.labels import LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ SETTING = Value("setting", tuple(map(Word, NAMES)))
 STORED_SETTING = Value("stored_setting", tuple(map(Word, TABLE)))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
 FAULT = Value("fault", _fault_words(), goes_on=":")
+LABEL = Value("label", tuple(Word(*label) for label in LABELS.items()), goes_on=",")
 COMMAND = Value("command", tuple(map(Word, COMMANDS)))
 SUBCOMMAND = Value("subcommand", after=_subcommands())
 INPUT_FORMAT = Value("input_format", tuple(map(Word, INPUT_FORMATS)))
@@ -118,8 +121,12 @@ BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
 STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
-PICTURE_FILE = Value("picture_file", suffixes=(".png",), folders=True)
-_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER)}
+PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
+REF = Value(
+    "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
+)
+FORMAT = Value("format", tuple(map(Word, FORMATS)))
+_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER, FORMAT)}
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
     "new_value",
@@ -131,6 +138,7 @@ OPTIONS: dict[str, Value] = {
     "--sizes": SIZES,
     "--seed": FREE,
     "--seeds": FREE,
+    "--like": REF,
     "--preset": FREE,
     "config preset set --prompt": FREE,
     "--count": FREE,
@@ -151,6 +159,7 @@ OPTIONS: dict[str, Value] = {
     "--patience": FREE,
     "--fault": FAULT,
     "--fault-seed": FREE,
+    "--label": LABEL,
 }
 """`--option` → what it takes, in every command; `COMMAND --option` for one command or all below it,
 which wins."""
@@ -172,8 +181,11 @@ ARGUMENTS: dict[str, Value] = {
     "config set-workspace workspace": FREE,
     "regions show name": REGION,
     "regions ping name": REGION,
+    "history show picture": REF,
+    "history recover pictures": REF,
     "history show number": FREE,
     "history recover ids": FREE,
+    "inspect files": PICTURE_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,

@@ -24,6 +24,7 @@ from zimage_cli.core.run.plan import is_folder
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.cli.generate.display import Display
@@ -45,6 +46,7 @@ app = App()
     "zimage generate 'A fox in the snow' -n 4 --seed 7 -o foxes/\n\n"
     "zimage generate 'A fox in the snow' --preset ink\n\n"
     "zimage generate 'a {red|blue} kite' --expand --sizes 1:1,16:9 --max-cost 1\n\n"
+    "zimage generate --like 42 --seed new\n\n"
     "echo 'A red kite' | zimage generate - --json",
     document={"images": []},
     everyday=("--size", "--seed", "--prompt-extend", "--count", "--output", "--sandbox"),
@@ -58,7 +60,7 @@ def generate(
         ),
     ] = None,
     size: options.Size = None,
-    seed: options.Seed = None,
+    seed: options.SeedOrNew = None,
     no_seed: options.NoSeed = False,
     prompt_extend: options.PromptExtend = None,
     preset: options.Preset = None,
@@ -68,6 +70,23 @@ def generate(
     seeds: options.Seeds = None,
     request: options.RequestJson = None,
     file: options.RequestFile = None,
+    like: Annotated[
+        str | None,
+        options.option(
+            options.PICTURE,
+            "--like",
+            "Begin with the recorded request of a picture: a history id, last, or its file.",
+            "REF",
+        ),
+    ] = None,
+    rewritten: Annotated[
+        bool,
+        options.option(
+            options.PICTURE,
+            "--rewritten",
+            "With --like: send its rewritten prompt, without another rewriting.",
+        ),
+    ] = False,
     region: options.Region = None,
     endpoint: options.Endpoint = None,
     workspace: options.Workspace = None,
@@ -95,6 +114,9 @@ def generate(
             options.SAVING, "--overwrite", "Replace an existing file instead of adding a number."
         ),
     ] = False,
+    format: options.Format = None,  # noqa: A002 - the option's name
+    quality: options.Quality = None,
+    no_metadata: options.NoMetadata = False,
     no_evidence: options.NoEvidence = False,
     json: options.Json = False,
     print_response: Annotated[
@@ -117,6 +139,7 @@ def generate(
     to_stdout = output == "-"
     _refuse_contradictions(
         results=[("--json", json), ("--print-response", print_response), ("-o -", to_stdout)],
+        sources=[("--like", like), ("--request", request), ("--file", file)],
         names=(name is not None, output is not None and not is_folder(output)),
         dry_run=dry_run,
     )
@@ -141,20 +164,27 @@ def generate(
         output_dir=output_dir,
         timeout=timeout,
         retries=retries,
+        format=format,
+        quality=quality,
+        metadata=False if no_metadata else None,
         evidence=False if no_evidence else None,
         sandbox=sandbox or None,
     )
     with Client(flags=flags, on_warning=out.warn) as client:
-        if prompt is None and request is None and file is None and sys.stdin and sys.stdin.isatty():
+        asked_for = any(one is not None for one in (prompt, request, file, like))
+        if not asked_for and sys.stdin and sys.stdin.isatty():
             from zimage_cli.cli.generate.prompting import ask_for_prompt
 
             prompt = ask_for_prompt(out, client)
         source, prompt = asking.read_request(prompt, request, file)
         plan = client.plan(
             source,
-            overrides=asking.given(
-                prompt=prompt, size=size, seed=seed, prompt_extend=prompt_extend
-            ),
+            overrides={
+                **asking.given(prompt=prompt, size=size, prompt_extend=prompt_extend),
+                **asking.seed_of(seed),
+            },
+            like=like,
+            rewritten=rewritten,
             preset=preset or (),
             sweep=sweep,
             output=output,
@@ -165,6 +195,8 @@ def generate(
         )
         for text in plan.warnings:
             out.warn(text)
+        for text in plan.notes:
+            out.note(visible(text))
         asks = plan.estimate.is_much and not (yes or dry_run)
         introduced = asks and shown_on_terminal(out)
         if introduced:
@@ -190,12 +222,21 @@ def generate(
 
 
 def _refuse_contradictions(
-    *, results: Sequence[tuple[str, bool]], names: tuple[bool, bool], dry_run: bool
+    *,
+    results: Sequence[tuple[str, bool]],
+    sources: Sequence[tuple[str, str | None]],
+    names: tuple[bool, bool],
+    dry_run: bool,
 ) -> None:
     wanted = [option for option, given in results if given]
     if len(wanted) > 1:
         raise UsageError(
             "{options} both take standard output: give only one", options=" and ".join(wanted)
+        )
+    given = [option for option, text in sources if text is not None]
+    if "--like" in given and len(given) > 1:
+        raise UsageError(
+            "{one} and {other} both give the request: give only one", one=given[0], other=given[1]
         )
     if dry_run and "--print-response" in wanted:
         raise UsageError("--dry-run sends nothing, so --print-response has nothing to print")

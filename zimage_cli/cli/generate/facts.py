@@ -63,6 +63,7 @@ def request_facts(plan: RequestPlan) -> list[str]:
         _some(sizes, "sizes"),
         _seeds(list(dict.fromkeys(one.seed for one in requests))),
         "prompt_extend" if requests[0].prompt_extend else "",
+        "" if (parent := requests[0].origin.parent) is None else f"like history {parent}",
         _presets(requests[0].origin.preset),
         *_where(plan.settings.target),
         _price(plan),

@@ -128,7 +128,9 @@ class Printer:
         if not self._shown:
             return
         if picture.history_id is not None and picture.region != "sandbox":
-            out.note(out.style(f"  zimage history show {picture.history_id}", "2"))
+            number = picture.history_id
+            look, again = f"history show {number}", f"generate --like {number} --seed new"
+            out.note(out.style(f"  zimage {look} · zimage {again}", "2"))
         if not self._path_follows(picture):
             out.note(where)
 

@@ -11,6 +11,7 @@ import typer
 
 from zimage_cli.cli import keys, options
 from zimage_cli.cli.errors import Interrupted, print_error
+from zimage_cli.cli.history.common import REF_HELP
 from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
 from zimage_cli.cli.table import Table, cell
@@ -34,11 +35,11 @@ _BAR = 24
 
 
 def recover(
-    ids: Annotated[
-        list[int] | None,
+    pictures: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[ID]...",
-            help="Only these, whatever their state; default: all that can be had.",
+            metavar="[REF]...",
+            help="Only these, whatever their state; default: all that can be had. " + REF_HELP,
         ),
     ] = None,
     output_dir: options.OutputDir = None,
@@ -52,12 +53,12 @@ def recover(
     out = Output(quiet=quiet)
     with (
         Client(flags=Flags(output_dir=output_dir), on_warning=out.warn) as client,
-        client.recovery(ids or (), here=output_dir is not None, dry=dry_run) as recovery,
+        client.recovery(pictures or (), here=output_dir is not None, dry=dry_run) as recovery,
     ):
         if not recovery.found:
             out.note("Nothing to recover: no picture is known to be made and not saved.")
         if not dry_run and recovery.found:
-            results = _Fetching(out, recovery, by_name=bool(ids), json=json).run()
+            results = _Fetching(out, recovery, by_name=bool(pictures), json=json).run()
         else:
             results = recovery.untouched()
             if recovery.found and not json:

@@ -14,9 +14,11 @@ from zimage_cli.core.batch.reader import Invalid, JobReader, LineDefaults
 from zimage_cli.core.files import open_own, reason, remove_abandoned, write_whole
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.request.prices import Price, cost
+from zimage_cli.core.request.wish import Wish, format_of
 from zimage_cli.core.run.forecast import Forecast
 from zimage_cli.core.run.journal import FRESH, Journal, alone_in, made_for
 from zimage_cli.core.run.money import Estimate
+from zimage_cli.core.run.plan import check_format
 from zimage_cli.core.run.state import States
 from zimage_cli.core.status import Status
 from zimage_cli.errors import Billed, DiskError, UsageError
@@ -65,6 +67,8 @@ class Preflight:
     """How many of them have prompt_extend."""
     prices: set[Price] = field(default_factory=set)
     """What one of them costs, where that is known."""
+    formats: set[str | None] = field(default_factory=set)
+    """Of all pictures of the file."""
     folders: set[str] = field(default_factory=set)
     """Folders below the output folder that lines name."""
 
@@ -123,6 +127,7 @@ class FilePlan:
             self._defaults = replace(defaults, salt=self._salt())
             self._about = source.fingerprint()
             self.preflight = self._check()
+            check_format(settings, self.template.said, self.preflight.formats)
             self._stack = held.pop_all()
 
     def close(self) -> None:
@@ -174,6 +179,7 @@ class FilePlan:
                         found.wrong.setdefault(text, []).append(entry.line)
                 continue
             found.pictures += 1
+            found.formats.add(format_of(entry.output or "x" + entry.template.suffix))
             status = self.known.of(entry.key).decide(self.options)
             found.kinds[status] += 1
             if entry.output is not None and "/" in entry.output:
@@ -226,6 +232,11 @@ class FilePlan:
             "region": self.settings.target.region_name,
             "folder": str(self.folder.absolute()),
         }
+
+    @property
+    def wish(self) -> Wish:
+        """How they are finished, where their names do not say otherwise."""
+        return self.settings.wish
 
     @property
     def lines(self) -> int:

@@ -17,6 +17,7 @@ from zimage_cli.core.request.jobs import Job, variants
 from zimage_cli.core.request.names import NAME_BYTES, NameTemplate, is_reserved
 from zimage_cli.core.request.request import MAX_SEED, Request, parse_request
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
+from zimage_cli.core.request.wish import format_of
 from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.messages import Message
 from zimage_cli.text import is_safe, shown
@@ -46,7 +47,7 @@ class LineDefaults:
     of lines that name none. `sweep` multiplies every line. `shard` is (i, n) with 1 <= i <= n.
     `folder` is where the pictures go. `check_base_url` raises UsageError for a line's base URL that
     is not asked; None refuses all of them. `salt` is what seeds are drawn with: the same line of
-    the same batch gets the same one in every run.
+    the same batch gets the same one in every run. `suffix` is for a `name` that says no format.
     """
 
     fields: Mapping[str, object]
@@ -56,6 +57,7 @@ class LineDefaults:
     folder: Path | None = None
     check_base_url: Callable[[str], None] | None = None
     salt: bytes = b""
+    suffix: str = ".png"
     outright: Mapping[str, object] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
     preset: Sequence[str] = ()
@@ -160,7 +162,7 @@ class JobReader:
         if name not in self._templates:
             if len(self._templates) > 1000:
                 self._templates.clear()
-            self._templates[name] = NameTemplate.parse(name)
+            self._templates[name] = NameTemplate.parse(name, self.defaults.suffix)
         return self._templates[name]
 
     def _output(self, value: object) -> str | None:
@@ -237,9 +239,9 @@ def _output(value: object) -> str | None:
             field="output",
             value=shown(value),
         )
-    if posix.suffix.lower() != ".png":
+    if format_of(value) is None:
         raise UsageError(
-            "output: {value} does not end in .png, and the service makes PNG",
+            "output: {value} does not end in .png, .jpg or .webp",
             field="output",
             value=shown(value),
         )

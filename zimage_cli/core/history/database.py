@@ -131,14 +131,16 @@ class Database:
             told, self._told = self._told, True
         return not told
 
-    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what is read of the file; `read` is called again where that was locked."""
+
         def once() -> T:
             with self._lock, sqlite_errors(self.path):
                 return read(self._db)
 
         return self._patiently(once, self._patience, None)
 
-    def _write(
+    def write(
         self,
         do: Callable[[sqlite3.Connection], T],
         *,
@@ -173,7 +175,7 @@ class Database:
                     "The history {path} has no row {row} any more.", path=self.path, row=row
                 )
 
-        self._write(write, **how)
+        self.write(write, **how)
 
     def _write_once(self, do: Callable[[sqlite3.Connection], T], *, paid: bool) -> T:
         """Write, together with what other threads have.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,6 +105,7 @@ class Entry:
             endpoint=self.endpoint,
             bytes=self.bytes,
             sha256=self.sha256,
+            served_sha256=self.served_sha256,
             cost=self.price,
             elapsed_seconds=self.elapsed_seconds,
             attempts=self.attempts,
@@ -194,10 +196,14 @@ _NUMBERS = frozenset({"pid", "seed", "attempts", "width", "height", "bytes", "pa
 
 
 def select(db: sqlite3.Connection) -> str:
-    """Return the statement that selects entries; what an older schema lacks is NULL."""
+    """Return the statement that selects entries."""
+    return f"SELECT {', '.join(columns(db, _NAMES))} FROM generation"  # noqa: S608 - our own names
+
+
+def columns(db: sqlite3.Connection, names: Iterable[str]) -> list[str]:
+    """Return columns as SQL names them: NULL for one that an older schema lacks."""
     there = {column[1] for column in db.execute("PRAGMA table_info(generation)")}
-    columns = (name if name in there else "NULL" for name in _NAMES)
-    return f"SELECT {', '.join(columns)} FROM generation"  # noqa: S608 - our own names
+    return [name if name in there else "NULL" for name in names]
 
 
 def entry(row: tuple[Any, ...], history: Path) -> Entry:

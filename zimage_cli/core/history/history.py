@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -56,6 +56,14 @@ def error_facts(error: BaseException) -> dict[str, Any]:
     return {"type": kind, "message": str(error) or kind}
 
 
+def _hashes(fetched: Fetched) -> dict[str, Any]:
+    return {
+        "bytes": fetched.bytes,
+        "sha256": fetched.sha256,
+        "served_sha256": fetched.as_served,
+    }
+
+
 class History(Database):
     """The history in one file. Safe to share between threads and processes.
 
@@ -95,7 +103,7 @@ class History(Database):
         def write(db: sqlite3.Connection) -> int:
             return int(db.execute(insert, list(row.values())).lastrowid or 0)
 
-        number = self._write(write, paid=False, patience=self._patience, sleep=sleep)
+        number = self.write(write, paid=False, patience=self._patience, sleep=sleep)
         if row["status"] == Status.SENDING:
             self._unfinished[number] = row
         return number
@@ -123,8 +131,8 @@ class History(Database):
         self._change(row, columns)
 
     def fetched(self, row: int, fetched: Fetched) -> None:
-        """Note what was fetched, before it gets its name: by this its file is known later."""
-        self._change(row, {"bytes": fetched.bytes, "sha256": fetched.sha256})
+        """Note what the file will hold, before it gets its name: by this it is known later."""
+        self._change(row, _hashes(fetched))
 
     def saved(
         self,
@@ -139,8 +147,7 @@ class History(Database):
         columns = {
             "status": Status.SAVED,
             "path": path,
-            "bytes": fetched.bytes,
-            "sha256": fetched.sha256,
+            **_hashes(fetched),
             "width": fetched.info.width,
             "height": fetched.info.height,
             "image_url": without_query(image_url),
@@ -180,7 +187,7 @@ class History(Database):
         if me is None:
             # The file system has no locks: nobody can know who fetches what.
             return True
-        held = self._read(
+        held = self.read(
             lambda db: db.execute("SELECT claim FROM generation WHERE id = ?", (row,)).fetchone()
         )
         if held is None or owner.lives(owner.lock_file(self.path, held[0])):
@@ -188,7 +195,7 @@ class History(Database):
         take = "UPDATE generation SET claim = ? WHERE id = ? AND claim IS ? AND status IN (?, ?)"
         values = (me, row, held[0], Status.MADE, Status.LOST)
         return (
-            self._write(lambda db: db.execute(take, values).rowcount, patience=self._patience) == 1
+            self.write(lambda db: db.execute(take, values).rowcount, patience=self._patience) == 1
         )
 
     def release(self, row: int) -> None:
@@ -196,7 +203,7 @@ class History(Database):
         free = "UPDATE generation SET claim = NULL WHERE id = ? AND claim = ?"
         values = (row, self._owner.name())
         with suppress(HistoryError):
-            self._write(lambda db: db.execute(free, values), patience=0)
+            self.write(lambda db: db.execute(free, values), patience=0)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -207,12 +214,19 @@ class History(Database):
     def count(self) -> int:
         """Return how many entries there are."""
         count = "SELECT count(*) FROM generation"
-        return int(self._read(lambda db: db.execute(count).fetchone()[0]))
+        return int(self.read(lambda db: db.execute(count).fetchone()[0]))
 
     def entry(self, row: int) -> Entry | None:
         """Return one entry."""
-        found = self._select("WHERE id = ?", row)
+        found = self.entries([row])
         return found[0] if found else None
+
+    def entries(self, rows: Sequence[int]) -> list[Entry]:
+        """Return the entries with these ids that there are, in their order."""
+        wanted = json.dumps([*rows])
+        found = self._select("WHERE id IN (SELECT value FROM json_each(?))", wanted)
+        by_id = {one.id: one for one in found}
+        return [by_id[row] for row in rows if row in by_id]
 
     def with_status(self, status: str) -> list[Entry]:
         """Return the entries with a status, oldest first."""
@@ -233,7 +247,7 @@ class History(Database):
     def whose(self, path: str) -> int | None:
         """Return the id of the entry whose picture is saved under a path."""
         select = "SELECT id FROM generation WHERE status = ? AND path = ?"
-        row = self._read(lambda db: db.execute(select, (Status.SAVED, storable(path))).fetchone())
+        row = self.read(lambda db: db.execute(select, (Status.SAVED, storable(path))).fetchone())
         return int(row[0]) if row else None
 
     def settle_abandoned(self) -> int:
@@ -270,7 +284,7 @@ class History(Database):
             for row, status, why in dead
         ]
         try:
-            self._write(lambda db: db.executemany(update, changes), patience=0)
+            self.write(lambda db: db.executemany(update, changes), patience=0)
         except HistoryError:
             return 0
         return len(dead)
@@ -289,7 +303,7 @@ class History(Database):
             rows = db.execute(f"{select(db)} {clause}", values).fetchall()
             return [entry(row, self.path) for row in rows]
 
-        return self._read(read)
+        return self.read(read)
 
 
 class SafeHistory:

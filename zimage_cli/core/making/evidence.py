@@ -241,6 +241,7 @@ def saved_facts(path: str, fetched: Fetched) -> dict[str, Any]:
         "path": path,
         "bytes": fetched.bytes,
         "sha256": fetched.sha256,
+        "served_sha256": fetched.as_served,
         "width": fetched.info.width,
         "height": fetched.info.height,
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api import limits, retry
 from zimage_cli.core.files import reason
@@ -12,8 +14,22 @@ from zimage_cli.errors import DiskError, NotSavedError
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
+    from zimage_cli.api.png import PngInfo
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.making.save import Place
+    from zimage_cli.core.recipe.recipe import Recipe
+    from zimage_cli.core.request.wish import Wish
+    from zimage_cli.messages import Message
+
+_BLOCK = 1 << 20
+
+
+class Finish(NamedTuple):
+    """How a picture is finished, what it says of its making, and who hears of what is unusual."""
+
+    wish: Wish
+    recipe: Callable[[PngInfo], Recipe]
+    tell: Callable[[Message], None]
 
 
 def fetch_and_keep(
@@ -21,24 +37,29 @@ def fetch_and_keep(
     url: str,
     place: Place,
     wanted: str,
+    how: Finish,
     *,
     loopback: bool,
     note: Callable[[Fetched], None],
+    lasting: bool = True,
     retries: int = limits.PICTURE_RETRIES,
     on_progress: Callable[[int, int | None], None] = lambda _received, _total: None,
     on_wait: Callable[[retry.Wait], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Fetched, str]:
-    """Fetch a picture, check it and give it its name; return what it is and the path it got.
+    """Fetch a picture, check it, finish it and give it its name; return what it is and its path.
 
-    `note` is called when it is whole, before it gets its name: should this process die right then,
-    its file can be recognized. Raises NotSavedError, and DiskError where the disk does not take it.
+    `note` is called when it is finished, before it gets its name: should this process die right
+    then, its file can be recognized. What a process that died had fetched whole is not fetched
+    again; not where the picture is not `lasting`, because its service ends with the process. Raises
+    NotSavedError, and DiskError where the disk does not take it.
     """
     from zimage_cli.api.download import fetch
 
     try:
-        with place.draft(wanted) as draft:
-            fetched = retry.run(
+        with ExitStack() as stack:
+            draft = stack.enter_context(place.draft(wanted, part_of(url) if lasting else None))
+            fetched = examine(draft.file) or retry.run(
                 lambda: fetch(wire, url, draft.file, loopback=loopback, on_progress=on_progress),
                 retry.Policy(
                     min(retries, limits.PICTURE_RETRIES), wait_base=limits.PICTURE_WAIT_BASE
@@ -46,6 +67,12 @@ def fetch_and_keep(
                 on_wait=on_wait,
                 sleep=sleep,
             )
+            # From here on it outlives this process.
+            draft.file.flush()
+            if how.wish.changes:
+                from zimage_cli.core.making.finishing import finished
+
+                fetched, draft = finished(stack, place, wanted, draft, fetched, *how)
             note(fetched)
             return fetched, draft.keep()
     except OSError as error:
@@ -56,3 +83,42 @@ def fetch_and_keep(
         ) from None
     except NotSavedError as error:
         raise error.but("The picture was made and is not saved. {cause}") from None
+
+
+def summed(file: IO[bytes]) -> tuple[int, str]:
+    """Return the length and the SHA-256 of an open file."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    file.seek(0)
+    while data := file.read(_BLOCK):
+        digest.update(data)
+    return file.tell(), digest.hexdigest()
+
+
+def part_of(url: str) -> str:
+    """Return the tag of the hidden file into which the picture of an address is fetched."""
+    from hashlib import blake2b
+
+    return blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def examine(file: IO[bytes]) -> Fetched | None:
+    """Return what an open file holds, None where that is no whole, sound PNG."""
+    if not os.fstat(file.fileno()).st_size:
+        return None
+    import hashlib
+
+    from zimage_cli.api.download import Fetched
+    from zimage_cli.api.png import PngCheck, PngError
+
+    check, digest, size = PngCheck(), hashlib.sha256(), 0
+    file.seek(0)
+    try:
+        while data := file.read(_BLOCK):
+            check.feed(data)
+            digest.update(data)
+            size += len(data)
+        return Fetched(check.finish(), size, digest.hexdigest())
+    except PngError:
+        return None

@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.core.request.wish import format_of
+
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
     from zimage_cli.api.payload import WireRequest
+    from zimage_cli.api.png import PngInfo
     from zimage_cli.core.making.account import Account
     from zimage_cli.core.observer import Observer
     from zimage_cli.core.picture import Picture
+    from zimage_cli.core.recipe.recipe import Recipe
     from zimage_cli.core.request.prices import Price
     from zimage_cli.core.request.request import Request
 
@@ -86,6 +90,9 @@ class Generation:
         assert self.answer is not None
         # Under a name of its own each: several are pasted together.
         name = "picture.png" if self.wanted == "-" else Path(self.wanted).name
+        if format_of(name) not in {None, "png"}:
+            # It is served as PNG.
+            name = str(Path(name).with_suffix(".png"))
         return f"curl -o {quote(name)} {quote(self.answer.image_url)}"
 
     def address(self) -> dict[str, Any] | None:
@@ -103,6 +110,12 @@ class Generation:
             "reasoning": answer.reasoning,
             "attempts": self.attempts,
         }
+
+    def recipe(self, info: PngInfo) -> Recipe:
+        """Return what its picture says of its making, which has these dimensions."""
+        from zimage_cli.core.making.finishing import recipe_of
+
+        return recipe_of(self, info)
 
     def picture_at(self, path: str) -> Picture:
         """Return the picture, which was just saved under a path."""
@@ -129,6 +142,7 @@ class Generation:
             endpoint=self.account.origin,
             bytes=fetched.bytes,
             sha256=fetched.sha256,
+            served_sha256=fetched.as_served,
             cost=self.price,
             elapsed_seconds=self.elapsed,
             attempts=self.attempts,

@@ -11,6 +11,7 @@ from zimage_cli.core.files import is_limited
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.making.save import Place
+    from zimage_cli.core.request.wish import Wish
 
 
 class Loader:
@@ -19,8 +20,9 @@ class Loader:
     A start is faster without them, and while the service paints there are seconds for it.
     """
 
-    def __init__(self, wire: Wire, api_root: str, place: Place) -> None:
+    def __init__(self, wire: Wire, api_root: str, place: Place, wish: Wish) -> None:
         self._wire = wire
+        self._wish = wish
         self._api_root = api_root
         self._place = place
         self._begun = threading.Event()
@@ -55,11 +57,9 @@ class Loader:
             self._place.clear()
 
     def _load(self) -> None:
-        import zimage_cli.api.answer
-        import zimage_cli.api.body
-        import zimage_cli.api.codes
-        import zimage_cli.api.download
-        import zimage_cli.core.making.evidence
-        import zimage_cli.core.picture  # noqa: F401
 
+        if self._wish.changes:
+            from zimage_cli.core.recipe import finish
+
+            finish.load(self._wish)
         self._wire.prepare_for_pictures(self._api_root)

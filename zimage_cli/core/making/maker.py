@@ -13,14 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zimage_cli.api import limits, retry
+from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.history.database import now
 from zimage_cli.core.making.account import Account
-from zimage_cli.core.making.fetching import fetch_and_keep
+from zimage_cli.core.making.fetching import Finish, fetch_and_keep
 from zimage_cli.core.making.generation import Generation
 from zimage_cli.core.making.loader import Loader
 from zimage_cli.core.making.notes import Notes
 from zimage_cli.core.making.pace import LEAD
 from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.wish import Wish
 from zimage_cli.core.status import Status
 from zimage_cli.errors import AnswerLost, AuthenticationError, ConnectionFailed, ZimageError
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.making.save import Place
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.request import Request
+    from zimage_cli.messages import Message
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -43,7 +46,8 @@ class Maker:
     `evidence` is that of the run, None for none. `pace` keeps the account's limit, None for none.
     `reach`, where given, is where a request waits that cannot be sent, and uses up no try. `sleep`
     waits; `sleep_unpaid`, where given, does so before a request. Both may raise to give up. A run
-    that is stopped raises only in the second, so that what is paid is still fetched.
+    that is stopped raises only in the second, so that what is paid is still fetched. `wish` is how
+    pictures are finished whose names do not say otherwise.
     """
 
     wire: Wire
@@ -57,18 +61,20 @@ class Maker:
     reach: Reach | None = None
     sleep: Callable[[float], None] = time.sleep
     sleep_unpaid: Callable[[float], None] | None = None
+    wish: Wish = field(default_factory=Wish)
+    _told: dict[str, Message] = field(default_factory=dict)
     _warned: threading.Event = field(default_factory=threading.Event)
     leaving: set[Generation] = field(default_factory=set)
     """Generations that may have sent something and have not come to their end."""
     loader: Loader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loader = Loader(self.wire, self.account.api_root, self.place)
+        self.loader = Loader(self.wire, self.account.api_root, self.place, self.wish)
 
     @property
     def notes(self) -> Notes:
         """What writes down how far each picture is."""
-        return Notes(self.history, self.evidence, self._warned)
+        return Notes(self.history, self.evidence, self._warned, self.wish)
 
     @property
     def unsettled(self) -> int:
@@ -134,7 +140,9 @@ class Maker:
             answer.image_url,
             self.place,
             generation.wanted,
+            Finish(self.wish.to(generation.wanted), generation.recipe, self.once(observer.warning)),
             loopback=self.account.loopback,
+            lasting=self.account.region != SANDBOX,
             note=lambda fetched: notes.fetched(generation, fetched),
             retries=self.policy.retries,
             on_progress=observer.receiving,
@@ -149,6 +157,15 @@ class Maker:
             generation.picture = picture = replace(picture, evidence_path=evidence)
         notes.saved(generation)
         return picture
+
+    def once(self, warn: Callable[[str], None]) -> Callable[[Message], None]:
+        """Return what warns of a kind of thing once in a run, whichever picture has it first."""
+
+        def tell(message: Message) -> None:
+            if self._told.setdefault(message.template, message) is message:
+                warn(str(message))
+
+        return tell
 
     def _cut_short(self, generation: Generation, error: BaseException) -> BaseException:
         try:

@@ -12,6 +12,7 @@ from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.files import reason
 from zimage_cli.core.history.history import error_facts
 from zimage_cli.core.request.prices import cost
+from zimage_cli.core.request.wish import Wish
 from zimage_cli.core.status import Status
 from zimage_cli.errors import (
     AddressRefused,
@@ -43,6 +44,7 @@ class Notes(NamedTuple):
     evidence: Evidence | None
     warned: threading.Event
     """Set once it was said that evidence cannot be written."""
+    wish: Wish = Wish()
 
     def sending(self, generation: Generation, *, sleep: Callable[[float], None]) -> None:
         """Note that a request leaves now: the connection stands, the first byte is next.
@@ -200,6 +202,7 @@ class Notes(NamedTuple):
             region=account.region,
             endpoint=account.origin,
             workspace=account.workspace,
+            finish=self.wish.to(wanted).spelled,
             wanted_path=wanted if wanted == "-" else str(Path(wanted).absolute()),
             cost_amount=price["amount"],
             cost_currency=price["currency"],

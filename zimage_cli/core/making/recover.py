@@ -5,27 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from zimage_cli.core.files import reason, sync_folder
+from zimage_cli.core.files import is_held, reason, sync_folder, tagged
 from zimage_cli.core.history.database import now
 from zimage_cli.core.history.entry import moment, why_refused
 from zimage_cli.core.making import evidence
 from zimage_cli.core.making.evidence import saved_facts
-from zimage_cli.core.making.fetching import fetch_and_keep
+from zimage_cli.core.making.fetching import Finish, examine, fetch_and_keep, part_of, summed
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.request.names import NameTemplate, numbered
 from zimage_cli.core.request.request import Request
+from zimage_cli.core.request.wish import Wish
 from zimage_cli.core.status import Status
 from zimage_cli.errors import AddressRefused, ConfigurationError, DiskError, NotSavedError
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
+    from zimage_cli.api.png import PngInfo
     from zimage_cli.api.wire import Wire
     from zimage_cli.core.history.entry import Entry
     from zimage_cli.core.history.history import History
+    from zimage_cli.core.recipe.recipe import Recipe
+    from zimage_cli.messages import Message
 
 WHERE_IT_WENT = "Where it went, when that has ended: zimage history show {number}"
 
@@ -46,13 +52,15 @@ def recover(
     default_folder: Path,
     looked: bool = False,
     on_progress: Callable[[int, int | None], None] = lambda _received, _total: None,
+    tell: Callable[[Message], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
     """Fetch one picture and save it where it was meant to go, or into `folder`; return its path.
 
     Nothing is paid again. A picture that got its name just before its process died is found there,
     and so is one that another process has saved meanwhile. `looked`: the folder is known to take
-    pictures, and `find_saved` has not found this one. Raises NotSavedError, or UsageError where the
+    pictures, and `find_saved` has not found this one. `tell` hears what is worth knowing of its
+    finishing, which is as its row has it. Raises NotSavedError, or UsageError where the
     folder cannot be written.
     """
     with _claimed(book, entry) as saved:
@@ -62,7 +70,7 @@ def recover(
             there = _already_there(book, entry, wanted)
             if there is None:
                 FolderPlace(wanted.parent).prepare()
-        return there or _fetch(book, wire, entry, wanted, on_progress, sleep)
+        return there or _fetch(book, wire, entry, wanted, on_progress, tell, sleep)
 
 
 @contextmanager
@@ -93,40 +101,57 @@ def find_saved(book: History, entry: Entry, default_folder: Path) -> Path | None
     return _already_there(book, entry, wanted_path(entry, None, default_folder))
 
 
-def _examine(path: Path) -> Fetched | None:
-    """Return what a file on disk is, None where it is no sound PNG."""
-    import hashlib
+def _is_of(entry: Entry, path: Path) -> Fetched | None:
+    """Return what a file on disk is, None where it is not the picture that the history knows."""
+    if path.stat().st_size != entry.bytes:
+        return None
+    with path.open("rb") as file:
+        found = examine(file) or _converted(file)
+    if found is None or found.sha256 != entry.sha256:
+        return None
+    return replace(found, served_sha256=entry.served_sha256)
+
+
+def _converted(file: BinaryIO) -> Fetched | None:
+    """Return what a JPEG or WebP is, None for anything else."""
+    from PIL import Image
 
     from zimage_cli.api.download import Fetched
-    from zimage_cli.api.png import PngCheck, PngError
+    from zimage_cli.api.png import PngInfo
 
-    check, data = PngCheck(), path.read_bytes()
+    size, digest = summed(file)
     try:
-        check.feed(data)
-        return Fetched(check.finish(), len(data), hashlib.sha256(data).hexdigest())
-    except PngError:
+        with Image.open(file, formats=("JPEG", "WEBP")) as image:
+            return Fetched(PngInfo(*image.size), size, digest)
+    except Exception:  # noqa: BLE001 - Pillow raises what it likes for what is no picture
         return None
 
 
 def _already_there(book: History, entry: Entry, wanted: Path) -> Path | None:
     if entry.sha256 is None:
         return None
-    number, path = 1, wanted
-    while path.is_file():
-        if path.stat().st_size == entry.bytes and book.whose(str(path.absolute())) is None:
-            fetched = _examine(path)
-            if fetched is not None and fetched.sha256 == entry.sha256:
-                try:
-                    sync_folder(path.parent)
-                except OSError as error:
-                    raise DiskError(
-                        "{path} cannot be written: {why}.", path=path.parent, why=reason(error)
-                    ) from None
-                _note(book, entry, path.absolute(), fetched)
+    # What could not be converted is called a PNG.
+    for first in dict.fromkeys((wanted, wanted.with_suffix(".png"))):
+        number, path = 1, first
+        while path.is_file():
+            if book.whose(str(path.absolute())) is None and (fetched := _is_of(entry, path)):
+                _keep(book, entry, path.absolute(), fetched)
                 return path.absolute()
-        number += 1
-        path = numbered(wanted, number)
+            number += 1
+            path = numbered(first, number)
     return None
+
+
+def _keep(book: History, entry: Entry, path: Path, fetched: Fetched) -> None:
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        raise DiskError(
+            "{path} cannot be written: {why}.", path=path.parent, why=reason(error)
+        ) from None
+    _note(book, entry, path, fetched)
+    # What was fetched, beside what was made of it.
+    is_held(tagged(path.parent, part_of(entry.image_url or "")))
 
 
 def _fetch(
@@ -135,6 +160,7 @@ def _fetch(
     entry: Entry,
     wanted: Path,
     on_progress: Callable[[int, int | None], None],
+    tell: Callable[[Message], None],
     sleep: Callable[[float], None],
 ) -> Path:
     refused = why_refused(entry)
@@ -146,6 +172,7 @@ def _fetch(
             entry.image_url or "",
             FolderPlace(wanted.parent),
             str(wanted),
+            Finish(Wish.read(entry.finish).to(str(wanted)), partial(_recipe, entry), tell),
             loopback=entry.loopback,
             note=lambda fetched: book.fetched(entry.id, fetched),
             on_progress=on_progress,
@@ -163,6 +190,12 @@ def _fetch(
     path = Path(kept).absolute()
     _note(book, entry, path, fetched)
     return path
+
+
+def _recipe(entry: Entry, info: PngInfo) -> Recipe:
+    from zimage_cli.core.making.finishing import recipe_of_entry
+
+    return recipe_of_entry(entry, info)
 
 
 def _is_over(entry: Entry, error: NotSavedError) -> bool:
@@ -219,7 +252,8 @@ def wanted_path(entry: Entry, folder: Path | None, default_folder: Path) -> Path
         return path if folder is None else folder / path.name
     request = Request(entry.prompt, entry.size, entry.seed, entry.prompt_extend)
     when = _local(entry.created_at)
-    name = NameTemplate.parse().render(request, region=entry.region, when=when)
+    suffix = Wish.read(entry.finish).suffix
+    name = NameTemplate.parse(suffix=suffix).render(request, region=entry.region, when=when)
     return (folder or default_folder) / name
 
 

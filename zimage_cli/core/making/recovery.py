@@ -101,7 +101,7 @@ class Recovery:
     """What can be recovered, or what has the ids that were named, and the fetching of it.
 
     `folder` is where all of it goes, None for where each was meant to go. `book` is None where
-    there is no history. Raises UsageError for an unknown id.
+    there is no history. `warn` hears what stops nothing. Raises UsageError for an unknown id.
     """
 
     def __init__(
@@ -112,12 +112,15 @@ class Recovery:
         *,
         folder: Path | None,
         default_folder: Path,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._book = book
         self._wire = wire
         self._by_name = bool(ids)
         self._folder = folder
         self._default_folder = default_folder
+        self._warn = warn
+        self._told: set[str] = set()
         self.found = pick(candidates(book, ids) if book else [], ids)
 
     def cancel(self) -> None:
@@ -156,6 +159,12 @@ class Recovery:
             else:
                 yield Recovered(candidate.entry, candidate.state, over=candidate.is_over)
 
+    def _tell(self, message: Message) -> None:
+        """Warn of a kind of thing once, whichever picture has it first."""
+        if message.template not in self._told:
+            self._told.add(message.template)
+            self._warn(str(message))
+
     def _one(
         self, candidate: Candidate, on_progress: Callable[[int, int | None], None]
     ) -> Recovered:
@@ -171,6 +180,7 @@ class Recovery:
                 self._folder,
                 default_folder=self._default_folder,
                 on_progress=on_progress,
+                tell=self._tell,
                 sleep=self._wire.sleep,
             )
         except TakenError as error:

@@ -22,6 +22,7 @@ from zimage_cli.core.files import (
     reason,
     remove_abandoned,
     sync_folder,
+    take_temporary,
 )
 from zimage_cli.core.request.names import numbered
 from zimage_cli.errors import UsageError
@@ -39,11 +40,22 @@ class FileDraft:
     temporary: Path
     path: Path
     folder: FolderPlace
+    synced: bool = False
+
+    def sync(self) -> None:
+        """Return once the bytes are on disk. Raises OSError."""
+        if not self.synced:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.synced = True
+
+    def name_as_png(self) -> None:
+        """Name the file for what it is, although another format was wanted."""
+        self.path = self.path.with_suffix(".png")
 
     def keep(self) -> str:
         """Give the picture its name, and return that once both are on disk. Raises OSError."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        self.sync()
         path = self.folder.publish(self.temporary, self.path)
         sync_folder(path.parent)
         return str(path)
@@ -134,13 +146,18 @@ class FolderPlace:
         )
 
     @contextmanager
-    def draft(self, wanted: str) -> Iterator[FileDraft]:
-        """Open a hidden file beside the picture's place. Raises OSError."""
+    def draft(self, wanted: str, tag: str | None = None) -> Iterator[Draft]:
+        """Open a hidden file beside the picture's place. Raises OSError.
+
+        With a tag it holds what a process that died has fetched into the file with that tag.
+        """
         path = Path(wanted)
         make_folder(path.parent)
-        handle, temporary = make_temporary(path.parent)
+        handle, temporary = (
+            make_temporary(path.parent) if tag is None else take_temporary(path.parent, tag)
+        )
         try:
-            with os.fdopen(handle, "w+b") as file:
+            with os.fdopen(handle, "r+b") as file:
                 yield FileDraft(file, temporary, path, self)
         finally:
             temporary.unlink(missing_ok=True)
@@ -152,6 +169,13 @@ class StreamDraft:
 
     file: IO[bytes]
     write: Callable[[Iterator[bytes]], None]
+
+    def sync(self) -> None:
+        """Write all of it to the temporary file. Raises OSError."""
+        self.file.flush()
+
+    def name_as_png(self) -> None:
+        """Do nothing: a stream has no name."""
 
     def keep(self) -> str:
         """Write the whole picture. Raises OSError."""
@@ -180,7 +204,7 @@ class StreamPlace:
         """Return None: nobody knows how many bytes a stream takes."""
 
     @contextmanager
-    def draft(self, wanted: str) -> Iterator[StreamDraft]:  # noqa: ARG002
+    def draft(self, wanted: str, tag: str | None = None) -> Iterator[Draft]:  # noqa: ARG002
         """Open a temporary file that has no name."""
         import tempfile
 
@@ -188,6 +212,7 @@ class StreamPlace:
             yield StreamDraft(file, self._write)
 
 
+Draft = FileDraft | StreamDraft
 Place = FolderPlace | StreamPlace
 """Somewhere to save pictures."""
 

@@ -12,6 +12,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.core.request.sizes import dimensions
+from zimage_cli.core.request.wish import OTHER_SUFFIXES, format_of
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message
 from zimage_cli.text import INVISIBLE, is_safe, shown
@@ -32,7 +33,6 @@ NAME_BYTES = 200
 """File systems end at 255; the rest is for a number and for a temporary file's suffix."""
 
 _LITERAL_BYTES = 100
-_OTHER_FORMATS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 # Names that Windows keeps for devices, with any extension and in any case.
 _RESERVED = re.compile(
@@ -121,13 +121,21 @@ class NameTemplate(NamedTuple):
     text: str
     parts: tuple[tuple[str, str | None, str], ...]
     """(literal text, field that follows it, that field's zero padding)."""
+    suffix: str = SUFFIX
+    """What the names end in."""
+
+    @property
+    def said(self) -> str | None:
+        """The format that its own text says, None where it leaves that to the settings."""
+        return None if self.text == DEFAULT_TEMPLATE else format_of(self.text)
 
     @classmethod
-    def parse(cls, text: str = DEFAULT_TEMPLATE) -> NameTemplate:
+    def parse(cls, text: str = DEFAULT_TEMPLATE, suffix: str = SUFFIX) -> NameTemplate:
         """Return the template for a text such as `{slug}-{n:03}.png`.
 
-        Numbers may be zero-padded; nothing else of Python's format language is known. Raises
-        UsageError that lists the fields, or says what of the text cannot stand in a file name.
+        `suffix` is for a text without an extension of its own, and for the default one. Numbers may
+        be zero-padded; nothing else of Python's format language is known. Raises UsageError that
+        lists the fields, or says what of the text cannot stand in a file name.
         """
         try:
             parsed = list(Formatter().parse(text))
@@ -162,7 +170,10 @@ class NameTemplate(NamedTuple):
             parts.append((literal, name, spec or ""))
         _check_literals(text, "".join(literal for literal, _, _ in parts))
         _check_ends(text, parts)
-        return cls(text, tuple(parts))
+        template = cls(text, tuple(parts), suffix)
+        if template.said is None:
+            return template
+        return template._replace(suffix=os.path.splitext(text)[1].lower())  # noqa: PTH122
 
     def varied(self, sweep: Sweep) -> NameTemplate:
         """Return the template for pictures of a sweep: the default one also says what varies."""
@@ -172,12 +183,12 @@ class NameTemplate(NamedTuple):
         if len(sweep.sizes) > 1:
             parts += "-{size}"
         # A slug is cut: it may not show which words vary.
-        return NameTemplate.parse(parts + ("-{n}.png" if sweep.expand else ".png"))
+        return NameTemplate.parse(parts + ("-{n}" if sweep.expand else "") + self.suffix)
 
     def render(
         self, request: Request, *, region: str, number: int = 1, when: datetime | None = None
     ) -> str:
-        """Return a file name: one path component of at most 200 bytes that ends in `.png`.
+        """Return a file name: one path component of at most 200 bytes, with its extension.
 
         `number` is the picture's in its run, from 1. `when` is the local time of the run, now where
         it is not given.
@@ -192,10 +203,10 @@ class NameTemplate(NamedTuple):
                 width = int(spec.rstrip("d")) if spec and isinstance(value, int) else 0
                 made.append(str(value).zfill(width))
         stem = "".join(made)
-        if stem.lower().endswith(SUFFIX):
-            stem = stem[: -len(SUFFIX)]
-        stem = _cut(stem, NAME_BYTES - len(SUFFIX) - len("-") - len(FALLBACK_SLUG))
-        return _unreserved(stem.rstrip(". ") or FALLBACK_SLUG) + SUFFIX
+        if format_of(self.text):
+            stem = stem.rpartition(".")[0]
+        stem = _cut(stem, NAME_BYTES - len(self.suffix) - len("-") - len(FALLBACK_SLUG))
+        return _unreserved(stem.rstrip(". ") or FALLBACK_SLUG) + self.suffix
 
 
 def numbered(path: Path, k: int) -> Path:
@@ -253,13 +264,16 @@ def _check_ends(text: str, parts: list[tuple[str, str | None, str]]) -> None:
         raise _refuse("name: {value} is blank; allowed: {allowed}", text)
     if parts[0][0][:1] in {".", " "}:
         raise _refuse("name: {value} begins with a dot or a space; allowed: {allowed}", text)
-    last, field, _ = parts[-1]
-    if field is None and last.lower().endswith(_OTHER_FORMATS):
+    field = parts[-1][1]
+    stem, suffix = os.path.splitext(text)  # noqa: PTH122
+    if field is None and suffix.lower() in OTHER_SUFFIXES:
         raise _refuse(
-            "name: {value} ends like another format; pictures are PNG; allowed: {allowed}", text
+            "name: {value} ends like another format; pictures are PNG, JPEG or WebP; "
+            "allowed: {allowed}",
+            text,
         )
     whole = len(parts) == 1 and field is None
-    if whole and last.lower().removesuffix(SUFFIX).rstrip(". ") == "":
+    if whole and (stem if format_of(text) else text).rstrip(". ") == "":
         raise _refuse("name: {value} names no file; allowed: {allowed}", text)
 
 

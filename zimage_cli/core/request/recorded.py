@@ -7,7 +7,7 @@ from typing import Any
 
 from zimage_cli.errors import UsageError
 
-_FIELDS = ("prompt", "size", "seed", "prompt_extend")
+FIELDS = ("prompt", "size", "seed", "prompt_extend")
 """Not `base_url`: where a picture was made is no part of what it shows."""
 
 _MARKS = {"request_id", "image_url"}
@@ -35,4 +35,4 @@ def request_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(record, Mapping) or not record.keys() >= _MARKS:
         return dict(document)
     # A seed that was left to the service is not known, as null says.
-    return {name: record[name] for name in _FIELDS if record.get(name) is not None}
+    return {name: record[name] for name in FIELDS if record.get(name) is not None}

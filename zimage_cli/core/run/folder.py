@@ -110,6 +110,7 @@ class FolderEngine(Engine):
                 default_folder=self._folder,
                 looked=True,
                 on_progress=watch.receiving,
+                tell=self._maker.once(watch.warning),
                 sleep=wire.sleep,
             )
         except ZimageError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -13,7 +13,9 @@ from zimage_cli.core.request.names import NameTemplate, numbered
 from zimage_cli.core.request.prices import Price, cost, format_price, list_price
 from zimage_cli.core.request.request import Request, draw_seed
 from zimage_cli.core.request.sweep import Sweep
+from zimage_cli.core.request.wish import OTHER_SUFFIXES, QUALITY, Wish
 from zimage_cli.core.run.money import Estimate
+from zimage_cli.core.settings.source import Kind
 from zimage_cli.errors import AuthenticationError, UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +36,6 @@ SANDBOX_ROOT = "http://127.0.0.1/api/v1"
 
 _BATCH_HINT = (
     "A batch makes up to 1,000,000 of each line of a file, with the same options: zimage batch FILE"
-)
-_OTHER_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"}
 )
 
 
@@ -60,6 +59,10 @@ class Plan(Protocol):
         """What their files are called."""
 
     @property
+    def wish(self) -> Wish:
+        """How they are finished, where their names do not say otherwise."""
+
+    @property
     def lines(self) -> int:
         """How many pictures are in flight at most."""
 
@@ -71,7 +74,10 @@ class Plan(Protocol):
 
 
 class RequestPlan(NamedTuple):
-    """Requests in memory, each picture with its place; `filename`: the file of `--output`."""
+    """Requests in memory, each picture with its place; `filename`: the file of `--output`.
+
+    `notes` are worth knowing, and `warnings` worth a warning, before they are sent.
+    """
 
     settings: Settings
     requests: tuple[Request, ...]
@@ -80,6 +86,7 @@ class RequestPlan(NamedTuple):
     options: RunOptions
     filename: str | None = None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def estimate(self) -> Estimate:
@@ -92,6 +99,11 @@ class RequestPlan(NamedTuple):
             first, *rest = known
             total = Price(sum((price.amount for price in rest), first.amount), first.currency)
         return Estimate(len(prices), total, free=region == SANDBOX)
+
+    @property
+    def wish(self) -> Wish:
+        """How they are finished."""
+        return self.settings.wish.to(self.filename or "x" + self.template.suffix)
 
     @property
     def lines(self) -> int:
@@ -190,8 +202,32 @@ def place_for(
     return FolderPlace(path.parent, filename=path.name, overwrite=overwrite), path.name
 
 
+def check_format(settings: Settings, said: str | None, made: Collection[str | None]) -> None:
+    """Refuse a format, or a quality, that no picture of a run can have. Raises UsageError.
+
+    `said` is the format of the name that was given for it, `made` are those that it makes.
+    """
+    asked, quality = settings.format, settings.quality
+    if said not in {None, asked.value} and asked.origin.kind is Kind.FLAG:
+        raise UsageError(
+            "--format {format} and the file's name contradict each other: that ends like {said}. "
+            "Nothing was sent.",
+            hint="Give only one of them.",
+            field="format",
+            format=asked.value,
+            said=said,
+        )
+    if quality.origin.is_given and made and not QUALITY.keys() & made:
+        raise UsageError(
+            "{source} is for JPEG and WebP, and this makes PNG. Nothing was sent.",
+            hint="Say so too: --format jpeg or --format webp",
+            field="quality",
+            source=quality.origin,
+        )
+
+
 def is_folder(output: str) -> bool:
-    """Tell whether `--output` means a folder; raises UsageError for a file that can be no PNG."""
+    """Tell whether `--output` means a folder; raises UsageError for a file of another format."""
     if output == "-":
         return False
     if "\0" in output:
@@ -200,10 +236,10 @@ def is_folder(output: str) -> bool:
     if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112
         return True
     suffix = Path(output).suffix.lower()
-    if suffix in _OTHER_SUFFIXES:
+    if suffix in OTHER_SUFFIXES:
         raise UsageError(
-            "--output: {value} ends in {suffix}, and the service makes PNG",
-            hint="Name it {nearest}.",
+            "--output: {value} ends in {suffix}, and pictures are PNG, JPEG or WebP",
+            hint="Name it {nearest}, or end it in .jpg or .webp.",
             field="output",
             value=output,
             suffix=suffix,

@@ -111,6 +111,7 @@ class Session:
             place=plan.place,
             policy=retry.Policy(settings.retries.value, plan.options.retry_lost),
             template=plan.template,
+            wish=plan.wish,
             evidence=Evidence(settings.output_dir.value / FOLDER, account)
             if settings.evidence.value
             else None,

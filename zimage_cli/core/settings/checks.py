@@ -12,6 +12,7 @@ from typing import Any
 
 from zimage_cli import text as texts
 from zimage_cli.api import endpoint, limits
+from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message, Shown
 from zimage_cli.text import redact
@@ -128,6 +129,29 @@ def check_retries(field: str, value: object) -> int:
             allowed=allowed,
         )
     if not 0 <= number <= limits.MAX_RETRIES:
+        raise _out_of_range(field, value, allowed)
+    return int(number)
+
+
+def check_format(field: str, value: object) -> str:
+    """Return a format of pictures: `png`, `jpeg` or `webp`; `jpg` is jpeg."""
+    text = _text(field, value).lower()
+    found = SUFFIXES.get("." + text.removeprefix("."))
+    if found is None:
+        raise _refused(
+            "{field}: {value} is not a format; allowed: {allowed}",
+            field,
+            value,
+            allowed=", ".join(FORMATS),
+        )
+    return found
+
+
+def check_quality(field: str, value: object) -> int:
+    """Return the quality of a JPEG or WebP: 1 … 100."""
+    allowed = Message("a whole number, 1 to 100")
+    number = _number(field, value, allowed)
+    if number != int(number) or not 1 <= number <= 100:
         raise _out_of_range(field, value, allowed)
     return int(number)
 

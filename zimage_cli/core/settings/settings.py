@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from zimage_cli.api.endpoint import CUSTOM, find_region
+from zimage_cli.core.request.names import DEFAULT_TEMPLATE, NameTemplate
+from zimage_cli.core.request.wish import Wish
 from zimage_cli.core.settings.config_file import Config, read
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.key import Key
@@ -41,6 +43,15 @@ class Settings(Declarations):
     def request_defaults(self) -> dict[str, object]:
         """The fields of a request that does not say them."""
         return {"size": self.size.value, "prompt_extend": self.prompt_extend.value}
+
+    @property
+    def wish(self) -> Wish:
+        """How pictures are finished whose names do not say otherwise."""
+        return Wish(self.format.value, self.quality.value, self.metadata.value)
+
+    def template(self, name: str | None) -> NameTemplate:
+        """Return the template for file names: `--name`, or the default. Raises UsageError."""
+        return NameTemplate.parse(DEFAULT_TEMPLATE if name is None else name, self.wish.suffix)
 
     @property
     def given_defaults(self) -> dict[str, object]:

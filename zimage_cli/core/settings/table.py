@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from zimage_cli.api import limits
+from zimage_cli.core.request.wish import QUALITY
 from zimage_cli.core.settings import checks
 from zimage_cli.core.settings.key import KEY_FILE_VARIABLE, KEY_VARIABLE
 from zimage_cli.core.settings.source import Kind, Source
@@ -210,6 +211,35 @@ class Declarations:
         metavar="DIR",
         completes="folder",
         variables=("OUTPUT_DIR",),
+    )
+    format = Declared(
+        checks.check_format,
+        "png",
+        toml=TEXT,
+        flags=("--format",),
+        help="png (as it is served), jpeg or webp, where the file's name says none; default: png.",
+        metavar="FORMAT",
+        completes="format",
+        about="png, jpeg, webp: where the file's name says none",
+    )
+    quality: Declared[int | None] = Declared(
+        checks.check_quality,
+        None,
+        toml=WHOLE,
+        flags=("--quality",),
+        help=f"Of a JPEG or WebP, 1 … 100; default: {QUALITY['jpeg']} and {QUALITY['webp']}.",
+        metavar="N",
+        sample=QUALITY["webp"],
+        about="of JPEG and WebP, 1 to 100",
+    )
+    metadata = Declared(
+        checks.check_switch,
+        True,
+        toml=SWITCH,
+        flags=("--no-metadata",),
+        help="Write no recipe into the file: a PNG is then byte for byte what was served.",
+        completes="switch",
+        about="prompt, seed and model in the picture's file",
     )
     timeout = Declared(
         checks.check_timeout,

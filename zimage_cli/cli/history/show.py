@@ -1,0 +1,110 @@
+"""`zimage history show`: everything about a picture."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zimage_cli.api.endpoint import SANDBOX
+from zimage_cli.cli import options
+from zimage_cli.cli.history.common import MARKS, REF_HELP, entry_document, local
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.table import Cell, Table, cell
+from zimage_cli.client import Client
+from zimage_cli.core.history import ref
+from zimage_cli.core.request.prices import format_price
+from zimage_cli.text import visible
+
+if TYPE_CHECKING:
+    from zimage_cli.core.history.entry import Entry
+
+_MEANINGS = {
+    "sending": "asked for, not answered yet",
+    "made": "made and billed, not saved: zimage history recover",
+    "saved": "made and saved",
+    "refused": "by content moderation, not billed",
+    "failed": "not made, not billed",
+    "lost": "may have been made and billed, and there is no picture",
+}
+_PROSE = {
+    *("status", "prompt", "typed prompt", "rewritten prompt", "reasoning"),
+    *("error", "service said"),
+}
+
+
+def show(
+    picture: Annotated[str, typer.Argument(metavar="REF", help=REF_HELP)],
+    json: options.Json = False,
+) -> None:
+    """Show everything about a picture, or about several."""
+    out = Output()
+    with Client.history() as book:
+        entries = ref.entries(book, [picture])
+    if json and ref.several(picture):
+        out.document("ok", entries=[entry_document(entry) for entry in entries])
+    elif json:
+        out.document("ok", entry=entry_document(entries[0]))
+    else:
+        for at, entry in enumerate(entries):
+            if at:
+                out.result("")
+            _show(out, entry)
+
+
+def _show(out: Output, entry: Entry) -> None:
+    table = Table(("name", "value"), last="fold", header=False)
+    piped = {"asked": entry.created_at, "size": entry.size, "bytes": str(entry.bytes)}
+    for name, value in _facts(entry):
+        style = MARKS.get(entry.status, ("", ""))[1] if name == "status" else ""
+        text, whole = visible(value, newlines=True), name not in _PROSE
+        table.add_row(cell(name, "dim"), Cell(text, style, piped.get(name, value), whole))
+    out.result_table(table)
+
+
+def _facts(entry: Entry) -> list[tuple[str, str]]:
+    """Return what a person reads about an entry, only what is known."""
+    error = entry.error or {}
+    said = error.get("service_message")
+    price = format_price(entry.price) if entry.price else None
+    if entry.region == SANDBOX:
+        price = "free: sandbox"
+    until = entry.expires_at
+    in_time = until is not None and datetime.now(UTC) < until
+    again = entry.status == "lost" and entry.image_url and in_time
+    elapsed = f"{entry.elapsed_seconds:g} s" if entry.elapsed_seconds else None
+    served = None if entry.served_sha256 == entry.sha256 else entry.served_sha256
+    rows: list[tuple[str, object]] = [
+        ("id", entry.id),
+        ("status", f"{entry.status}: {_MEANINGS.get(entry.status, '')}"),
+        ("asked", local(entry.created_at)),
+        ("prompt", entry.prompt),
+        ("typed prompt", entry.typed_prompt),
+        ("preset", entry.preset),
+        ("parent", None if entry.parent is None else f"history {entry.parent}"),
+        ("size", entry.size.replace("*", "×")),
+        ("seed", "left to the service" if entry.seed is None else entry.seed),
+        ("prompt_extend", "on" if entry.prompt_extend else "off"),
+        ("region", entry.region),
+        ("endpoint", entry.endpoint),
+        ("workspace", entry.workspace),
+        ("list price", price),
+        ("tries", entry.attempts),
+        ("request id", entry.request_id),
+        ("rewritten prompt", entry.rewritten_prompt),
+        ("reasoning", entry.reasoning),
+        ("picture", f"{entry.width}×{entry.height}" if entry.width else None),
+        ("bytes", None if entry.bytes is None else f"{entry.bytes:,}"),
+        ("sha256", entry.sha256),
+        ("sha256 as served", served),
+        ("path", entry.path),
+        ("was to go to", entry.wanted_path if entry.path is None else None),
+        ("fetch until", local(until.isoformat()) if until and entry.status == "made" else None),
+        ("to try again", f"zimage history recover {entry.id}" if again else None),
+        ("evidence", entry.evidence_path),
+        ("took", elapsed),
+        ("error", error.get("message")),
+        ("service said", f"{said} ({error.get('code')})" if said else None),
+    ]
+    return [(name, str(value)) for name, value in rows if value is not None]

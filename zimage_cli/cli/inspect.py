@@ -1,0 +1,286 @@
+"""`zimage inspect`: what pictures say of their own making, whoever made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from zimage_cli.cli import options
+from zimage_cli.cli.app import App
+from zimage_cli.cli.errors import print_error
+from zimage_cli.cli.generate.facts import human_bytes, joined, pixels
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.table import Table, cell
+from zimage_cli.core.advice import USAGE_STATUS, error_documents
+from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.text import clip, json_text, visible
+
+if TYPE_CHECKING:
+    from zimage_cli.core.recipe.foreign import Parameters
+    from zimage_cli.core.recipe.inspect import Inspected
+    from zimage_cli.core.recipe.recipe import Recipe
+
+app = App()
+
+_SHOWN = 1000
+"""Characters of a text that a terminal shows; a pipe and --json get it whole."""
+_C2PA = "present, not verified"
+_NAMES = {"request_id": "request id", "rewritten_prompt": "rewritten prompt", "time": "made"}
+_SOURCES = {
+    "zimage": "its zimage text",
+    "parameters": "its parameters text",
+    "UserComment": "its EXIF UserComment",
+    "XMP": "its XMP",
+}
+_PROPERTIES = {
+    "description": "XMP text",
+    "creator_tool": "XMP tool",
+    "digital_source_type": "XMP source",
+}
+_PARAMETERS = {
+    "prompt": "parameters",
+    "negative_prompt": "negative prompt",
+    "settings": "settings",
+}
+_FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP"}
+
+
+@app.command(
+    epilog="Examples:\n\nzimage inspect fox.png\n\nzimage inspect *.jpg --json\n\n"
+    "zimage inspect fox.png --command",
+    document={"pictures": []},
+)
+def inspect(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="PNG, JPEG or WebP; - reads standard input."),
+    ],
+    command: Annotated[
+        bool,
+        typer.Option("--command", help="Print the zimage generate that makes it again, for sh."),
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Show what pictures say of their own making: recipe, AI label, C2PA, other programs' texts."""
+    from zimage_cli.core.recipe.again import command as again
+    from zimage_cli.core.recipe.inspect import inspect as read
+
+    if command and json:
+        raise UsageError(
+            "--command and --json contradict each other.",
+            hint="The document of --json has the command.",
+        )
+    out = Output()
+    documents: list[dict[str, Any]] = []
+    errors: list[ZimageError] = []
+    for file in files:
+        try:
+            found = read(file)
+            if command:
+                out.result(again(found))
+            elif json:
+                documents.append(_document(found))
+            else:
+                _print(out, found, first=file is files[0])
+        except ZimageError as error:
+            errors.append(error)
+            print_error(out, error)
+    if json:
+        status = "ok" if not errors else "partial" if documents else "error"
+        problems = [document for error in errors for document in error_documents(error)]
+        out.document(status, pictures=documents, errors=problems)
+    if errors:
+        raise typer.Exit(USAGE_STATUS)
+
+
+def _command(found: Inspected) -> str | None:
+    from zimage_cli.core.recipe.again import command
+
+    try:
+        return command(found)
+    except UsageError:
+        return None
+
+
+# -- as data -----------------------------------------------------------------------------------
+
+
+def _document(found: Inspected) -> dict[str, Any]:
+    foreign = found.parameters
+    return {
+        "path": found.path if found.path == "-" else str(Path(found.path).absolute()),
+        "format": found.format,
+        "width": found.width,
+        "height": found.height,
+        "bytes": found.bytes,
+        "sha256": found.sha256,
+        "whole": found.whole,
+        "source": found.source,
+        "recipe": None if found.recipe is None else _recipe(found, found.recipe),
+        "parameters": None if foreign is None else foreign._asdict(),
+        "comfyui": found.comfyui or None,
+        "aigc": [{"source": label.source, "label": label.data} for label in found.labels],
+        "c2pa": _C2PA if found.c2pa else None,
+        "xmp": found.xmp or None,
+        "texts": [{"keyword": keyword, "text": text} for keyword, text in found.texts],
+        "unread": [*found.unread],
+        "command": _command(found),
+    }
+
+
+def _recipe(found: Inspected, recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as its text has it, with null for what the file does not tell."""
+    known = {**recipe.document(), "prompt_extend": found.prompt_extend}
+    return {name: None if value == "" else value for name, value in known.items()}
+
+
+# -- for people --------------------------------------------------------------------------------
+
+
+class _Fact(NamedTuple):
+    """A line: its name, and its value on a terminal and in a pipe; None: it does not stand there.
+
+    A value is one line in a pipe. One that is `whole` is not folded on a terminal.
+    """
+
+    name: str
+    shown: str | None
+    piped: str | None
+    whole: bool = False
+
+
+def _print(out: Output, found: Inspected, *, first: bool) -> None:
+    terminal = out.stdout.isatty()
+    if not first:
+        out.result("")
+    if not terminal:
+        for fact in _facts(found):
+            if fact.piped is not None:
+                out.result(f"{fact.name}: {visible(fact.piped)}")
+        return
+    if found.path == "-":
+        out.result("standard input")
+    else:
+        out.path(Path(found.path))
+    for one in _cards(found):
+        out.result_card(*one)
+    table = Table(("name", "value"), last="fold", header=False)
+    for fact in _facts(found):
+        if fact.shown is not None:
+            text = cell(clip(fact.shown, _SHOWN))
+            table.add_row(cell(fact.name, "dim"), text._replace(whole=fact.whole))
+    out.result_table(table)
+
+
+def _cards(found: Inspected) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield title and parts of each card: a text and its style."""
+    recipe, foreign = found.recipe, found.parameters
+    if recipe is not None:
+        parts = [(_block(recipe.prompt), "")]
+        if recipe.rewritten_prompt:
+            parts += [("rewritten prompt", "bold dim"), (_block(recipe.rewritten_prompt), "")]
+        facts = [
+            pixels(recipe.size),
+            "" if recipe.seed is None else f"seed {recipe.seed}",
+            {None: "", True: "prompt_extend on", False: "prompt_extend off"}[found.prompt_extend],
+            *(recipe.model, recipe.region),
+            f"zimage {recipe.version}" if recipe.version else "",
+        ]
+        yield "recipe", [*parts, (visible(joined(facts)), "dim")]
+    if foreign is not None:
+        parts = [(_block(foreign.prompt), "")]
+        if foreign.negative_prompt:
+            parts += [("negative prompt", "bold dim"), (_block(foreign.negative_prompt), "")]
+        yield "parameters of another program", [*parts, (visible(_settings(foreign)), "dim")]
+
+
+def _settings(foreign: Parameters) -> str:
+    return clip(joined([f"{name} {value}" for name, value in foreign.settings.items()]), _SHOWN)
+
+
+def _block(text: str) -> str:
+    return visible(clip(text, _SHOWN), newlines=True)
+
+
+def _facts(found: Inspected) -> Iterator[_Fact]:
+    """Yield what is known; on a terminal, what does not stand in a card."""
+    form, dimensions = _FORMATS[found.format], f"{found.width}×{found.height}"
+    yield _Fact("path", None, found.path)
+    yield _Fact("picture", joined([form, dimensions, human_bytes(found.bytes)]), None)
+    yield _Fact("format", None, form)
+    yield _Fact("dimensions", None, dimensions)
+    yield _Fact("bytes", None, str(found.bytes))
+    yield _Fact("sha256", found.sha256, found.sha256, whole=True)
+    if not found.whole:
+        yield _both("whole", "no: the file is cut off or damaged, or has too many parts to read")
+    if found.recipe is not None:
+        yield from _recipe_facts(found, found.recipe)
+    if found.parameters is not None:
+        foreign = found.parameters._asdict()
+        yield from (
+            _Fact(_PARAMETERS[name], None, _one_line(value))
+            for name, value in foreign.items()
+            if value
+        )
+    for name, data in found.comfyui.items():
+        about = f"{len(data):,} entries; --json has them" if isinstance(data, dict | list) else ""
+        yield _Fact(f"ComfyUI {name}", about, json_text(data))
+    for label in found.labels:
+        yield _Fact(
+            "AIGC label",
+            f"{_named(label.data)} (in {label.source})",
+            f"{_one_line(label.data)} (in {label.source})",
+        )
+    if found.c2pa:
+        yield _both("C2PA", _C2PA)
+    for name, value in found.xmp.items():
+        if found.recipe is None or name != "description" or value != found.recipe.prompt:
+            yield _both(_PROPERTIES[name], value)
+    for keyword, text in found.texts:
+        yield _both("text", f"{keyword}: {text}")
+    if found.unread:
+        yield _both("not read", f"{', '.join(found.unread)}: damaged, or longer than 1 MiB")
+    if _command(found) is not None:
+        import shlex
+
+        again = f"zimage inspect {shlex.quote(found.path)} --command"
+        yield _Fact("to make again", again if found.path != "-" else None, None, whole=True)
+    elif found.recipe is None and found.parameters is None and not found.comfyui:
+        yield _both("recipe", "none")
+
+
+def _recipe_facts(found: Inspected, recipe: Recipe) -> Iterator[_Fact]:
+    for name, value in _recipe(found, recipe).items():
+        if value is not None:
+            shown = _local(str(value)) if name == "time" else str(value)
+            on_terminal = name in {"time", "request_id"}
+            text = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+            yield _Fact(_NAMES.get(name, name), shown if on_terminal else None, text, whole=True)
+    yield _both("recipe from", _SOURCES[str(found.source)])
+
+
+def _both(name: str, text: str) -> _Fact:
+    return _Fact(name, text, text)
+
+
+def _named(data: object) -> str:
+    """Return what a label says in words, without what it leaves empty."""
+    if not isinstance(data, dict):
+        return _one_line(data)
+    return ", ".join(f"{name} {_one_line(value)}" for name, value in data.items() if value != "")
+
+
+def _one_line(value: object) -> str:
+    return value if isinstance(value, str) else json_text(value)
+
+
+def _local(stamp: str) -> str:
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return stamp

@@ -1,0 +1,62 @@
+"""The command that makes a picture again, from what its file says."""
+
+from __future__ import annotations
+
+import shlex
+
+from zimage_cli.api.endpoint import SANDBOX
+from zimage_cli.api.payload import MODEL
+from zimage_cli.core.recipe.inspect import Inspected
+from zimage_cli.core.request.request import parse_request
+from zimage_cli.errors import RequestInvalid, UsageError
+from zimage_cli.text import is_safe, json_text, visible
+
+
+def command(found: Inspected) -> str:
+    """Return the `zimage generate …` that asks for the same picture, on one line for sh.
+
+    The settings of who runs it say region and endpoint; only a picture of the sandbox says that it
+    is one, so that none is paid for that was free. Raises UsageError where the file does not say
+    enough, or says what no request may hold.
+    """
+    recipe, name = found.recipe, visible(found.path)
+    if recipe is None or recipe.model != MODEL:
+        raise UsageError(
+            "{name} does not say that zimage made it: no command makes it again.",
+            hint="See what it says: zimage inspect {typed}",
+            field="FILE",
+            value=found.path,
+            name=name,
+            typed=visible(shlex.quote(found.path)),
+        )
+    fields = {"prompt": recipe.prompt, "size": recipe.size, "seed": recipe.seed}
+    lacking = [one for one, value in fields.items() if value is None or value == ""]
+    if lacking:
+        raise UsageError(
+            "{name} does not say its {lacking}: the same picture cannot be made again.",
+            field="FILE",
+            value=found.path,
+            name=name,
+            lacking=" and ".join(lacking),
+        )
+    if found.prompt_extend is not None:
+        fields["prompt_extend"] = found.prompt_extend
+    try:
+        request = parse_request(fields)
+    except RequestInvalid as error:
+        raise UsageError(
+            "{name} says what no request may hold: {problem}",
+            field="FILE",
+            value=found.path,
+            name=name,
+            problem=error.problems[0].said,
+        ) from None
+    words = ["--sandbox"] if recipe.region == SANDBOX else []
+    if request.prompt == "-" or not all(map(is_safe, request.prompt)):
+        # `-` reads standard input; what a terminal does not show as itself stands in JSON's form.
+        asked = {name: value for name, value in request.fields().items() if name in fields}
+        return shlex.join(["zimage", "generate", *words, "--request", json_text(asked)])
+    words += ["--size", request.size.replace("*", "x"), "--seed", str(request.seed)]
+    if found.prompt_extend is not None:
+        words.append("--prompt-extend" if found.prompt_extend else "--no-prompt-extend")
+    return shlex.join(["zimage", "generate", *words, "--", request.prompt])

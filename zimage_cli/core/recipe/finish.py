@@ -1,0 +1,77 @@
+"""The step between a picture as it was served and the file that gets its name."""
+
+from __future__ import annotations
+
+from typing import IO, Any, NamedTuple
+
+from zimage_cli.core.recipe import png
+from zimage_cli.core.recipe.recipe import Recipe
+from zimage_cli.core.request.wish import Wish
+from zimage_cli.messages import Message
+
+
+class FinishError(Exception):
+    """A picture that could not be finished; `said` is why. As it was served it is whole."""
+
+    def __init__(self, template: str, /, **facts: Any) -> None:
+        self.said = Message(template, **facts)
+        super().__init__(str(self.said))
+
+
+class Finished(NamedTuple):
+    """What finishing came to: whether there is another file, and what to tell of it."""
+
+    changed: bool
+    told: tuple[Message, ...] = ()
+
+
+def load(wish: Wish) -> None:
+    """Load what finishing needs, before it is needed."""
+    if wish.format != "png":
+        import zimage_cli.core.recipe.convert  # noqa: F401
+
+
+def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -> Finished:
+    """Write the finished picture of a served PNG into an empty file.
+
+    Where nothing is `changed` the file stays empty: the served picture is the finished one. Raises
+    FinishError and nothing else, whatever libraries and the disk do; the file then holds anything.
+    """
+    try:
+        if wish.format != "png":
+            from zimage_cli.core.recipe.convert import convert
+
+            told = convert(
+                served, finished, wish.format, wish.quality, recipe if wish.metadata else None
+            )
+            return Finished(changed=True, told=told)
+        return _spliced(served, finished, recipe) if wish.metadata else Finished(changed=False)
+    except FinishError:
+        raise
+    except Exception as error:
+        # Pillow raises what it likes, MemoryError included; a paid picture is not lost for it.
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise FinishError("{why}", why=why) from error
+
+
+def _spliced(served: IO[bytes], finished: IO[bytes], recipe: Recipe) -> Finished:
+    walked = tuple(png.chunks(served))
+    if any(chunk.kind == png.MANIFEST for chunk in walked):
+        told = Message(
+            "The service signed this picture (C2PA). It is saved as served, without its recipe: "
+            "any text added to it makes the signature invalid."
+        )
+        return Finished(changed=False, told=(told,))
+    # What the service says under one of these names stays, and nothing is said beside it: which
+    # of two texts of one name is read differs by reader.
+    there = {text.keyword for text in png.texts(served)}
+    new = {
+        png.PARAMETERS: recipe.parameters(),
+        png.RECIPE: recipe.text(),
+        png.XMP: recipe.xmp().decode(),
+    }
+    new_chunks = [png.text_chunk(name, text) for name, text in new.items() if name not in there]
+    if not new_chunks:
+        return Finished(changed=False)
+    png.splice(served, finished, new_chunks, walked)
+    return Finished(changed=True)
