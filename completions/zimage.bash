@@ -225,7 +225,7 @@ __zimage_command() {
             --help|-h::'
         ;;
     'history')
-        commands='list show recover'
+        commands='list show stats recover export forget path'
         options='--limit|-l:free:
             --since:time:
             --until:time:
@@ -259,6 +259,13 @@ __zimage_command() {
             --help|-h::'
         arguments='ref'
         ;;
+    'history stats')
+        options='--by:group:
+            --since:time:
+            --until:time:
+            --json::
+            --help|-h::'
+        ;;
     'history recover')
         options='--output-dir:folder:
             --dry-run::
@@ -266,6 +273,31 @@ __zimage_command() {
             --quiet|-q::
             --help|-h::'
         arguments='ref:+'
+        ;;
+    'history export')
+        options='--output|-o:export_file:
+            --format:export_format:
+            --overwrite::
+            --since:time:
+            --until:time:
+            --status:status:+
+            --region|-r:recorded_region:
+            --size|-s:size:
+            --seed:free:
+            --batch:folder:
+            --json::
+            --help|-h::'
+        arguments='free:+'
+        ;;
+    'history forget')
+        options='--yes|-y::
+            --json::
+            --help|-h::'
+        arguments='ref:+'
+        ;;
+    'history path')
+        options='--json::
+            --help|-h::'
         ;;
     'inspect')
         options='--command::
@@ -555,6 +587,26 @@ __zimage_values() {
             'custom'
         )
         ;;
+    group)
+        candidates=(
+            'day'
+            'month'
+            'region'
+            'size'
+            'status'
+        )
+        ;;
+    export_file)
+        patterns=('*.[jJ][sS][oO][nN][lL]' '*.[cC][sS][vV]')
+        folders=1
+        ;;
+    export_format)
+        candidates=(
+            'png'
+            'jpeg'
+            'webp'
+        )
+        ;;
     fault)
         candidates=(
             'list'
@@ -715,7 +767,11 @@ __zimage_values() {
         candidates=(
             'list'
             'show'
+            'stats'
             'recover'
+            'export'
+            'forget'
+            'path'
         )
         ;;
     sandbox_command)

@@ -425,7 +425,11 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @(
                 @{ Text = 'list'; About = 'List what was made, newest first, or what of it has all the words.'; Type = 'Command' }
                 @{ Text = 'show'; About = 'Show everything about a picture, or about several.'; Type = 'Command' }
+                @{ Text = 'stats'; About = 'Add up what was made, failed and lost, what it cost, how long it took, how large it is.'; Type = 'Command' }
                 @{ Text = 'recover'; About = 'Fetch pictures that were made and not saved; nothing is paid again.'; Type = 'Command' }
+                @{ Text = 'export'; About = 'Write the history to a file, oldest first; filters are those of list. No signed address.'; Type = 'Command' }
+                @{ Text = 'forget'; About = 'Delete pictures from the history; their files stay.'; Type = 'Command' }
+                @{ Text = 'path'; About = 'Print where the history is, or would be: an SQLite file, with the table `generation`.'; Type = 'Command' }
             )
             Options = @(
                 @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
@@ -484,6 +488,18 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Value = 'ref'; Many = $false }
             )
         }
+        'history stats' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--by'; Group = '--by'; Value = 'group'; Many = $false; About = 'By day, month, region, size or status.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
+        }
         'history recover' = @{
             Commands = @()
             Options = @(
@@ -498,6 +514,52 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Arguments = @(
                 @{ Value = 'ref'; Many = $true }
             )
+        }
+        'history export' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--output'; Group = '--output'; Value = 'export_file'; Many = $false; About = 'The file, .jsonl or .csv; - for stdout.' }
+                @{ Name = '--format'; Group = '--format'; Value = 'export_format'; Many = $false; About = 'jsonl or csv; default: by the file''s name.' }
+                @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace the file.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--status'; Group = '--status'; Value = 'status'; Many = $true; About = 'saved, made, lost, failed, refused or sending; may be repeated.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = 'With this seed.' }
+                @{ Name = '--batch'; Group = '--batch'; Value = 'folder'; Many = $false; About = 'Of the batch in this folder.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-o'; Group = '--output'; Value = 'export_file'; Many = $false; About = 'The file, .jsonl or .csv; - for stdout.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $true }
+            )
+        }
+        'history forget' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--yes'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-y'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'ref'; Many = $true }
+            )
+        }
+        'history path' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
         }
         'inspect' = @{
             Commands = @()
@@ -909,6 +971,37 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
+        'group' = @{
+            Words = @(
+                @{ Text = 'day'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'month'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'region'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'size'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'status'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'export_file' = @{
+            Words = @()
+            Suffixes = @('.jsonl', '.csv')
+            Folders = $true
+            Listed = $false
+            After = @{  }
+        }
+        'export_format' = @{
+            Words = @(
+                @{ Text = 'png'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'jpeg'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'webp'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
         'fault' = @{
             Words = @(
                 @{ Text = 'list'; About = 'Name and explain the kinds.'; Type = 'ParameterValue' }
@@ -1089,7 +1182,11 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Words = @(
                 @{ Text = 'list'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'show'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'stats'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'recover'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'export'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'forget'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'path'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

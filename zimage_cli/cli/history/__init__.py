@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from zimage_cli.cli.app import App
+from zimage_cli.cli.history.export import export
 from zimage_cli.cli.history.filters import Searching
+from zimage_cli.cli.history.forget import forget
 from zimage_cli.cli.history.listing import list_
+from zimage_cli.cli.history.path import path
 from zimage_cli.cli.history.recover import recover
 from zimage_cli.cli.history.show import show
+from zimage_cli.cli.history.stats import stats
 
 app = App(
     default="list",
@@ -31,8 +35,30 @@ app.command(
     document={"entry": None},
 )(show)
 app.command(
+    epilog="Examples:\n\nzimage history stats\n\nzimage history stats --by day --since 30d\n\n"
+    "zimage history stats --by month --json",
+    document={"by": None, "groups": [], "total": None},
+)(stats)
+app.command(
     epilog="Examples:\n\nzimage history recover\n\n"
     "zimage history recover 42 --output-dir elsewhere",
     document={"pictures": []},
     statuses=(0, 2, 8, 130),
 )(recover)
+app.command(
+    base=Searching,
+    epilog="Examples:\n\nzimage history export -o history.jsonl\n\n"
+    "zimage history export fox --since 30d -o foxes.csv\n\n"
+    "zimage history export -o - --format jsonl | head -n 1",
+    document={"path": None, "entries": 0},
+)(export)
+app.command(
+    epilog="Examples:\n\nzimage history forget 42\n\nzimage history forget 42-45 fox.png --yes",
+    document={"forgotten": 0},
+    statuses=(0, 2, 130),
+)(forget)
+app.command(
+    epilog="Examples:\n\nzimage history path\n\n"
+    "sqlite3 \"$(zimage history path)\" 'SELECT count(*) FROM generation'",
+    document={"path": None, "exists": False},
+)(path)

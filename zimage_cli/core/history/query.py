@@ -229,7 +229,7 @@ def _utc(when: datetime) -> str:
 
 def status_of(text: str) -> str:
     """Return a status. Raises UsageError."""
-    return _one_of("--status", text, STATUSES)
+    return one_of("--status", text, STATUSES)
 
 
 def region_of(text: str) -> str:
@@ -239,7 +239,7 @@ def region_of(text: str) -> str:
     try:
         return region_name(text)
     except UsageError:
-        return _one_of("--region", text, (*REGION_NAMES, SANDBOX, CUSTOM))
+        return one_of("--region", text, (*REGION_NAMES, SANDBOX, CUSTOM))
 
 
 def size_of(text: str) -> str:
@@ -247,7 +247,8 @@ def size_of(text: str) -> str:
     return parse_size(text)
 
 
-def _one_of(option: str, text: str, allowed: Sequence[str]) -> str:
+def one_of(option: str, text: str, allowed: Sequence[str]) -> str:
+    """Return the word that is meant. Raises UsageError that names the allowed and the nearest."""
     if fold(text) in allowed:
         return fold(text)
     near = _near(fold(text), allowed)
