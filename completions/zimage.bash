@@ -602,9 +602,8 @@ __zimage_values() {
         ;;
     export_format)
         candidates=(
-            'png'
-            'jpeg'
-            'webp'
+            'jsonl'
+            'csv'
         )
         ;;
     fault)

@@ -691,9 +691,8 @@ function __zimage_values -S
             set folders 1
         case export_format
             set candidates \
-                'png' \
-                'jpeg' \
-                'webp'
+                'jsonl' \
+                'csv'
         case fault
             set candidates \
                 'list'\t'Name and explain the kinds.' \

@@ -993,9 +993,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         }
         'export_format' = @{
             Words = @(
-                @{ Text = 'png'; About = ''; Type = 'ParameterValue' }
-                @{ Text = 'jpeg'; About = ''; Type = 'ParameterValue' }
-                @{ Text = 'webp'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'jsonl'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'csv'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

@@ -15,7 +15,7 @@ from zimage_cli.api.endpoint import CUSTOM, ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.main import COMMANDS
 from zimage_cli.core.batch.source import INPUT_FORMATS
-from zimage_cli.core.history.export import FORMATS
+from zimage_cli.core.history.export import FORMATS as EXPORT_FORMATS
 from zimage_cli.core.history.query import STATUSES
 from zimage_cli.core.history.stats import GROUPS
 from zimage_cli.core.request import sizes
@@ -128,7 +128,7 @@ PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
 TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))))
 STATUS = Value("status", tuple(map(Word, STATUSES)))
 GROUP = Value("group", tuple(map(Word, GROUPS)))
-EXPORT_FORMAT = Value("export_format", tuple(map(Word, FORMATS)))
+EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
 EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
 REF = Value(
