@@ -39,7 +39,7 @@ function __zimage_command -S
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
                 '--like:--like:ref::Begin with the recorded request of a picture: a history id, last, or its file.' \
-                '--rewritten:--rewritten:::With --like: send its rewritten prompt, without another rewriting.' \
+                '--rewritten:--rewritten:::With --like: send its rewritten prompt as it is, at half the price.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \

@@ -47,6 +47,9 @@ key            -                                      none found
 size           1024×1024                              default
 prompt_extend  false                                  default
 output_dir     output                                 default
+format         png                                    default
+quality        -                                      default
+metadata       true                                   default
 timeout        330 s                                  default
 retries        4 more tries                           default
 rps            2 a second                             default
@@ -62,8 +65,8 @@ def test_show_on_a_terminal(
     screen = terminal("config", *args, columns=columns)
     assert screen.end() == 0
     told = f"config file: {config_file} (not made yet)"
-    assert "".join(screen.text.splitlines(keepends=True)[:14]) == FRESH
-    assert "".join(screen.lines[14:]) == told
+    assert "".join(screen.text.splitlines(keepends=True)[:17]) == FRESH
+    assert "".join(screen.lines[17:]) == told
 
 
 def test_show_on_a_fresh_machine(zimage: Any, config_file: Path) -> None:
@@ -592,7 +595,7 @@ def test_the_template_is_a_valid_file_when_all_of_it_is_switched_on(
         "path.write_text('\\n'.join(lines))\n"
     )
     zimage("config", "edit", env={"EDITOR": editor(code)})
-    assert {*stored(config_file)} == {*TABLE} - {"workspace", "base_url"} | {"workspaces"}
+    assert {*stored(config_file)} == {*TABLE} - {"workspace", "base_url"} | {"workspaces", "preset"}
 
 
 @pytest.mark.parametrize(

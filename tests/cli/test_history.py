@@ -315,7 +315,7 @@ def test_recover_that_fails_again(service: Any, files: Any) -> None:
         "error: history 1, a fox: The picture was made and is not saved. The picture's host "
         "answered HTTP 403. The address has expired or its signature was refused. It is over: "
         "zimage history recover offers it no more.\n"
-        "  next: Its prompt and seed, to pay for another: zimage history show 1\n"
+        "  next: To pay for another: zimage generate --like 1\n"
         "0 of 1 recovered, 1 is over.\n"
     )
     assert {Path(name).suffix for name in files(service.work)} == {".json"}
@@ -478,7 +478,7 @@ def test_a_sandbox_picture_is_not_tried(unpaced: None, service: Any, home: Path)
     run = service("history", "recover", "1", status=8)
     assert run.stderr.splitlines() == [
         "error: history 1, a fox: It cannot be recovered: made by the sandbox, which has ended.",
-        "  next: Its prompt and seed, to make it again: zimage history show 1",
+        "  next: To make it again: zimage generate --like 1 --sandbox",
         "0 of 1 recovered, 1 is over.",
     ]
 

@@ -24,7 +24,9 @@ from zimage_cli.core.making.generation import Generation
 from zimage_cli.core.making.maker import Maker
 from zimage_cli.core.making.save import FolderPlace, Place
 from zimage_cli.core.observer import Observer
+from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.request.request import Request
+from zimage_cli.core.request.wish import Wish
 from zimage_cli.sandbox.server import SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
@@ -165,6 +167,7 @@ def studio(
             history: Path | None = None,
             region: str = "custom",
             server: SandboxServer | None = None,
+            wish: Wish = Wish(),
             **config: Any,
         ) -> Studio:
             server = server or sandbox(**config)
@@ -180,7 +183,9 @@ def studio(
                 history=history,
                 place=place,
                 policy=Policy(retries, retry_lost),
+                template=NameTemplate.parse(suffix=wish.suffix),
                 evidence=Evidence(base / EVIDENCE),
+                wish=wish,
                 sleep=lambda _: None,
             )
             return Studio(server, maker, base, path, warnings)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from as_served import as_served
 
 from zimage_cli.api import limits
 from zimage_cli.core.making.evidence import FOLDER as EVIDENCE
@@ -64,9 +65,10 @@ def test_a_picture_is_made_and_everything_is_written_down(studio: Any, small_png
     picture = one.make("a red fox", prompt_extend=True)
     [name] = one.files
     path = one.pictures / name
-    assert path.read_bytes() == small_png
+    data = path.read_bytes()
+    assert as_served(data) == small_png
     assert name.endswith("-a-red-fox-7.png")
-    sha256 = hashlib.sha256(small_png).hexdigest()
+    sha256, served = (hashlib.sha256(one).hexdigest() for one in (data, small_png))
 
     [billed], [post] = one.server.books.billed, one.server.books.posts
     unsigned = billed.url.partition("?")[0]
@@ -87,8 +89,9 @@ def test_a_picture_is_made_and_everything_is_written_down(studio: Any, small_png
         "prompt_extend": True,
         "region": "custom",
         "endpoint": one.server.origin,
-        "bytes": len(small_png),
+        "bytes": len(data),
         "sha256": sha256,
+        "served_sha256": served,
         "cost": {"amount": None, "currency": None},
         "elapsed_seconds": picture.elapsed_seconds,
         "attempts": 1,
@@ -100,7 +103,8 @@ def test_a_picture_is_made_and_everything_is_written_down(studio: Any, small_png
     assert (entry.status, entry.path, entry.wanted_path) == (Status.SAVED, str(path), str(path))
     assert (entry.prompt, entry.size, entry.seed) == ("a red fox", "512*512", 7)
     assert (entry.prompt_extend, entry.attempts, entry.pid) == (True, 1, os.getpid())
-    assert (entry.bytes, entry.sha256) == (len(small_png), sha256)
+    assert (entry.bytes, entry.sha256) == (len(data), sha256)
+    assert (entry.served_sha256, entry.finish) == (served, "png")
     assert (entry.width, entry.height) == (512, 512)
     assert (entry.region, entry.endpoint) == ("custom", one.server.origin)
     assert (entry.request_id, entry.image_url) == (post.request_id, unsigned)
@@ -133,8 +137,9 @@ def test_a_picture_is_made_and_everything_is_written_down(studio: Any, small_png
         "request_id": post.request_id,
         "picture": {
             "path": str(path),
-            "bytes": len(small_png),
+            "bytes": len(data),
             "sha256": sha256,
+            "served_sha256": served,
             "width": 512,
             "height": 512,
         },
@@ -182,12 +187,14 @@ def test_a_stream_gets_a_picture_whole_or_not_at_all(studio: Any, small_png: byt
 
     one = studio(place=StreamPlace(write), retries=0)
     assert one.make().document["path"] is None
-    assert taken.getvalue() == small_png
+    whole = taken.getvalue()
+    assert as_served(whole) == small_png
+    assert one.entry.sha256 == hashlib.sha256(whole).hexdigest()
     assert (one.entry.status, one.entry.path, one.entry.wanted_path) == (Status.SAVED, "-", "-")
     one.server.script(("picture-cut",))
     with pytest.raises(NotSavedError):
         one.make()
-    assert taken.getvalue() == small_png
+    assert taken.getvalue() == whole
     assert one.read()[0].status == Status.MADE
 
 
@@ -380,7 +387,7 @@ def test_a_picture_that_comes_at_the_second_try(studio: Any, small_png: bytes) -
     one = studio()
     one.server.script((Fault("picture-corrupt", count=1),))
     picture = one.make()
-    assert Path(picture.path).read_bytes() == small_png
+    assert as_served(Path(picture.path).read_bytes()) == small_png
     assert one.files == [Path(picture.path).name]
     assert [call.fault for call in one.server.books.pictures] == ["picture-corrupt", None]
     assert (one.entry.status, one.entry.attempts) == (Status.SAVED, 1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import sqlite3
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from as_served import as_served
 
 from zimage_cli.core.history.history import History
 from zimage_cli.core.making.recover import TakenError, recover
@@ -98,12 +100,15 @@ def test_a_picture_is_saved_where_it_was_meant_to_go_without_being_paid_again(
     before = one.entry
     path = recovering(one)
     assert str(path) == before.wanted_path
-    assert path.read_bytes() == small_png
+    finished = path.read_bytes()
+    assert as_served(finished) == small_png
     assert one.files == [path.name]
     assert one.server.books.post_count == one.server.books.billed_count == 1
     entry = one.entry
     assert (entry.status, entry.path, entry.error) == (Status.SAVED, str(path), None)
-    assert (entry.bytes, entry.width) == (len(small_png), 512)
+    assert (entry.bytes, entry.width) == (len(finished), 512)
+    assert entry.sha256 == hashlib.sha256(finished).hexdigest()
+    assert entry.served_sha256 == hashlib.sha256(small_png).hexdigest()
     assert "Signature=" not in (entry.image_url or "")
     assert states(one) == []
     [evidence] = one.evidence
@@ -113,6 +118,7 @@ def test_a_picture_is_saved_where_it_was_meant_to_go_without_being_paid_again(
         "path": str(path),
         "bytes": entry.bytes,
         "sha256": entry.sha256,
+        "served_sha256": entry.served_sha256,
         "width": 512,
         "height": 512,
     }
@@ -129,7 +135,7 @@ def test_an_interrupted_download_is_made_good(
     one = studio()
     with pytest.raises(KeyboardInterrupt):
         one.make(on=heard(**{event: interrupt}))
-    assert recovering(one).read_bytes() == small_png
+    assert as_served(recovering(one).read_bytes()) == small_png
     assert one.server.books.post_count == 1
 
 
@@ -472,7 +478,7 @@ def test_what_storage_has_given_up_is_over_on_its_first_day(
         assert isinstance(error, AddressRefused) == over
         assert error is not None
         assert said in error.message
-        hint = "Its prompt and seed, to pay for another: zimage history show 1"
+        hint = "To pay for another: zimage generate --like 1"
         assert (error.hint == hint) == over
         # It is offered no more, and by its number it is still tried.
         assert [each.state for each in candidates(book)] == ([] if over else [READY])

@@ -162,10 +162,36 @@ def test_a_slug_is_always_a_safe_part_of_a_name(prompt: str) -> None:
         ("com{n}", "com2-picture.png"),
         ("NUL.{n}", "NUL-picture.2.png"),
         ("name. .png", "name.png"),
+        ("{slug}.webp", "a-calm-lake.webp"),
+        ("{slug}.JPG", "a-calm-lake.jpg"),
+        ("{slug}-{n}.jpeg", "a-calm-lake-2.jpeg"),
+        ("name. .webp", "name.webp"),
+        ("a.jpg-{n}", "a.jpg-2.png"),
     ],
 )
 def test_render(template: str, expected: str) -> None:
     assert render(template) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "name", "said"),
+    [
+        (DEFAULT_TEMPLATE, "20261009-080706-a-calm-lake-1234.webp", None),
+        ("{slug}", "a-calm-lake.webp", None),
+        ("v1.2", "v1.2.webp", None),
+        ("{slug}.png", "a-calm-lake.png", "png"),
+        ("{slug}.jpg", "a-calm-lake.jpg", "jpeg"),
+    ],
+)
+def test_a_name_that_says_no_format_ends_like_the_setting(
+    template: str, name: str, said: str | None
+) -> None:
+    parsed = NameTemplate.parse(template, ".webp")
+    request = Request("A calm lake!", "1280*720", 1234, prompt_extend=False)
+    assert parsed.render(request, region="beijing", when=WHEN) == name
+    assert parsed.said == said
+    varied = parsed.varied(Sweep(expand=True))
+    assert varied.render(request, region="beijing", when=WHEN).endswith(parsed.suffix)
 
 
 def test_a_seed_that_the_service_draws() -> None:
@@ -219,8 +245,11 @@ def test_a_seed_that_the_service_draws() -> None:
         ".png",
         "",
         "  ",
-        "{slug}.jpg",
-        "x.WEBP",
+        "{slug}.gif",
+        "x.AVIF",
+        "{slug}{n}.tiff",
+        ".jpg",
+        "..webp",
         "x" * 101,
         "湖" * 40,
     ],

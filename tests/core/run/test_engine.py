@@ -619,7 +619,7 @@ ALWAYS = {
 }
 OF_PICTURES = {
     *("image_url", "width", "height", "rewritten_prompt", "reasoning"),
-    *("evidence_path", "bytes", "sha256"),
+    *("evidence_path", "bytes", "sha256", "served_sha256"),
 }
 OF_ADDRESSES = {"image_url", "answered_at", "width", "height", "rewritten_prompt", "reasoning"}
 OF_ERRORS = {

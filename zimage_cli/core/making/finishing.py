@@ -52,7 +52,9 @@ def finished(
             draft.sync()
             kept = measured(draft, fetched)
         except FinishError as error:
-            tell(_not_finished(wish, error.said))
+            cause = error.__cause__
+            why = reason(cause) if isinstance(cause, OSError) else error.said
+            tell(_not_finished(wish, why))
         except OSError as error:
             tell(_not_finished(wish, reason(error)))
         else:

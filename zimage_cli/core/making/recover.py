@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 WHERE_IT_WENT = "Where it went, when that has ended: zimage history show {number}"
 
-_OVER = "Its prompt and seed, to pay for another: zimage history show {number}"
+_OVER = "To pay for another: zimage generate --like {number}"
 _GONE_AFTER_ITS_DAY = frozenset({403, 404, 410})
 
 
