@@ -93,6 +93,7 @@ Commands:
   regions      Show the regions, and ask whether they answer.
   sizes        Show the recommended sizes by ratio and tier.
   history      Look at everything ever made, and recover what was not saved.
+  inspect      Show what pictures say of their own making.
   sandbox      A stand-in for the service on this machine.
   completions  Have the shell complete zimage.
   help         Show the whole help of a command.

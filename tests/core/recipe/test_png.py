@@ -11,7 +11,8 @@ from PIL import Image
 
 from zimage_cli.api.png import SIGNATURE, PngCheck, PngError
 from zimage_cli.core.recipe import png
-from zimage_cli.core.recipe.finish import Wish, finish
+from zimage_cli.core.recipe.finish import finish
+from zimage_cli.core.request.wish import Wish
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 

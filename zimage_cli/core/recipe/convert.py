@@ -33,6 +33,15 @@ class _Served(NamedTuple):
     signed: bool
 
 
+def load_pillow(target: str) -> None:
+    """Load what a conversion needs: Pillow would load all of its formats to find WebP."""
+    if target == "webp":
+        import PIL.WebPImagePlugin  # noqa: F401
+    from PIL import Image
+
+    Image.preinit()
+
+
 def convert(
     served: IO[bytes],
     finished: IO[bytes],
@@ -48,13 +57,14 @@ def convert(
     """
     from PIL import Image
 
+    load_pillow(target)
     told = []
     said = _said(served)
     if said.signed:
         told.append(
             Message(
-                "The service signed this picture (C2PA). The signature cannot survive the "
-                "conversion to {format}: the file has none.",
+                "the service signed the picture (C2PA), and no signature survives the conversion "
+                "to {format}: the file has none",
                 format=_SHOWN[target],
             )
         )
@@ -79,8 +89,8 @@ def convert(
     if not whole:
         told.append(
             Message(
-                "The prompt is too long for what a {format} can hold beside its pixels: the file "
-                "does not say all of how it was made. A PNG can.",
+                "the prompt is too long for a {format}: the file does not say all of how it was "
+                "made, as a PNG would",
                 format=_SHOWN[target],
             )
         )

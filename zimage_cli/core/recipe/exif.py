@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 _EXIF_IFD = 0x8769
 _EXIF_VERSION = 0x9000
@@ -26,16 +25,6 @@ def with_comment(text: str) -> bytes:
         *(2, _EXIF_VERSION, _UNDEFINED, 4, b"0232"),
         *(_USER_COMMENT, _UNDEFINED, len(comment), 56, 0),
     ) + comment  # fmt: skip
-
-
-def comment(image: Any) -> str | None:
-    """Return the UserComment of a picture that Pillow has opened, None where there is none."""
-    try:
-        body = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
-    # Pillow raises many things for a damaged EXIF.
-    except Exception:  # noqa: BLE001
-        return None
-    return decoded(body) if isinstance(body, bytes) else None
 
 
 def decoded(body: bytes) -> str | None:

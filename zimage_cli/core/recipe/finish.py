@@ -28,7 +28,9 @@ class Finished(NamedTuple):
 def load(wish: Wish) -> None:
     """Load what finishing needs, before it is needed."""
     if wish.format != "png":
-        import zimage_cli.core.recipe.convert  # noqa: F401
+        from zimage_cli.core.recipe.convert import load_pillow
+
+        load_pillow(wish.format)
 
 
 def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -> Finished:
@@ -50,16 +52,16 @@ def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -
         raise
     except Exception as error:
         # Pillow raises what it likes, MemoryError included; a paid picture is not lost for it.
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise FinishError("{why}", why=why) from error
+        said = (error.strerror or "").lower() if isinstance(error, OSError) else ""
+        raise FinishError("{why}", why=said or str(error) or type(error).__name__) from error
 
 
 def _spliced(served: IO[bytes], finished: IO[bytes], recipe: Recipe) -> Finished:
     walked = tuple(png.chunks(served))
     if any(chunk.kind == png.MANIFEST for chunk in walked):
         told = Message(
-            "The service signed this picture (C2PA). It is saved as served, without its recipe: "
-            "any text added to it makes the signature invalid."
+            "the service signed the picture (C2PA): saved as it is, without its recipe, because "
+            "any text added to it would make the signature invalid"
         )
         return Finished(changed=False, told=(told,))
     # What the service says under one of these names stays, and nothing is said beside it: which

@@ -131,7 +131,7 @@ class _Reader:
         parser.StartDoctypeDeclHandler = self._refuse
         try:
             parser.Parse(own, True)
-        except (expat.ExpatError, ValueError) as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:
             raise XmpError(str(error)) from None
 
     def __contains__(self, name: Name) -> bool:
