@@ -189,7 +189,8 @@ def confirm(
 ) -> None:
     """Ask whether to go on; `text`, where it was `told` already, is not said again.
 
-    `otherwise` says what has not happened where nobody agreed. Raises UsageError without a terminal, typer.Exit for a no.
+    `otherwise` says what has not happened where nobody agreed. Raises UsageError without a
+    terminal, typer.Exit for a no.
     """
     import typer
 

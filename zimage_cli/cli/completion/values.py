@@ -123,7 +123,6 @@ REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
-STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
 TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))))
 STATUS = Value("status", tuple(map(Word, STATUSES)))
@@ -131,6 +130,7 @@ GROUP = Value("group", tuple(map(Word, GROUPS)))
 EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
 EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
+STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 REF = Value(
     "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def record(entry: Entry) -> dict[str, Any]:
     """Return what is exported of an entry: no signed address, and nothing of the processes."""
-    facts = asdict(entry)
-    for name in ("owner", "claim", "pid"):
-        del facts[name]
+    facts = {name: getattr(entry, name) for name in _names()}
     facts["image_url"] = None if entry.image_url is None else without_query(entry.image_url)
     return facts
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    from zimage_cli.core.history.entry import Entry
+
+    names = (one.name for one in fields(Entry))
+    return tuple(name for name in names if name not in {"owner", "claim", "pid"})
 
 
 def lines(entries: Iterable[Entry], form: str) -> Iterator[str]:
@@ -39,11 +46,7 @@ def lines(entries: Iterable[Entry], form: str) -> Iterator[str]:
 def _csv(entries: Iterable[Entry]) -> Iterator[str]:
     import csv
     import io
-    from dataclasses import fields
 
-    from zimage_cli.core.history.entry import Entry
-
-    names = [one.name for one in fields(Entry) if one.name not in {"owner", "claim", "pid"}]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
 
@@ -54,10 +57,9 @@ def _csv(entries: Iterable[Entry]) -> Iterator[str]:
         buffer.truncate()
         return text
 
-    yield line(names)
+    yield line(_names())
     for one in entries:
-        facts = record(one)
-        yield line(_field(facts[name]) for name in names)
+        yield line(map(_field, record(one).values()))
 
 
 def _field(value: object) -> object:

@@ -51,7 +51,7 @@ def forgetting(book: History, ids: Sequence[int]) -> Forgetting:
                 number=entry.id,
                 value=entry.id,
             )
-        rows.append((entry.id, entry.updated_at, entry.claim and entry.claim.stem))
+        rows.append((entry.id, entry.updated_at, entry.claim.stem if entry.claim else None))
         if entry.status == Status.MADE:
             unsaved.append(entry.id)
         if entry.batch is not None and entry.status != Status.SAVED:
