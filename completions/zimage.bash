@@ -225,20 +225,46 @@ __zimage_command() {
             --help|-h::'
         ;;
     'history')
-        commands='list show recover'
+        commands='list show stats recover export forget path'
         options='--limit|-l:free:
+            --since:time:
+            --until:time:
+            --status:status:+
+            --region|-r:recorded_region:
+            --size|-s:size:
+            --seed:free:
+            --batch:folder:
+            --paths::
+            --null|-0::
             --json::
             --help|-h::'
         ;;
     'history list')
         options='--limit|-l:free:
+            --since:time:
+            --until:time:
+            --status:status:+
+            --region|-r:recorded_region:
+            --size|-s:size:
+            --seed:free:
+            --batch:folder:
+            --paths::
+            --null|-0::
             --json::
             --help|-h::'
+        arguments='free:+'
         ;;
     'history show')
         options='--json::
             --help|-h::'
         arguments='ref'
+        ;;
+    'history stats')
+        options='--by:group:
+            --since:time:
+            --until:time:
+            --json::
+            --help|-h::'
         ;;
     'history recover')
         options='--output-dir:folder:
@@ -247,6 +273,31 @@ __zimage_command() {
             --quiet|-q::
             --help|-h::'
         arguments='ref:+'
+        ;;
+    'history export')
+        options='--output|-o:export_file:
+            --format:export_format:
+            --overwrite::
+            --since:time:
+            --until:time:
+            --status:status:+
+            --region|-r:recorded_region:
+            --size|-s:size:
+            --seed:free:
+            --batch:folder:
+            --json::
+            --help|-h::'
+        arguments='free:+'
+        ;;
+    'history forget')
+        options='--yes|-y::
+            --json::
+            --help|-h::'
+        arguments='ref:+'
+        ;;
+    'history path')
+        options='--json::
+            --help|-h::'
         ;;
     'inspect')
         options='--command::
@@ -508,6 +559,53 @@ __zimage_values() {
         patterns=('*.[cC][sS][vV]')
         folders=1
         ;;
+    time)
+        candidates=(
+            'today'
+            'yesterday'
+            '7d'
+            '30d'
+        )
+        ;;
+    status)
+        candidates=(
+            'saved'
+            'made'
+            'lost'
+            'failed'
+            'refused'
+            'sending'
+        )
+        ;;
+    recorded_region)
+        candidates=(
+            'beijing'
+            'singapore'
+            'cn-beijing'
+            'ap-southeast-1'
+            'sandbox'
+            'custom'
+        )
+        ;;
+    group)
+        candidates=(
+            'day'
+            'month'
+            'region'
+            'size'
+            'status'
+        )
+        ;;
+    export_file)
+        patterns=('*.[jJ][sS][oO][nN][lL]' '*.[cC][sS][vV]')
+        folders=1
+        ;;
+    export_format)
+        candidates=(
+            'jsonl'
+            'csv'
+        )
+        ;;
     fault)
         candidates=(
             'list'
@@ -668,7 +766,11 @@ __zimage_values() {
         candidates=(
             'list'
             'show'
+            'stats'
             'recover'
+            'export'
+            'forget'
+            'path'
         )
         ;;
     sandbox_command)

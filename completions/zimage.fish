@@ -15,7 +15,7 @@ function __zimage_command -S
                 'config'\t'Show and change the settings: flag > environment > config file > default.' \
                 'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
-                'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists.' \
+                'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.' \
                 'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
@@ -39,7 +39,7 @@ function __zimage_command -S
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
                 '--like:--like:ref::Begin with the recorded request of a picture: a history id, last, or its file.' \
-                '--rewritten:--rewritten:::With --like: send its rewritten prompt, without another rewriting.' \
+                '--rewritten:--rewritten:::With --like: send its rewritten prompt as it is, at half the price.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
                 '--workspace:--workspace:free::Workspace id, for the workspace endpoint.' \
@@ -305,28 +305,65 @@ function __zimage_command -S
                 '-h:--help:::Show this help.'
         case 'history'
             set commands \
-                'list'\t'List what was made, newest first.' \
+                'list'\t'List what was made, newest first, or what of it has all the words.' \
                 'show'\t'Show everything about a picture, or about several.' \
-                'recover'\t'Fetch pictures that were made and not saved; nothing is paid again.'
+                'stats'\t'Add up what was made, failed and lost, what it cost, how long it took, how large it is.' \
+                'recover'\t'Fetch pictures that were made and not saved; nothing is paid again.' \
+                'export'\t'Write the history to a file, oldest first; filters are those of list. No signed address.' \
+                'forget'\t'Delete pictures from the history; their files stay.' \
+                'path'\t'Print where the history is, or would be: an SQLite file, with the table `generation`.'
             set options \
                 '--limit:--limit:free::How many; default: 20.' \
+                '--since:--since:time::Asked for since then: 7d, 12h, 2026-11-01, today.' \
+                '--until:--until:time::Asked for until then; a day is meant as a whole.' \
+                '--status:--status:status:+:saved, made, lost, failed, refused or sending; may be repeated.' \
+                '--region:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '--size:--size:size::Of this size: 1024x1024, 16:9.' \
+                '--seed:--seed:free::With this seed.' \
+                '--batch:--batch:folder::Of the batch in this folder.' \
+                '--paths:--paths:::Only the paths of saved pictures, one a line.' \
+                '--null:--null:::With --paths: end each with NUL, for xargs -0.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-l:--limit:free::How many; default: 20.' \
+                '-r:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '-s:--size:size::Of this size: 1024x1024, 16:9.' \
+                '-0:--null:::With --paths: end each with NUL, for xargs -0.' \
                 '-h:--help:::Show this help.'
         case 'history list'
             set options \
                 '--limit:--limit:free::How many; default: 20.' \
+                '--since:--since:time::Asked for since then: 7d, 12h, 2026-11-01, today.' \
+                '--until:--until:time::Asked for until then; a day is meant as a whole.' \
+                '--status:--status:status:+:saved, made, lost, failed, refused or sending; may be repeated.' \
+                '--region:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '--size:--size:size::Of this size: 1024x1024, 16:9.' \
+                '--seed:--seed:free::With this seed.' \
+                '--batch:--batch:folder::Of the batch in this folder.' \
+                '--paths:--paths:::Only the paths of saved pictures, one a line.' \
+                '--null:--null:::With --paths: end each with NUL, for xargs -0.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-l:--limit:free::How many; default: 20.' \
+                '-r:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '-s:--size:size::Of this size: 1024x1024, 16:9.' \
+                '-0:--null:::With --paths: end each with NUL, for xargs -0.' \
                 '-h:--help:::Show this help.'
+            set arguments free+
         case 'history show'
             set options \
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
             set arguments ref
+        case 'history stats'
+            set options \
+                '--by:--by:group::By day, month, region, size or status.' \
+                '--since:--since:time::Asked for since then: 7d, 12h, 2026-11-01, today.' \
+                '--until:--until:time::Asked for until then; a day is meant as a whole.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'history recover'
             set options \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
@@ -337,6 +374,38 @@ function __zimage_command -S
                 '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this help.'
             set arguments ref+
+        case 'history export'
+            set options \
+                '--output:--output:export_file::The file, .jsonl or .csv; - for stdout.' \
+                '--format:--format:export_format::jsonl or csv; default: by the file\'s name.' \
+                '--overwrite:--overwrite:::Replace the file.' \
+                '--since:--since:time::Asked for since then: 7d, 12h, 2026-11-01, today.' \
+                '--until:--until:time::Asked for until then; a day is meant as a whole.' \
+                '--status:--status:status:+:saved, made, lost, failed, refused or sending; may be repeated.' \
+                '--region:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '--size:--size:size::Of this size: 1024x1024, 16:9.' \
+                '--seed:--seed:free::With this seed.' \
+                '--batch:--batch:folder::Of the batch in this folder.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-o:--output:export_file::The file, .jsonl or .csv; - for stdout.' \
+                '-r:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '-s:--size:size::Of this size: 1024x1024, 16:9.' \
+                '-h:--help:::Show this help.'
+            set arguments free+
+        case 'history forget'
+            set options \
+                '--yes:--yes:::Do not ask.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-y:--yes:::Do not ask.' \
+                '-h:--help:::Show this help.'
+            set arguments ref+
+        case 'history path'
+            set options \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'inspect'
             set options \
                 '--command:--command:::Print the zimage generate that makes it again, for sh.' \
@@ -588,6 +657,42 @@ function __zimage_values -S
         case styles_file
             set patterns '*.csv'
             set folders 1
+        case time
+            set candidates \
+                'today' \
+                'yesterday' \
+                '7d' \
+                '30d'
+        case status
+            set candidates \
+                'saved' \
+                'made' \
+                'lost' \
+                'failed' \
+                'refused' \
+                'sending'
+        case recorded_region
+            set candidates \
+                'beijing'\t'inference and data stay in mainland China' \
+                'singapore'\t'inference anywhere but mainland China' \
+                'cn-beijing'\t'the id of beijing' \
+                'ap-southeast-1'\t'the id of singapore' \
+                'sandbox'\t'the stand-in inside zimage' \
+                'custom'\t'any other host'
+        case group
+            set candidates \
+                'day' \
+                'month' \
+                'region' \
+                'size' \
+                'status'
+        case export_file
+            set patterns '*.jsonl' '*.csv'
+            set folders 1
+        case export_format
+            set candidates \
+                'jsonl' \
+                'csv'
         case fault
             set candidates \
                 'list'\t'Name and explain the kinds.' \
@@ -739,7 +844,11 @@ function __zimage_values -S
             set candidates \
                 'list' \
                 'show' \
-                'recover'
+                'stats' \
+                'recover' \
+                'export' \
+                'forget' \
+                'path'
         case sandbox_command
             set candidates \
                 'serve'

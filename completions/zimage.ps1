@@ -13,7 +13,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'config'; About = 'Show and change the settings: flag > environment > config file > default.'; Type = 'Command' }
                 @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
-                @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists.'; Type = 'Command' }
+                @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.'; Type = 'Command' }
                 @{ Text = 'inspect'; About = 'Show what pictures say of their own making: recipe, AI label, C2PA, other programs'' texts.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
@@ -42,7 +42,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
                 @{ Name = '--like'; Group = '--like'; Value = 'ref'; Many = $false; About = 'Begin with the recorded request of a picture: a history id, last, or its file.' }
-                @{ Name = '--rewritten'; Group = '--rewritten'; Value = ''; Many = $false; About = 'With --like: send its rewritten prompt, without another rewriting.' }
+                @{ Name = '--rewritten'; Group = '--rewritten'; Value = ''; Many = $false; About = 'With --like: send its rewritten prompt as it is, at half the price.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial; default: workspace where one is set, or shared.' }
                 @{ Name = '--workspace'; Group = '--workspace'; Value = 'free'; Many = $false; About = 'Workspace id, for the workspace endpoint.' }
@@ -423,15 +423,31 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         }
         'history' = @{
             Commands = @(
-                @{ Text = 'list'; About = 'List what was made, newest first.'; Type = 'Command' }
+                @{ Text = 'list'; About = 'List what was made, newest first, or what of it has all the words.'; Type = 'Command' }
                 @{ Text = 'show'; About = 'Show everything about a picture, or about several.'; Type = 'Command' }
+                @{ Text = 'stats'; About = 'Add up what was made, failed and lost, what it cost, how long it took, how large it is.'; Type = 'Command' }
                 @{ Text = 'recover'; About = 'Fetch pictures that were made and not saved; nothing is paid again.'; Type = 'Command' }
+                @{ Text = 'export'; About = 'Write the history to a file, oldest first; filters are those of list. No signed address.'; Type = 'Command' }
+                @{ Text = 'forget'; About = 'Delete pictures from the history; their files stay.'; Type = 'Command' }
+                @{ Text = 'path'; About = 'Print where the history is, or would be: an SQLite file, with the table `generation`.'; Type = 'Command' }
             )
             Options = @(
                 @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--status'; Group = '--status'; Value = 'status'; Many = $true; About = 'saved, made, lost, failed, refused or sending; may be repeated.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = 'With this seed.' }
+                @{ Name = '--batch'; Group = '--batch'; Value = 'folder'; Many = $false; About = 'Of the batch in this folder.' }
+                @{ Name = '--paths'; Group = '--paths'; Value = ''; Many = $false; About = 'Only the paths of saved pictures, one a line.' }
+                @{ Name = '--null'; Group = '--null'; Value = ''; Many = $false; About = 'With --paths: end each with NUL, for xargs -0.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '-0'; Group = '--null'; Value = ''; Many = $false; About = 'With --paths: end each with NUL, for xargs -0.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
@@ -440,12 +456,26 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--status'; Group = '--status'; Value = 'status'; Many = $true; About = 'saved, made, lost, failed, refused or sending; may be repeated.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = 'With this seed.' }
+                @{ Name = '--batch'; Group = '--batch'; Value = 'folder'; Many = $false; About = 'Of the batch in this folder.' }
+                @{ Name = '--paths'; Group = '--paths'; Value = ''; Many = $false; About = 'Only the paths of saved pictures, one a line.' }
+                @{ Name = '--null'; Group = '--null'; Value = ''; Many = $false; About = 'With --paths: end each with NUL, for xargs -0.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'How many; default: 20.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '-0'; Group = '--null'; Value = ''; Many = $false; About = 'With --paths: end each with NUL, for xargs -0.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
-            Arguments = @()
+            Arguments = @(
+                @{ Value = 'free'; Many = $true }
+            )
         }
         'history show' = @{
             Commands = @()
@@ -457,6 +487,18 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Arguments = @(
                 @{ Value = 'ref'; Many = $false }
             )
+        }
+        'history stats' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--by'; Group = '--by'; Value = 'group'; Many = $false; About = 'By day, month, region, size or status.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
         }
         'history recover' = @{
             Commands = @()
@@ -472,6 +514,52 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Arguments = @(
                 @{ Value = 'ref'; Many = $true }
             )
+        }
+        'history export' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--output'; Group = '--output'; Value = 'export_file'; Many = $false; About = 'The file, .jsonl or .csv; - for stdout.' }
+                @{ Name = '--format'; Group = '--format'; Value = 'export_format'; Many = $false; About = 'jsonl or csv; default: by the file''s name.' }
+                @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace the file.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--status'; Group = '--status'; Value = 'status'; Many = $true; About = 'saved, made, lost, failed, refused or sending; may be repeated.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = 'With this seed.' }
+                @{ Name = '--batch'; Group = '--batch'; Value = 'folder'; Many = $false; About = 'Of the batch in this folder.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-o'; Group = '--output'; Value = 'export_file'; Many = $false; About = 'The file, .jsonl or .csv; - for stdout.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'free'; Many = $true }
+            )
+        }
+        'history forget' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--yes'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-y'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'ref'; Many = $true }
+            )
+        }
+        'history path' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
         }
         'inspect' = @{
             Commands = @()
@@ -843,6 +931,76 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
+        'time' = @{
+            Words = @(
+                @{ Text = 'today'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'yesterday'; About = ''; Type = 'ParameterValue' }
+                @{ Text = '7d'; About = ''; Type = 'ParameterValue' }
+                @{ Text = '30d'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'status' = @{
+            Words = @(
+                @{ Text = 'saved'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'made'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'lost'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'failed'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'refused'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'sending'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'recorded_region' = @{
+            Words = @(
+                @{ Text = 'beijing'; About = 'inference and data stay in mainland China'; Type = 'ParameterValue' }
+                @{ Text = 'singapore'; About = 'inference anywhere but mainland China'; Type = 'ParameterValue' }
+                @{ Text = 'cn-beijing'; About = 'the id of beijing'; Type = 'ParameterValue' }
+                @{ Text = 'ap-southeast-1'; About = 'the id of singapore'; Type = 'ParameterValue' }
+                @{ Text = 'sandbox'; About = 'the stand-in inside zimage'; Type = 'ParameterValue' }
+                @{ Text = 'custom'; About = 'any other host'; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'group' = @{
+            Words = @(
+                @{ Text = 'day'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'month'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'region'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'size'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'status'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'export_file' = @{
+            Words = @()
+            Suffixes = @('.jsonl', '.csv')
+            Folders = $true
+            Listed = $false
+            After = @{  }
+        }
+        'export_format' = @{
+            Words = @(
+                @{ Text = 'jsonl'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'csv'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
         'fault' = @{
             Words = @(
                 @{ Text = 'list'; About = 'Name and explain the kinds.'; Type = 'ParameterValue' }
@@ -1023,7 +1181,11 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Words = @(
                 @{ Text = 'list'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'show'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'stats'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'recover'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'export'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'forget'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'path'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

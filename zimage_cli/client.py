@@ -242,17 +242,19 @@ class Client:
         flags: Flags | None = None,
         *,
         request: Callable[[], Asked] | None = None,
+        preset: str | Sequence[str] = (),
         online: bool = False,
     ) -> Report:
         """Check installation and settings; where asked for, a request and the service too.
 
-        No object is needed: settings that cannot be used are a finding, and so is what `request`
-        raises.
+        `preset` names what is put around the prompt. No object is needed: settings that cannot be
+        used are a finding, and so is what `request` raises.
         """
         from zimage_cli.core.validate import report as selfcheck
 
         flags = flags or Flags(kind=Kind.ARGUMENT)
-        return selfcheck.validate(Environment.current(), flags, request=request, online=online)
+        environment = Environment.current()
+        return selfcheck.validate(environment, flags, request=request, preset=preset, online=online)
 
     # -- plans ---------------------------------------------------------------------------------
 

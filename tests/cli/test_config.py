@@ -595,7 +595,7 @@ def test_the_template_is_a_valid_file_when_all_of_it_is_switched_on(
         "path.write_text('\\n'.join(lines))\n"
     )
     zimage("config", "edit", env={"EDITOR": editor(code)})
-    assert {*stored(config_file)} == {*TABLE} - {"workspace", "base_url"} | {"workspaces"}
+    assert {*stored(config_file)} == {*TABLE} - {"workspace", "base_url"} | {"workspaces", "preset"}
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_what_show_says_is_a_request(unpaced: None, service: Any) -> None:
     for document in (shown.stdout, json.dumps(shown.json["entry"]), made.stdout, json.dumps(image)):
         run = service("generate", "--file", "-", "--json", stdin=document)
         (again,) = run.json["images"]
-        for name in ("prompt", "size", "seed", "prompt_extend", "sha256"):
+        for name in ("prompt", "size", "seed", "prompt_extend", "served_sha256"):
             assert again[name] == image[name]
         run = service("validate", "--file", "-", "--json", stdin=document)
         assert run.json["checks"][-1]["detail"] == "512*512, seed 7, prompt_extend"
@@ -315,7 +315,7 @@ def test_recover_that_fails_again(service: Any, files: Any) -> None:
         "error: history 1, a fox: The picture was made and is not saved. The picture's host "
         "answered HTTP 403. The address has expired or its signature was refused. It is over: "
         "zimage history recover offers it no more.\n"
-        "  next: Its prompt and seed, to pay for another: zimage history show 1\n"
+        "  next: To pay for another: zimage generate --like 1\n"
         "0 of 1 recovered, 1 is over.\n"
     )
     assert {Path(name).suffix for name in files(service.work)} == {".json"}
@@ -441,6 +441,10 @@ def test_a_killed_recover_leaves_nothing_in_the_way(unpaced: None, serve: Any, h
     assert "can be fetched" in run.stdout
     change(home, image_url="ftp://example.org/x.png")
     service("history", "recover", "1", status=8)
+    # For as long as the service has the picture, it may still be of use.
+    assert [path.exists() for path in parts] == [True]
+    os.utime(parts[0], (0, 0))
+    service("history", "recover", "1", status=8)
     assert [path.exists() for path in parts] == [False]
 
 
@@ -478,7 +482,7 @@ def test_a_sandbox_picture_is_not_tried(unpaced: None, service: Any, home: Path)
     run = service("history", "recover", "1", status=8)
     assert run.stderr.splitlines() == [
         "error: history 1, a fox: It cannot be recovered: made by the sandbox, which has ended.",
-        "  next: Its prompt and seed, to make it again: zimage history show 1",
+        "  next: To make it again: zimage generate --like 1 --sandbox",
         "0 of 1 recovered, 1 is over.",
     ]
 

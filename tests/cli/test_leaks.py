@@ -177,6 +177,7 @@ def test_other_commands_do_not_show_it(spied: Any, home: Path) -> None:
     "args",
     [
         ("generate", "a", "--seed", KEY),
+        ("generate", "--like", KEY),
         ("generate", "a", "--size", KEY),
         ("generate", "a", "--count", KEY),
         ("generate", "a", "--region", KEY),

@@ -27,7 +27,7 @@ OF_MONEY = re.compile(r"\b(pay|paid|billed|costs nothing|not made again)\b")
 FREE = {
     "Try again: zimage config edit",
     # Of a picture of the sandbox.
-    "Its prompt and seed, to make it again: zimage history show {number}",
+    "To make it again: zimage generate --like {number} --sandbox",
 }
 """What costs nothing, though the error may be of a picture."""
 

@@ -178,15 +178,18 @@ class Command(_Helpful, TyperCommand):
 class Group(_Helpful, TyperGroup):
     """A command group, its help in the same style.
 
-    `default` is the command that runs where none is named, with its options.
+    `default` is the command that runs where none is named, with its options; with `takes_words`,
+    also where the first word is no command: it is an argument then.
     """
 
     default: str | None = None
+    takes_words = False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, with the default command put in where only its options are given."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         bare = not args or (args[0].startswith("-") and args[0] not in own)
+        bare = bare or (self.takes_words and args[0] not in {*own, *self.list_commands(ctx)})
         if bare and self.default is not None:
             args = [self.default, *args]
         if not args:
@@ -235,12 +238,15 @@ def _spelled(option: Any) -> str:
 class App(typer.Typer):
     """A Typer app with the house's defaults.
 
-    `default` is the command that runs where none is named.
+    `default` is the command that runs where none is named, also before words with `takes_words`.
     """
 
-    def __init__(self, *, default: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, *, default: str | None = None, takes_words: bool = False, **settings: Any
+    ) -> None:
+        own = {"default": default, "takes_words": takes_words}
         defaults: dict[str, Any] = {
-            "cls": type("Group", (Group,), {"default": default}),
+            "cls": type("Group", (Group,), own),
             "add_completion": False,
             "rich_markup_mode": None,
             "pretty_exceptions_enable": False,
@@ -255,15 +261,16 @@ class App(typer.Typer):
         document: Mapping[str, Any] | None = None,
         statuses: Iterable[int] = (0, 2),
         everyday: Iterable[str] = (),
+        base: type[Command] = Command,
         **settings: Any,
     ) -> Callable[[F], F]:
         """Register a command; as `typer.Typer.command`, with a command class of its own.
 
         `document` is what its `--json` prints where it fails: its own keys with empty values.
         `statuses` are the exit statuses that its help shows, `everyday` the options that `-h`
-        shows; without any, `-h` is the same as `--help`.
+        shows; without any, `-h` is the same as `--help`. `base`: the class that it extends.
         """
         own = {"document": document, "statuses": statuses, "everyday": everyday}
-        cls = type("Command", (Command,), own)
+        cls = type("Command", (base,), own)
         defaults: dict[str, Any] = {"cls": cls, "context_settings": _CONTEXT}
         return super().command(name, **{**defaults, **settings})

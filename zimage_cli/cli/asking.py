@@ -184,10 +184,13 @@ def agree(
         confirm(out, f"This costs up to {money(estimate.cost)}.", told=told)
 
 
-def confirm(out: Output, text: str, *, told: bool = False) -> None:
+def confirm(
+    out: Output, text: str, *, told: bool = False, otherwise: str = "Nothing was sent."
+) -> None:
     """Ask whether to go on; `text`, where it was `told` already, is not said again.
 
-    Raises UsageError without a terminal, typer.Exit for a no.
+    `otherwise` says what has not happened where nobody agreed. Raises UsageError without a
+    terminal, typer.Exit for a no.
     """
     import typer
 
@@ -196,10 +199,13 @@ def confirm(out: Output, text: str, *, told: bool = False) -> None:
 
     if not (sys.stdin and sys.stdin.isatty() and out.stderr.isatty()):
         raise UsageError(
-            "{text} Nothing was sent.", hint="Add --yes to agree beforehand.", text=text
+            "{text} {otherwise}",
+            hint="Add --yes to agree beforehand.",
+            text=text,
+            otherwise=otherwise,
         )
     with raising():
         agreed = typer.confirm("Go on?" if told else f"{text} Go on?", err=True)
     if not agreed:
-        out.say("Nothing was sent.")
+        out.say(otherwise)
         raise typer.Exit(INTERRUPTED_STATUS)

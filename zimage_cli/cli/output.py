@@ -170,9 +170,9 @@ class Output:
 
     # -- results, on stdout -------------------------------------------------------------------
 
-    def result(self, text: str) -> None:
+    def result(self, text: str, end: str = "\n") -> None:
         """Print one line of the result: exact in a pipe, control characters shown on a terminal."""
-        self._write(self.stdout, (visible(text) if self.stdout.isatty() else text) + "\n")
+        self._write(self.stdout, (visible(text) if self.stdout.isatty() else text) + end)
 
     def path(self, path: Path) -> None:
         """Print a path as a line of the result, whole; a link where the terminal knows links."""

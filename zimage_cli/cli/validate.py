@@ -74,10 +74,12 @@ def validate(
 
     def read() -> selfcheck.Asked:
         source, text = asking.read_request(prompt, request, file)
-        return source, {**overrides, **asking.given(prompt=text)}, preset or ()
+        return source, {**overrides, **asking.given(prompt=text)}
 
     wants_request = bool(overrides or preset) or request is not None or file is not None
-    report = Client.validate(flags, request=read if wants_request else None, online=online)
+    report = Client.validate(
+        flags, request=read if wants_request else None, preset=preset or (), online=online
+    )
     _show(out, report)
     if json:
         out.document(

@@ -21,8 +21,9 @@ MAX_FILES = 100
 class WordFiles:
     """Gives the lines of files by their names, each file read once.
 
-    Names begin at `below`, and lead nowhere else: what a file from somebody else names must not
-    have any file of this machine sent to the service. None: any file, from the working folder on.
+    Names begin at `below`, and lead nowhere else, nor to what is hidden: a file from somebody else
+    must not have any file of this machine sent to the service. None: any file, from the working
+    folder on.
     """
 
     def __init__(self, below: Path | None = None) -> None:
@@ -78,10 +79,16 @@ class WordFiles:
         windows = PureWindowsPath(name)
         folder = Path(os.path.realpath(self._below))
         path = Path(os.path.realpath(folder / name))
-        named = windows.drive or windows.root or ".." in windows.parts
-        if named or not path.is_relative_to(folder):
+        within = path.relative_to(folder).parts if path.is_relative_to(folder) else ("..",)
+        # Where the folder is a home, what is hidden holds keys.
+        hidden = any(part.startswith(".") for part in (*windows.parts, *within))
+        if windows.drive or windows.root or hidden:
             raise _refused(
-                name, Message("a batch reads only files in the folder of its own file, or below")
+                name,
+                Message(
+                    "a batch reads only files in the folder of its own file, or below, and none "
+                    "that is hidden"
+                ),
             )
         return path
 
@@ -91,6 +98,6 @@ def _refused(name: str, why: Message) -> UsageError:
         "prompt: {value} names a file that cannot be used: {why}",
         hint="Correct it; for the characters themselves, without a file: \\{{@…\\}}",
         field="prompt",
-        value=shown(f"{{@{name}}}"),
+        value=shown(f"{{@{name}}}", 200),
         why=why,
     )

@@ -145,7 +145,7 @@ def test_a_wrong_header_is_told_once_with_the_mended_one(service: Any, work: Pat
     rows = "".join(f"kite {number},{number}\n" for number in range(100))
     (work / "p.csv").write_text(f"promt,种子\n{rows}", "utf-8")
     run = service("batch", "p.csv", *FAST, "--skip-invalid", status=2)
-    allowed = "prompt, size, seed, prompt_extend, base_url, model, name, output, count"
+    allowed = "prompt, size, seed, prompt_extend, base_url, model, name, output, count, preset"
     assert run.stderr == (
         'error: p.csv: the header in line 1 has the unknown column "promt" (nearest: prompt), '
         f"has no column prompt; allowed: {allowed}\n"
@@ -180,7 +180,8 @@ def test_a_refusal_on_a_terminal(service: Any, work: Path, terminal: Any) -> Non
     assert screen.end() == 2
     assert screen.lines == [
         "line 1: filename: is not a field of a line; allowed: prompt, size, seed,",
-        "  prompt_extend, base_url, model, name, output, count; did you mean output?",
+        "  prompt_extend, base_url, model, name, output, count, preset; did you mean",
+        "  output?",
         "error: 1 of 1 lines of p.jsonl cannot be used. Nothing was sent.",
         "  next: Mend them.",
     ]

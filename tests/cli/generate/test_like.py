@@ -131,24 +131,45 @@ def test_alternatives_are_multiplied_only_when_asked_for(unpaced: None, service:
     }
 
 
+def test_presets_are_put_around_the_prompt_as_it_was_sent(service: Any, config_file: Path) -> None:
+    config_file.parent.mkdir(parents=True)
+    config_file.write_text(
+        "rps = 0\n[preset.ink]\nprompt = 'in ink'\nseed = 5\n[preset.night]\nprompt = 'at night'\n"
+    )
+    config_file.chmod(0o600)
+    service.generate("a fox", "--seed", "7", "--preset", "ink")
+    service("generate", "--like", "1")
+    service("generate", "--like", "1", "--preset", "night")
+    service("generate", "--like", "1", "a hare")
+    service("generate", "--like", "1", "a hare", "--preset", "night,ink")
+    rows = service.history()
+    assert [(row["prompt"], row["preset"], row["typed_prompt"]) for row in rows] == [
+        *[("a fox, in ink", "ink", "a fox")] * 2,
+        ("a fox, in ink, at night", "night", "a fox, in ink"),
+        ("a hare", None, None),
+        ("a hare, at night, in ink", "night,ink", "a hare"),
+    ]
+    # As with any request, its own fields win over those of a preset.
+    assert {(row["seed"], row["size"]) for row in rows} == {(7, "512*512")}
+    assert [row["parent"] for row in rows] == [None, 1, 1, 1, 1]
+
+
 def test_a_seed_that_nobody_knows_is_not_made_up(unpaced: None, service: Any) -> None:
     service.generate("a fox", "--no-seed")
     run = service("generate", "--like", "1")
-    assert run.stderr.startswith(
-        "no seed of history 1 is recorded: the service draws one, and this picture will differ\n"
-    )
+    assert run.stderr.startswith("history 1 has no recorded seed, so this picture will differ\n")
     service("generate", "--like", "1", "-n", "2")
     assert len(set(bodies(service))) == 1
     for option in (("--seed", "7"), ("--seed", "new"), ("--seeds", "7")):
         run = service("generate", "--like", "1", *option)
-        assert "is recorded" not in run.stderr
+        assert "recorded seed" not in run.stderr
     assert all("seed" in one for one in parameters(service)[4:])
 
 
 def test_the_rewritten_prompt_costs_half(unpaced: None, service: Any) -> None:
     service.generate("a fox", "--seed", "7", "--prompt-extend")
     run = service("generate", "--like", "1", "--rewritten")
-    assert run.stderr.startswith("the rewritten prompt of history 1, with prompt_extend off\n")
+    assert run.stderr.startswith("the rewritten prompt is sent, with prompt_extend off\n")
     rewritten = service.history()[0]["rewritten_prompt"]
     second = json.loads(bodies(service)[1])
     assert second["input"]["messages"][0]["content"] == [{"text": rewritten}]
@@ -160,7 +181,7 @@ def test_the_rewritten_prompt_costs_half(unpaced: None, service: Any) -> None:
         double = {"USD 0.015": "USD 0.03", "CNY 0.10": "CNY 0.20"}[price]
         costs = f"{price} a picture instead of {double}"
         assert run.stderr.splitlines() == [
-            f"the rewritten prompt of history 1, with prompt_extend off: {costs}",
+            f"the rewritten prompt is sent: {costs}",
             f"history 1 was made at {service.server.origin}",
         ]
         assert f"price: {price}" in run.lines

@@ -67,7 +67,7 @@ def test_the_whole_show(unsaved: Any, terminal: Any, columns: int) -> None:
         "✓ history 1, a red kite over the sea",
         *folded(saved(unsaved, "a-red-kite"), columns),
         *(failure if columns == 80 else wide),
-        "  next: Its prompt and seed, to pay for another: zimage history show 2",
+        "  next: To pay for another: zimage generate --like 2",
         "✓ history 3, 渔舟唱晚，夕阳西下，归帆点点",
         *folded(saved(unsaved, "渔舟唱晚"), columns),
         "history 4, a lake: over 24 h old: the service has dropped it",

@@ -18,7 +18,10 @@ from zimage_cli.core.batch.records import Record
 from zimage_cli.core.making.save import within
 from zimage_cli.core.request.jobs import Job
 from zimage_cli.core.request.names import NameTemplate
+from zimage_cli.core.request.presets import Preset
+from zimage_cli.core.request.request import Origin
 from zimage_cli.core.request.sweep import Sweep
+from zimage_cli.core.wordfiles import WordFiles
 from zimage_cli.errors import UsageError
 
 DEFAULTS = LineDefaults({"size": "1024*1024"}, NameTemplate.parse())
@@ -338,3 +341,83 @@ def test_no_line_is_too_strange_to_be_planned(fields: dict[str, Any]) -> None:
         assert isinstance(entry, Job | Invalid)
         if isinstance(entry, Invalid):
             assert all(entry.problems)
+
+
+# -- presets --------------------------------------------------------------------------------------
+
+
+PRESETS = {
+    "ink": Preset("ink", "{prompt}, ink", size="512*512", seed=7),
+    "night": Preset("night", "{prompt} at {noon|night}"),
+}
+
+
+def test_a_preset_is_put_around_the_lines_that_name_none() -> None:
+    lines = [{"prompt": "a"}, {"prompt": "b", "preset": "night, ink"}, {"prompt": "c", "seed": 1}]
+    found = [job.request for job in items(lines, presets=PRESETS, preset=["ink"])]
+    assert [(one.prompt, one.size, one.seed) for one in found] == [
+        ("a, ink", "512*512", 7),
+        ("b at {noon|night}, ink", "512*512", 7),
+        ("c, ink", "512*512", 1),
+    ]
+    assert [one.origin for one in found] == [
+        Origin(None, "ink", "a"),
+        Origin(None, "night,ink", "b"),
+        Origin(None, "ink", "c"),
+    ]
+
+
+def test_what_the_command_line_says_wins_over_a_preset() -> None:
+    outright = {"size": "16:9", "seed": 3}
+    (job,) = items([{"prompt": "a"}], presets=PRESETS, preset="ink", outright=outright)
+    assert (job.request.size, job.request.seed) == ("1280*720", 3)
+    (job,) = items([{"prompt": "a"}], presets=PRESETS, preset="ink", sweep=Sweep(no_seed=True))
+    assert job.request.seed is None
+
+
+def test_a_key_follows_from_the_request_that_is_sent() -> None:
+    line = {"prompt": "a", "preset": "ink"}
+    (inked,) = keys([line], presets=PRESETS)
+    assert [inked] == keys([{"prompt": "a, ink", "size": "512*512", "seed": 7}])
+    assert [inked] != keys([line], presets={"ink": Preset("ink", "{prompt}, wash")})
+    # Presets that are there and not used change nobody's.
+    assert keys(LINES, presets=PRESETS) == keys(LINES)
+
+
+def test_alternatives_of_a_preset_multiply_only_where_all_do() -> None:
+    lines = [{"prompt": "{a|b}", "preset": "night"}]
+    assert [job.request.prompt for job in items(lines, presets=PRESETS, sweep=EXPAND)] == [
+        "a at noon",
+        "a at night",
+        "b at noon",
+        "b at night",
+    ]
+    assert len(items(lines, presets=PRESETS)) == 1
+
+
+def test_a_line_may_name_none_whatever_the_command_line_says() -> None:
+    (job,) = items([{"prompt": "a", "preset": ""}], presets=PRESETS, preset=["ink"])
+    assert (job.request.prompt, job.request.origin) == ("a", Origin())
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        (3, "preset: 3 is not text"),
+        (["ink"], "preset: an array is not text"),
+        ("inc", 'preset: "inc" is no preset; did you mean ink?; allowed: ink, night'),
+    ],
+)
+def test_a_line_with_a_preset_that_there_is_not(preset: Any, said: str) -> None:
+    assert problem({"prompt": "a", "preset": preset}, presets=PRESETS) == said
+
+
+def test_the_lines_of_a_file_have_keys_of_their_own(work: Path) -> None:
+    def found(text: str) -> list[bytes]:
+        (work / "c.txt").write_text(text)
+        sweep = Sweep(expand=True, lines=WordFiles(work))
+        return keys([{"prompt": "a {@c.txt}"}], sweep=sweep)
+
+    red, blue = found("red\nblue\n")
+    assert found("# new\nblue\n\ngreen\nred\n")[::2] == [blue, red]
+    assert {red, blue} == {*keys([{"prompt": "a red"}, {"prompt": "a blue"}])}

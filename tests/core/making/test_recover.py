@@ -478,7 +478,7 @@ def test_what_storage_has_given_up_is_over_on_its_first_day(
         assert isinstance(error, AddressRefused) == over
         assert error is not None
         assert said in error.message
-        hint = "Its prompt and seed, to pay for another: zimage history show 1"
+        hint = "To pay for another: zimage generate --like 1"
         assert (error.hint == hint) == over
         # It is offered no more, and by its number it is still tried.
         assert [each.state for each in candidates(book)] == ([] if over else [READY])

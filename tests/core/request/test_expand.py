@@ -258,3 +258,58 @@ def test_a_count_is_shown_whatever_its_length() -> None:
     assert count_text(10**15 - 1) == "999,999,999,999,999"
     assert count_text(10**15) == "about 10^15"
     assert count_text(2**100_000) == "about 10^30103"
+
+
+# -- the lines of a file --------------------------------------------------------------------------
+
+
+NAMED = (
+    "prompt: the name of a file in the {@ at character 1 holds alternatives; allowed: one name, "
+    "such as {@colours.txt}"
+)
+LISTS = {"a.txt": ("red", "{b|c}"), "{x}.txt": ("1",), "c d": ("2", "2")}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prompts"),
+    [
+        ("a {@a.txt} kite", ["a red kite", "a {b|c} kite"]),
+        ("{x|{@a.txt}y}", ["x", "redy", "{b|c}y"]),
+        ("{@a.txt}{@a.txt}", ["redred", "red{b|c}", "{b|c}red", "{b|c}{b|c}"]),
+        ("{@ c d }", ["2", "2"]),
+        ("{@{x}.txt}", ["1"]),
+        (r"{@\{x\}.txt}", ["1"]),
+        # Alternatives and text, as ever.
+        ("{@a.txt|@b}", ["@a.txt", "@b"]),
+        ("{a@b}", ["{a@b}"]),
+        (r"\{@a.txt\}", ["{@a.txt}"]),
+        (r"{\\@a.txt}", [r"{\@a.txt}"]),
+    ],
+)
+def test_a_file_stands_for_its_lines(prompt: str, prompts: list[str]) -> None:
+    assert list(expand(prompt, LISTS.__getitem__)) == prompts
+    assert count(prompt, LISTS.__getitem__) == len(prompts)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a {@}", "prompt: the {@ at character 3 names no file; allowed: such as {@colours.txt}"),
+        ("{@ }", "prompt: the {@ at character 1 names no file; allowed: such as {@colours.txt}"),
+        (
+            "{@{a|b}.txt}",
+            NAMED,
+        ),
+        (
+            "{@{@a.txt}}",
+            NAMED,
+        ),
+    ],
+)
+def test_what_names_no_file(prompt: str, said: str) -> None:
+    assert refused(expand, prompt, LISTS.__getitem__) == said
+
+
+def test_nobody_reads_a_file_who_was_not_told_how() -> None:
+    said = refused(count, "a {@/etc/passwd}")
+    assert said == "prompt: the {@ at character 3 names a file, and none is read here"

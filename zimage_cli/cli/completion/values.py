@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from zimage_cli.api.endpoint import ENDPOINTS, REGIONS, SANDBOX
+from zimage_cli.api.endpoint import CUSTOM, ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.main import COMMANDS
 from zimage_cli.core.batch.source import INPUT_FORMATS
+from zimage_cli.core.history.export import FORMATS as EXPORT_FORMATS
+from zimage_cli.core.history.query import STATUSES
+from zimage_cli.core.history.stats import GROUPS
 from zimage_cli.core.request import sizes
 from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.core.settings.table import NAMES, TABLE
@@ -120,8 +123,14 @@ REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
-STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
+TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))))
+STATUS = Value("status", tuple(map(Word, STATUSES)))
+GROUP = Value("group", tuple(map(Word, GROUPS)))
+EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
+EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
+RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
+STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 REF = Value(
     "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
 )
@@ -154,6 +163,14 @@ OPTIONS: dict[str, Value] = {
     "--shard": FREE,
     "--input-format": INPUT_FORMAT,
     "--encoding": ENCODING,
+    "--since": TIME,
+    "--until": TIME,
+    "--by": GROUP,
+    "--status": STATUS,
+    "history --region": RECORDED_REGION,
+    "history --batch": FOLDER,
+    "history --format": EXPORT_FORMAT,
+    "history --output": EXPORT_FILE,
     "--port": FREE,
     "--latency": FREE,
     "--patience": FREE,
@@ -181,10 +198,11 @@ ARGUMENTS: dict[str, Value] = {
     "config set-workspace workspace": FREE,
     "regions show name": REGION,
     "regions ping name": REGION,
+    "history list words": FREE,
+    "history export words": FREE,
+    "history forget pictures": REF,
     "history show picture": REF,
     "history recover pictures": REF,
-    "history show number": FREE,
-    "history recover ids": FREE,
     "inspect files": PICTURE_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,

@@ -60,6 +60,7 @@ def template() -> str:
             value = f'"{text}"' if str in one.toml.types else text
             lines.append(f"# {f'{name} = {value}':<28} {f'# {one.about}' if one.about else ''}")
     lines += ["", "# [workspaces]", '# beijing = "llm-…"', "", "# Keys: zimage config set-key", ""]
+    lines += ["# [preset.ink]", '# prompt = "{prompt}, ink wash"', ""]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -84,7 +84,7 @@ def generate(
         options.option(
             options.PICTURE,
             "--rewritten",
-            "With --like: send its rewritten prompt, without another rewriting.",
+            "With --like: send its rewritten prompt as it is, at half the price.",
         ),
     ] = False,
     region: options.Region = None,

@@ -67,7 +67,8 @@ def _last_prompts(client: Client) -> list[str]:
     # Whoever is asked for a prompt can type it, whatever became of the history.
     with suppress(ZimageError), client.history() as book:
         for entry in book.newest(_ROWS) if book is not None else ():
-            prompt = " ".join(entry.prompt.split())
+            # As it was typed: with a preset around it, another would be put around that.
+            prompt = " ".join((entry.typed_prompt or entry.prompt).split())
             if visible(prompt) == prompt:
                 found[prompt] = None
     return [*found][:_PROMPTS][::-1]

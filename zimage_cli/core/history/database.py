@@ -31,6 +31,10 @@ PATIENCE = 60.0
 PAID_PATIENCE = 600.0
 """Seconds for which the note of a paid picture waits: its address is good for 24 hours."""
 
+_FOLD = (
+    f"UPDATE generation SET folded = {history_file.FOLDED}(prompt, rewritten_prompt, path) "  # noqa: S608
+    "WHERE id = ?"
+)
 _PAUSE = 0.05
 _TOLD_AFTER = 2.0
 """Seconds after which a wait for a lock is told: other zimages hold it for less."""
@@ -167,6 +171,7 @@ class Database:
             self._unfinished[row] |= changes
         sets = ", ".join(f"{name} = ?" for name in changes)
         update = f"UPDATE generation SET {sets} WHERE id = ?"  # noqa: S608 - our own names
+        found_anew = bool(columns.keys() & {"rewritten_prompt", "path"})
 
         def write(db: sqlite3.Connection) -> None:
             gone = row in self._left_behind
@@ -174,6 +179,8 @@ class Database:
                 raise HistoryError(
                     "The history {path} has no row {row} any more.", path=self.path, row=row
                 )
+            if found_anew:
+                db.execute(_FOLD, (row,))
 
         self.write(write, **how)
 

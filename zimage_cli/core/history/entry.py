@@ -246,6 +246,17 @@ def _json(text: Any) -> Any:
         return str(text)
 
 
+def batch_name(folder: Path, fresh_starts: int) -> str:
+    """Return the name of a folder's batch, whichever path leads to the folder.
+
+    `fresh_starts`: how many times it was begun anew.
+    """
+    from hashlib import blake2b
+
+    text = f"{fresh_starts}\0{folder.resolve()}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
 def moment(text: str | None) -> datetime | None:
     """Return the time of a column, None for what is none; one without a zone is UTC."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -69,9 +70,14 @@ MIGRATIONS = (
     ALTER TABLE generation ADD COLUMN preset TEXT;
     ALTER TABLE generation ADD COLUMN typed_prompt TEXT;
     ALTER TABLE generation ADD COLUMN folded TEXT;
+    CREATE INDEX generation_folded ON generation (id, folded);
+    CREATE INDEX generation_unfolded ON generation (id) WHERE folded IS NULL;
     """,
 )
 """Append only: entry n changes a history of schema n into one of schema n + 1."""
+
+FOLDED = "zimage_folded"
+"""The name of `folded` in SQL: of prompt, rewritten prompt and path."""
 
 BUSY_SECONDS = 0.5
 """How long one try waits for another program's lock: between tries a stop is noticed."""
@@ -193,7 +199,32 @@ def _connect(place: str) -> sqlite3.Connection:
     import sqlite3
 
     uri = place.startswith("file:")
-    return sqlite3.connect(place, timeout=BUSY_SECONDS, check_same_thread=False, uri=uri)
+    db = sqlite3.connect(place, timeout=BUSY_SECONDS, check_same_thread=False, uri=uri)
+    db.create_function(FOLDED, 3, folded, deterministic=True)
+    return db
+
+
+def folded(*texts: object) -> str:
+    """Return texts of a row as they are searched, a line each; None counts as none."""
+    return "\n".join(fold(str(text)) for text in map(_as_text, texts) if text is not None)
+
+
+def fold(text: str) -> str:
+    """Return text in the one form of all that look or read alike.
+
+    Wide and narrow letters, large and small ones, composed and decomposed ones are one, and so is
+    every white space.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(text.lower().split())
+
+
+def _as_text(value: object) -> object:
+    """Return text with a stand-in for what is none: a file's name may hold any bytes."""
+    if isinstance(value, str) and not value.isascii():
+        value = value.encode("utf-8", "replace")
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -24,6 +24,7 @@ from zimage_cli.core.history.file import (
     HistoryError,
     HistoryFull,
     HistoryLocked,
+    folded,
     full,
     sqlite_errors,
 )
@@ -96,6 +97,7 @@ class History(Database):
         """
         row = {"status": Status.SENDING, "created_at": now(), "pid": os.getpid(), **columns}
         row |= {"updated_at": row["created_at"], "owner": self._owner.name()}
+        row["folded"] = folded(*map(row.get, ("prompt", "rewritten_prompt", "path")))
         row = {name: storable(value) for name, value in row.items()}
         insert = f"INSERT INTO generation ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
         self._want_reserve(row["status"])

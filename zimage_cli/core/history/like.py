@@ -61,16 +61,15 @@ class Like(NamedTuple):
         if self.origin.parent is None:
             found.append(f"the history does not know {self.name}: its own recipe is taken")
         if self.rewritten:
-            text = f"the rewritten prompt of {self.name}, with prompt_extend off"
-            single, double = list_price(region, False), list_price(region, True)
-            if single is not None:
-                text += f": {format_price(single)} a picture instead of {format_price(double)}"
-            found.append(text)
-        if "seed" not in self.fields and request.seed is None:
+            price, double = list_price(region, False), list_price(region, True)
             found.append(
-                f"no seed of {self.name} is recorded: the service draws one, and this picture will "
-                "differ"
+                f"the rewritten prompt is sent: {format_price(price)} a picture instead of "
+                f"{format_price(double)}"
+                if price is not None
+                else "the rewritten prompt is sent, with prompt_extend off"
             )
+        if "seed" not in self.fields and request.seed is None:
+            found.append(f"{self.name} has no recorded seed, so this picture will differ")
         if self.region != region and self.place is not None:
             found.append(f"{self.name} was made {self.place}")
         return tuple(found)

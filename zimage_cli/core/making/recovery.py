@@ -197,7 +197,7 @@ def _not_recoverable(candidate: Candidate) -> NotSavedError:
     gone = candidate.entry.region == SANDBOX
     return NotSavedError(
         "It cannot be recovered: {words}." if gone else "It was not fetched: {words}.",
-        hint="Its prompt and seed, to make it again: zimage history show {number}"
+        hint="To make it again: zimage generate --like {number} --sandbox"
         if gone
         else WHERE_IT_WENT,
         number=candidate.entry.id,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.core.history.entry import moment
+from zimage_cli.core.history.entry import batch_name, moment
 from zimage_cli.core.request.request import MAX_SEED
 from zimage_cli.core.run.journal import FRESH
 from zimage_cli.core.status import Status
@@ -75,10 +75,7 @@ class States:
     @property
     def batch(self) -> str:
         """The name of this folder's batch in the history, whichever path leads to the folder."""
-        from hashlib import blake2b
-
-        text = f"{self.fresh_starts}\0{self.folder.resolve()}"
-        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return batch_name(self.folder, self.fresh_starts)
 
     def of(self, key: bytes) -> State:
         """Return the state of a picture."""

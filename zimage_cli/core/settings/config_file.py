@@ -182,7 +182,7 @@ def _presets(value: object, note: Callable[[str | None, str, Message], None]) ->
     from zimage_cli.core.request.presets import read_preset
 
     if not isinstance(value, dict):
-        why = Message("{table}: not a table; allowed: a table a preset", table=PRESET)
+        why = Message("{table}: not a table; allowed: [{table}.NAME]", table=PRESET)
         note(None, PRESET, why)
         return {}
     found: dict[str, Preset] = {}

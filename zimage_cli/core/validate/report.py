@@ -32,8 +32,8 @@ REPORT = "validate.txt"
 READY = Message("Ready.")
 ONLINE = "online"
 
-Asked = tuple[Mapping[str, object], Mapping[str, object], Sequence[str]]
-"""A request's fields, the options that win over them, and the names of presets."""
+Asked = tuple[Mapping[str, object], Mapping[str, object]]
+"""A request's fields, and the options that win over them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,13 @@ def validate(
     flags: Flags,
     *,
     request: Callable[[], Asked] | None = None,
+    preset: str | Sequence[str] = (),
     online: bool = False,
 ) -> Report:
     """Check installation and settings; a request too, and the service, where asked for.
 
-    A failed check does not stop the others. What `request` raises fails the request's check.
+    `preset` names what is put around the prompt. A failed check does not stop the others. What
+    `request` raises fails the request's check.
     """
     checks, settings = [check_code()], None
     try:
@@ -101,11 +103,11 @@ def validate(
         checks += check_settings(settings)
     if request is not None:
         try:
-            # Where the settings are unusable, the request is looked at all the same.
+            # Where the settings are unusable, the request is looked at all the same, by itself.
             plain = settings or resolve(Environment({}, None), Flags())
-            fields, overrides, preset = request()
+            fields, overrides = request()
             asked = request_with(
-                chosen(preset, plain.config.presets),
+                chosen(preset, plain.config.presets) if settings else (),
                 fields,
                 overrides=overrides,
                 defaults=plain.request_defaults,

@@ -1,0 +1,97 @@
+"""`zimage history export`: the history, or what of it matches, as a file for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zimage_cli.cli import options
+from zimage_cli.cli.history import filters
+from zimage_cli.cli.output import Output
+from zimage_cli.client import Client
+from zimage_cli.errors import UsageError
+
+
+def export(
+    words: filters.Words = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", help="The file, .jsonl or .csv; - for stdout.", metavar="FILE"
+        ),
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="jsonl or csv; default: by the file's name.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    status: filters.StatusOption = None,
+    region: filters.Region = None,
+    size: filters.Size = None,
+    seed: filters.Seed = None,
+    batch: filters.Batch = None,
+    json: options.Json = False,
+) -> None:
+    """Write the history to a file, oldest first; filters are those of list. No signed address."""
+    from zimage_cli.core.history.export import lines, write
+    from zimage_cli.core.history.query import each, matching
+
+    out = Output()
+    form = _format(output, form)
+    if json and output == "-":
+        raise UsageError("--json and -o - both write to the standard output: give only one")
+    with Client.history() as book:
+        query = filters.query(
+            book,
+            words,
+            since=since,
+            until=until,
+            statuses=status,
+            region=region,
+            size=size,
+            seed=seed,
+            batch=batch,
+        )
+        found = matching(book, query)[::-1] if book else []
+        text = lines(each(book, found) if book else (), form)
+        if output == "-":
+            for line in text:
+                out.result(line, end="")
+            return
+        path = Path(output or "").absolute()
+        write(path, text, overwrite=overwrite)
+    if json:
+        out.document("ok", path=str(path), entries=len(found))
+    else:
+        out.path(path)
+        out.note("1 entry written" if len(found) == 1 else f"{len(found):,} entries written")
+
+
+def _format(output: str | None, form: str | None) -> str:
+    """Return the format of the file. Raises UsageError where nothing tells it."""
+    from zimage_cli.core.history.export import FORMATS
+    from zimage_cli.core.history.query import one_of
+
+    if output is None:
+        raise UsageError(
+            "zimage history export: --output is missing.",
+            hint="zimage history export -o history.jsonl",
+            field="output",
+        )
+    if form is not None:
+        return one_of("--format", form, FORMATS)
+    ending = Path(output).suffix.lower().removeprefix(".")
+    if ending == "ndjson":
+        return "jsonl"
+    if ending not in FORMATS:
+        raise UsageError(
+            "--output: {value} does not tell the format; allowed: {allowed}",
+            hint="Or name it: --format jsonl, --format csv",
+            field="output",
+            value=output,
+            allowed="a name that ends in .jsonl or .csv",
+        )
+    return ending

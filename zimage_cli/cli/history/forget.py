@@ -1,0 +1,75 @@
+"""`zimage history forget`: delete rows of the history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zimage_cli.cli import options
+from zimage_cli.cli.history.common import REF_HELP
+from zimage_cli.cli.output import Output
+from zimage_cli.client import Client
+from zimage_cli.core.history import ref
+from zimage_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from zimage_cli.core.history.forget import Forgetting
+
+_NAMED = 5
+"""Ids that a sentence names."""
+
+
+def forget(
+    pictures: Annotated[list[str], typer.Argument(metavar="REF...", help=REF_HELP)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Delete pictures from the history; their files stay."""
+    from zimage_cli.cli.asking import confirm
+    from zimage_cli.core.history.forget import forget, forgetting
+
+    out = Output()
+    with Client.history() as book:
+        ids = ref.ids(book, pictures)
+        # A REF without a history names nothing, and was refused.
+        assert book is not None
+        what = forgetting(book, ids)
+        _warn(out, what)
+        if not yes:
+            text = f"{_of(len(ids))} will be deleted from the history; files stay."
+            confirm(out, text, otherwise="Nothing was forgotten.")
+        count = forget(book, what)
+    if json:
+        out.document("ok", forgotten=count)
+    if count < len(ids):
+        raise UsageError(
+            "{left:,} of {all:,} changed meanwhile and stay in the history.",
+            hint="See what is there: zimage history list",
+            left=len(ids) - count,
+            all=len(ids),
+        )
+    out.note(f"{_of(count)} forgotten. The files stay: pictures, evidence, and what a batch wrote.")
+
+
+def _of(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count:,} pictures"
+
+
+def _warn(out: Output, what: Forgetting) -> None:
+    """Say what goes with the rows."""
+    if what.unsaved:
+        out.warn(
+            f"{_named(what.unsaved)}: made, billed and not saved; without the history it cannot be "
+            "recovered."
+        )
+    if what.unfinished:
+        out.warn(
+            f"{_named(what.unfinished)}: of a batch; the same batch run again may make and pay it "
+            "once more."
+        )
+
+
+def _named(ids: tuple[int, ...]) -> str:
+    more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
+    return f"history {', '.join(map(str, ids[:_NAMED]))}{more}"
