@@ -78,6 +78,7 @@ def inspect(
     out = Output()
     documents: list[dict[str, Any]] = []
     errors: list[ZimageError] = []
+    shown = 0
     for file in files:
         try:
             found = read(file)
@@ -86,7 +87,10 @@ def inspect(
             elif json:
                 documents.append(_document(found))
             else:
-                _print(out, found, first=file is files[0])
+                if shown:
+                    out.result("")
+                _print(out, found)
+                shown += 1
         except ZimageError as error:
             errors.append(error)
             print_error(out, error)
@@ -154,11 +158,8 @@ class _Fact(NamedTuple):
     whole: bool = False
 
 
-def _print(out: Output, found: Inspected, *, first: bool) -> None:
-    terminal = out.stdout.isatty()
-    if not first:
-        out.result("")
-    if not terminal:
+def _print(out: Output, found: Inspected) -> None:
+    if not out.stdout.isatty():
         for fact in _facts(found):
             if fact.piped is not None:
                 out.result(f"{fact.name}: {visible(fact.piped)}")
