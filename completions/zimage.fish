@@ -56,7 +56,7 @@ function __zimage_command -S
                 '--overwrite:--overwrite:::Replace an existing file instead of adding a number.' \
                 '--format:--format:format::png, jpeg or webp, where the file\'s name says none; default: png.' \
                 '--quality:--quality:free::Quality of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
-                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte as served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
@@ -108,7 +108,7 @@ function __zimage_command -S
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--format:--format:format::png, jpeg or webp, where the file\'s name says none; default: png.' \
                 '--quality:--quality:free::Quality of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
-                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte as served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON object on stdout as each line ends.' \
                 '--quiet:--quiet:::Only results and errors.' \

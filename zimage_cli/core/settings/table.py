@@ -227,7 +227,7 @@ class Declarations:
         None,
         toml=WHOLE,
         flags=("--quality",),
-        help=f"Quality of a JPEG or WebP, 1 … 100; default: {QUALITY['jpeg']} and {QUALITY['webp']}.",
+        help="Quality of a JPEG or WebP, 1 … 100; default: {jpeg} and {webp}.".format(**QUALITY),
         metavar="N",
         sample=QUALITY["webp"],
         about="of JPEG and WebP, 1 to 100",
@@ -237,7 +237,7 @@ class Declarations:
         True,
         toml=SWITCH,
         flags=("--no-metadata",),
-        help="Write no recipe into the file: a PNG is then byte for byte what was served.",
+        help="Write no recipe into the file: a PNG is then byte for byte as served.",
         completes="switch",
         about="prompt, seed and model in the picture's file",
     )
