@@ -212,10 +212,10 @@ def test_how_long_ago(text: str, ago: timedelta) -> None:
 
 def test_today_and_yesterday() -> None:
     for _ in range(2):
-        day = datetime.now().date()
+        day = datetime.now().astimezone().date()
         found = [time_of("--since", "today"), time_of("--since", "yesterday")]
         ends = [time_of("--until", "today", end=True), time_of("--until", "yesterday", end=True)]
-        if day == datetime.now().date():
+        if day == datetime.now().astimezone().date():
             # Else midnight came between.
             break
     assert found[0] == time_of("--since", day.isoformat()) == ends[1]
