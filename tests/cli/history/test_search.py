@@ -156,9 +156,12 @@ def test_a_batch_is_found_by_its_folder(unpaced: None, service: Any, prompts: An
 
 
 def test_show_recover_and_search_take_files(service: Any) -> None:
-    service.generate("a fox", "-o", "fox.png")
-    service.generate("a kite", "-o", "kite.png")
-    (service.work / "fox.png").replace(service.work / "moved.png")
+    service.generate("a fox", "-o", "fox.jpg")
+    service.generate("a kite", "-o", "kite.webp")
+    (service.work / "fox.jpg").replace(service.work / "moved.png")
+    # Another program has written at its end.
+    with (service.work / "moved.png").open("ab") as file:
+        file.write(b"more")
     shown = service("history", "show", "moved.png", "--json").json["entry"]
     assert (shown["id"], shown["prompt"]) == (1, "a fox")
     many = service("history", "show", "1-9", "--json").json

@@ -57,8 +57,8 @@ class Query(NamedTuple):
     def where(self, db: sqlite3.Connection) -> tuple[str, list[object]]:
         """Return the condition as SQL, and its values.
 
-        All that it looks at stands in indexes. They are read and no rows, which are several times as
-        much.
+        All that it looks at stands in indexes. They are read, and no rows: those are several times
+        as much.
         """
         tests: list[str] = []
         values: list[object] = []
