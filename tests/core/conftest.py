@@ -167,10 +167,11 @@ def studio(
             history: Path | None = None,
             region: str = "custom",
             server: SandboxServer | None = None,
-            wish: Wish = Wish(),
+            wish: Wish | None = None,
             **config: Any,
         ) -> Studio:
             server = server or sandbox(**config)
+            wish = wish or Wish()
             base, warnings = tmp_path / "output", list[str]()
             path = history or tmp_path / "history.db"
             history = SafeHistory(path, warnings.append)

@@ -123,7 +123,6 @@ REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
-STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
 TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))))
 STATUS = Value("status", tuple(map(Word, STATUSES)))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api import limits, retry
 from zimage_cli.core.files import reason
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.recipe.recipe import Recipe
     from zimage_cli.core.request.wish import Wish
     from zimage_cli.messages import Message
-
-_BLOCK = 1 << 20
 
 
 class Finish(NamedTuple):
@@ -55,6 +52,7 @@ def fetch_and_keep(
     NotSavedError, and DiskError where the disk does not take it.
     """
     from zimage_cli.api.download import fetch
+    from zimage_cli.core.making.examine import examine
 
     try:
         with ExitStack() as stack:
@@ -85,40 +83,8 @@ def fetch_and_keep(
         raise error.but("The picture was made and is not saved. {cause}") from None
 
 
-def summed(file: IO[bytes]) -> tuple[int, str]:
-    """Return the length and the SHA-256 of an open file."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    file.seek(0)
-    while data := file.read(_BLOCK):
-        digest.update(data)
-    return file.tell(), digest.hexdigest()
-
-
 def part_of(url: str) -> str:
     """Return the tag of the hidden file into which the picture of an address is fetched."""
     from hashlib import blake2b
 
     return blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def examine(file: IO[bytes]) -> Fetched | None:
-    """Return what an open file holds, None where that is no whole, sound PNG."""
-    if not os.fstat(file.fileno()).st_size:
-        return None
-    import hashlib
-
-    from zimage_cli.api.download import Fetched
-    from zimage_cli.api.png import PngCheck, PngError
-
-    check, digest, size = PngCheck(), hashlib.sha256(), 0
-    file.seek(0)
-    try:
-        while data := file.read(_BLOCK):
-            check.feed(data)
-            digest.update(data)
-            size += len(data)
-        return Fetched(check.finish(), size, digest.hexdigest())
-    except PngError:
-        return None

@@ -7,20 +7,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zimage_cli.api.payload import MODEL
 from zimage_cli.core.files import reason
-from zimage_cli.core.making.fetching import summed
+from zimage_cli.core.making.examine import summed
 from zimage_cli.core.recipe.finish import FinishError, finish
-from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.messages import Message
-from zimage_cli.version import __version__
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
     from zimage_cli.api.png import PngInfo
-    from zimage_cli.core.history.entry import Entry
-    from zimage_cli.core.making.generation import Generation
     from zimage_cli.core.making.save import Draft, Place
+    from zimage_cli.core.recipe.recipe import Recipe
     from zimage_cli.core.request.wish import Wish
 
 Tell = Callable[[Message], None]
@@ -81,42 +77,4 @@ def _not_finished(wish: Wish, why: object) -> Message:
         "the picture could not be made into {format}: {why}; saved as it was served, as PNG",
         format={"jpeg": "JPEG", "webp": "WebP"}[wish.format],
         why=why,
-    )
-
-
-def recipe_of(generation: Generation, info: PngInfo) -> Recipe:
-    """Return what a new picture says of its making."""
-    request, answer = generation.request, generation.answer
-    assert answer is not None
-    return Recipe(
-        prompt=request.prompt,
-        size=request.size,
-        seed=request.seed,
-        prompt_extend=request.prompt_extend,
-        model=MODEL,
-        region=generation.account.region,
-        request_id=answer.request_id,
-        rewritten_prompt=generation.rewritten,
-        time=generation.answered_at or "",
-        version=__version__,
-        width=info.width,
-        height=info.height,
-    )
-
-
-def recipe_of_entry(entry: Entry, info: PngInfo) -> Recipe:
-    """Return the same of a picture that the history knows."""
-    return Recipe(
-        prompt=entry.prompt,
-        size=entry.size,
-        seed=entry.seed,
-        prompt_extend=entry.prompt_extend,
-        model=MODEL,
-        region=entry.region,
-        request_id=entry.request_id,
-        rewritten_prompt=entry.rewritten_prompt,
-        time=entry.answered_at or "",
-        version=__version__,
-        width=info.width,
-        height=info.height,
     )

@@ -113,9 +113,26 @@ class Generation:
 
     def recipe(self, info: PngInfo) -> Recipe:
         """Return what its picture says of its making, which has these dimensions."""
-        from zimage_cli.core.making.finishing import recipe_of
+        from zimage_cli.api.payload import MODEL
+        from zimage_cli.core.recipe.recipe import Recipe
+        from zimage_cli.version import __version__
 
-        return recipe_of(self, info)
+        request, answer = self.request, self.answer
+        assert answer is not None
+        return Recipe(
+            prompt=request.prompt,
+            size=request.size,
+            seed=request.seed,
+            prompt_extend=request.prompt_extend,
+            model=MODEL,
+            region=self.account.region,
+            request_id=answer.request_id,
+            rewritten_prompt=self.rewritten,
+            time=self.answered_at or "",
+            version=__version__,
+            width=info.width,
+            height=info.height,
+        )
 
     def picture_at(self, path: str) -> Picture:
         """Return the picture, which was just saved under a path."""

@@ -9,14 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from zimage_cli.core.files import is_held, reason, sync_folder, tagged
 from zimage_cli.core.history.database import now
 from zimage_cli.core.history.entry import moment, why_refused
 from zimage_cli.core.making import evidence
 from zimage_cli.core.making.evidence import saved_facts
-from zimage_cli.core.making.fetching import Finish, examine, fetch_and_keep, part_of, summed
+from zimage_cli.core.making.fetching import Finish, fetch_and_keep, part_of
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.request.names import NameTemplate, numbered
 from zimage_cli.core.request.request import Request
@@ -103,28 +103,15 @@ def find_saved(book: History, entry: Entry, default_folder: Path) -> Path | None
 
 def _is_of(entry: Entry, path: Path) -> Fetched | None:
     """Return what a file on disk is, None where it is not the picture that the history knows."""
+    from zimage_cli.core.making.examine import examine, examine_converted
+
     if path.stat().st_size != entry.bytes:
         return None
     with path.open("rb") as file:
-        found = examine(file) or _converted(file)
+        found = examine(file) or examine_converted(file)
     if found is None or found.sha256 != entry.sha256:
         return None
     return replace(found, served_sha256=entry.served_sha256)
-
-
-def _converted(file: BinaryIO) -> Fetched | None:
-    """Return what a JPEG or WebP is, None for anything else."""
-    from PIL import Image
-
-    from zimage_cli.api.download import Fetched
-    from zimage_cli.api.png import PngInfo
-
-    size, digest = summed(file)
-    try:
-        with Image.open(file, formats=("JPEG", "WEBP")) as image:
-            return Fetched(PngInfo(*image.size), size, digest)
-    except Exception:  # noqa: BLE001 - Pillow raises what it likes for what is no picture
-        return None
 
 
 def _already_there(book: History, entry: Entry, wanted: Path) -> Path | None:
@@ -193,9 +180,24 @@ def _fetch(
 
 
 def _recipe(entry: Entry, info: PngInfo) -> Recipe:
-    from zimage_cli.core.making.finishing import recipe_of_entry
+    from zimage_cli.api.payload import MODEL
+    from zimage_cli.core.recipe.recipe import Recipe
+    from zimage_cli.version import __version__
 
-    return recipe_of_entry(entry, info)
+    return Recipe(
+        prompt=entry.prompt,
+        size=entry.size,
+        seed=entry.seed,
+        prompt_extend=entry.prompt_extend,
+        model=MODEL,
+        region=entry.region,
+        request_id=entry.request_id,
+        rewritten_prompt=entry.rewritten_prompt,
+        time=entry.answered_at or "",
+        version=__version__,
+        width=info.width,
+        height=info.height,
+    )
 
 
 def _is_over(entry: Entry, error: NotSavedError) -> bool:
