@@ -111,7 +111,18 @@ def test_a_preset_is_changed_field_by_field(path: Path) -> None:
     assert path.read_text("utf-8") == text
     assert store(path, "ink", {"seed": 3, "prompt_extend": False}).seed == 3
     assert read(path).presets["ink"] == Preset("ink", "ink, {prompt}", "1280*720", 3, False)
+    more = 'size = "1280*720"\nseed = 3\nprompt_extend = false\n'
+    assert path.read_text("utf-8") == text.replace('size = "1280*720"\n', more)
     assert path.stat().st_mode & 0o777 == 0o600 or sys.platform == "win32"
+
+
+def test_a_comment_stays_with_what_it_is_about(path: Path) -> None:
+    write(path, "[preset.ink] # mine\nseed = 1\n# size\n\n# The size of all.\n[workspaces]\n")
+    store(path, "ink", {"size": "1:1", "seed": 2})
+    assert path.read_text("utf-8") == (
+        '[preset.ink] # mine\nseed = 2\nsize = "1024*1024"\n'
+        "# size\n\n# The size of all.\n[workspaces]\n"
+    )
 
 
 def test_a_new_preset_and_the_last_one(path: Path) -> None:
