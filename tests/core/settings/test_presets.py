@@ -151,6 +151,12 @@ def test_a_wrong_preset_can_be_mended_and_removed(path: Path) -> None:
     store(path, "ink", {"seed": 7})
     assert remove(path, "a b")
     assert read(path).presets == {"ink": Preset("ink", seed=7)}
+    for wrong in ("[preset]\nink = 4\n", "[preset]\nink = []\n", "[[preset.ink]]\nseed = 1\n"):
+        store(write(path, wrong), "ink", {"seed": 7})
+        assert read(path).presets == {"ink": Preset("ink", seed=7)}
+    for wrong in ("preset = 3\n", "[[preset]]\nink.seed = 1\n"):
+        with pytest.raises(ConfigurationError, match="preset: not a table"):
+            store(write(path, wrong), "ink", {"seed": 7})
 
 
 def test_many_at_once(path: Path) -> None:

@@ -20,8 +20,8 @@ def store(path: Path, name: str, fields: Mapping[str, object]) -> Preset:
     name, now = check_name(name), list[Preset]()
 
     def edit(document: MutableMapping[str, Any]) -> None:
-        before = document.get(PRESET, {}).get(_stored(document, name), {})
-        preset = read_preset(name, {**before, **fields})
+        before = document.get(PRESET, {}).get(_stored(document, name))
+        preset = read_preset(name, {**(before if isinstance(before, Mapping) else {}), **fields})
         now.append(preset)
         # Its other fields stay as they are written.
         _put(document, name, {field: preset.fields[field] for field in fields})
@@ -84,7 +84,7 @@ def _put(
     if PRESET not in document:
         # Both at once: no header of the outer table is written then.
         document[PRESET] = {name: dict(fields)}
-    elif name not in document[PRESET]:
+    elif not isinstance(document[PRESET].get(name), Mapping):
         document[PRESET][name] = dict(fields)
     else:
         table = document[PRESET][name]
