@@ -228,7 +228,7 @@ def test_what_show_says_is_a_request(unpaced: None, service: Any) -> None:
     for document in (shown.stdout, json.dumps(shown.json["entry"]), made.stdout, json.dumps(image)):
         run = service("generate", "--file", "-", "--json", stdin=document)
         (again,) = run.json["images"]
-        for name in ("prompt", "size", "seed", "prompt_extend", "sha256"):
+        for name in ("prompt", "size", "seed", "prompt_extend", "served_sha256"):
             assert again[name] == image[name]
         run = service("validate", "--file", "-", "--json", stdin=document)
         assert run.json["checks"][-1]["detail"] == "512*512, seed 7, prompt_extend"
@@ -440,6 +440,10 @@ def test_a_killed_recover_leaves_nothing_in_the_way(unpaced: None, serve: Any, h
     run = service("history", "recover", "--dry-run")
     assert "can be fetched" in run.stdout
     change(home, image_url="ftp://example.org/x.png")
+    service("history", "recover", "1", status=8)
+    # For as long as the service has the picture, it may still be of use.
+    assert [path.exists() for path in parts] == [True]
+    os.utime(parts[0], (0, 0))
     service("history", "recover", "1", status=8)
     assert [path.exists() for path in parts] == [False]
 

@@ -213,7 +213,7 @@ def test_c2pa_and_a_picture_that_says_nothing(zimage: Any, work: Path) -> None:
     first, second = generalized(zimage("inspect", "x.png", "y.png").stdout).split("\n\n")
     assert first.splitlines()[5:] == ["C2PA: present, not verified", "recipe: none"]
     assert second.splitlines()[5:] == [
-        "whole: no: the file is cut off or damaged, or has too many parts to read",
+        "whole: no: it is cut off or damaged, or holds more than is read",
         "recipe: none",
     ]
 
@@ -262,6 +262,28 @@ def test_a_picture_that_was_just_made(zimage: Any, work: Path) -> None:
     assert run.lines == [
         "zimage generate --sandbox --size 512x512 --seed 3 --no-prompt-extend -- 'a fox'"
     ]
+
+
+def test_many_texts_are_counted(zimage: Any, work: Path) -> None:
+    texts = {f"k{number}": "x" for number in range(25)}
+    (work / "-x.png").write_bytes(plain(**texts).getvalue())
+    lines = zimage("inspect", "--", "-x.png").lines
+    assert lines[-3:] == ["text: k19: x", "text: and 5 more; --json has them", "recipe: none"]
+    assert len(zimage("inspect", "--json", "./-x.png").json["pictures"][0]["texts"]) == 25
+    run = zimage("inspect", "--command", "--", "-x.png", status=2)
+    assert run.stderr.endswith("\n  next: See what it says: zimage inspect ./-x.png\n")
+
+
+def test_a_closed_standard_input(zimage: Any) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" inspect - <&-', "sh", *zimage.command],
+        env=zimage.environment(None),
+        cwd=zimage.cwd,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (2, b"error: Standard input is closed.\n")
 
 
 # -- the command, in a shell -------------------------------------------------------------------

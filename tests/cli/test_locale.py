@@ -91,6 +91,18 @@ def test_a_gbk_locale(service: Any, gbk: str) -> None:
     assert service.books.billed[0].prompt == "一只狐狸"
 
 
+def test_presets_and_styles_in_a_gbk_locale(service: Any, gbk: str) -> None:
+    """The files are UTF-8, whatever the locale says; the web UI writes its own with a mark."""
+    env = {"LOCPATH": gbk, "LC_ALL": "zh_CN.GBK", "LANG": "zh_CN.GBK"}
+    (service.work / "styles.csv").write_text("name,prompt\n水墨,水墨画\n", "utf-8-sig")
+    service("config", "preset", "import", "styles.csv", env=env)
+    (service.work / "c.txt").write_text("红\n", "utf-8")
+    words = os.fsdecode("{@c.txt}狐狸".encode("gbk"))
+    name = os.fsdecode("水墨".encode("gbk"))
+    service.generate(words, "--expand", "--preset", name, env=env)
+    assert [asked.prompt for asked in service.books.billed] == ["红狐狸, 水墨画"]
+
+
 def test_a_name_that_the_file_system_cannot_spell(service: Any, gbk: str) -> None:
     env = {"LOCPATH": gbk, "LC_ALL": "zh_CN.GBK"}
     run = service.generate("-", "--json", env=env, stdin=HAN)

@@ -19,7 +19,7 @@ from zimage_cli.core.request.sizes import ALLOWED as SIZES
 from zimage_cli.text import visible
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
-CONFIG = "show, get, set, unset, path, edit, set-region, set-key, unset-key, set-workspace"
+CONFIG = "show, get, set, unset, path, edit, set-region, set-key, unset-key, set-workspace, preset"
 HYPHENS = "begins with a long dash: an option begins with hyphens."
 BEHIND = "is an option of zimage generate: it stands behind that."
 ONE_PROMPT = "zimage generate takes one prompt: put its words in quotes."

@@ -27,6 +27,8 @@ app = App()
 
 _SHOWN = 1000
 """Characters of a text that a terminal shows; a pipe and --json get it whole."""
+_LISTED = 20
+"""Texts of other programs that are listed; --json has them all."""
 _C2PA = "present, not verified"
 _NAMES = {"request_id": "request id", "rewritten_prompt": "rewritten prompt", "time": "made"}
 _SOURCES = {
@@ -215,7 +217,7 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
     yield _Fact("bytes", None, str(found.bytes))
     yield _Fact("sha256", found.sha256, found.sha256, whole=True)
     if not found.whole:
-        yield _both("whole", "no: the file is cut off or damaged, or has too many parts to read")
+        yield _both("whole", "no: it is cut off or damaged, or holds more than is read")
     if found.recipe is not None:
         yield from _recipe_facts(found, found.recipe)
     if found.parameters is not None:
@@ -225,9 +227,7 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
             for name, value in foreign.items()
             if value
         )
-    for name, data in found.comfyui.items():
-        about = f"{len(data):,} entries; --json has them" if isinstance(data, dict | list) else ""
-        yield _Fact(f"ComfyUI {name}", about, json_text(data))
+    yield from _comfyui_facts(found)
     for label in found.labels:
         yield _Fact(
             "AIGC label",
@@ -239,17 +239,25 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
     for name, value in found.xmp.items():
         if found.recipe is None or name != "description" or value != found.recipe.prompt:
             yield _both(_PROPERTIES[name], value)
-    for keyword, text in found.texts:
+    for keyword, text in found.texts[:_LISTED]:
         yield _both("text", f"{keyword}: {text}")
+    if len(found.texts) > _LISTED:
+        yield _both("text", f"and {len(found.texts) - _LISTED:,} more; --json has them")
     if found.unread:
         yield _both("not read", f"{', '.join(found.unread)}: damaged, or longer than 1 MiB")
     if _command(found) is not None:
-        import shlex
+        from zimage_cli.core.recipe.again import typed
 
-        again = f"zimage inspect {shlex.quote(found.path)} --command"
+        again = f"zimage inspect {typed(found.path)} --command"
         yield _Fact("to make again", again if found.path != "-" else None, None, whole=True)
     elif found.recipe is None and found.parameters is None and not found.comfyui:
         yield _both("recipe", "none")
+
+
+def _comfyui_facts(found: Inspected) -> Iterator[_Fact]:
+    for name, data in found.comfyui.items():
+        about = f"{len(data):,} entries; --json has them" if isinstance(data, dict | list) else ""
+        yield _Fact(f"ComfyUI {name}", about, json_text(data))
 
 
 def _recipe_facts(found: Inspected, recipe: Recipe) -> Iterator[_Fact]:

@@ -102,7 +102,7 @@ def test_the_stream_is_an_object_a_line_and_nothing_else(service: Any, write: An
     }
     assert set(records[0]) == whole | {
         *("image_url", "width", "height", "rewritten_prompt", "reasoning"),
-        *("evidence_path", "bytes", "sha256"),
+        *("evidence_path", "bytes", "sha256", "served_sha256"),
     }
     assert set(records[1]) == whole | {
         *("type", "code", "message", "hint", "field", "value", "allowed", "nearest"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -22,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from as_served import as_served
+from PIL import Image
 
 from zimage_cli.api.png import PngCheck
 from zimage_cli.core.files import make_temporary
@@ -42,7 +46,9 @@ def mixed_lines(count: int) -> Iterator[dict[str, Any]]:
             case 1:
                 yield {"prompt": "twins with one seed", "seed": 7}
             case 2:
-                yield {"prompt": f"kite {number}", "output": f"sub/{number % 3}/kite-{number}.png"}
+                suffix = (".png", ".jpg", ".webp")[number % 3]
+                output = f"sub/{number % 3}/kite-{number}{suffix}"
+                yield {"prompt": f"kite {number}", "output": output}
             case 3:
                 yield {"prompt": f"kite {number}", "output": "sub/wanted-by-many.png"}
             case 4:
@@ -70,13 +76,18 @@ def final_records(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def pictures(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+    files = (path for path in folder.rglob("*") if path.suffix in {".png", ".jpg", ".webp"})
+    return {path.relative_to(folder).as_posix() for path in files}
 
 
 def whole(path: Path) -> bool:
-    check = PngCheck()
-    check.feed(path.read_bytes())
-    check.finish()
+    if path.suffix == ".png":
+        check = PngCheck()
+        check.feed(path.read_bytes())
+        check.finish()
+    else:
+        with Image.open(path) as image:
+            image.load()
     return True
 
 
@@ -170,6 +181,8 @@ def test_every_line_is_made_once_however_often_it_is_killed(
         assert sum(row["answered_at"] is not None for row in tries) == 1
         assert len({row["seed"] for row in tries}) == 1
 
+    check_recipes(folder, records, [row for row in service.history() if row["status"] == "saved"])
+
     before = service.books.post_count
     service("batch", str(file), "-o", "out", *RUN)
     assert service.books.post_count == before
@@ -181,6 +194,37 @@ def check_folder(folder: Path, records: dict[str, dict[str, Any]]) -> None:
     assert len(files) == len(set(files))
     assert pictures(folder) == set(files)
     assert all(whole(folder / file) for file in files)
+
+
+def check_recipes(folder: Path, records: dict[str, dict[str, Any]], rows: Any) -> None:
+    """Check that each file is the one of the history, and says of itself how it was made."""
+    for row in rows:
+        data = Path(row["path"]).read_bytes()
+        assert (row["bytes"], row["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+        if row["finish"] == "png":
+            assert hashlib.sha256(as_served(data)).hexdigest() == row["served_sha256"]
+    exiftool = shutil.which("exiftool")
+    if exiftool is None:
+        return
+    done = subprocess.run(
+        [exiftool, "-j", "-r", "-Recipe", "-Zimage", "-Description", "-Error", "-Warning", folder]
+        + [f"-ext={suffix}" for suffix in ("png", "jpg", "webp")],
+        capture_output=True,
+        check=True,
+    )
+    read = {
+        Path(one["SourceFile"]).relative_to(folder).as_posix(): one
+        for one in json.loads(done.stdout)
+    }
+    saved = [record for record in records.values() if record["status"] == "saved"]
+    assert read.keys() == {record["file"] for record in saved}
+    for record in saved:
+        one = read[record["file"]]
+        recipe = one.get("Zimage") or one["Recipe"]
+        told = recipe if isinstance(recipe, dict) else json.loads(recipe)
+        assert (told["prompt"], told["seed"]) == (record["prompt"], record["seed"])
+        assert one["Description"] == record["prompt"]
+        assert not one.keys() & {"Error", "Warning"}
 
 
 # -- stopped by a person -------------------------------------------------------------------------

@@ -446,12 +446,18 @@ def test_a_redirect_off_loopback_to_http_is_not_followed(service: Any) -> None:
         ("-o", "/dev/stdout"),
         ("-o", "pipe"),
         ("-o", ""),
-        ("-o", "x.jpg"),
+        ("-o", "x.gif"),
+        ("-o", "x.png", "--format", "webp"),
+        ("--name", "{seed}.jpg", "--format", "webp"),
+        ("--format", "gif"),
+        ("--quality", "80"),
+        ("--quality", "0", "--format", "webp"),
+        ("--quality", "80", "-o", "x.png"),
         ("--name", "../{seed}"),
         ("--name", "{nonsense}"),
     ],
 )
-def test_what_cannot_be_saved_is_not_bought(service: Any, args: tuple[str, str]) -> None:
+def test_what_cannot_be_saved_is_not_bought(service: Any, args: tuple[str, ...]) -> None:
     if sys.platform == "win32":
         pytest.skip("POSIX devices")
     (service.work / "file").write_text("kept")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from as_served import as_served
 
 RESPONSE_KEYS = [
     "image_url",
@@ -34,6 +35,7 @@ IMAGE_KEYS = [
     "endpoint",
     "bytes",
     "sha256",
+    "served_sha256",
     "cost",
     "elapsed_seconds",
     "attempts",
@@ -287,6 +289,7 @@ def test_json(service: Any) -> None:
     data = Path(service.work / image["path"]).read_bytes()
     assert image["bytes"] == len(data)
     assert image["sha256"] == hashlib.sha256(data).hexdigest()
+    assert image["served_sha256"] == hashlib.sha256(as_served(data)).hexdigest()
     assert (image["width"], image["height"], image["size"]) == (512, 512, "512*512")
     assert image["prompt"] == "一只红狐狸"
     assert image["rewritten_prompt"].startswith("一只红狐狸。")
@@ -339,6 +342,7 @@ def test_the_evidence(service: Any) -> None:
     assert evidence["request_id"] == image["request_id"]
     assert evidence["answer"]["rewritten_prompt"] == image["rewritten_prompt"]
     assert evidence["picture"]["sha256"] == image["sha256"]
+    assert evidence["picture"]["served_sha256"] == image["served_sha256"]
     assert evidence["picture"]["path"] == image["path"]
     assert evidence["attempts"] == 1
     assert evidence["error"] is None
@@ -375,7 +379,7 @@ def test_places(unpaced: None, service: Any, png: bytes) -> None:
     assert run.lines[0].startswith("base 图/ai-image-zimage-turbo/images/")
     run = service.generate("fox", env={"OUTPUT_DIR": "my 图 folder"})
     assert run.lines[0].startswith("my 图 folder/ai-image-zimage-turbo/images/")
-    assert all((service.work / line).read_bytes() == png for line in run.lines)
+    assert all(as_served((service.work / line).read_bytes()) == png for line in run.lines)
     # Several pictures under one name, and none replaces another of the same run.
     run = service.generate("fox", "-o", "deep/er/one.png", "-n", "2", "--overwrite")
     assert sorted(run.lines) == ["deep/er/one-2.png", "deep/er/one.png"]
@@ -394,7 +398,7 @@ def test_a_new_file_has_the_mode_of_any_new_file(service: Any) -> None:
 
 def test_picture_to_stdout(service: Any, png: bytes, files: Any) -> None:
     run = service.generate("fox", "-o", "-")
-    assert run.stdout_bytes == png
+    assert as_served(run.stdout_bytes) == png
     assert "saved to standard output: 512×512" in run.stderr
     assert {name.rpartition("/")[0] for name in files(service.work)} == {
         "output/aliyun-zimage-turbo"
@@ -431,3 +435,91 @@ def test_a_prompt_too_long_is_sent_and_what_is_cut_off_is_shown(service: Any) ->
     assert '"TAIL"' in run.stderr
     quiet = service.generate("狐" * 799 + "!TAIL", "-q")
     assert quiet.stderr == ""
+
+
+# -- the file ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "suffix", "format", "finish"),
+    [
+        ((), ".png", "PNG", "png"),
+        (("-o", "x"), "", "PNG", "png"),
+        (("--format", "webp"), ".webp", "WEBP", "webp"),
+        (("--format", "JPG", "--quality", "60", "--no-metadata"), ".jpg", "JPEG", "jpeg 60 bare"),
+        (("-o", "x.JPEG", "--quality", "60"), ".JPEG", "JPEG", "jpeg 60"),
+        (("-o", "x.webp"), ".webp", "WEBP", "webp"),
+        (("-o", "x", "--format", "webp"), "", "WEBP", "webp"),
+        (("-o", "x/", "--name", "{slug}.jpg"), ".jpg", "JPEG", "jpeg"),
+        (("-o", "x/", "--name", "{slug}", "--format", "jpeg"), ".jpg", "JPEG", "jpeg"),
+        (("-o", "x.png", "--format", "png"), ".png", "PNG", "png"),
+        (("--no-metadata",), ".png", "PNG", "png bare"),
+    ],
+)
+def test_formats(
+    unpaced: None,
+    service: Any,
+    png: bytes,
+    args: tuple[str, ...],
+    suffix: str,
+    format: str,  # noqa: A002
+    finish: str,
+) -> None:
+    from PIL import Image
+
+    dry = service.generate("a fox", "--seed", "7", *args, "--dry-run", "--json")
+    run = service.generate("a fox", "--seed", "7", *args, "--json")
+    path = Path(run.json["images"][0]["path"])
+    assert path.suffix == suffix
+    data = path.read_bytes()
+    with Image.open(path) as image:
+        assert (image.format, image.size) == (format, (512, 512))
+    assert (data == png) == (finish == "png bare")
+    (row,) = service.history()
+    assert (row["finish"], row["path"]) == (finish, str(path))
+    assert row["sha256"] == hashlib.sha256(data).hexdigest()
+    assert row["served_sha256"] == hashlib.sha256(png).hexdigest()
+    # What was shown before is where it went: names differ by their time.
+    shown = Path(dry.json["requests"][0]["path"])
+    assert (shown.parent.absolute(), shown.suffix) == (path.parent, path.suffix)
+
+
+def test_the_name_wins_over_the_settings_and_not_over_the_option(
+    unpaced: None, service: Any
+) -> None:
+    for name, value in (("format", "webp"), ("quality", "70"), ("metadata", "false")):
+        service("config", "set", name, value)
+    service.generate("a fox", "-o", "x.png")
+    service.generate("a fox", "-o", "y.jpg")
+    service.generate("a fox", "-o", "z/")
+    assert [row["finish"] for row in service.history()] == [
+        *("png bare", "jpeg 70 bare", "webp 70 bare"),
+    ]
+    run = service.generate("a fox", "-o", "x.png", "--format", "jpg", status=2)
+    assert run.stderr == (
+        "error: --format jpeg and the file's name contradict each other: that ends like png. "
+        "Nothing was sent.\n  next: Give only one of them.\n"
+    )
+    run = service.generate("a fox", "-o", "x.gif", status=2)
+    assert run.stderr == (
+        "error: --output: x.gif ends in .gif, and pictures are PNG, JPEG or WebP\n"
+        "  next: Name it x.png, or end it in .jpg or .webp.\n"
+    )
+    assert service.books.post_count == 3
+
+
+def test_quality_is_for_formats_that_have_one(service: Any) -> None:
+    run = service.generate("a fox", "--quality", "80", status=2)
+    assert run.stderr == (
+        "error: --quality is for JPEG and WebP, and this makes PNG. Nothing was sent.\n"
+        "  next: Say so too: --format jpeg or --format webp\n"
+    )
+    assert service.books.post_count == 0
+
+
+def test_another_format_to_stdout(service: Any) -> None:
+    run = service.generate("fox", "-o", "-", "--format", "webp")
+    assert run.stdout_bytes[:4] + run.stdout_bytes[8:12] == b"RIFFWEBP"
+    (row,) = service.history()
+    assert (row["path"], row["finish"]) == ("-", "webp")
+    assert row["sha256"] == hashlib.sha256(run.stdout_bytes).hexdigest()

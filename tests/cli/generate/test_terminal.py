@@ -103,7 +103,7 @@ def test_the_whole_show(
     assert still(screen.lines) == [
         *request,
         *card(columns, "rewritten prompt", row["rewritten_prompt"], "reasoning", row["reasoning"]),
-        f"✓ saved  512×512 · {len(large) / 1000:.0f} kB · N s · no list price · history 1",
+        f"✓ saved  512×512 · {row['bytes'] / 1000:.0f} kB · N s · no list price · history 1",
         AGAIN,
         *broken(path, columns),
     ]
@@ -195,7 +195,7 @@ def test_a_dumb_terminal_gets_lines(unpaced: None, service: Any, terminal: Any) 
     assert still(screen.lines) == [
         *card(80, "request", PROMPT, facts),
         f"{why}: waiting N s (try 2 of 5)",
-        "✓ saved  512×512 · 25 kB · N s · no list price · history 1",
+        "✓ saved  512×512 · 26 kB · N s · no list price · history 1",
         AGAIN,
         "x.png",
     ]
@@ -215,7 +215,7 @@ def test_an_old_console_gets_ascii(serve: Any, terminal: Any, until_shown: Any) 
         "| " + r"\u72d0\u72f8".ljust(77) + "|",
         f"| {f'512x512 - seed 7 - {service.server.origin} - no list price':<77}|",
         f"+{'-' * 78}+",
-        "+ saved  512x512 - 25 kB - N s - no list price - history 1",
+        "+ saved  512x512 - 26 kB - N s - no list price - history 1",
         AGAIN.replace("·", "-"),
         "x.png",
     ]
@@ -241,7 +241,7 @@ def test_a_pipe_gets_the_same_facts_as_lines(unpaced: None, service: Any) -> Non
         "The request rate rose too quickly [Throttling.BurstRate]: waiting N s (try 2 of 5)",
         f"rewritten prompt: {row['rewritten_prompt']}",
         f"reasoning: {row['reasoning']}",
-        "saved x.png: 512×512 · 25 kB · N s · no list price · history 1",
+        "saved x.png: 512×512 · 26 kB · N s · no list price · history 1",
     ]
     service.script(Fault("Throttling.BurstRate", retry_after="0"))
     assert service.generate("a fox", "-q").stderr == ""
@@ -335,8 +335,8 @@ def test_many_files_in_a_pipe_are_named(unpaced: None, service: Any) -> None:
         f"request: 2 pictures · 512×512 · seeds 7, 8 · {origin} · no list price",
     ]
     assert sorted(line.rpartition(" · ")[0] for line in lines[2:]) == [
-        "saved x-2.png: 512×512 · 25 kB · N s · no list price",
-        "saved x.png: 512×512 · 25 kB · N s · no list price",
+        "saved x-2.png: 512×512 · 26 kB · N s · no list price",
+        "saved x.png: 512×512 · 26 kB · N s · no list price",
     ]
 
 

@@ -372,6 +372,16 @@ def test_a_pipe(served: Any, tmp_path: Path) -> None:
     assert (found.parameters, found.bytes) == (OF_A1111, len(data))
 
 
+def test_exif_and_xmp_that_are_too_long(tmp_path: Path) -> None:
+    long = b"x" * ((1 << 20) + 2)
+    image = Image.new("RGB", (4, 3))
+    image.save(tmp_path / "x.webp", exif=b"Exif\0\0" + long, xmp=long)
+    image.save(tmp_path / "x.png", exif=b"Exif\0\0" + long)
+    for name, unread in (("x.webp", {"EXIF", "XMP"}), ("x.png", {"EXIF"})):
+        found = inspect(str(tmp_path / name))
+        assert ({*found.unread}, found.whole) == (unread, True)
+
+
 def test_xmp_in_two_parts_of_a_jpeg(picture: Any, tmp_path: Path, recipe: Recipe) -> None:
     picture("jpeg", xmp=xmp.packet([xmp.Property(xmp.CREATOR_TOOL, "Camera")]))
     data = (tmp_path / "x.jpeg").read_bytes()

@@ -97,7 +97,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("picture", f"{entry.width}×{entry.height}" if entry.width else None),
         ("bytes", None if entry.bytes is None else f"{entry.bytes:,}"),
         ("sha256", entry.sha256),
-        ("sha256 as served", served),
+        ("served sha256", served),
         ("path", entry.path),
         ("was to go to", entry.wanted_path if entry.path is None else None),
         ("fetch until", local(until.isoformat()) if until and entry.status == "made" else None),

@@ -110,8 +110,6 @@ def _bar(out: Output, made: int, most: int) -> Cell:
 
 def _cells(group: Group) -> list[Cell]:
     """Return the values of `_HEADERS`."""
-    from zimage_cli.cli.generate.facts import human_bytes
-
     cost = group.cost
     sure = ", ".join(_money(one.currency, one.amount) for one in cost)
     up_to = ", ".join(_money(one.currency, one.up_to) for one in cost)
@@ -123,7 +121,7 @@ def _cells(group: Group) -> list[Cell]:
         cell(up_to),
         _seconds(group.seconds(0.5)),
         _seconds(group.seconds(0.95)),
-        cell(human_bytes(group.bytes), piped=str(group.bytes)),
+        cell(_size(group.bytes), piped=str(group.bytes)),
     ]
 
 
@@ -144,4 +142,13 @@ def _shown(cost: Cost) -> str:
 
 
 def _money(currency: str, amount: Decimal) -> str:
-    return f"{currency} {amount}"
+    from zimage_cli.core.request.prices import Price
+    from zimage_cli.core.run.money import money
+
+    return money(Price(amount, currency))
+
+
+def _size(count: int) -> str:
+    from zimage_cli.cli.generate.facts import human_bytes
+
+    return f"{count / 1e9:,.1f} GB" if count >= 1_000_000_000 else human_bytes(count)

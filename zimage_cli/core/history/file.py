@@ -221,6 +221,9 @@ def fold(text: str) -> str:
 
 
 def _as_text(value: object) -> object:
+    """Return text with a stand-in for what is none: a file's name may hold any bytes."""
+    if isinstance(value, str) and not value.isascii():
+        value = value.encode("utf-8", "replace")
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 

@@ -64,7 +64,9 @@ def _is_worked_on(entry: Entry) -> bool:
         return True
     # Between two tries a row says how the one before ended: as interrupted.
     waits = (entry.error or {}).get("type") == "interrupted"
-    ended = entry.status in {Status.SAVED, Status.REFUSED} or (entry.error and not waits)
+    ended = entry.status in {Status.SAVED, Status.REFUSED} or (
+        entry.error is not None and not waits
+    )
     return not ended and entry.in_progress
 
 

@@ -141,7 +141,7 @@ def _read(db: sqlite3.Connection, query: Query, by: str | None) -> dict[tuple[An
     # This runs once a row: what is worked out is worked out once a minute, or once a group.
     for key, status, currency, amount, size, seconds in db.execute(select, values):
         if dated and key not in days:
-            days[key] = _local(key, "%Y-%m-%d" if by == "day" else "%Y-%m")
+            days[key] = _local(key, 10 if by == "day" else 7)
         name = days[key] if dated else key
         alike = found.get((name, status, currency, amount))
         if alike is None:
@@ -155,10 +155,11 @@ def _read(db: sqlite3.Connection, query: Query, by: str | None) -> dict[tuple[An
     return found
 
 
-def _local(minute: object, form: str) -> str | None:
+def _local(minute: object, letters: int) -> str | None:
+    """Return the first letters of a local date."""
     when = moment(f"{minute}+00:00")
     try:
-        return when.astimezone().strftime(form) if when else None
+        return when.astimezone().isoformat()[:letters] if when else None
     except (OverflowError, OSError):
         return None
 

@@ -27,7 +27,7 @@ def command(found: Inspected) -> str:
             field="FILE",
             value=found.path,
             name=name,
-            typed=visible(shlex.quote(found.path)),
+            typed=visible(typed(found.path)),
         )
     fields = {"prompt": recipe.prompt, "size": recipe.size, "seed": recipe.seed}
     lacking = [one for one, value in fields.items() if value is None or value == ""]
@@ -60,3 +60,8 @@ def command(found: Inspected) -> str:
     if found.prompt_extend is not None:
         words.append("--prompt-extend" if found.prompt_extend else "--no-prompt-extend")
     return shlex.join(["zimage", "generate", *words, "--", request.prompt])
+
+
+def typed(path: str) -> str:
+    """Return a path as it is typed in a shell, where it is not to be taken for an option."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)

@@ -43,7 +43,8 @@ class NoPicture(ValueError):
 class Pieces:
     """What a file holds beside its pixels; width and height in pixels.
 
-    `whole` is False where the file ends, or stops being readable, before its own end.
+    `unread` names what is longer than 1 MiB. `whole` is False where the file ends, or stops being
+    readable, before its own end, or holds more than is read.
     """
 
     format: str
@@ -52,8 +53,16 @@ class Pieces:
     texts: list[Text] = field(default_factory=list)
     exif: bytes | None = None
     xmp: list[bytes] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     c2pa: bool = False
     whole: bool = True
+
+    def read_exif(self, file: IO[bytes], length: int) -> None:
+        """Take the first EXIF, unless it is too long."""
+        if length > _LONGEST:
+            self.unread.append("EXIF")
+        elif self.exif is None:
+            self.exif = file.read(length)
 
 
 def pieces(file: IO[bytes]) -> Pieces:
@@ -85,15 +94,16 @@ def _png(file: IO[bytes]) -> Pieces:
                 found.width, found.height = struct.unpack(">II", file.read(8))
             elif chunk.kind == png.MANIFEST:
                 found.c2pa = True
-            elif chunk.kind == b"eXIf" and found.exif is None and chunk.length <= _LONGEST:
-                found.exif = file.read(chunk.length)
+            elif chunk.kind == b"eXIf":
+                found.read_exif(file, chunk.length)
             elif chunk.kind in png.READERS and room > 0:
                 text = png.read_text(file, chunk)
-                room -= len(text.text or "") + len(text.keyword)
+                # One that is too long costs as much as the longest that is not.
+                room -= _LONGEST if text.text is None else len(text.text)
                 found.texts.append(text)
     except PngError:
         found.whole = False
-    found.whole = found.whole and walked < _MOST_PARTS
+    found.whole = found.whole and walked < _MOST_PARTS and room > 0
     for text in found.texts:
         if text.keyword == png.XMP and text.text is not None:
             found.xmp.append(text.text.encode("utf-8", "replace"))
@@ -161,9 +171,11 @@ def _webp(file: IO[bytes], end: int) -> Pieces:
         kind, length = head[:4], int.from_bytes(head[4:], "little")
         if kind in {b"VP8X", b"VP8 ", b"VP8L"} and not found.width:
             found.width, found.height = _webp_size(kind, file.read(10))
-        elif kind == b"EXIF" and found.exif is None and length <= _LONGEST:
-            found.exif = file.read(length)
-        elif kind == b"XMP " and not found.xmp and length <= _LONGEST:
+        elif kind == b"EXIF":
+            found.read_exif(file, length)
+        elif kind == b"XMP " and length > _LONGEST:
+            found.unread.append("XMP")
+        elif kind == b"XMP " and not found.xmp:
             found.xmp.append(file.read(length))
         elif kind == b"C2PA":
             found.c2pa = True

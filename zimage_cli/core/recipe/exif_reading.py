@@ -34,16 +34,19 @@ def exif_texts(data: bytes) -> dict[str, str]:
     more = [struct.unpack_from(f"{order}I", data, 4)[0]]
     # The first directory, and the one that a tag of it points to.
     for at in more:
-        for tag, value in _entries(data, at, order):
-            if tag == _MORE_TAGS and len(more) == 1 and len(value) == 4:
-                more.append(struct.unpack(f"{order}I", value)[0])
-            elif tag in _TAGS and value:
-                text = decoded(value) if tag == 0x9286 else _utf8(value)
-                found.setdefault(_TAGS[tag], text or "")
+        for tag, start, length in _entries(data, at, order):
+            name = _TAGS.get(tag, "")
+            if tag == _MORE_TAGS and len(more) == 1 and length == 4:
+                more.append(struct.unpack_from(f"{order}I", data, start)[0])
+            # The values may overlap: of each tag one is taken, or they are many times the file.
+            elif name and name not in found:
+                value = data[start : start + length]
+                found[name] = (decoded(value) or "") if name == USER_COMMENT else _utf8(value)
     return found
 
 
-def _entries(data: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
+def _entries(data: bytes, at: int, order: str) -> Iterator[tuple[int, int, int]]:
+    """Yield tag, place and length of the values of a directory."""
     if at + 2 > len(data):
         return
     (count,) = struct.unpack_from(f"{order}H", data, at)
@@ -54,7 +57,7 @@ def _entries(data: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
         length = _SIZES.get(kind, 0) * values
         start = entry + 8 if length <= 4 else struct.unpack_from(f"{order}I", data, entry + 8)[0]
         if length and start + length <= len(data):
-            yield tag, data[start : start + length]
+            yield tag, start, length
 
 
 def _utf8(value: bytes) -> str:

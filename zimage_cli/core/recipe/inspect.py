@@ -34,6 +34,7 @@ STDIN = "-"
 
 _BLOCK = 1 << 20
 _LARGEST_STREAM = 256 << 20
+_MOST_LABELS = 16
 _COMFYUI = ("prompt", "workflow")
 _ZIMAGE = "zimage "
 _PROPERTIES = {
@@ -70,7 +71,8 @@ class Inspected:
     `recipe` is zimage's own, from `source`; other than in `zimage` it does not tell whether
     prompt_extend was on. `parameters` is a text of another program in AUTOMATIC1111's form,
     `comfyui` holds the JSON of ComfyUI's texts, `texts` all others by keyword. `unread` names texts
-    that are damaged or longer than 1 MiB. `whole` is False where the file ends before its end.
+    that are damaged or longer than 1 MiB. `whole` is False where the file is cut off or damaged, or
+    holds more than is read.
     """
 
     path: str
@@ -152,7 +154,7 @@ class _Findings:
         self.comfyui: dict[str, object] = {}
         self.xmp: dict[str, str] = {}
         self.texts: list[tuple[str, str]] = []
-        self.unread: list[str] = []
+        self.unread = [*held.unread]
         self._recipes: dict[Source, Recipe] = {}
         self._parameters: dict[Source, Parameters] = {}
         self._labels: list[Label] = []
@@ -199,7 +201,7 @@ class _Findings:
         elif keyword == png.PARAMETERS and Source.PARAMETERS not in self._parameters:
             self._parameters[Source.PARAMETERS] = parameters(text)
             return
-        elif keyword.upper() == png.LABEL:
+        elif keyword.upper() == png.LABEL and len(self._labels) < _MOST_LABELS:
             self._labels.append(Label(png.LABEL, label_of(text)))
             return
         if not (keyword in _COMFYUI and self._workflow(keyword, text)):
@@ -287,6 +289,8 @@ def _opened(path: str) -> IO[bytes]:
     """Open a file that can be read from any place; standard input and pipes are copied first."""
     try:
         if path == STDIN:
+            if sys.stdin is None:
+                raise UsageError("Standard input is closed.", field="FILE", value=path)
             return _copied(path, sys.stdin.buffer)
         mode = os.stat(path).st_mode  # noqa: PTH116 - no Path: its form of "" is a folder
         if stat.S_ISDIR(mode):
