@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from zimage_cli.core.files import (
     reason,
     remove_abandoned,
     sync_folder,
+    tagged,
+    take_temporary,
     write_whole,
 )
 from zimage_cli.core.request.names import numbered
@@ -266,6 +269,57 @@ def test_what_was_planted_among_abandoned_files_is_left(work: Path) -> None:
     planted[2].mkdir()
     assert remove_abandoned(work) == 0
     assert names(work) == sorted(["other", *(path.name for path in planted)])
+
+
+# -- what may be taken up again ------------------------------------------------------------------
+
+TAG = "0123456789abcdef"
+
+
+def taken(folder: Path) -> tuple[bytes, Path]:
+    handle, path = take_temporary(folder, TAG)
+    with os.fdopen(handle, "r+b") as file:
+        return file.read(), path
+
+
+def test_what_a_dead_process_left_is_taken_up(work: Path) -> None:
+    handle, path = take_temporary(work, TAG)
+    assert path == tagged(work, TAG)
+    os.write(handle, b"half")
+    # A living one has it: another works on a file of its own.
+    content, other = taken(work)
+    assert (content, other == path) == (b"", False)
+    other.unlink()
+    os.close(handle)
+    assert taken(work) == (b"half", path)
+
+
+def test_what_may_be_taken_up_stays_for_a_day(work: Path) -> None:
+    handle, path = take_temporary(work, TAG)
+    os.utime(path, (0, 0))
+    assert remove_abandoned(work) == 0
+    os.close(handle)
+    for hours, left in ((1, 1), (24, 1), (26, 0)):
+        when = time.time() - hours * 3600
+        os.utime(path, (when, when))
+        assert remove_abandoned(work) == 1 - left
+        assert path.exists() == bool(left)
+
+
+@POSIX
+def test_what_has_a_name_by_now_or_is_no_file_is_not_taken_up(work: Path) -> None:
+    path = tagged(work, TAG)
+    (work / "picture.png").write_bytes(b"whole")
+    path.hardlink_to(work / "picture.png")
+    content, other = taken(work)
+    assert (content, other == path) == (b"", False)
+    path.unlink()
+    path.symlink_to(work / "picture.png")
+    assert taken(work)[0] == b""
+    path.unlink()
+    os.mkfifo(path)
+    assert taken(work)[0] == b""
+    assert (work / "picture.png").read_bytes() == b"whole"
 
 
 # -- a folder's names on disk --------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sqlite3
 import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,15 @@ import pytest
 from as_served import as_served
 from PIL import Image
 
+from zimage_cli.core.files import tagged
+from zimage_cli.core.history.history import History
+from zimage_cli.core.making.fetching import part_of
+from zimage_cli.core.making.recovery import Recovery
 from zimage_cli.core.making.save import FolderPlace, StreamPlace
 from zimage_cli.core.request.wish import Wish
 from zimage_cli.core.status import Status
+from zimage_cli.errors import NotSavedError
+from zimage_cli.sandbox.faults import Fault
 
 BARE = Wish(metadata=False)
 
@@ -193,3 +200,109 @@ def test_the_recipe_is_written_before_the_pixels_and_nothing_else_changes(
 def as_served_with_tail(data: bytes, small_png: bytes) -> bytes:
     end = data.index(b"IEND") + 8
     return as_served(data[:end]) + data[end:]
+
+
+# -- as recovery does it -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def recovered(studio: Any) -> Callable[..., Any]:
+    """Recover a picture whose row says something else of its finishing; return it and its row."""
+
+    def run(columns: dict[str, Any], **config: Any) -> Any:
+        one = studio(retries=0, **config)
+        one.server.script((Fault("picture-500", count=1),))
+        with pytest.raises(NotSavedError):
+            one.make()
+        sets = ", ".join(f"{name} = ?" for name in columns) or "id = id"
+        with closing(sqlite3.connect(one.history)) as db, db:
+            db.execute(f"UPDATE generation SET {sets}", [*columns.values()])
+        with closing(History(one.history)) as book:
+            warnings: list[str] = []
+            [told] = Recovery(
+                book,
+                one.maker.wire,
+                folder=None,
+                default_folder=one.base,
+                warn=warnings.append,
+            ).fetch()
+        assert told.error is None
+        return one, told.path, warnings
+
+    return run
+
+
+@pytest.mark.parametrize("finish", ["png", None, "made up"])
+def test_recovery_finishes_as_usual(recovered: Any, small_png: bytes, finish: str | None) -> None:
+    one, path, _ = recovered({"finish": finish})
+    data = path.read_bytes()
+    assert as_served(data) == small_png
+    assert b'"prompt": "a red fox"' in data
+    check_row(one, data, small_png)
+
+
+def test_recovery_keeps_what_is_to_be_kept_as_served(recovered: Any, small_png: bytes) -> None:
+    one, path, _ = recovered({"finish": "png bare"})
+    assert path.read_bytes() == small_png
+    check_row(one, small_png, small_png)
+
+
+def test_recovery_converts(recovered: Any, small_png: bytes, tmp_path: Path) -> None:
+    wanted = str(tmp_path / "x.webp")
+    one, path, _ = recovered({"finish": "webp 80", "wanted_path": wanted})
+    assert str(path) == wanted
+    with Image.open(path) as image:
+        assert image.format == "WEBP"
+    check_row(one, path.read_bytes(), small_png)
+
+
+def test_recovery_names_what_was_for_a_stream(recovered: Any) -> None:
+    _, path, _ = recovered({"finish": "jpeg", "wanted_path": "-"})
+    assert path.suffix == ".jpg"
+
+
+def test_recovery_says_what_it_left_alone(recovered: Any) -> None:
+    _, path, warnings = recovered({}, picture_bytes=None, labels=("c2pa",))
+    assert b"caBX" in path.read_bytes()
+    [warning] = warnings
+    assert "C2PA" in warning
+
+
+@pytest.mark.parametrize("wish", [Wish(), BARE, Wish("webp"), Wish("jpeg", None, metadata=False)])
+def test_what_got_its_name_before_the_row_said_so_is_found(studio: Any, wish: Wish) -> None:
+    one = studio(wish=wish)
+    picture = one.make()
+    asked = len(one.server.books.pictures)
+    with closing(sqlite3.connect(one.history)) as db, db:
+        db.execute(
+            "UPDATE generation SET status = 'made', path = NULL, pid = NULL, owner = NULL,"
+            " image_url = ?",
+            (picture.image_url,),
+        )
+    # What was served, beside what was made of it.
+    part = tagged(one.pictures, part_of(picture.image_url))
+    part.write_bytes(b"served")
+    with closing(History(one.history)) as book:
+        [told] = Recovery(book, one.maker.wire, folder=None, default_folder=one.base).fetch()
+    assert told.path == picture.path
+    assert one.files == [picture.path.name]
+    assert len(one.server.books.pictures) == asked
+    entry = one.entry
+    assert (entry.status, entry.sha256) == (Status.SAVED, picture.sha256)
+    assert (entry.served_sha256, entry.width) == (picture.served_sha256, 512)
+
+
+def test_a_part_that_is_not_whole_is_fetched_anew(recovered: Any, small_png: bytes) -> None:
+    one, path, _ = recovered({})
+    address = one.server.books.billed[0].url
+    for content in (small_png[:-1], small_png[:40] + b"x" + small_png[41:], b"", b"x"):
+        path.unlink()
+        with closing(sqlite3.connect(one.history)) as db, db:
+            db.execute("UPDATE generation SET status = 'made', image_url = ?", (address,))
+        tagged(path.parent, part_of(address)).write_bytes(content)
+        asked = len(one.server.books.pictures)
+        with closing(History(one.history)) as book:
+            [told] = Recovery(book, one.maker.wire, folder=None, default_folder=one.base).fetch()
+        assert as_served(told.path.read_bytes()) == small_png
+        assert len(one.server.books.pictures) == asked + 1
+        assert one.files == [path.name]
