@@ -358,12 +358,10 @@ def test_the_history_is_nobody_elses_business(service: Any, home: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_bare_history_lists_and_knows_no_other_words(zimage: Any) -> None:
-    assert zimage("history").stderr == "Nothing has been made yet.\n"
+def test_bare_history_lists(zimage: Any) -> None:
+    for words in ([], ["fox"], ["list", "fox"], ["-fox"]):
+        assert zimage("history", *words).stderr == "Nothing has been made yet.\n"
     assert zimage("history", "-h").stdout == zimage("history", "--help").stdout
-    run = zimage("history", "foo", status=2)
-    assert "foo" in run.stderr
-    assert run.stderr.endswith("zimage history --help\n")
 
 
 # -- several at once ---------------------------------------------------------------------------
@@ -516,6 +514,7 @@ def as_anybody(zimage: Any) -> Any:
     return run
 
 
+INDEXES_SINCE_2 = ("generation_folded", "generation_unfolded")
 SINCE_2 = (
     *("owner", "claim", "served_sha256", "finish", "parent", "preset", "typed_prompt", "folded"),
 )
@@ -532,6 +531,8 @@ def test_a_read_only_history_is_shown(
     with closing(sqlite3.connect(path)) as db:
         if schema == 2:
             # As the zimage before this one left it.
+            for index in INDEXES_SINCE_2:
+                db.execute(f"DROP INDEX {index}")
             for column in SINCE_2:
                 db.execute(f"ALTER TABLE generation DROP COLUMN {column}")
             db.execute("PRAGMA user_version = 2")
@@ -567,6 +568,8 @@ def test_a_locked_history_is_shown(
     change(home, status="sending", owner="0123456789ab")
     with closing(sqlite3.connect(path)) as db:
         if schema == 2:
+            for index in INDEXES_SINCE_2:
+                db.execute(f"DROP INDEX {index}")
             for column in SINCE_2:
                 db.execute(f"ALTER TABLE generation DROP COLUMN {column}")
             db.execute("PRAGMA user_version = 2")

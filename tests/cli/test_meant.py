@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from zimage_cli.cli.main import COMMANDS, app
 from zimage_cli.cli.meant import from_typer
+from zimage_cli.core.history.ref import ALLOWED
 from zimage_cli.core.request.lacking import lacking
 from zimage_cli.core.request.sizes import ALLOWED as SIZES
 from zimage_cli.text import visible
@@ -112,7 +113,7 @@ DASHES = [
     (
         ["history", "—limit", "5"],
         f"'—limit' {HYPHENS}",
-        "zimage history list --limit 5",
+        "Write --limit",
     ),
     (["sizes", "—json"], f"'—json' {HYPHENS}", "zimage sizes --json"),
     (
@@ -238,13 +239,13 @@ VALUES = [
     ),
     (
         ["history", "show", "abc"],
-        "ID: 'abc' is not a whole number.",
-        "zimage history show --help",
+        f'"abc" is no picture of the history; allowed: {ALLOWED}',
+        "To search for words: zimage history list WORDS",
     ),
     (
-        ["history", "recover", "4", "x"],
-        "ID: 'x' is not a whole number.",
-        "zimage history recover --help",
+        ["history", "export", "-o", "a.png"],
+        "--output: a.png does not tell the format; allowed: a name that ends in .jsonl or .csv",
+        "Or name it: --format jsonl, --format csv",
     ),
     (
         ["history", "--limit", "x"],
@@ -258,7 +259,7 @@ VALUES = [
     ),
 ]
 ARGUMENTS = [
-    (["history", "show"], "zimage history show: ID is missing.", "zimage history show ID"),
+    (["history", "show"], "zimage history show: REF is missing.", "zimage history show REF"),
     (
         ["config", "set", "size"],
         "zimage config set: VALUE is missing.",
@@ -305,14 +306,14 @@ NAMES = [
         "zimage history",
     ),
     (
-        ["history", "lst"],
-        "zimage history has no command 'lst'. Did you mean list?",
-        "zimage history list",
+        ["regions", "lst"],
+        "zimage regions has no command 'lst'. Did you mean list?",
+        "zimage regions list",
     ),
     (
-        ["history", "nonsense"],
-        "zimage history has no command 'nonsense'; allowed: list, show, recover",
-        "zimage history --help",
+        ["regions", "nonsense"],
+        "zimage regions has no command 'nonsense'; allowed: list, show, ping",
+        "zimage regions --help",
     ),
     (
         ["help", "generat"],

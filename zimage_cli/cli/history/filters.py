@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zimage_cli.cli.app import Command
+from zimage_cli.cli.asking import LONG_DASHES
 from zimage_cli.cli.options import option, refuse_outside
 from zimage_cli.core.request.request import MAX_SEED
 from zimage_cli.errors import UsageError
@@ -82,6 +83,15 @@ class Searching(Command):
 
 
 def _is_option(word: str, names: dict[str, bool]) -> bool:
+    option = "--" + word.lstrip(LONG_DASHES + "-").partition("=")[0]
+    if word.startswith((*LONG_DASHES,)) and option in names:
+        raise UsageError(
+            "'{value}' begins with a long dash: an option begins with hyphens.",
+            hint="Write {nearest}",
+            field="words",
+            value=word,
+            nearest=option,
+        )
     if not word.startswith("-") or word == "-":
         return False
     if word.startswith("--") or word in names:
