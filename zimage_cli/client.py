@@ -277,29 +277,21 @@ class Client:
         is its rewritten prompt. `wishes`: as `plan_all`. Raises RequestInvalid with all problems,
         or UsageError.
         """
-        overrides = overrides or {}
-        recorded: Like | None = None
-        if like is not None:
-            recorded = self._recorded(like, rewritten=rewritten)
+        overrides, recorded = overrides or {}, self._recorded(like, rewritten=rewritten)
+        if recorded is None:
+            request = self._parsed(fields, overrides, preset)
+        else:
             given = {**fields, **overrides}
             request = recorded.request(given, self._chosen(preset))
             if request.seed is None and "seed" not in given:
                 sweep = replace(sweep, no_seed=True)
-        elif rewritten:
-            raise UsageError(
-                "--rewritten sends the rewritten prompt of a picture: say of which",
-                hint="Name it: zimage generate --like REF --rewritten",
-                field="rewritten",
-            )
-        else:
-            request = self._parsed(fields, overrides, preset)
         if sweep.no_seed and request.seed is not None:
             request = replace(request, seed=None)
         plan = self.plan_all([request], sweep, **wishes)
-        if recorded is not None:
-            notes = recorded.notes(plan.requests[0], plan.settings.target.region_name)
-            plan = plan._replace(notes=notes)
-        return plan
+        if recorded is None:
+            return plan
+        target = plan.settings.target
+        return plan._replace(notes=recorded.notes(plan.requests[0], target.region_name))
 
     def plan_all(
         self,
@@ -445,12 +437,14 @@ class Client:
             return given
         return self._parsed({"prompt": given} if isinstance(given, str) else given, {})
 
-    def _recorded(self, ref: Ref, *, rewritten: bool) -> Like:
+    def _recorded(self, ref: Ref | None, *, rewritten: bool) -> Like | None:
+        if ref is None and not rewritten:
+            return None
         from zimage_cli.core.history.like import like
         from zimage_cli.core.history.opening import opened
 
         with opened(self.settings.environment) as book:
-            return like(book, str(ref), rewritten=rewritten)
+            return like(book, None if ref is None else str(ref), rewritten=rewritten)
 
     def _parsed(
         self,

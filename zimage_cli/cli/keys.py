@@ -18,6 +18,9 @@ _after: dict[int, bytes] = {}
 _away = False
 """Whether the terminal was given back: until that ends, nobody takes it again."""
 
+_stops = 0
+"""How often Ctrl-Z has stopped this process."""
+
 _lock = threading.RLock()
 
 
@@ -96,9 +99,16 @@ def give_back_on_signals() -> None:
             signal.signal(number, _give_back_first)
 
 
+def stops() -> int:
+    """Return how often Ctrl-Z has stopped this process: others have written there since."""
+    return _stops
+
+
 def _give_back_first(number: int, _frame: object) -> None:
-    global _away  # noqa: PLW0603
+    global _away, _stops  # noqa: PLW0603
     leave(to_return=number == getattr(signal, "SIGTSTP", None))
+    # Before it stops: after `fg` the thread that draws may be the first to go on.
+    _stops += 1
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     # After `fg`.

@@ -35,6 +35,7 @@ class Live:
         self._drawn: list[int] = []
         """The width of every line that stands there."""
         self._lines: Any = None
+        self._stops = keys.stops()
         self.hides_cursor = False
 
     def __enter__(self) -> Self:
@@ -111,6 +112,9 @@ class Live:
         from rich.control import Control
         from rich.segment import ControlType
 
+        if (stops := keys.stops()) != self._stops:
+            # Also in the middle of an update: what stands above the cursor now is not ours.
+            self._stops, self._drawn = stops, []
         if not self._drawn:
             return
         columns = self._size()[0] if self._wraps else 0

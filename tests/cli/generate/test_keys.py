@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +84,51 @@ def test_ctrl_z_gives_the_terminal_back(slow: Any, terminal: Any, shown: threadi
     # What the shell has written meanwhile was not erased.
     assert "go" in screen.lines
     assert len(list((slow.work / "out").iterdir())) == 3
+
+
+DRAWING = """
+import sys, threading, time
+from pathlib import Path
+from rich.text import Text
+from zimage_cli.cli import keys
+from zimage_cli.cli.output import Output
+
+class Slow:
+    def __rich_console__(self, console, options):
+        Path("drawing").touch()
+        while not Path("go on").exists():
+            time.sleep(0.01)
+        yield Text("drawn again")
+
+def draw():
+    live.update(Text("one\\ntwo\\nthree\\nfour"))
+    live.update(Slow())
+
+keys.give_back_on_signals()
+with Output().live() as live:
+    thread = threading.Thread(target=draw)
+    thread.start()
+    thread.join()
+print("drawn")
+"""
+
+
+def test_a_stop_in_the_middle_of_drawing_erases_nothing_of_the_shell(
+    terminal: Any, work: Path
+) -> None:
+    (work / "program.py").write_text(DRAWING)
+    program = f"{sys.executable} program.py"
+    screen = terminal(shell=f"set -m; {program}; echo stopped; read go; fg > /dev/null; echo end")
+    screen.until(lambda _: (work / "drawing").exists())
+    screen.child.sendcontrol("z")
+    screen.until(lambda it: "stopped" in it.raw)
+    (work / "go on").touch()
+    screen.child.send("go\r")
+    assert screen.end() == 0
+    assert "stopped" in screen.text
+    own = {"one", "two", "three", "go", "drawn again", "drawn", "end"}
+    found = [line for line in screen.lines if line in own]
+    assert found == ["one", "two", "three", "go", "drawn", "end"]
 
 
 @pytest.mark.parametrize(("key", "number"), [("\x1c", signal.SIGQUIT), ("\x03", signal.SIGINT)])

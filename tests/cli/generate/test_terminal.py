@@ -558,3 +558,11 @@ def test_ctrl_c_while_it_starts_shows_no_traceback(zimage: Any) -> None:
             assert b"Traceback" not in stderr
         assert b"bug" not in stderr
         assert process.returncode in {130, -signal.SIGINT, 1, 0}
+
+
+@pytest.mark.parametrize("report", ["--json", "--print-response"])
+def test_what_to_do_next_is_no_part_of_a_report(service: Any, terminal: Any, report: str) -> None:
+    screen = terminal(*ARGS, "-o", "x.png", report, env=service.env)
+    assert screen.end() == 0
+    assert "✓ saved" in screen.text
+    assert "--like" not in screen.text

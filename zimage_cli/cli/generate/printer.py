@@ -127,8 +127,8 @@ class Printer:
             out.note(note)
         if not self._shown:
             return
-        if picture.history_id is not None and picture.region != "sandbox":
-            number = picture.history_id
+        number, hints = picture.history_id, self._report == "paths"
+        if hints and number is not None and picture.region != "sandbox":
             look, again = f"history show {number}", f"generate --like {number} --seed new"
             out.note(out.style(f"  zimage {look} · zimage {again}", "2"))
         if not self._path_follows(picture):

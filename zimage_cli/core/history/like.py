@@ -75,12 +75,18 @@ class Like(NamedTuple):
         return tuple(found)
 
 
-def like(book: History | None, text: str, *, rewritten: bool) -> Like:
+def like(book: History | None, text: str | None, *, rewritten: bool) -> Like:
     """Return the recorded request of the picture that a REF names; `rewritten` as above.
 
     A file that the history does not know says itself how it was made. Raises UsageError where there
-    is no such picture, or where it has no rewritten prompt.
+    is no such picture or none is named, or where it has no rewritten prompt.
     """
+    if text is None:
+        raise UsageError(
+            "--rewritten sends the rewritten prompt of a picture: say of which",
+            hint="Name it: zimage generate --like REF --rewritten",
+            field="rewritten",
+        )
     found: Entry | Recipe
     try:
         found = entry = ref.entry(book, text)
