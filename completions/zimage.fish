@@ -54,9 +54,9 @@ function __zimage_command -S
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
                 '--overwrite:--overwrite:::Replace an existing file instead of adding a number.' \
-                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
-                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
-                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
+                '--format:--format:format::png, jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Quality of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte as served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
@@ -106,9 +106,9 @@ function __zimage_command -S
                 '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
                 '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
                 '--name:--name:free::File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' \
-                '--format:--format:format::png (as it is served), jpeg or webp, where the file\'s name says none; default: png.' \
-                '--quality:--quality:free::Of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
-                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte what was served.' \
+                '--format:--format:format::png, jpeg or webp, where the file\'s name says none; default: png.' \
+                '--quality:--quality:free::Quality of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
+                '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte as served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--json:--json:::One JSON object on stdout as each line ends.' \
                 '--quiet:--quiet:::Only results and errors.' \

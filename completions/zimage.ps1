@@ -57,9 +57,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
                 @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace an existing file instead of adding a number.' }
-                @{ Name = '--format'; Group = '--format'; Value = 'format'; Many = $false; About = 'png (as it is served), jpeg or webp, where the file''s name says none; default: png.' }
-                @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
-                @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte what was served.' }
+                @{ Name = '--format'; Group = '--format'; Value = 'format'; Many = $false; About = 'png, jpeg or webp, where the file''s name says none; default: png.' }
+                @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Quality of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
+                @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte as served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--print-response'; Group = '--print-response'; Value = ''; Many = $false; About = 'The response on stdout, one JSON object a picture.' }
@@ -114,9 +114,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--output'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
                 @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
                 @{ Name = '--name'; Group = '--name'; Value = 'free'; Many = $false; About = 'File name template; fields: {date} {time} {slug} {seed} {n} {size} {region} {width} {height}.' }
-                @{ Name = '--format'; Group = '--format'; Value = 'format'; Many = $false; About = 'png (as it is served), jpeg or webp, where the file''s name says none; default: png.' }
-                @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
-                @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte what was served.' }
+                @{ Name = '--format'; Group = '--format'; Value = 'format'; Many = $false; About = 'png, jpeg or webp, where the file''s name says none; default: png.' }
+                @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Quality of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
+                @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte as served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON object on stdout as each line ends.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -71,6 +72,20 @@ def test_prompt_extend_and_a_place_of_its_own(client: Any, work: Path) -> None:
     assert picture.path == work / "fox.png"
     assert picture.rewritten_prompt.startswith("a fox")
     assert picture.reasoning
+
+
+def test_a_format_for_all_and_one_of_its_own(client: Any, work: Path) -> None:
+    one = client(format="jpg", quality=60, metadata=False)
+    picture = one.generate("a lake")
+    assert picture.path.suffix == ".jpg"
+    assert picture.image.format == "JPEG"
+    assert picture.sha256 == hashlib.sha256(picture.path.read_bytes()).hexdigest()
+    assert picture._repr_png_().startswith(b"\x89PNG")
+    assert one.generate("a lake", output="x.webp").image.format == "WEBP"
+    with pytest.raises(errors.UsageError, match="the argument quality is for JPEG and WebP"):
+        client(quality=60).generate("a lake")
+    with pytest.raises(errors.UsageError, match="is not a format"):
+        client(format="gif")
 
 
 def test_like_an_earlier_picture(client: Any, server: Any, work: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +145,45 @@ from zimage_cli.__main__ import run
     assert service.books.post_count == 1
     assert first["httpx"] < first["socket.connect"] < first["rich"]
     assert not {"PIL", "tomlkit"} & set(first)
+
+
+FINISHING = """
+import sys, threading
+from zimage_cli import Client
+from zimage_cli.core.observer import Observer, Watcher
+
+class Look(Observer):
+    def answered(self, answer, request):
+        for thread in threading.enumerate():
+            if thread.name == "loader":
+                thread.join()
+        self.before = set(sys.modules)
+
+    def saved(self, picture):
+        print(sorted(name for name in set(sys.modules) - self.before if name.startswith(OURS)))
+
+class Watch(Watcher):
+    def started(self, job):
+        return Look()
+
+# The sandbox in this process draws with Pillow meanwhile.
+OURS = ("zimage_cli.core", "zimage_cli.api", "PIL.WebP", "hashlib", "xml")
+with Client(sandbox=True, size="512*512", format=sys.argv[1]) as client:
+    [outcome] = client.run(["a lake"], Watch())
+print(outcome.take().path.suffix)
+"""
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_what_finishing_needs_is_loaded_while_the_service_paints(
+    zimage: Any, work: Path, suffix: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FINISHING, suffix[1:]],
+        env=zimage.environment(),
+        cwd=work,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["[]", suffix]

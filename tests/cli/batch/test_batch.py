@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -724,3 +725,54 @@ def _pretend_saved(folder: Path, file: str) -> None:
                 (folder / name).write_bytes(b"")
                 line = {**record, "line": item.line, "job": item.id, "file": name}
                 journal.write(json.dumps(line) + "\n")
+
+
+# -- the files -----------------------------------------------------------------------------------
+
+
+def test_each_line_may_have_a_format_of_its_own(service: Any, write: Any, work: Path) -> None:
+    from PIL import Image
+
+    lines = [
+        {"prompt": "a", "output": "sub/a.jpg"},
+        {"prompt": "b", "output": "b.png"},
+        {"prompt": "c", "name": "c.jpeg"},
+        {"prompt": "d", "name": "d"},
+        {"prompt": "e"},
+    ]
+    run = service("batch", write(*lines), "-o", "out", "--format", "webp", "--quality", "70", *FAST)
+    assert sorted(Path(line).suffix for line in run.lines) == [
+        *(".jpeg", ".jpg", ".png", ".webp", ".webp"),
+    ]
+    rows = {row["prompt"]: row for row in service.history()}
+    assert [rows[name]["finish"] for name in "abcde"] == [
+        *("jpeg 70", "png", "jpeg 70", "webp 70", "webp 70"),
+    ]
+    for row in rows.values():
+        data = Path(row["path"]).read_bytes()
+        assert row["sha256"] == hashlib.sha256(data).hexdigest()
+        with Image.open(row["path"]) as image:
+            assert image.format == row["finish"].split()[0].upper()
+    # Another format makes no other picture of a line that is saved.
+    run = service("batch", write(*lines), "-o", "out", "--no-metadata", *FAST)
+    assert (run.lines, service.books.post_count) == ([], 5)
+
+
+def test_a_format_that_no_line_can_have_is_refused(service: Any, write: Any, work: Path) -> None:
+    lines = [{"prompt": "a", "output": "a.png"}, {"prompt": "b"}]
+    run = service("batch", write(*lines), "-o", "out", "--quality", "70", *FAST, status=2)
+    assert "--quality is for JPEG and WebP, and this makes PNG. Nothing was sent." in run.stderr
+    args = ("-o", "out", "--name", "{seed}.png", "--format", "webp", *FAST)
+    run = service("batch", write(*lines), *args, status=2)
+    assert "--format webp and the file's name contradict each other" in run.stderr
+    assert service.books.post_count == 0
+    assert not (work / "out").exists()
+
+
+def test_pictures_that_are_signed_are_told_of_once(serve: Any, write: Any) -> None:
+    service = serve(picture_bytes=None, labels=("c2pa",))
+    lines = [{"prompt": f"kite {number}"} for number in range(4)]
+    run = service("batch", write(*lines), "-o", "out", *FAST)
+    assert run.stderr.count("C2PA") == 1
+    rows = service.history()
+    assert [row["sha256"] for row in rows] == [row["served_sha256"] for row in rows]

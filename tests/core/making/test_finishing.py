@@ -298,7 +298,8 @@ def test_a_part_that_is_not_whole_is_fetched_anew(recovered: Any, small_png: byt
     for content in (small_png[:-1], small_png[:40] + b"x" + small_png[41:], b"", b"x"):
         path.unlink()
         with closing(sqlite3.connect(one.history)) as db, db:
-            db.execute("UPDATE generation SET status = 'made', image_url = ?", (address,))
+            sets = "status = 'made', pid = NULL, owner = NULL, image_url = ?"
+            db.execute(f"UPDATE generation SET {sets}", (address,))
         tagged(path.parent, part_of(address)).write_bytes(content)
         asked = len(one.server.books.pictures)
         with closing(History(one.history)) as book:

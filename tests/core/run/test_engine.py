@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from as_served import as_served
 from stand_in import kept_port
 
 from zimage_cli.api.retry import Policy
 from zimage_cli.core.batch.reader import JobReader, LineDefaults
 from zimage_cli.core.batch.records import Record
+from zimage_cli.core.files import tagged
+from zimage_cli.core.making.fetching import part_of
 from zimage_cli.core.making.pace import Pace
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.observer import Watcher
@@ -459,6 +462,22 @@ def test_what_was_paid_is_still_fetched_after_its_place_was_taken(
     (it.pictures / "sub").unlink()
     assert run(it, lines).end().view.statuses == {"saved": 1}
     assert it.server.books.billed_count == 1
+
+
+def test_what_a_killed_run_had_fetched_of_the_journal_s_is_not_fetched_again(
+    studio: Any, run: Any, tmp_path: Path, small_png: bytes
+) -> None:
+    broken = tmp_path / "broken.db"
+    broken.mkdir()
+    it = studio(history=broken, retries=0)
+    it.server.script(Fault("picture-404", count=1))
+    assert run(it, kites(1)).end().view.statuses == {"made": 1}
+    asked = len(it.server.books.pictures)
+    tagged(it.pictures, part_of(it.server.books.billed[0].url)).write_bytes(small_png)
+    (outcome,) = run(it, kites(1)).end().view.outcomes
+    assert as_served(outcome.picture.path.read_bytes()) == small_png
+    assert len(it.server.books.pictures) == asked
+    assert not list(it.pictures.glob(".zimage-*.part"))
 
 
 # -- one engine, with a journal and without ------------------------------------------------------

@@ -57,9 +57,15 @@ class Loader:
             self._place.clear()
 
     def _load(self) -> None:
+        import zimage_cli.api.answer
+        import zimage_cli.api.body
+        import zimage_cli.api.codes
+        import zimage_cli.api.download
+        import zimage_cli.core.making.evidence
+        import zimage_cli.core.making.finishing
+        import zimage_cli.core.picture  # noqa: F401
+        from zimage_cli.core.recipe import finish
 
-        if self._wish.changes:
-            from zimage_cli.core.recipe import finish
-
-            finish.load(self._wish)
+        # Also where this run changes nothing: a line of a batch may name a format of its own.
+        finish.load(self._wish)
         self._wire.prepare_for_pictures(self._api_root)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import CUSTOM, find_region
-from zimage_cli.core.request.names import DEFAULT_TEMPLATE, NameTemplate
 from zimage_cli.core.request.wish import Wish
 from zimage_cli.core.settings.config_file import Config, read
 from zimage_cli.core.settings.environment import Environment
@@ -14,6 +13,9 @@ from zimage_cli.core.settings.keys import find_key, missing_key_error
 from zimage_cli.core.settings.resolver import Flags, Resolver, Target
 from zimage_cli.core.settings.table import PLACE, TABLE, Declarations, Setting
 from zimage_cli.messages import Message
+
+if TYPE_CHECKING:
+    from zimage_cli.core.request.names import NameTemplate
 
 
 class Settings(Declarations):
@@ -51,6 +53,8 @@ class Settings(Declarations):
 
     def template(self, name: str | None) -> NameTemplate:
         """Return the template for file names: `--name`, or the default. Raises UsageError."""
+        from zimage_cli.core.request.names import DEFAULT_TEMPLATE, NameTemplate
+
         return NameTemplate.parse(DEFAULT_TEMPLATE if name is None else name, self.wish.suffix)
 
     @property
