@@ -78,6 +78,7 @@ def inspect(
     out = Output()
     documents: list[dict[str, Any]] = []
     errors: list[ZimageError] = []
+    shown = 0
     for file in files:
         try:
             found = read(file)
@@ -86,7 +87,10 @@ def inspect(
             elif json:
                 documents.append(_document(found))
             else:
-                _print(out, found, first=file is files[0])
+                if shown:
+                    out.result("")
+                _print(out, found)
+                shown += 1
         except ZimageError as error:
             errors.append(error)
             print_error(out, error)
@@ -154,11 +158,8 @@ class _Fact(NamedTuple):
     whole: bool = False
 
 
-def _print(out: Output, found: Inspected, *, first: bool) -> None:
-    terminal = out.stdout.isatty()
-    if not first:
-        out.result("")
-    if not terminal:
+def _print(out: Output, found: Inspected) -> None:
+    if not out.stdout.isatty():
         for fact in _facts(found):
             if fact.piped is not None:
                 out.result(f"{fact.name}: {visible(fact.piped)}")
@@ -236,9 +237,7 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
         )
     if found.c2pa:
         yield _both("C2PA", _C2PA)
-    for name, value in found.xmp.items():
-        if found.recipe is None or name != "description" or value != found.recipe.prompt:
-            yield _both(_PROPERTIES[name], value)
+    yield from _xmp_facts(found)
     for keyword, text in found.texts[:_LISTED]:
         yield _both("text", f"{keyword}: {text}")
     if len(found.texts) > _LISTED:
@@ -252,6 +251,17 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
         yield _Fact("to make again", again if found.path != "-" else None, None, whole=True)
     elif found.recipe is None and found.parameters is None and not found.comfyui:
         yield _both("recipe", "none")
+
+
+def _xmp_facts(found: Inspected) -> Iterator[_Fact]:
+    """Yield what XMP says beside the recipe."""
+    recipe = found.recipe
+    told = () if recipe is None else (recipe.prompt, f"zimage {recipe.version}")
+    for name, value in found.xmp.items():
+        if value not in told:
+            # The source type is an address: people know its last word.
+            shown = value.rpartition("/")[2] if name == "digital_source_type" else value
+            yield _Fact(_PROPERTIES[name], shown, value)
 
 
 def _comfyui_facts(found: Inspected) -> Iterator[_Fact]:

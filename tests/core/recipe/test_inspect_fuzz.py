@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from zimage_cli.core.recipe import png, xmp
 from zimage_cli.core.recipe.again import command
 from zimage_cli.core.recipe.exif import with_comment
-from zimage_cli.core.recipe.foreign import NoData, data_of, parameters
+from zimage_cli.core.recipe.exif_reading import exif_texts
+from zimage_cli.core.recipe.foreign import NoData, data_of, label_of, parameters
 from zimage_cli.core.recipe.inspect import inspect
 from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.errors import UsageError
@@ -108,11 +111,14 @@ def told(path: Path) -> str:
 
 def test_spoiled_files(tmp_path: Path) -> None:
     dice, kinds, pictures = random.Random(11), [*seeds()], 0
-    file = tmp_path / "x"
-    for number in range(FILES):
-        data = spoiled(kinds[number % len(kinds)], dice)
-        file.write_bytes(with_checksums(data) if dice.random() < 0.7 else data)
-        pictures += told(file).startswith("[")
+    # Written in place: to empty a file and fill it again waits for the disk each time.
+    with (tmp_path / "x").open("w+b", buffering=0) as file:
+        for number in range(FILES):
+            data = spoiled(kinds[number % len(kinds)], dice)
+            file.seek(0)
+            file.write(with_checksums(data) if dice.random() < 0.7 else data)
+            file.truncate()
+            pictures += told(tmp_path / "x").startswith("[")
     # Most of them must have been read, or nothing was tried.
     assert pictures > FILES / 2
 
@@ -265,3 +271,17 @@ def test_many_texts_and_labels(tmp_path: Path) -> None:
     found = inspect(str(path))
     assert (len(found.labels), len(found.texts)) == (16, 49_984)
     assert found.unread == ("bomb",)
+
+
+@given(st.text() | st.from_regex(r"(.|\n)*\nSteps: 1, .*: .*, \w+: \".*"))
+def test_any_text(text: str) -> None:
+    found = parameters(text)
+    assert (
+        found.settings or found.negative_prompt is not None or found.prompt in text or "\r" in text
+    )
+    json_text([found, label_of(text)])
+
+
+@given(st.sampled_from([b"", b"Exif\0\0II*\0\10\0\0\0", b"MM\0*\0\0\0\10"]), st.binary())
+def test_any_exif(head: bytes, data: bytes) -> None:
+    assert all(isinstance(text, str) for text in exif_texts(head + data).values())

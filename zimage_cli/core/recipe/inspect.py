@@ -95,8 +95,9 @@ class Inspected:
     @property
     def prompt_extend(self) -> bool | None:
         """Whether the service was to rewrite the prompt, None where the file does not tell."""
-        known = self.recipe is not None and self.source is Source.ZIMAGE
-        return self.recipe.prompt_extend if known and self.recipe is not None else None
+        if self.recipe is None or self.source is not Source.ZIMAGE:
+            return None
+        return self.recipe.prompt_extend
 
 
 def inspect(path: str) -> Inspected:
