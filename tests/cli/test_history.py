@@ -514,7 +514,7 @@ def as_anybody(zimage: Any) -> Any:
     return run
 
 
-INDEXES_SINCE_2 = ("generation_folded", "generation_unfolded")
+INDEXES_SINCE_2 = ("generation_search", "generation_unfolded", "generation_unfiled")
 SINCE_2 = (
     *("owner", "claim", "served_sha256", "finish", "parent", "preset", "typed_prompt", "folded"),
 )

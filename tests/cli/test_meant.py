@@ -303,7 +303,7 @@ NAMES = [
     (
         ["histroy", "lst"],
         "zimage has no command 'histroy'. Did you mean history?",
-        "zimage history",
+        "zimage history list lst",
     ),
     (
         ["regions", "lst"],

@@ -108,6 +108,16 @@ def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
     assert not [name for name in modules if name.startswith("zimage_cli.sandbox")]
 
 
+def test_a_search_in_a_pipe_draws_nothing(service: Any) -> None:
+    service.generate("a fox")
+    for words in (["fox"], ["list", "--json"], ["--paths", "--since", "7d"], ["stats"]):
+        modules = loaded(service.zimage, "history", *words, **service.env)
+        assert "sqlite3" in modules
+        unneeded = {"rich", "httpx", "PIL", "tomlkit", "tomllib", "difflib", "hashlib", "asyncio"}
+        assert modules & unneeded == set()
+        assert not [name for name in modules if name.startswith("zimage_cli.core.recipe")]
+
+
 def test_the_display_waits_until_the_request_has_left(serve: Any) -> None:
     # The interpreter itself tells when a module is asked for, and when the service is called.
     program = PROGRAM.replace(

@@ -59,15 +59,16 @@ class Line(NamedTuple):
         """Return the line from the innermost command that can be found."""
         if not self.is_group:
             return self
-        words = [(at, part) for at, part in enumerate(self.parts()) if part.kind != "option"]
-        if not words:
+        parts = [(at, part) for at, part in enumerate(self.parts()) if part.kind != "option"]
+        if not parts:
             return self
-        at, first = words[0]
+        at, first = parts[0]
         if first.text in self.commands:
             return self.to(first.text, self.words[at + 1 :]).below()
         # The command that runs where none is named has its options here too.
         default = getattr(self.command, "default", None)
-        bare = default and (first.kind == "unknown" or _hyphened(first.text))
+        words = getattr(self.command, "takes_words", False)
+        bare = default and (words or first.kind == "unknown" or _hyphened(first.text))
         return self.to(str(default), self.words).below() if bare else self
 
     def to(self, name: str, words: Sequence[str]) -> Line:

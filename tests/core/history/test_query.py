@@ -212,10 +212,10 @@ def test_how_long_ago(text: str, ago: timedelta) -> None:
 
 def test_today_and_yesterday() -> None:
     for _ in range(2):
-        day = datetime.now().date()
+        day = datetime.now().astimezone().date()
         found = [time_of("--since", "today"), time_of("--since", "yesterday")]
         ends = [time_of("--until", "today", end=True), time_of("--until", "yesterday", end=True)]
-        if day == datetime.now().date():
+        if day == datetime.now().astimezone().date():
             # Else midnight came between.
             break
     assert found[0] == time_of("--since", day.isoformat()) == ends[1]
@@ -285,8 +285,29 @@ def test_a_batch_is_known_by_its_folder(book: History, work: Path) -> None:
                 reading.batches_of(there, unknown)
 
 
-def test_the_index_alone_is_read(book: History) -> None:
-    """Rows are five times as much: 172,800 of them would take longer than all else."""
-    where, values = Query(("fox",), ("snow",)).where(book._db)
-    plan = book._db.execute(f"EXPLAIN QUERY PLAN SELECT id FROM generation {where}", values)
-    assert "COVERING INDEX generation_folded" in plan.fetchone()[-1]
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(("fox",), ("snow",)),
+        Query(since="2026", until="2027", statuses=("saved",), region="x", size="x", seed=1),
+    ],
+)
+def test_the_index_alone_is_read(book: History, query: Query) -> None:
+    """Rows are several times as much: with 172,800 they would take longer than all else."""
+    where, values = query.where(book._db)
+    select = f"EXPLAIN QUERY PLAN SELECT id FROM generation {where} ORDER BY id DESC"
+    [(*_, plan)] = book._db.execute(select, values)
+    assert "COVERING INDEX generation_search" in plan
+
+
+def test_those_without_a_file_are_known_by_an_index(book: History) -> None:
+    where, values = Query(("fox",), with_file=True).where(book._db)
+    select = f"EXPLAIN QUERY PLAN SELECT id FROM generation {where} ORDER BY id DESC"
+    plan = [step for *_, step in book._db.execute(select, values)]
+    assert not [step for step in plan if "SCAN generation" in step and "INDEX" not in step]
+    assert "INDEX generation_unfiled" in " ".join(plan)
+
+
+def test_nothing_is_read_to_know_that_all_is_ready(book: History) -> None:
+    plan = book._db.execute(f"EXPLAIN QUERY PLAN {reading._UNFOLDED}").fetchone()[-1]
+    assert plan.endswith("INDEX generation_unfolded")

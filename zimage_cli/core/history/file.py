@@ -70,8 +70,10 @@ MIGRATIONS = (
     ALTER TABLE generation ADD COLUMN preset TEXT;
     ALTER TABLE generation ADD COLUMN typed_prompt TEXT;
     ALTER TABLE generation ADD COLUMN folded TEXT;
-    CREATE INDEX generation_folded ON generation (id, folded);
+    CREATE INDEX generation_search ON generation
+        (id, created_at, status, region, size, seed, batch, folded);
     CREATE INDEX generation_unfolded ON generation (id) WHERE folded IS NULL;
+    CREATE INDEX generation_unfiled ON generation (id) WHERE coalesce(path, '-') = '-';
     """,
 )
 """Append only: entry n changes a history of schema n into one of schema n + 1."""

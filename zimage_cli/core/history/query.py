@@ -30,7 +30,7 @@ _LONGEST = 8_000
 """Characters of a word. The service reads 800 of a prompt, and SQLite bounds a pattern."""
 
 _FRESH_STARTS = 1_000
-_UNFOLDED = "SELECT 1 FROM generation WHERE folded IS NULL LIMIT 1"
+_UNFOLDED = "SELECT 1 FROM generation INDEXED BY generation_unfolded WHERE folded IS NULL LIMIT 1"
 _AT_A_TIME = 10_000
 """Rows: so long is the history locked for others while they are folded."""
 
@@ -55,7 +55,11 @@ class Query(NamedTuple):
         return self != Query()
 
     def where(self, db: sqlite3.Connection) -> tuple[str, list[object]]:
-        """Return the condition as SQL, and its values."""
+        """Return the condition as SQL, and its values.
+
+        All that it looks at stands in indexes. They are read, and no rows: those are several times
+        as much.
+        """
         tests: list[str] = []
         values: list[object] = []
         for sql, value in (
@@ -68,40 +72,34 @@ class Query(NamedTuple):
             if value is not None:
                 tests.append(sql)
                 values.append(value)
-        for column, allowed in (("status", self.statuses or None), ("batch", self.batches)):
+        # The sign keeps SQLite from the index of statuses: nearly all rows are saved ones.
+        for column, allowed in (("+status", self.statuses or None), ("batch", self.batches)):
             if allowed is not None:
                 tests.append(f"{column} IN ({', '.join('?' * len(allowed))})")
                 values += allowed
-        if self.with_file:
-            tests.append("path IS NOT NULL AND path <> '-'")
         if self.words or self.without:
-            tests.append(self._of_words(db, alone=not tests))
+            text = _folded(db)
+            tests += [f"{text} GLOB ?"] * len(self.words)
+            tests += [f"{text} NOT GLOB ?"] * len(self.without)
             values += [_pattern(word) for word in (*self.words, *self.without)]
+        if self.with_file:
+            # These have an index of their own, which holds few.
+            without = "SELECT id FROM generation WHERE coalesce(path, '-') = '-'"
+            tests.append(f"id NOT IN ({without})")
         return f"WHERE {' AND '.join(tests)}" if tests else "", values
 
-    def _of_words(self, db: sqlite3.Connection, *, alone: bool) -> str:
-        """Return the condition of the words.
 
-        Where all rows are folded, the index of the folded texts is read and no rows, which are five
-        times as much: by itself where there is no other condition, else only if it is told.
-        """
-
-        def tests(text: str) -> str:
-            like = f"{text} LIKE ? ESCAPE '\\'"
-            return " AND ".join([like] * len(self.words) + [f"NOT {like}"] * len(self.without))
-
-        text = f"{FOLDED}(prompt, rewritten_prompt, path)"
-        if columns(db, ["folded"]) == ["NULL"]:
-            return tests(text)
-        if db.execute(_UNFOLDED).fetchone():
-            return tests(f"coalesce(folded, {text})")
-        indexed = f"SELECT id FROM generation WHERE {tests('folded')}"  # noqa: S608 - our own names
-        return tests("folded") if alone else f"id IN ({indexed})"
+def _folded(db: sqlite3.Connection) -> str:
+    """Return the text that is searched, as SQL: worked out where it is not in every row."""
+    there = columns(db, ["folded"])[0]
+    if there != "NULL" and not db.execute(_UNFOLDED).fetchone():
+        return there
+    return f"coalesce({there}, {FOLDED}(prompt, rewritten_prompt, path))"
 
 
 def _pattern(word: str) -> str:
-    escaped = re.sub(r"([%_\\])", r"\\\1", word)
-    return f"%{escaped}%"
+    escaped = re.sub(r"([*?[])", r"[\1]", word)
+    return f"*{escaped}*"
 
 
 class Found(NamedTuple):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,9 +158,10 @@ def _file(book: History | None, ref: str) -> Sequence[int]:
     path = Path(ref)
     try:
         there = path.is_file()
+        request_id, sha256 = _told(path) if there else (None, None)
         facts = {
-            "request_id": _request_id(path) if there else None,
-            "sha256": _sha256(path) if there else None,
+            "request_id": request_id,
+            "sha256": sha256,
             "path": os.path.abspath(path),  # noqa: PTH100 - as the rows have it: links are kept
         }
     except (OSError, ValueError) as error:
@@ -204,23 +204,17 @@ def _by_facts(db: sqlite3.Connection, facts: dict[str, str | None]) -> int | Non
     return None if row is None else int(row[0])
 
 
-def _request_id(path: Path) -> str | None:
-    """Return the request id of the recipe in a PNG, None where there is none."""
-    from zimage_cli.core.recipe import png
-    from zimage_cli.core.recipe.recipe import Recipe
-
-    with path.open("rb") as file, suppress(ValueError):
-        for text in png.texts(file):
-            recipe = Recipe.read(text.text or "") if text.keyword == "zimage" else None
-            if recipe is not None:
-                return recipe.request_id
-    return None
-
-
-def _sha256(path: Path) -> str | None:
+def _told(path: Path) -> tuple[str | None, str | None]:
+    """Return the request id in a picture, and the hash of its bytes; None for what is not known."""
     from hashlib import file_digest
 
+    from zimage_cli.core.recipe.inspect import inspect
+
     if path.stat().st_size > _LARGEST_FILE:
-        return None
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+        return None, None
+    try:
+        found = inspect(str(path))
+    except UsageError:
+        with path.open("rb") as file:
+            return None, file_digest(file, "sha256").hexdigest()
+    return found.recipe.request_id if found.recipe else None, found.sha256
