@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from zimage_cli.core.request.expand import (
     MAX_DEPTH,
+    MAX_LENGTH,
     MAX_SEEDS,
     count,
     count_text,
@@ -308,6 +309,16 @@ def test_a_file_stands_for_its_lines(prompt: str, prompts: list[str]) -> None:
 )
 def test_what_names_no_file(prompt: str, said: str) -> None:
     assert refused(expand, prompt, LISTS.__getitem__) == said
+
+
+def test_a_short_text_does_not_stand_for_a_very_long_one() -> None:
+    lines = ("x" * (MAX_LENGTH // 2), "y")
+    assert count("{@a}{b|{@a}}", lambda _: lines) == 6
+    said = refused(count, "{@a}" * 50_000, lambda _: lines)
+    assert said == (
+        "prompt: with the lines of its files it comes to 250,000,000 characters; allowed: at most "
+        "10,000"
+    )
 
 
 def test_nobody_reads_a_file_who_was_not_told_how() -> None:

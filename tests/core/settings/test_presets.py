@@ -111,7 +111,18 @@ def test_a_preset_is_changed_field_by_field(path: Path) -> None:
     assert path.read_text("utf-8") == text
     assert store(path, "ink", {"seed": 3, "prompt_extend": False}).seed == 3
     assert read(path).presets["ink"] == Preset("ink", "ink, {prompt}", "1280*720", 3, False)
+    more = 'size = "1280*720"\nseed = 3\nprompt_extend = false\n'
+    assert path.read_text("utf-8") == text.replace('size = "1280*720"\n', more)
     assert path.stat().st_mode & 0o777 == 0o600 or sys.platform == "win32"
+
+
+def test_a_comment_stays_with_what_it_is_about(path: Path) -> None:
+    write(path, "[preset.ink] # mine\nseed = 1\n# size\n\n# The size of all.\n[workspaces]\n")
+    store(path, "ink", {"size": "1:1", "seed": 2})
+    assert path.read_text("utf-8") == (
+        '[preset.ink] # mine\nseed = 2\nsize = "1024*1024"\n'
+        "# size\n\n# The size of all.\n[workspaces]\n"
+    )
 
 
 def test_a_new_preset_and_the_last_one(path: Path) -> None:
@@ -140,6 +151,12 @@ def test_a_wrong_preset_can_be_mended_and_removed(path: Path) -> None:
     store(path, "ink", {"seed": 7})
     assert remove(path, "a b")
     assert read(path).presets == {"ink": Preset("ink", seed=7)}
+    for wrong in ("[preset]\nink = 4\n", "[preset]\nink = []\n", "[[preset.ink]]\nseed = 1\n"):
+        store(write(path, wrong), "ink", {"seed": 7})
+        assert read(path).presets == {"ink": Preset("ink", seed=7)}
+    for wrong in ("preset = 3\n", "[[preset]]\nink.seed = 1\n"):
+        with pytest.raises(ConfigurationError, match="preset: not a table"):
+            store(write(path, wrong), "ink", {"seed": 7})
 
 
 def test_many_at_once(path: Path) -> None:

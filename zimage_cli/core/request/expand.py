@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from zimage_cli.core.request.request import MAX_SEED
 from zimage_cli.core.request.sizes import parse_size
@@ -23,14 +24,23 @@ from zimage_cli.text import shown
 MAX_DEPTH = 100
 """Levels of braces within braces; more is taken for a mistake."""
 MAX_SEEDS = 100_000
+MAX_LENGTH = 10_000
+"""Characters of a prompt with lines of files in it: a short text can name them many times."""
 
 _TOKEN = re.compile(r"\\[{}|\\]|[{}|]|[^\\{}|]+|\\", re.DOTALL)
 _SEEDS = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
 _SEEDS_ALLOWED = Message("numbers and ranges, 0 to {most}, such as 1-4,9", most=MAX_SEED)
 
 
-_Part = str | list["_Parts"]
-"""Text, or the alternatives of a brace pair."""
+class _File(NamedTuple):
+    """The lines of a file, and how many characters the longest has."""
+
+    lines: Sequence[str]
+    longest: int
+
+
+_Part = str | list["_Parts"] | _File
+"""Text, the alternatives of a brace pair, or the lines of a file."""
 _Parts = list[_Part]
 
 Lines = Callable[[str], Sequence[str]]
@@ -131,6 +141,7 @@ def _no_seeds(template: str, item: str, nearest: str | None = None) -> UsageErro
 def _parse(prompt: str, lines: Lines | None) -> _Parts:
     """Return a text as its parts. Raises UsageError for braces that do not pair up."""
     text: _Parts = []
+    files: dict[str, _File] = {}
     # The open braces: the place of each, and its alternatives so far; before them the text itself.
     opened: list[tuple[int, list[_Parts]]] = [(0, [text])]
     for token in _TOKEN.finditer(prompt):
@@ -157,7 +168,7 @@ def _parse(prompt: str, lines: Lines | None) -> _Parts:
                 if len(alternatives) > 1:
                     outside.append(alternatives)
                 elif _names_file(alternatives[0]):
-                    outside.append(_lines_of(alternatives[0], place, lines))
+                    outside.append(_file(alternatives[0], place, lines, files))
                 else:
                     outside += ["{", *alternatives[0], "}"]
             case plain:
@@ -167,6 +178,14 @@ def _parse(prompt: str, lines: Lines | None) -> _Parts:
         raise _unpaired(
             "prompt: the {{ at character {place} is not closed; allowed: {allowed}", opened[-1][0]
         )
+    if files and (length := _longest(text)) > MAX_LENGTH:
+        raise UsageError(
+            "prompt: with the lines of its files it comes to {length:,} characters; "
+            "allowed: at most {most:,}",
+            field="prompt",
+            length=length,
+            most=MAX_LENGTH,
+        )
     return text
 
 
@@ -174,8 +193,8 @@ def _names_file(parts: _Parts) -> bool:
     return bool(parts) and isinstance(parts[0], str) and parts[0].startswith("@")
 
 
-def _lines_of(parts: _Parts, place: int, lines: Lines | None) -> list[_Parts]:
-    """Return the lines of a file as alternatives. Raises UsageError."""
+def _file(parts: _Parts, place: int, lines: Lines | None, files: dict[str, _File]) -> _File:
+    """Return the lines of a file that parts name, and note it. Raises UsageError."""
     name = "".join(part for part in parts if isinstance(part, str))[1:].strip()
     if not all(isinstance(part, str) for part in parts):
         raise _unpaired(
@@ -191,7 +210,10 @@ def _lines_of(parts: _Parts, place: int, lines: Lines | None) -> list[_Parts]:
         raise _unpaired(
             "prompt: the {{@ at character {place} names a file, and none is read here", place
         )
-    return [[line] for line in lines(name)]
+    if name not in files:
+        found = lines(name)
+        files[name] = _File(found, max(map(len, found)))
+    return files[name]
 
 
 def _unpaired(template: str, place: int) -> UsageError:
@@ -209,11 +231,27 @@ def _unpaired(template: str, place: int) -> UsageError:
 def _count(parts: _Parts) -> int:
     # Numbers of like length are multiplied, and small ones added first: a number of a million
     # digits is then not gone through once for each brace.
-    factors = [sum(sorted(map(_count, part))) for part in parts if not isinstance(part, str)]
+    factors = [
+        len(part.lines) if isinstance(part, _File) else sum(sorted(map(_count, part)))
+        for part in parts
+        if not isinstance(part, str)
+    ]
     while len(factors) > 1:
         odd = factors[-1:] if len(factors) % 2 else []
         factors = [a * b for a, b in zip(factors[::2], factors[1::2], strict=False)] + odd
     return factors[0] if factors else 1
+
+
+def _longest(parts: _Parts) -> int:
+    """Return how many characters the longest text has that parts stand for."""
+    return sum(
+        len(part)
+        if isinstance(part, str)
+        else part.longest
+        if isinstance(part, _File)
+        else max(map(_longest, part))
+        for part in parts
+    )
 
 
 def _texts(parts: _Parts) -> Iterator[str]:
@@ -234,5 +272,7 @@ def _texts(parts: _Parts) -> Iterator[str]:
             return
 
 
-def _each(alternatives: list[_Parts]) -> Iterator[str]:
+def _each(alternatives: list[_Parts] | _File) -> Iterator[str]:
+    if isinstance(alternatives, _File):
+        return iter(alternatives.lines)
     return chain.from_iterable(map(_texts, alternatives))

@@ -20,8 +20,8 @@ def store(path: Path, name: str, fields: Mapping[str, object]) -> Preset:
     name, now = check_name(name), list[Preset]()
 
     def edit(document: MutableMapping[str, Any]) -> None:
-        before = document.get(PRESET, {}).get(_stored(document, name), {})
-        preset = read_preset(name, {**before, **fields})
+        before = document.get(PRESET, {}).get(_stored(document, name))
+        preset = read_preset(name, {**(before if isinstance(before, Mapping) else {}), **fields})
         now.append(preset)
         # Its other fields stay as they are written.
         _put(document, name, {field: preset.fields[field] for field in fields})
@@ -84,13 +84,40 @@ def _put(
     if PRESET not in document:
         # Both at once: no header of the outer table is written then.
         document[PRESET] = {name: dict(fields)}
-    elif name not in document[PRESET]:
+    elif not isinstance(document[PRESET].get(name), Mapping):
         document[PRESET][name] = dict(fields)
     else:
         table = document[PRESET][name]
         for field in [one for one in table if whole and one not in fields]:
             del table[field]
-        table.update(fields)
+        new = {field: value for field, value in fields.items() if field not in table}
+        table.update({field: value for field, value in fields.items() if field in table})
+        if new:
+            document[PRESET][name] = _longer(table, new)
+
+
+def _longer(table: MutableMapping[str, Any], fields: Mapping[str, object]) -> Mapping[str, Any]:
+    """Return a table with more fields, its comments kept.
+
+    Comments behind its last field belong to what comes next: they stay behind the new ones.
+    """
+    import tomlkit
+    from tomlkit.items import Comment, Table, Whitespace
+
+    body = list(table.value.body) if isinstance(table, Table) else []
+    known = [at for at, (key, _) in enumerate(body) if key is not None]
+    if not isinstance(table, Table) or not known:
+        return {**table, **fields}
+    longer = tomlkit.table()
+    longer.trivia.indent, longer.trivia.comment = table.trivia.indent, table.trivia.comment
+    longer.trivia.comment_ws = table.trivia.comment_ws
+    added = [(field, tomlkit.item(value)) for field, value in fields.items()]
+    for key, item in (*body[: known[-1] + 1], *added, *body[known[-1] + 1 :]):
+        if key is not None:
+            longer.add(key, item)
+        elif isinstance(item, (Comment, Whitespace)):
+            longer.add(item)
+    return longer
 
 
 def _drop(document: MutableMapping[str, Any], name: str) -> bool:
