@@ -99,3 +99,10 @@ def test_what_goes_with_the_row(book: History) -> None:
     ]
     found = forgetting(book, rows)
     assert (found.ids, found.unsaved, found.unfinished) == (rows, (), (4,))
+
+
+def test_what_somebody_else_wrote_can_be_forgotten(book: History) -> None:
+    row = book.begin(**ROW)
+    update = "UPDATE generation SET updated_at = ?, claim = ? WHERE id = ?"
+    book.write(lambda db: db.execute(update, (b"\xff", b"../x", row)))
+    assert forget(book, forgetting(book, [row])) == 1

@@ -40,13 +40,15 @@ def finished(
         try:
             draft = own.enter_context(place.draft(wanted))
             done = finish(served.file, draft.file, wish, recipe(fetched.info))
+            if done.changed:
+                # A full disk may show only now, and the served picture is still there.
+                draft.sync()
+                kept = measured(draft, fetched)
+            # Of a file that could not be written nothing is told.
             for message in done.told:
                 tell(message)
             if not done.changed:
                 return fetched, served
-            # A full disk may show only now, and the served picture is still there.
-            draft.sync()
-            kept = measured(draft, fetched)
         except FinishError as error:
             cause = error.__cause__
             why = reason(cause) if isinstance(cause, OSError) else error.said
