@@ -65,8 +65,7 @@ def forgetting(book: History, ids: Sequence[int]) -> Forgetting:
 
 def _stands(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[object, object]]:
     select = (
-        "SELECT id, updated_at, claim FROM generation "
-        "WHERE id IN (SELECT value FROM json_each(?))"
+        "SELECT id, updated_at, claim FROM generation WHERE id IN (SELECT value FROM json_each(?))"
     )
     return {row[0]: row[1:] for row in db.execute(select, (json.dumps([*ids]),))}
 
