@@ -43,7 +43,9 @@ def finished(
             if done.changed:
                 # A full disk may show only now, and the served picture is still there.
                 draft.sync()
-                kept = measured(draft, fetched)
+                known = (draft.file.tell(), done.sha256) if done.sha256 else None
+                size, digest = known or summed(draft.file)
+                kept = replace(fetched, bytes=size, sha256=digest, served_sha256=fetched.sha256)
             # Of a file that could not be written nothing is told.
             for message in done.told:
                 tell(message)
@@ -61,12 +63,6 @@ def finished(
     if wish.format != "png":
         served.name_as_png()
     return fetched, served
-
-
-def measured(draft: Draft, fetched: Fetched) -> Fetched:
-    """Return what a finished file is, beside what was served."""
-    size, digest = summed(draft.file)
-    return replace(fetched, bytes=size, sha256=digest, served_sha256=fetched.sha256)
 
 
 def _not_finished(wish: Wish, why: object) -> Message:
