@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zimage_cli.core.files import is_held, reason, sync_folder, tagged
+from zimage_cli.core.drafts import is_held, tagged
+from zimage_cli.core.files import reason, sync_folder
 from zimage_cli.core.history.database import now
 from zimage_cli.core.history.entry import moment, why_refused
 from zimage_cli.core.making import evidence

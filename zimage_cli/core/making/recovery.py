@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.advice import error_documents
-from zimage_cli.core.files import remove_abandoned
+from zimage_cli.core.drafts import remove_abandoned
 from zimage_cli.core.making.recover import WHERE_IT_WENT, TakenError, recover, wanted_path
 from zimage_cli.core.status import Status
 from zimage_cli.errors import AddressRefused, NotSavedError, UsageError, ZimageError

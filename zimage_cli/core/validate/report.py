@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zimage_cli.core.advice import USAGE_STATUS, exit_status
-from zimage_cli.core.files import make_writable_folder, reason, write_whole
+from zimage_cli.core.drafts import make_writable_folder, write_whole
+from zimage_cli.core.files import reason
 from zimage_cli.core.history.file import HistoryFull, HistoryLocked
 from zimage_cli.core.history.history import History
 from zimage_cli.core.making import evidence, save
