@@ -29,7 +29,7 @@ from zimage_cli.errors import AnswerLost, AuthenticationError, ConnectionFailed,
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.history.history import SafeHistory
+    from zimage_cli.core.history.safe import SafeHistory
     from zimage_cli.core.making.evidence import Evidence
     from zimage_cli.core.making.pace import Pace, Turn
     from zimage_cli.core.making.reach import Reach
