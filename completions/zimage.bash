@@ -24,7 +24,7 @@ __zimage_command() {
             --seeds:free:
             --request:free:
             --file:request_file:
-            --like:ref:
+            --like:picture_file:
             --rewritten::
             --region|-r:region:
             --endpoint:endpoint:
@@ -257,7 +257,7 @@ __zimage_command() {
     'history show')
         options='--json::
             --help|-h::'
-        arguments='ref'
+        arguments='picture_file'
         ;;
     'history stats')
         options='--by:group:
@@ -272,7 +272,7 @@ __zimage_command() {
             --json::
             --quiet|-q::
             --help|-h::'
-        arguments='ref:+'
+        arguments='picture_file:+'
         ;;
     'history export')
         options='--output|-o:export_file:
@@ -293,7 +293,7 @@ __zimage_command() {
         options='--yes|-y::
             --json::
             --help|-h::'
-        arguments='ref:+'
+        arguments='picture_file:+'
         ;;
     'history path')
         options='--json::
@@ -431,10 +431,7 @@ __zimage_values() {
         patterns=('*.[jJ][sS][oO][nN]')
         folders=1
         ;;
-    ref)
-        candidates=(
-            'last'
-        )
+    picture_file)
         patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
         folders=1
         ;;
@@ -453,10 +450,6 @@ __zimage_values() {
             'workspace'
             'trial'
         )
-        ;;
-    picture_file)
-        patterns=('*.[pP][nN][gG]' '*.[jJ][pP][gG]' '*.[jJ][pP][eE][gG]' '*.[wW][eE][bB][pP]')
-        folders=1
         ;;
     folder)
         folders=1

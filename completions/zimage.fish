@@ -38,7 +38,7 @@ function __zimage_command -S
                 '--seeds:--seeds:free::Multiply by seeds: 1-4,9.' \
                 '--request:--request:free::The request as a JSON object.' \
                 '--file:--file:request_file::A file with the request as a JSON object; - for stdin.' \
-                '--like:--like:ref::Begin with the recorded request of a picture: a history id, last, or its file.' \
+                '--like:--like:picture_file::Begin with the recorded request of a picture: a history id, last, or its file.' \
                 '--rewritten:--rewritten:::With --like: send its rewritten prompt as it is, at half the price.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--endpoint:--endpoint:endpoint::shared, workspace or trial; default: workspace where one is set, or shared.' \
@@ -355,7 +355,7 @@ function __zimage_command -S
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
-            set arguments ref
+            set arguments picture_file
         case 'history stats'
             set options \
                 '--by:--by:group::By day, month, region, size or status.' \
@@ -373,7 +373,7 @@ function __zimage_command -S
                 '--help:--help:::Show this help.' \
                 '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this help.'
-            set arguments ref+
+            set arguments picture_file+
         case 'history export'
             set options \
                 '--output:--output:export_file::The file, .jsonl or .csv; - for stdout.' \
@@ -400,7 +400,7 @@ function __zimage_command -S
                 '--help:--help:::Show this help.' \
                 '-y:--yes:::Do not ask.' \
                 '-h:--help:::Show this help.'
-            set arguments ref+
+            set arguments picture_file+
         case 'history path'
             set options \
                 '--json:--json:::One JSON document on stdout.' \
@@ -546,9 +546,7 @@ function __zimage_values -S
         case request_file
             set patterns '*.json'
             set folders 1
-        case ref
-            set candidates \
-                'last'\t'the newest that was saved'
+        case picture_file
             set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
             set folders 1
         case region
@@ -563,9 +561,6 @@ function __zimage_values -S
                 'shared' \
                 'workspace' \
                 'trial'
-        case picture_file
-            set patterns '*.png' '*.jpg' '*.jpeg' '*.webp'
-            set folders 1
         case folder
             set folders 1
         case format

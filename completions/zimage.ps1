@@ -41,7 +41,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--seeds'; Group = '--seeds'; Value = 'free'; Many = $false; About = 'Multiply by seeds: 1-4,9.' }
                 @{ Name = '--request'; Group = '--request'; Value = 'free'; Many = $false; About = 'The request as a JSON object.' }
                 @{ Name = '--file'; Group = '--file'; Value = 'request_file'; Many = $false; About = 'A file with the request as a JSON object; - for stdin.' }
-                @{ Name = '--like'; Group = '--like'; Value = 'ref'; Many = $false; About = 'Begin with the recorded request of a picture: a history id, last, or its file.' }
+                @{ Name = '--like'; Group = '--like'; Value = 'picture_file'; Many = $false; About = 'Begin with the recorded request of a picture: a history id, last, or its file.' }
                 @{ Name = '--rewritten'; Group = '--rewritten'; Value = ''; Many = $false; About = 'With --like: send its rewritten prompt as it is, at half the price.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '--endpoint'; Group = '--endpoint'; Value = 'endpoint'; Many = $false; About = 'shared, workspace or trial; default: workspace where one is set, or shared.' }
@@ -485,7 +485,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
-                @{ Value = 'ref'; Many = $false }
+                @{ Value = 'picture_file'; Many = $false }
             )
         }
         'history stats' = @{
@@ -512,7 +512,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
-                @{ Value = 'ref'; Many = $true }
+                @{ Value = 'picture_file'; Many = $true }
             )
         }
         'history export' = @{
@@ -549,7 +549,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @(
-                @{ Value = 'ref'; Many = $true }
+                @{ Value = 'picture_file'; Many = $true }
             )
         }
         'history path' = @{
@@ -757,10 +757,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
-        'ref' = @{
-            Words = @(
-                @{ Text = 'last'; About = 'the newest that was saved'; Type = 'ParameterValue' }
-            )
+        'picture_file' = @{
+            Words = @()
             Suffixes = @('.png', '.jpg', '.jpeg', '.webp')
             Folders = $true
             Listed = $false
@@ -787,13 +785,6 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Suffixes = @()
             Folders = $false
-            Listed = $false
-            After = @{  }
-        }
-        'picture_file' = @{
-            Words = @()
-            Suffixes = @('.png', '.jpg', '.jpeg', '.webp')
-            Folders = $true
             Listed = $false
             After = @{  }
         }

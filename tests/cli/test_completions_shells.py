@@ -89,8 +89,8 @@ OFFERS: list[tuple[str, list[str]]] = [
     ("zimage generate --name ", []),
     ("zimage generate --name --s", []),
     ("zimage config set timeout ", []),
-    ("zimage history recover ", []),
-    ("zimage history recover 12 ", []),
+    ("zimage history recover ", ["pic.png", "out/", "sub dir/"]),
+    ("zimage history recover 12 ", ["pic.png", "out/", "sub dir/"]),
     # options: not those given, before and after the argument, behind their values
     ("zimage sizes ", ["--json", *HELP]),
     ("zimage sizes --json ", HELP),
@@ -136,7 +136,10 @@ OFFERS: list[tuple[str, list[str]]] = [
     ("zimage history --l", ["--limit"]),
     ("zimage config --j", ["--json"]),
     ("zimage help gen", ["generate"]),
-    ("zimage help history ", ["list", "show", "recover"]),
+    (
+        "zimage help history ",
+        ["list", "show", "stats", "recover", "export", "forget", "path"],
+    ),
     ("zimage help generate ", []),
     ("zimage sandbox serve --fault picture-cut", ["picture-cut", "picture-cut-chunked"]),
     ("zimage sandbox serve --fault lis", ["list"]),

@@ -238,7 +238,7 @@ def test_a_full_disk_is_found_before_the_call(service: Any, small_disk: Path) ->
 
 def test_a_full_disk_under_the_history_costs_no_picture(service: Any, small_disk: Path) -> None:
     run = service.generate("fox", env={"ZIMAGE_HOME": str(small_disk)})
-    (small_disk / "filler").write_bytes(bytes(160 * 1024))
+    (small_disk / "filler").write_bytes(bytes(120 * 1024))
     for _ in range(3):
         run = service.generate("fox", env={"ZIMAGE_HOME": str(small_disk)})
         assert (service.work / run.lines[0]).is_file()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from as_served import as_served
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells and devices")
 
@@ -127,7 +128,7 @@ def test_stdout_is_the_result_and_nothing_else(unpaced: None, service: Any, png:
     assert len(run.lines) == 2
     assert all(Path(service.work / line).is_file() for line in run.lines)
     raw = service.generate("lake", "-o", "-")
-    assert raw.stdout_bytes == png
+    assert as_served(raw.stdout_bytes) == png
     assert service.generate("lake", "--json", "-q").stderr == ""
     quiet = service.generate("lake", "-q")
     assert quiet.stderr == ""

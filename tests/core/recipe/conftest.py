@@ -42,7 +42,7 @@ def served() -> Callable[..., io.BytesIO]:
         plain, made = io.BytesIO(), io.BytesIO()
         Image.linear_gradient("L").resize((24, 16)).convert(mode).save(plain, "PNG", **info)
         new = [png.text_chunk(name, text) for name, text in (texts or {}).items()]
-        png.splice(plain, made, [*new, chunks], png.chunks(plain))
+        png.splice(plain.getvalue(), made, [*new, chunks], png.chunks(plain))
         return made
 
     return make

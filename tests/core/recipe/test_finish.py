@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -22,8 +23,9 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
 def made(served: io.BytesIO, wish: Wish, recipe: Recipe) -> tuple[Image.Image, list[str]]:
     """Finish a picture, and return it opened and what was told."""
     file = io.BytesIO()
-    changed, told = finish(served, file, wish, recipe)
+    changed, told, sha256 = finish(served, file, wish, recipe)
     assert changed
+    assert sha256 in {None, hashlib.sha256(file.getvalue()).hexdigest()}
     image = Image.open(file)
     image.load()
     assert image.format == wish.format.upper()
@@ -41,7 +43,7 @@ def xmp_of(image: Image.Image) -> dict[xmp.Name, str]:
 
 def test_a_signed_picture_is_left_as_it_is(served, recipe) -> None:
     file = io.BytesIO()
-    changed, told = finish(served(chunks=png.chunk_of(b"caBX", b"x")), file, Wish(), recipe)
+    changed, told, _ = finish(served(chunks=png.chunk_of(b"caBX", b"x")), file, Wish(), recipe)
     assert not changed
     assert file.getvalue() == b""
     (message,) = told
@@ -53,7 +55,7 @@ def test_a_signed_picture_is_left_as_it_is(served, recipe) -> None:
 
 def test_without_metadata_a_png_is_left_as_it_is(served, recipe) -> None:
     file = io.BytesIO()
-    assert finish(served(), file, Wish(metadata=False), recipe) == (False, ())
+    assert finish(served(), file, Wish(metadata=False), recipe) == (False, (), None)
     assert file.getvalue() == b""
 
 
@@ -74,7 +76,7 @@ def test_what_the_service_says_is_neither_changed_nor_said_again(served, recipe,
 def test_a_picture_that_says_all_already_is_left_as_it_is(served, recipe) -> None:
     file, again = io.BytesIO(), io.BytesIO()
     finish(served(), file, Wish(), recipe)
-    assert finish(file, again, Wish(), recipe) == (False, ())
+    assert finish(file, again, Wish(), recipe) == (False, (), None)
 
 
 @settings(max_examples=25)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import zlib
@@ -31,7 +32,8 @@ def test_any_prompt_is_read_back_and_all_else_is_as_it_was(
     own, made = served(texts={"AIGC": '{"Label":"1"}'}), io.BytesIO()
     own.seek(0, io.SEEK_END)
     own.write(after)
-    assert finish(own, made, Wish(), recipe) == (True, ())
+    done = finish(own, made, Wish(), recipe)
+    assert done == (True, (), hashlib.sha256(made.getvalue()).hexdigest())
 
     data, new = made.getvalue(), list(png.chunks(made))[2:5]
     check(data)
@@ -126,4 +128,4 @@ def test_a_length_beyond_the_file_is_an_error() -> None:
 
 def test_what_has_no_pixels_takes_no_chunks() -> None:
     with pytest.raises(PngError, match="it has no pixel data"):
-        png.splice(io.BytesIO(), io.BytesIO(), [], [])
+        png.splice(b"", io.BytesIO(), [], [])

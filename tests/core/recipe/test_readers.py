@@ -49,6 +49,7 @@ AS_READ = {
 CASES = [(name, target) for name in PROMPTS for target in FORMATS]
 
 Pictures = dict[tuple[str, str], Path]
+OPENED: list[Any] = []
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +102,14 @@ def test_pngcheck(pictures: Pictures) -> None:
 
 @pytest.mark.parametrize(("name", "target"), CASES)
 def test_sd_parsers(pictures: Pictures, name: str, target: str) -> None:
+    from PIL import Image
     from sd_parsers import ParserManager
     from sd_parsers.data import Generators
 
-    found = ParserManager().parse(pictures[name, target])
+    image = Image.open(pictures[name, target])
+    # It keeps what it read last by the identity of the image object: none may take another's.
+    OPENED.append(image)
+    found = ParserManager().parse(image)
     assert found is not None
     assert found.generator is Generators.AUTOMATIC1111
     assert found.full_prompt == AS_READ.get(name, PROMPTS[name])
@@ -220,6 +225,6 @@ def test_a_signed_picture_is_still_valid_when_it_is_saved(
     # What the signature is good for: a text of ours would have broken it.
     spoiled, walked = signed.with_name("spoiled.png"), io.BytesIO(signed.read_bytes())
     with spoiled.open("wb") as file:
-        png.splice(walked, file, [png.text_chunk("zimage", "{}")], png.chunks(walked))
+        png.splice(walked.getvalue(), file, [png.text_chunk("zimage", "{}")], png.chunks(walked))
     states = output(sys.executable, "-c", VALIDATE, saved, spoiled, PYTHONPATH=FOLDER)
     assert states.split() == ["Valid", "Invalid"]

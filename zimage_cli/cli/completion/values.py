@@ -131,9 +131,6 @@ EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
 EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
 STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
-REF = Value(
-    "ref", (Word("last", "the newest that was saved"),), PICTURE_FILE.suffixes, folders=True
-)
 FORMAT = Value("format", tuple(map(Word, FORMATS)))
 _KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER, FORMAT)}
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
@@ -147,7 +144,7 @@ OPTIONS: dict[str, Value] = {
     "--sizes": SIZES,
     "--seed": FREE,
     "--seeds": FREE,
-    "--like": REF,
+    "--like": PICTURE_FILE,
     "--preset": FREE,
     "config preset set --prompt": FREE,
     "--count": FREE,
@@ -200,9 +197,9 @@ ARGUMENTS: dict[str, Value] = {
     "regions ping name": REGION,
     "history list words": FREE,
     "history export words": FREE,
-    "history forget pictures": REF,
-    "history show picture": REF,
-    "history recover pictures": REF,
+    "history forget pictures": PICTURE_FILE,
+    "history show picture": PICTURE_FILE,
+    "history recover pictures": PICTURE_FILE,
     "inspect files": PICTURE_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,

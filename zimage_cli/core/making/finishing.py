@@ -47,7 +47,8 @@ def finished(
                 return fetched, served
             # A full disk may show only now, and the served picture is still there.
             draft.sync()
-            kept = measured(draft, fetched)
+            size, digest = (draft.file.tell(), done.sha256) if done.sha256 else summed(draft.file)
+            kept = replace(fetched, bytes=size, sha256=digest, served_sha256=fetched.sha256)
         except FinishError as error:
             cause = error.__cause__
             why = reason(cause) if isinstance(cause, OSError) else error.said
@@ -60,12 +61,6 @@ def finished(
     if wish.format != "png":
         served.name_as_png()
     return fetched, served
-
-
-def measured(draft: Draft, fetched: Fetched) -> Fetched:
-    """Return what a finished file is, beside what was served."""
-    size, digest = summed(draft.file)
-    return replace(fetched, bytes=size, sha256=digest, served_sha256=fetched.sha256)
 
 
 def _not_finished(wish: Wish, why: object) -> Message:

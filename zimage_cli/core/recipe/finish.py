@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import threading
 from typing import IO, Any, NamedTuple
 
 from zimage_cli.core.recipe import png
 from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.core.request.wish import Wish
 from zimage_cli.messages import Message
+
+_splicing = threading.Lock()
 
 
 class FinishError(Exception):
@@ -19,10 +23,14 @@ class FinishError(Exception):
 
 
 class Finished(NamedTuple):
-    """What finishing came to: whether there is another file, and what to tell of it."""
+    """What finishing came to: whether there is another file, and what to tell of it.
+
+    `sha256` is that of the other file, where it is known.
+    """
 
     changed: bool
     told: tuple[Message, ...] = ()
+    sha256: str | None = None
 
 
 def load(wish: Wish) -> None:
@@ -47,7 +55,11 @@ def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -
                 served, finished, wish.format, wish.quality, recipe if wish.metadata else None
             )
             return Finished(changed=True, told=told)
-        return _spliced(served, finished, recipe) if wish.metadata else Finished(changed=False)
+        if not wish.metadata:
+            return Finished(changed=False)
+        # It holds the whole file in memory, and with many pictures in flight all would at once.
+        with _splicing:
+            return _spliced(served, finished, recipe)
     except FinishError:
         raise
     except Exception as error:
@@ -57,7 +69,10 @@ def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -
 
 
 def _spliced(served: IO[bytes], finished: IO[bytes], recipe: Recipe) -> Finished:
-    walked = tuple(png.chunks(served))
+    served.seek(0)
+    data = served.read()
+    held = io.BytesIO(data)
+    walked = tuple(png.chunks(held))
     if any(chunk.kind == png.MANIFEST for chunk in walked):
         told = Message(
             "the service signed the picture (C2PA): saved as it is, without its recipe, because "
@@ -66,7 +81,7 @@ def _spliced(served: IO[bytes], finished: IO[bytes], recipe: Recipe) -> Finished
         return Finished(changed=False, told=(told,))
     # What the service says under one of these names stays, and nothing is said beside it: which
     # of two texts of one name is read differs by reader.
-    there = {text.keyword for text in png.texts(served)}
+    there = {text.keyword for text in png.texts(held, walked)}
     new = {
         png.PARAMETERS: recipe.parameters(),
         png.RECIPE: recipe.text(),
@@ -75,5 +90,4 @@ def _spliced(served: IO[bytes], finished: IO[bytes], recipe: Recipe) -> Finished
     new_chunks = [png.text_chunk(name, text) for name, text in new.items() if name not in there]
     if not new_chunks:
         return Finished(changed=False)
-    png.splice(served, finished, new_chunks, walked)
-    return Finished(changed=True)
+    return Finished(changed=True, sha256=png.splice(data, finished, new_chunks, walked))

@@ -5,8 +5,8 @@ Source: the PNG specification (W3C, third edition), and XMP's part 3 for its key
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,6 @@ LONGEST_TEXT = 1 << 20
 """Bytes of a text that are read, after inflating."""
 _MOST_TEXTS = 256
 """Texts of a file that are read: a small file could hold any number of large ones."""
-_COPIED_AT_ONCE = 1 << 20
 
 PARAMETERS = "parameters"
 RECIPE = "zimage"
@@ -67,13 +66,13 @@ def chunks(file: IO[bytes]) -> Iterator[Chunk]:
         at = end
 
 
-def texts(file: IO[bytes]) -> Iterator[Text]:
+def texts(file: IO[bytes], walked: Iterable[Chunk] | None = None) -> Iterator[Text]:
     """Yield what the text chunks say, up to 256 of them. Raises PngError.
 
-    The file may be read elsewhere between two of them.
+    `walked` are its chunks, where they are known. The file may be read elsewhere between two texts.
     """
     left = _MOST_TEXTS
-    for chunk in chunks(file):
+    for chunk in chunks(file) if walked is None else walked:
         if chunk.kind in READERS and left:
             left -= 1
             yield read_text(file, chunk)
@@ -147,22 +146,20 @@ def text_chunk(keyword: str, text: str) -> bytes:
 
 
 def splice(
-    served: IO[bytes], finished: IO[bytes], new: Iterable[bytes], walked: Iterable[Chunk]
-) -> None:
+    served: bytes, finished: IO[bytes], new: Iterable[bytes], walked: Iterable[Chunk]
+) -> str:
     """Write a PNG with new chunks before its first IDAT, everything else byte for byte.
 
-    `walked` are the chunks of `served`. Raises PngError, OSError.
+    `walked` are the chunks of `served`. Returns the SHA-256 of what is written. Raises PngError,
+    OSError.
     """
     first = next((chunk.offset for chunk in walked if chunk.kind == b"IDAT"), None)
     if first is None:
         raise PngError("it has no pixel data")
-    served.seek(0)
-    left = first
-    while left:
-        part = served.read(min(left, _COPIED_AT_ONCE))
-        if not part:
-            raise PngError("it ends before its last chunk")
+    digest = hashlib.sha256()
+    view = memoryview(served)
+    parts: list[bytes | memoryview] = [view[:first], *new, view[first:]]
+    for part in parts:
         finished.write(part)
-        left -= len(part)
-    finished.writelines(new)
-    shutil.copyfileobj(served, finished, _COPIED_AT_ONCE)
+        digest.update(part)
+    return digest.hexdigest()
