@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core.recipe.xmp import CREATOR_TOOL, DESCRIPTION, SOURCE_TYPE, Property, packet
-from zimage_cli.text import json_text
+from zimage_cli.text import json_text, mask
 from zimage_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -93,6 +93,21 @@ class Recipe(NamedTuple):
         }
         line = ", ".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
         return f"{prompt}\n{line}"
+
+    def without_keys(self) -> Recipe:
+        """Return it with every API key in its texts masked: a file goes where its prompt does not.
+
+        Only what is as long as a key: `st-` begins words too.
+        """
+
+        def masked(text: str) -> str:
+            key = r"(?<![A-Za-z0-9])(?:sk-[\w.-]{15,}\w|st-[A-Za-z0-9]{16,})"
+            return re.sub(key, lambda found: mask(found[0]), text, flags=re.ASCII)
+
+        rewritten = self.rewritten_prompt
+        return self._replace(
+            prompt=masked(self.prompt), rewritten_prompt=rewritten and masked(rewritten)
+        )
 
     def document(self) -> dict[str, object]:
         """Return the object of the `zimage` text."""
