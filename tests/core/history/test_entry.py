@@ -65,7 +65,10 @@ def test_a_picture_that_has_no_file_has_no_path(path: str | None, book: History)
         ("0.10", "CNY", Price(Decimal("0.10"), "CNY")),
         (None, None, None),
         ("0.10", None, None),
+        ("0.10", "", None),
         ("ten", "CNY", None),
+        ("NaN", "CNY", None),
+        ("1e999999999", "CNY", None),
         ("", "CNY", None),
     ],
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from zimage_cli.core.history.file import MIGRATIONS
 from zimage_cli.core.history.forget import forget, forgetting
 from zimage_cli.core.history.history import History
 from zimage_cli.errors import UsageError
@@ -98,4 +100,28 @@ def test_what_goes_with_the_row(book: History) -> None:
         for batch in (None, "b")
     ]
     found = forgetting(book, rows)
-    assert (found.ids, found.unsaved, found.unfinished) == (rows, (), (4,))
+    assert [row[0] for row in found.rows] == rows
+    assert (found.unsaved, found.unfinished) == ((), (4,))
+
+
+def test_what_somebody_else_wrote_can_be_forgotten(book: History) -> None:
+    row = book.begin(**ROW)
+    update = "UPDATE generation SET updated_at = ?, claim = ? WHERE id = ?"
+    book.write(lambda db: db.execute(update, (b"\xff", b"../x", row)))
+    assert forget(book, forgetting(book, [row])) == 1
+
+
+def test_an_older_history_of_an_older_zimage(work: Path) -> None:
+    """One that knows no claims; deleting brings it up to date."""
+    path = work / "old.db"
+    db = sqlite3.connect(path)
+    db.executescript(MIGRATIONS[0])
+    db.execute("PRAGMA user_version = 1")
+    values = {**ROW, "created_at": "2026-01-01", "updated_at": "2026-01-01"}
+    names, marks = ", ".join(values), ", ".join("?" * len(values))
+    db.execute(f"INSERT INTO generation ({names}) VALUES ({marks})", (*values.values(),))
+    db.commit()
+    db.close()
+    book = History.to_read(path)
+    assert forget(book, forgetting(book, [1])) == 1
+    book.close()

@@ -134,6 +134,9 @@ def test_a_file(book: History, work: Path) -> None:
     # An id is an id, also where a file is called so.
     (work / "4").write_bytes(b"served")
     assert ref.ids(book, ["4", "./4"]) == [4, 2]
+    # The standard input is no picture's file.
+    (work / "-").write_bytes(b"moved")
+    assert ref.ids(book, ["-", "./-"]) == [1]
     (work / "other.png").write_bytes(b"other")
     with pytest.raises(UsageError, match=r"^The history does not know the file other.png\.$"):
         ref.ids(book, ["other.png"])

@@ -121,6 +121,8 @@ def test_what_somebody_else_wrote(book: History) -> None:
     for column, value in (
         ("cost_amount", "much"),
         ("cost_amount", "NaN"),
+        ("cost_amount", "1e999999999"),
+        ("cost_amount", "-5"),
         ("cost_amount", b"\xff"),
         ("cost_currency", None),
         ("bytes", "many"),
@@ -129,6 +131,8 @@ def test_what_somebody_else_wrote(book: History) -> None:
         ("elapsed_seconds", -1.0),
         ("status", b"saved"),
         ("region", b"\xff"),
+        # As many as of that one.
+        ("region", "odd"),
     ):
         row = book.begin(**ROW)
         book.write(
@@ -138,5 +142,5 @@ def test_what_somebody_else_wrote(book: History) -> None:
         )
     for by in (None, "region", "status", "day"):
         total = stats(book, Query(), by).total
-        assert sum(total.statuses.values()) == 10
-        assert total.cost == [Cost("CNY", Decimal("0.50"), Decimal("0.50"))]
+        assert sum(total.statuses.values()) == 13
+        assert total.cost == [Cost("CNY", Decimal("0.60"), Decimal("0.60"))]

@@ -19,11 +19,13 @@ import pytest
 from as_served import as_served
 from PIL import Image
 
-from zimage_cli.core.files import tagged
+from zimage_cli.core.drafts import tagged
 from zimage_cli.core.history.history import History
 from zimage_cli.core.making.fetching import part_of
 from zimage_cli.core.making.recovery import Recovery
 from zimage_cli.core.making.save import FolderPlace, StreamPlace
+from zimage_cli.core.recipe.png import chunk_of
+from zimage_cli.core.request.names import NameTemplate
 from zimage_cli.core.request.wish import Wish
 from zimage_cli.core.status import Status
 from zimage_cli.errors import NotSavedError
@@ -121,6 +123,19 @@ def test_what_cannot_be_converted_is_saved_as_served_and_named_so(
     assert one.files == sorted(picture.path.name for picture in pictures)
 
 
+def test_a_picture_that_could_not_be_converted_replaces_no_other(
+    studio: Any, small_png: bytes, tmp_path: Path
+) -> None:
+    place = FolderPlace(tmp_path, overwrite=True)
+    (tmp_path / "x.png").write_bytes(b"another picture")
+    (tmp_path / "x.webp").write_bytes(b"to be replaced")
+    served = with_long_text(small_png)
+    one = studio(wish=Wish("webp"), picture_bytes=served, place=place)
+    one.maker.template = NameTemplate.parse("x", suffix=".webp")
+    assert one.make().path == tmp_path / "x-2.png"
+    assert (tmp_path / "x.png").read_bytes() == b"another picture"
+
+
 def test_it_is_said_once_in_a_run(studio: Any, small_png: bytes) -> None:
     one = studio(wish=Wish("webp"), picture_bytes=with_long_text(small_png))
     one.make(seed=1)
@@ -165,7 +180,9 @@ def test_a_disk_with_room_for_one_of_the_two_files(
                 continue
         os.truncate(small_disk / "ballast", file_size(small_disk / "ballast") - 1_200_000)
 
+    # What is said of a conversion is not said where there is none.
     served = stored_png()
+    served = served[:33] + chunk_of(b"caBX", b"signed") + served[33:] if wish.quality else served
     assert 700_000 < len(served) < 800_000
     one = studio(place=FolderPlace(small_disk / "pictures"), wish=wish, picture_bytes=served)
     picture = one.make(on=heard(sent=fill))

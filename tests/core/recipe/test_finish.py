@@ -59,6 +59,22 @@ def test_without_metadata_a_png_is_left_as_it_is(served, recipe) -> None:
     assert file.getvalue() == b""
 
 
+@pytest.mark.parametrize("target", ["png", *OTHERS])
+def test_a_key_in_the_prompt_is_not_in_the_file(served, recipe, target) -> None:
+    keys = ["sk-" + "0123456789abcdef" * 2, "sk-ws-H.EXAMPLE.abcd_1234-x", "st-" + "a1" * 10]
+    prompt = " ".join(("st-petersburg-at-night, sk-short,", *keys, "on a sign"))
+    recipe = recipe._replace(prompt=prompt, rewritten_prompt=f"a sign: {keys[0]}.")
+    file = io.BytesIO()
+    told = finish(served(), file, Wish(target), recipe).told
+    assert [str(message).partition(":")[0] for message in told] == [
+        "the prompt holds what looks like an API key"
+    ]
+    texts = file.getvalue().replace(b"\0", b"")
+    assert not [key for key in keys if key[3:].encode() in texts]
+    assert b"st-petersburg-at-night, sk-short, sk-\xe2\x80\xa6cdef sk-" in texts
+    assert b"a sign: sk-\xe2\x80\xa6cdef." in texts
+
+
 @pytest.mark.parametrize("there", [{"parameters"}, {"zimage", png.XMP}, {"parameters", "zimage"}])
 def test_what_the_service_says_is_neither_changed_nor_said_again(served, recipe, there) -> None:
     own = dict.fromkeys(there, "the service's own")

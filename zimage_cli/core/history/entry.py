@@ -114,15 +114,7 @@ class Entry:
     @property
     def price(self) -> Price | None:
         """The list price when it was asked for, None where none was known."""
-        from decimal import Decimal, InvalidOperation
-
-        from zimage_cli.core.request.prices import Price
-
-        try:
-            amount = Decimal(self.cost_amount or "")
-        except InvalidOperation:
-            return None
-        return Price(amount, self.cost_currency) if self.cost_currency else None
+        return price_of(self.cost_amount, self.cost_currency)
 
     @property
     def failure(self) -> ZimageError:
@@ -236,6 +228,20 @@ def _value(name: str, value: Any) -> Any:
     if name in {"usage", "error"}:
         return _json(value)
     return str(value) if value is not None or name in _TEXTS else None
+
+
+def price_of(amount: object, currency: object) -> Price | None:
+    """Return the price in two columns, None where they hold none."""
+    import re
+    from decimal import Decimal
+
+    from zimage_cli.core.request.prices import Price
+
+    if not (isinstance(amount, str) and isinstance(currency, str) and currency):
+        return None
+    # Others are numbers too, to Decimal: NaN, and 1e999999999, with which nothing can be reckoned.
+    plain = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", amount)
+    return Price(Decimal(amount), currency) if plain else None
 
 
 def _json(text: Any) -> Any:

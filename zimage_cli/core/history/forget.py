@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,17 +22,12 @@ if TYPE_CHECKING:
 class Forgetting(NamedTuple):
     """Rows that may be deleted, and among them those with something that goes with the row."""
 
-    rows: tuple[tuple[int, str, str | None], ...]
-    """(id, when it was last changed, who claimed it once)"""
+    rows: tuple[tuple[int, object, object], ...]
+    """(id, when it was last changed, who claimed it once), as they stand in the file"""
     unsaved: tuple[int, ...]
     """Pictures that were made and are not saved: only their rows have the address."""
     unfinished: tuple[int, ...]
     """Of batches, and without a picture: the batch run again may make them once more."""
-
-    @property
-    def ids(self) -> list[int]:
-        """The ids of all rows."""
-        return [number for number, *_ in self.rows]
 
 
 def forgetting(book: History, ids: Sequence[int]) -> Forgetting:
@@ -39,9 +35,11 @@ def forgetting(book: History, ids: Sequence[int]) -> Forgetting:
 
     Raises UsageError where a process works on one of them.
     """
-    rows: list[tuple[int, str, str | None]] = []
+    rows: list[tuple[int, object, object]] = []
     unsaved: list[int] = []
     unfinished: list[int] = []
+    # Before the entries: what changes in between then stays.
+    stands = book.read(lambda db: _stands(db, ids))
     for entry in each(book, ids):
         if _is_worked_on(entry):
             raise UsageError(
@@ -51,12 +49,20 @@ def forgetting(book: History, ids: Sequence[int]) -> Forgetting:
                 number=entry.id,
                 value=entry.id,
             )
-        rows.append((entry.id, entry.updated_at, entry.claim.stem if entry.claim else None))
+        if entry.id in stands:
+            rows.append((entry.id, *stands[entry.id]))
         if entry.status == Status.MADE:
             unsaved.append(entry.id)
         if entry.batch is not None and entry.status != Status.SAVED:
             unfinished.append(entry.id)
     return Forgetting(tuple(rows), tuple(unsaved), tuple(unfinished))
+
+
+def _stands(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[object, object]]:
+    select = (
+        "SELECT id, updated_at, claim FROM generation WHERE id IN (SELECT value FROM json_each(?))"
+    )
+    return {row[0]: row[1:] for row in db.execute(select, (json.dumps([*ids]),))}
 
 
 def _is_worked_on(entry: Entry) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -123,5 +124,6 @@ def _recipe(path: str) -> Recipe | None:
     """Return the recipe that zimage wrote into a file, None where there is none."""
     from zimage_cli.core.recipe.inspect import Source, inspect
 
-    found = inspect(path)
+    # Whole: `-` would be the standard input.
+    found = inspect(os.path.abspath(path))  # noqa: PTH100
     return found.recipe if found.source is Source.ZIMAGE else None

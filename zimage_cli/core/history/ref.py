@@ -213,7 +213,8 @@ def _told(path: Path) -> tuple[str | None, str | None]:
     if path.stat().st_size > _LARGEST_FILE:
         return None, None
     try:
-        found = inspect(str(path))
+        # Whole: `-` would be the standard input.
+        found = inspect(os.path.abspath(path))  # noqa: PTH100
     except UsageError:
         with path.open("rb") as file:
             return None, file_digest(file, "sha256").hexdigest()

@@ -6,10 +6,10 @@ import math
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zimage_cli.core.history.entry import moment
+from zimage_cli.core.history.entry import moment, price_of
 from zimage_cli.core.history.query import STATUSES
 from zimage_cli.core.status import Status
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from zimage_cli.core.history.history import History
     from zimage_cli.core.history.query import Query
+    from zimage_cli.core.request.prices import Price
 
 GROUPS = ("day", "month", "region", "size", "status")
 
@@ -44,7 +45,7 @@ class Group:
     statuses: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
     """Of the files that were saved."""
-    _prices: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
+    _prices: Counter[tuple[Price, bool]] = field(default_factory=Counter)
     _seconds: array[float] = field(default_factory=lambda: array("d"))
     """8 bytes a picture: a median needs them all."""
 
@@ -67,15 +68,11 @@ class Group:
     def cost(self) -> list[Cost]:
         """What it has cost at list price, by currency: amounts of two are never added."""
         sums: dict[str, list[Decimal]] = {}
-        for (currency, text, sure), count in self._prices.items():
-            try:
-                amount = Decimal(text) * count
-            except InvalidOperation:
-                continue
-            if amount.is_finite():
-                both = sums.setdefault(currency, [Decimal(0), Decimal(0)])
-                both[0] += amount if sure else amount * 0
-                both[1] += amount
+        for (price, sure), count in self._prices.items():
+            amount = price.amount * count
+            both = sums.setdefault(price.currency, [Decimal(0), Decimal(0)])
+            both[0] += amount if sure else amount * 0
+            both[1] += amount
         return [Cost(currency, *both) for currency, both in sorted(sums.items())]
 
     def seconds(self, share: float) -> float | None:
@@ -86,11 +83,11 @@ class Group:
         found = sorted(self._seconds)
         return found[math.ceil(len(found) * share) - 1] if found else None
 
-    def add(self, status: str, price: tuple[str, str] | None, alike: _Alike) -> None:
+    def add(self, status: str, price: Price | None, alike: _Alike) -> None:
         """Add pictures of one status and price."""
         self.statuses[status] += alike.count
         if price is not None and (status in _MADE or status == Status.LOST):
-            self._prices[*price, status != Status.LOST] += alike.count
+            self._prices[price, status != Status.LOST] += alike.count
         if status == Status.SAVED:
             self.bytes += alike.bytes
             self._seconds.extend(alike.seconds)
@@ -119,8 +116,7 @@ def stats(book: History | None, query: Query, by: str | None = None) -> Stats:
     total, groups = Group(None), dict[str | None, Group]()
     found = {} if book is None else book.read(lambda db: _read(db, query, by))
     for (name, status, currency, amount), alike in found.items():
-        texts = isinstance(currency, str) and isinstance(amount, str)
-        price = (currency, amount) if texts else None
+        price = price_of(amount, currency)
         for group in (total, groups.setdefault(name, Group(name)) if by is not None else None):
             if group is not None:
                 group.add(str(status), price, alike)
@@ -142,7 +138,7 @@ def _read(db: sqlite3.Connection, query: Query, by: str | None) -> dict[tuple[An
     for key, status, currency, amount, size, seconds in db.execute(select, values):
         if dated and key not in days:
             days[key] = _local(key, 10 if by == "day" else 7)
-        name = days[key] if dated else key
+        name = days[key] if dated else key if isinstance(key, str) else None
         alike = found.get((name, status, currency, amount))
         if alike is None:
             alike = found[name, status, currency, amount] = _Alike()

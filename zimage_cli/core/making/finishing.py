@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zimage_cli.core.files import reason
 from zimage_cli.core.making.examine import summed
 from zimage_cli.core.recipe.finish import FinishError, finish
+from zimage_cli.core.request.wish import FORMATS
 from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
@@ -40,14 +41,17 @@ def finished(
         try:
             draft = own.enter_context(place.draft(wanted))
             done = finish(served.file, draft.file, wish, recipe(fetched.info))
+            if done.changed:
+                # A full disk may show only now, and the served picture is still there.
+                draft.sync()
+                known = (draft.file.tell(), done.sha256) if done.sha256 else None
+                size, digest = known or summed(draft.file)
+                kept = replace(fetched, bytes=size, sha256=digest, served_sha256=fetched.sha256)
+            # Of a file that could not be written nothing is told.
             for message in done.told:
                 tell(message)
             if not done.changed:
                 return fetched, served
-            # A full disk may show only now, and the served picture is still there.
-            draft.sync()
-            size, digest = (draft.file.tell(), done.sha256) if done.sha256 else summed(draft.file)
-            kept = replace(fetched, bytes=size, sha256=digest, served_sha256=fetched.sha256)
         except FinishError as error:
             cause = error.__cause__
             why = reason(cause) if isinstance(cause, OSError) else error.said
@@ -70,6 +74,6 @@ def _not_finished(wish: Wish, why: object) -> Message:
         )
     return Message(
         "the picture could not be made into {format}: {why}; saved as it was served, as PNG",
-        format={"jpeg": "JPEG", "webp": "WebP"}[wish.format],
+        format=FORMATS[wish.format],
         why=why,
     )

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from zimage_cli.core.files import (
-    free_bytes,
-    largest_file,
-    make_folder,
+from zimage_cli.core.drafts import (
     make_temporary,
     make_writable_folder,
     publish,
-    reason,
     remove_abandoned,
-    sync_folder,
     take_temporary,
 )
+from zimage_cli.core.files import free_bytes, largest_file, make_folder, reason, sync_folder
 from zimage_cli.core.request.names import numbered
 from zimage_cli.errors import UsageError
 
@@ -41,6 +37,8 @@ class FileDraft:
     path: Path
     folder: FolderPlace
     synced: bool = False
+    overwrite: bool = True
+    """Whether it may replace an older file, where its folder allows that."""
 
     def sync(self) -> None:
         """Return once the bytes are on disk. Raises OSError."""
@@ -50,13 +48,16 @@ class FileDraft:
             self.synced = True
 
     def name_as_png(self) -> None:
-        """Name the file for what it is, although another format was wanted."""
-        self.path = self.path.with_suffix(".png")
+        """Name the file for what it is, although another format was wanted.
+
+        Nobody asked for a file of that name to be replaced.
+        """
+        self.path, self.overwrite = self.path.with_suffix(".png"), False
 
     def keep(self) -> str:
         """Give the picture its name, and return that once both are on disk. Raises OSError."""
         self.sync()
-        path = self.folder.publish(self.temporary, self.path)
+        path = self.folder.publish(self.temporary, self.path, overwrite=self.overwrite)
         sync_folder(path.parent)
         return str(path)
 
@@ -130,13 +131,13 @@ class FolderPlace:
         largest = largest_file()
         return largest if free is None else free if largest is None else min(free, largest)
 
-    def publish(self, temporary: Path, path: Path) -> Path:
+    def publish(self, temporary: Path, path: Path, *, overwrite: bool = True) -> Path:
         """Give a finished file its name and return the name it got. Raises OSError."""
         if not self.overwrite:
             return self._publish(temporary, path, overwrite=False)
         # Two pictures of one run must not both replace the same older file.
         with self._publishing:
-            final = self._publish(temporary, path, overwrite=path not in self._saved)
+            final = self._publish(temporary, path, overwrite=overwrite and path not in self._saved)
             self._saved.add(final)
             return final
 

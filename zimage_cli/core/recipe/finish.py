@@ -48,24 +48,36 @@ def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -
     FinishError and nothing else, whatever libraries and the disk do; the file then holds anything.
     """
     try:
-        if wish.format != "png":
-            from zimage_cli.core.recipe.convert import convert
-
-            told = convert(
-                served, finished, wish.format, wish.quality, recipe if wish.metadata else None
-            )
-            return Finished(changed=True, told=told)
-        if not wish.metadata:
-            return Finished(changed=False)
-        # It holds the whole file in memory, and with many pictures in flight all would at once.
-        with _splicing:
-            return _spliced(served, finished, recipe)
+        written = recipe.without_keys() if wish.metadata else None
+        done = _finished(served, finished, wish, written)
     except FinishError:
         raise
     except Exception as error:
         # Pillow raises what it likes, MemoryError included; a paid picture is not lost for it.
         said = (error.strerror or "").lower() if isinstance(error, OSError) else ""
         raise FinishError("{why}", why=said or str(error) or type(error).__name__) from error
+    if not done.changed or written in {None, recipe}:
+        return done
+    masked = Message(
+        "the prompt holds what looks like an API key: it is masked in what the picture says of "
+        "its making"
+    )
+    return done._replace(told=(*done.told, masked))
+
+
+def _finished(
+    served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe | None
+) -> Finished:
+    if wish.format != "png":
+        from zimage_cli.core.recipe.convert import convert
+
+        told = convert(served, finished, wish.format, wish.quality, recipe)
+        return Finished(changed=True, told=told)
+    if recipe is None:
+        return Finished(changed=False)
+    # It holds the whole file in memory, and with many pictures in flight all would at once.
+    with _splicing:
+        return _spliced(served, finished, recipe)
 
 
 def _spliced(served: IO[bytes], finished: IO[bytes], recipe: Recipe) -> Finished:
