@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from zimage_cli.api.endpoint import CUSTOM
 from zimage_cli.core.observer import Watcher
-from zimage_cli.core.request.request import Request, parse_request, prompt_warning
+from zimage_cli.core.request.request import Request, prompt_warning
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.core.run.session import Session
 from zimage_cli.core.settings.environment import Environment
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
-    from zimage_cli.core.request.presets import Preset
     from zimage_cli.core.run.engine import Engine
     from zimage_cli.core.run.money import Estimate
     from zimage_cli.core.run.plan import Plan, RequestPlan
@@ -279,10 +278,12 @@ class Client:
         """
         overrides, recorded = overrides or {}, self._recorded(like, rewritten=rewritten)
         if recorded is None:
-            request = self._parsed(fields, overrides, preset)
+            request = self.settings.request(
+                fields, overrides=overrides, presets=self.settings.presets(preset)
+            )
         else:
             given = {**fields, **overrides}
-            request = recorded.request(given, self._chosen(preset))
+            request = recorded.request(given, self.settings.presets(preset))
             if request.seed is None and "seed" not in given:
                 sweep = replace(sweep, no_seed=True)
         if sweep.no_seed and request.seed is not None:
@@ -363,11 +364,8 @@ class Client:
         from zimage_cli.core.making.save import FOLDER
         from zimage_cli.core.run.routes import Routes
 
-        if defaults.preset:
-            from zimage_cli.core.request.presets import chosen
-
-            # One that there is not is told once, and not of every line.
-            chosen(defaults.preset, self.settings.config.presets)
+        # One that there is not is told once, and not of every line.
+        self.settings.presets(defaults.preset)
         folder = folder or self.settings.output_dir.value / FOLDER
         routes = Routes(self.settings, self._flags)
         defaults = replace(
@@ -435,7 +433,8 @@ class Client:
     def _request(self, given: str | Mapping[str, object] | Request) -> Request:
         if isinstance(given, Request):
             return given
-        return self._parsed({"prompt": given} if isinstance(given, str) else given, {})
+        fields = {"prompt": given} if isinstance(given, str) else given
+        return self.settings.request(fields, overrides={})
 
     def _recorded(self, ref: Ref | None, *, rewritten: bool) -> Like | None:
         if ref is None and not rewritten:
@@ -445,32 +444,6 @@ class Client:
 
         with opened(self.settings.environment) as book:
             return like(book, None if ref is None else str(ref), rewritten=rewritten)
-
-    def _parsed(
-        self,
-        fields: Mapping[str, object],
-        overrides: Mapping[str, object],
-        preset: str | Sequence[str] = (),
-    ) -> Request:
-        defaults = self.settings.request_defaults
-        if not preset:
-            return parse_request(fields, overrides=overrides, defaults=defaults)
-        from zimage_cli.core.request.presets import request_with
-
-        return request_with(
-            self._chosen(preset),
-            fields,
-            overrides=overrides,
-            defaults=defaults,
-            outright=self.settings.given_defaults,
-        )
-
-    def _chosen(self, preset: str | Sequence[str]) -> Sequence[Preset]:
-        if not preset:
-            return ()
-        from zimage_cli.core.request.presets import chosen
-
-        return chosen(preset, self.settings.config.presets)
 
     def _settings_for(self, base_urls: set[str | None]) -> Settings:
         """Return the settings for requests that name a base URL. Raises UsageError for several."""

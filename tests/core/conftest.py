@@ -16,7 +16,8 @@ from stand_in import Sandbox
 from zimage_cli.api.retry import Policy, Wait
 from zimage_cli.api.wire import Wire
 from zimage_cli.core.history.entry import Entry
-from zimage_cli.core.history.history import History, SafeHistory
+from zimage_cli.core.history.history import History
+from zimage_cli.core.history.safe import SafeHistory
 from zimage_cli.core.making.account import Account
 from zimage_cli.core.making.evidence import FOLDER as EVIDENCE
 from zimage_cli.core.making.evidence import Evidence

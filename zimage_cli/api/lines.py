@@ -15,6 +15,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.api import threads
 from zimage_cli.errors import Stopped
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Lines:
                 thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
                 # Where no thread can be had, the time limit of each single read still holds.
                 with suppress(RuntimeError, MemoryError):
-                    thread.start()
+                    threads.start(thread)
                     self._watching = True
 
     def _watch(self) -> None:

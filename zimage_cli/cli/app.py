@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -175,15 +176,37 @@ class Command(_Helpful, TyperCommand):
         return any(given.get(param.name or "") for param in self.params if "--json" in param.opts)
 
 
+class _Commands(dict[str, Any]):
+    """Commands by name; one that is only known by its module is imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        command = super().__getitem__(name)
+        if isinstance(command, str):
+            command = typer.main.get_command(import_module(command).app)
+            command.name = name
+            self[name] = command
+        return command
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a command, or the default where there is none of that name."""
+        return self[name] if name in self else default  # noqa: SIM401 - this is that get
+
+
 class Group(_Helpful, TyperGroup):
     """A command group, its help in the same style.
 
     `default` is the command that runs where none is named, with its options; with `takes_words`,
-    also where the first word is no command: it is an argument then.
+    also where the first word is no command: it is an argument then. `modules` are those of commands
+    that are imported only when they run; each has its `app`.
     """
 
     default: str | None = None
     takes_words = False
+    modules: Mapping[str, str] = {}
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Commands({**self.commands, **self.modules})
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, with the default command put in where only its options are given."""
@@ -238,13 +261,19 @@ def _spelled(option: Any) -> str:
 class App(typer.Typer):
     """A Typer app with the house's defaults.
 
-    `default` is the command that runs where none is named, also before words with `takes_words`.
+    `default`, `takes_words` and `modules` are those of its group.
     """
 
     def __init__(
-        self, *, default: str | None = None, takes_words: bool = False, **settings: Any
+        self,
+        *,
+        default: str | None = None,
+        takes_words: bool = False,
+        modules: Mapping[str, str] | None = None,
+        **settings: Any,
     ) -> None:
-        own = {"default": default, "takes_words": takes_words}
+        self.modules = modules or {}
+        own = {"default": default, "takes_words": takes_words, "modules": self.modules}
         defaults: dict[str, Any] = {
             "cls": type("Group", (Group,), own),
             "add_completion": False,

@@ -15,6 +15,7 @@ from zimage_cli.cli.generate.facts import human_bytes, joined, pixels
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.table import Table, cell
 from zimage_cli.core.advice import USAGE_STATUS, error_documents
+from zimage_cli.core.request.wish import FORMATS
 from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.text import clip, json_text, visible
 
@@ -47,7 +48,6 @@ _PARAMETERS = {
     "negative_prompt": "negative prompt",
     "settings": "settings",
 }
-_FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP"}
 
 
 @app.command(
@@ -210,7 +210,7 @@ def _block(text: str) -> str:
 
 def _facts(found: Inspected) -> Iterator[_Fact]:
     """Yield what is known; on a terminal, what does not stand in a card."""
-    form, dimensions = _FORMATS[found.format], f"{found.width}×{found.height}"
+    form, dimensions = FORMATS[found.format], f"{found.width}×{found.height}"
     yield _Fact("path", None, found.path)
     yield _Fact("picture", joined([form, dimensions, human_bytes(found.bytes)]), None)
     yield _Fact("format", None, form)

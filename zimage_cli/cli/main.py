@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,37 +32,11 @@ COMMANDS = {
 imported."""
 
 
-class LazyCommands(dict[str, Any]):
-    """Commands by name, each imported when it is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__(dict.fromkeys(COMMANDS))
-
-    def __getitem__(self, name: str) -> Any:
-        command = super().__getitem__(name)
-        if command is None:
-            command = typer.main.get_command(import_module(COMMANDS[name]).app)
-            command.name = name
-            self[name] = command
-        return command
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a command, or the default where there is none of that name."""
-        return self[name] if name in COMMANDS else default
-
-
-class LazyGroup(Group):
-    """The top of the tree: only the module of the command that runs is imported."""
+class Root(Group):
+    """The top of the tree."""
 
     everyday = ("--version",)
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.commands = LazyCommands()
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
-        """Return the names in the order of the table."""
-        return list(self.commands)
+    modules = COMMANDS
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write every exit status, and the examples."""
@@ -73,7 +46,7 @@ class LazyGroup(Group):
         super().format_epilog(ctx, formatter)
 
 
-app = App(name="zimage", cls=LazyGroup, no_args_is_help=True)
+app = App(name="zimage", cls=Root, no_args_is_help=True)
 
 
 def _version(value: bool) -> None:

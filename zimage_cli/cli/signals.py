@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from zimage_cli.api import threads
 from zimage_cli.core.run.run import settle
 from zimage_cli.errors import ConfigurationError, Stopped
 
@@ -163,7 +164,7 @@ class Signals:
 
         thread = threading.Thread(target=run, name=WORK[0], daemon=True)
         try:
-            thread.start()
+            threads.start(thread)
         except RuntimeError:
             raise ConfigurationError(
                 "The system allows this process no more threads. Nothing was sent.",

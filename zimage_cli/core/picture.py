@@ -63,7 +63,7 @@ class Picture:
 
         What stands there is replaced. Raises OSError.
         """
-        from zimage_cli.core.files import write_whole
+        from zimage_cli.core.drafts import write_whole
 
         source, target = self._file(), Path(path)
         if target.is_dir():

@@ -28,7 +28,7 @@ from as_served import as_served
 from PIL import Image
 
 from zimage_cli.api.png import PngCheck
-from zimage_cli.core.files import make_temporary
+from zimage_cli.core.drafts import make_temporary
 from zimage_cli.sandbox.faults import Fault
 
 J = 4

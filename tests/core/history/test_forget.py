@@ -100,7 +100,8 @@ def test_what_goes_with_the_row(book: History) -> None:
         for batch in (None, "b")
     ]
     found = forgetting(book, rows)
-    assert (found.ids, found.unsaved, found.unfinished) == (rows, (), (4,))
+    assert [row[0] for row in found.rows] == rows
+    assert (found.unsaved, found.unfinished) == ((), (4,))
 
 
 def test_what_somebody_else_wrote_can_be_forgotten(book: History) -> None:

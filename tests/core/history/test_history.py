@@ -19,7 +19,8 @@ from zimage_cli.api.download import Fetched
 from zimage_cli.api.png import PngInfo
 from zimage_cli.core.history.entry import Entry
 from zimage_cli.core.history.file import MIGRATIONS
-from zimage_cli.core.history.history import History, SafeHistory, error_facts
+from zimage_cli.core.history.history import History, error_facts
+from zimage_cli.core.history.safe import SafeHistory
 from zimage_cli.core.status import Status
 from zimage_cli.errors import ConfigurationError, NotSavedError, RefusedError
 

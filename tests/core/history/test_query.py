@@ -17,6 +17,7 @@ from zimage_cli.core.history.entry import batch_name
 from zimage_cli.core.history.file import fold
 from zimage_cli.core.history.history import History
 from zimage_cli.core.history.query import Query, find, matching, time_of, words_of
+from zimage_cli.core.request.sizes import parse_size
 from zimage_cli.errors import UsageError
 
 ROW: dict[str, Any] = {
@@ -253,7 +254,7 @@ def test_wrong_values_name_the_nearest() -> None:
     for read, wrong, right in (
         (reading.status_of, "savd", "saved"),
         (reading.region_of, "bejing", "beijing"),
-        (reading.size_of, "16:8", "1280*720"),
+        (parse_size, "16:8", "1280*720"),
     ):
         with pytest.raises(UsageError) as caught:
             read(wrong)

@@ -18,7 +18,8 @@ from zimage_cli.api.answer import Answer
 from zimage_cli.api.download import Fetched
 from zimage_cli.api.png import PngInfo
 from zimage_cli.core.history.file import HistoryFull, HistoryLocked
-from zimage_cli.core.history.history import History, SafeHistory
+from zimage_cli.core.history.history import History
+from zimage_cli.core.history.safe import SafeHistory
 from zimage_cli.core.status import Status
 from zimage_cli.errors import NotSavedError, Stopped
 
@@ -155,7 +156,7 @@ import resource, sys
 from pathlib import Path
 from zimage_cli.api.answer import Answer
 from zimage_cli.core.history.file import HistoryFull
-from zimage_cli.core.history.history import SafeHistory
+from zimage_cli.core.history.safe import SafeHistory
 path, warnings = Path(sys.argv[1]), []
 book = SafeHistory(path, warnings.append)
 def begin(prompt="a fox"):

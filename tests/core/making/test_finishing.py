@@ -19,7 +19,7 @@ import pytest
 from as_served import as_served
 from PIL import Image
 
-from zimage_cli.core.files import tagged
+from zimage_cli.core.drafts import tagged
 from zimage_cli.core.history.history import History
 from zimage_cli.core.making.fetching import part_of
 from zimage_cli.core.making.recovery import Recovery

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zimage_cli.core.files import make_temporary
+from zimage_cli.core.drafts import make_temporary
 from zimage_cli.core.making.save import FolderPlace, StreamPlace
 from zimage_cli.errors import UsageError
 

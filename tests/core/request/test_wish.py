@@ -43,7 +43,7 @@ def test_a_name_decides_where_it_says_a_format() -> None:
 @given(
     st.builds(
         Wish,
-        st.sampled_from(FORMATS),
+        st.sampled_from([*FORMATS]),
         st.none() | st.integers(1, 100),
         st.booleans(),
     )

@@ -23,7 +23,7 @@ from stand_in import kept_port
 from zimage_cli.api.retry import Policy
 from zimage_cli.core.batch.reader import JobReader, LineDefaults
 from zimage_cli.core.batch.records import Record
-from zimage_cli.core.files import tagged
+from zimage_cli.core.drafts import tagged
 from zimage_cli.core.making.fetching import part_of
 from zimage_cli.core.making.pace import Pace
 from zimage_cli.core.making.save import FolderPlace

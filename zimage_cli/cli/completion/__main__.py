@@ -8,7 +8,7 @@ from pathlib import Path
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.completion.render import render
 from zimage_cli.cli.output import Output
-from zimage_cli.core.files import write_whole
+from zimage_cli.core.drafts import write_whole
 
 
 def write(folder: Path) -> None:

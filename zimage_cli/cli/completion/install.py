@@ -16,7 +16,8 @@ from pathlib import Path
 
 from zimage_cli.cli.completion import SCRIPTS, TITLE
 from zimage_cli.cli.output import Output
-from zimage_cli.core.files import reason, write_whole
+from zimage_cli.core.drafts import write_whole
+from zimage_cli.core.files import reason
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.text import visible

@@ -91,7 +91,7 @@ def _subcommands() -> tuple[tuple[str, Value], ...]:
     for name, module in COMMANDS.items():
         app = import_module(module).app
         named = [one.name or one.callback.__name__ for one in app.registered_commands]
-        named += [one.name for one in app.registered_groups]
+        named += app.modules
         if app.registered_callback is not None or len(named) > 1:
             found.append((name, Value(f"{name}_command", tuple(map(Word, named)))))
     return tuple(found)

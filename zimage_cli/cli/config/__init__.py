@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from zimage_cli.cli.app import App
-from zimage_cli.cli.config import preset
 from zimage_cli.cli.config.change import set_region, set_value, set_workspace, unset
 from zimage_cli.cli.config.edit import edit
 from zimage_cli.cli.config.keys import set_key, unset_key
 from zimage_cli.cli.config.show import get, path, show
 
-app = App(default="show")
+app = App(default="show", modules={"preset": "zimage_cli.cli.config.preset"})
 
 
 @app.callback(
@@ -74,4 +73,3 @@ app.command(
     epilog="Examples:\n\nzimage config set-workspace llm-a1b2c3d4\n\n"
     "zimage config set-workspace llm-a1b2c3d4 --region singapore",
 )(set_workspace)
-app.add_typer(preset.app, name="preset")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zimage_cli.cli import asking
 from zimage_cli.cli.app import App, Json
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.table import Cell, Table, cell
@@ -120,9 +119,10 @@ def set_preset(
     json: Document = False,
 ) -> None:
     """Store a preset; of one that there is, change what is given."""
+    from zimage_cli.cli.asking import given
     from zimage_cli.core.settings.presets import store
 
-    fields = asking.given(prompt=prompt, size=size, seed=seed, prompt_extend=prompt_extend)
+    fields = given(prompt=prompt, size=size, seed=seed, prompt_extend=prompt_extend)
     if not fields:
         raise UsageError(
             "{name}: nothing was given to store",

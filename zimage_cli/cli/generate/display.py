@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from zimage_cli.api import threads
 from zimage_cli.cli.view import (
     CONNECTING,
     DOWNLOADING,
@@ -143,7 +144,7 @@ class Display(View):
             thread = threading.Thread(target=self._draw, name="display", daemon=True)
             # Without a thread to draw, the picture is made all the same.
             with suppress(RuntimeError):
-                thread.start()
+                threads.start(thread)
                 self._thread = thread
         return self
 

@@ -124,6 +124,7 @@ def query(
 ) -> Query:
     """Return what was asked for. Raises UsageError for a value that is none."""
     from zimage_cli.core.history import query as reading
+    from zimage_cli.core.request.sizes import parse_size
 
     if seed is not None:
         refuse_outside("--seed", seed, 0, MAX_SEED)
@@ -136,7 +137,7 @@ def query(
         end,
         tuple(reading.status_of(one) for one in statuses or ()),
         None if region is None else reading.region_of(region),
-        None if size is None else reading.size_of(size),
+        None if size is None else parse_size(size),
         seed,
         None if batch is None else reading.batches_of(book, batch),
     )

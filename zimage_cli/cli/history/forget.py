@@ -11,6 +11,7 @@ from zimage_cli.cli.history.common import REF_HELP
 from zimage_cli.cli.output import Output
 from zimage_cli.client import Client
 from zimage_cli.core.history import ref
+from zimage_cli.core.run.money import count_of
 from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def forget(
         what = forgetting(book, ids)
         _warn(out, what)
         if not yes:
-            text = f"{_of(len(ids))} will be deleted from the history; files stay."
+            text = f"{count_of(len(ids))} will be deleted from the history; files stay."
             confirm(out, text, otherwise="Nothing was forgotten.")
         count = forget(book, what)
     if json:
@@ -49,11 +50,9 @@ def forget(
             left=len(ids) - count,
             all=len(ids),
         )
-    out.note(f"{_of(count)} forgotten. The files stay: pictures, evidence, and what a batch wrote.")
-
-
-def _of(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count:,} pictures"
+    out.note(
+        f"{count_of(count)} forgotten. The files stay: pictures, evidence, and what a batch wrote."
+    )
 
 
 def _warn(out: Output, what: Forgetting) -> None:

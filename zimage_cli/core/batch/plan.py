@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.core.batch.reader import Invalid, JobReader, LineDefaults
-from zimage_cli.core.files import open_own, reason, remove_abandoned, write_whole
+from zimage_cli.core.drafts import remove_abandoned, write_whole
+from zimage_cli.core.files import open_own, reason
 from zimage_cli.core.making.save import FolderPlace
 from zimage_cli.core.request.prices import Price, cost
 from zimage_cli.core.request.wish import Wish, format_of

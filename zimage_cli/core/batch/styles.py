@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from unicodedata import category, normalize
+from unicodedata import normalize
 
 from zimage_cli.core.batch.encoding import BLOCK, decoded, encoding_of
 from zimage_cli.core.files import reason
-from zimage_cli.core.request.presets import MAX_NAME, Preset, read_preset
+from zimage_cli.core.request.presets import MAX_NAME, Preset, is_of_names, read_preset
 from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.messages import Message
 from zimage_cli.text import clip, shown, visible
@@ -60,7 +60,7 @@ def read_styles(path: str, encoding: str | None = None) -> Styles:
         cells = dict(zip(names, row, strict=False))
         negative += bool(cells.get("negative_prompt", "").strip())
         _add(found, line, cells.get("name", ""), cells.get(prompt, ""))
-    return Styles(found.presets, found.renamed, found.twice, found.skipped, negative)
+    return replace(found, negative=negative)
 
 
 def _add(found: Styles, line: int, called: str, prompt: str) -> None:
@@ -87,8 +87,7 @@ def _add(found: Styles, line: int, called: str, prompt: str) -> None:
 def _name(called: str) -> str:
     """Return a name as a preset may have it: `-` for what none may hold; empty where none is."""
     kept = "".join(
-        char if char.isalnum() or char in "-_" or category(char)[0] == "M" else " "
-        for char in normalize("NFC", called[: MAX_NAME * 4])
+        char if is_of_names(char) else " " for char in normalize("NFC", called[: MAX_NAME * 4])
     )
     return "-".join(kept.split()).lstrip("-")[:MAX_NAME].rstrip("-")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
-from zimage_cli.core.files import make_temporary, publish, reason, sync_folder
+from zimage_cli.core.drafts import make_temporary, publish
+from zimage_cli.core.files import reason, sync_folder
 from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text
 

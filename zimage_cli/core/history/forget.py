@@ -29,11 +29,6 @@ class Forgetting(NamedTuple):
     unfinished: tuple[int, ...]
     """Of batches, and without a picture: the batch run again may make them once more."""
 
-    @property
-    def ids(self) -> list[int]:
-        """The ids of all rows."""
-        return [number for number, *_ in self.rows]
-
 
 def forgetting(book: History, ids: Sequence[int]) -> Forgetting:
     """Look at rows before they are deleted.

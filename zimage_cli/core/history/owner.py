@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from zimage_cli.core.files import is_held, make_held
+from zimage_cli.core.drafts import is_held, make_held
 
 FOLDER = "running"
 """Beside the history."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from zimage_cli.api.endpoint import CUSTOM, REGION_NAMES, SANDBOX, region_name
 from zimage_cli.core.history.entry import batch_name, columns
 from zimage_cli.core.history.file import FOLDED, HistoryError, fold
-from zimage_cli.core.request.sizes import parse_size
 from zimage_cli.errors import UsageError
 from zimage_cli.text import shown
 
@@ -238,11 +237,6 @@ def region_of(text: str) -> str:
         return region_name(text)
     except UsageError:
         return one_of("--region", text, (*REGION_NAMES, SANDBOX, CUSTOM))
-
-
-def size_of(text: str) -> str:
-    """Return a size as the rows have it. Raises UsageError."""
-    return parse_size(text)
 
 
 def one_of(option: str, text: str, allowed: Sequence[str]) -> str:

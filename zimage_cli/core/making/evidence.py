@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
 from zimage_cli.api.payload import MODEL
-from zimage_cli.core.files import NO_LOCKS, open_locked, open_own, write_whole
+from zimage_cli.core.drafts import write_whole
+from zimage_cli.core.files import NO_LOCKS, open_locked, open_own
 from zimage_cli.core.history.database import now
 from zimage_cli.core.history.history import error_facts
 from zimage_cli.core.request.prices import cost

@@ -29,6 +29,19 @@ class Finish(NamedTuple):
     tell: Callable[[Message], None]
 
 
+def once(told: dict[str, Message], warn: Callable[[str], None]) -> Callable[[Message], None]:
+    """Return what warns of a kind of thing once, whichever picture has it first.
+
+    `told` is what was told by now, for all that share it.
+    """
+
+    def tell(message: Message) -> None:
+        if told.setdefault(message.template, message) is message:
+            warn(str(message))
+
+    return tell
+
+
 def fetch_and_keep(
     wire: Wire,
     url: str,

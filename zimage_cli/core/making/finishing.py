@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zimage_cli.core.files import reason
 from zimage_cli.core.making.examine import summed
 from zimage_cli.core.recipe.finish import FinishError, finish
+from zimage_cli.core.request.wish import FORMATS
 from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
@@ -73,6 +74,6 @@ def _not_finished(wish: Wish, why: object) -> Message:
         )
     return Message(
         "the picture could not be made into {format}: {why}; saved as it was served, as PNG",
-        format={"jpeg": "JPEG", "webp": "WebP"}[wish.format],
+        format=FORMATS[wish.format],
         why=why,
     )

@@ -113,25 +113,16 @@ class Generation:
 
     def recipe(self, info: PngInfo) -> Recipe:
         """Return what its picture says of its making, which has these dimensions."""
-        from zimage_cli.api.payload import MODEL
         from zimage_cli.core.recipe.recipe import Recipe
-        from zimage_cli.version import __version__
 
-        request, answer = self.request, self.answer
-        assert answer is not None
-        return Recipe(
-            prompt=request.prompt,
-            size=request.size,
-            seed=request.seed,
-            prompt_extend=request.prompt_extend,
-            model=MODEL,
+        assert self.answer is not None
+        return Recipe.of(
+            self.request,
+            info,
             region=self.account.region,
-            request_id=answer.request_id,
+            request_id=self.answer.request_id,
             rewritten_prompt=self.rewritten,
-            time=self.answered_at or "",
-            version=__version__,
-            width=info.width,
-            height=info.height,
+            answered_at=self.answered_at,
         )
 
     def picture_at(self, path: str) -> Picture:

@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from zimage_cli.api import threads
 from zimage_cli.core.files import is_limited
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Loader:
         self._begun.set()
         if not is_limited():
             with suppress(RuntimeError):
-                threading.Thread(target=self._load_later, name="loader", daemon=True).start()
+                loader = threading.Thread(target=self._load_later, name="loader", daemon=True)
+                threads.start(loader)
                 return
         self._load()
 

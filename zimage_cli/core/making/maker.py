@@ -16,7 +16,7 @@ from zimage_cli.api import limits, retry
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.history.database import now
 from zimage_cli.core.making.account import Account
-from zimage_cli.core.making.fetching import Finish, fetch_and_keep
+from zimage_cli.core.making.fetching import Finish, fetch_and_keep, once
 from zimage_cli.core.making.generation import Generation
 from zimage_cli.core.making.loader import Loader
 from zimage_cli.core.making.notes import Notes
@@ -29,7 +29,7 @@ from zimage_cli.errors import AnswerLost, AuthenticationError, ConnectionFailed,
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.history.history import SafeHistory
+    from zimage_cli.core.history.safe import SafeHistory
     from zimage_cli.core.making.evidence import Evidence
     from zimage_cli.core.making.pace import Pace, Turn
     from zimage_cli.core.making.reach import Reach
@@ -160,12 +160,7 @@ class Maker:
 
     def once(self, warn: Callable[[str], None]) -> Callable[[Message], None]:
         """Return what warns of a kind of thing once in a run, whichever picture has it first."""
-
-        def tell(message: Message) -> None:
-            if self._told.setdefault(message.template, message) is message:
-                warn(str(message))
-
-        return tell
+        return once(self._told, warn)
 
     def _cut_short(self, generation: Generation, error: BaseException) -> BaseException:
         try:

@@ -26,7 +26,7 @@ from zimage_cli.errors import (
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
     from zimage_cli.api.download import Fetched
-    from zimage_cli.core.history.history import SafeHistory
+    from zimage_cli.core.history.safe import SafeHistory
     from zimage_cli.core.making.evidence import Evidence
     from zimage_cli.core.making.generation import Generation
 

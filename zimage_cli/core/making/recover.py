@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zimage_cli.core.files import is_held, reason, sync_folder, tagged
+from zimage_cli.core.drafts import is_held, tagged
+from zimage_cli.core.files import reason, sync_folder
 from zimage_cli.core.history.database import now
 from zimage_cli.core.history.entry import moment, why_refused
 from zimage_cli.core.making import evidence
@@ -180,24 +181,20 @@ def _fetch(
 
 
 def _recipe(entry: Entry, info: PngInfo) -> Recipe:
-    from zimage_cli.api.payload import MODEL
     from zimage_cli.core.recipe.recipe import Recipe
-    from zimage_cli.version import __version__
 
-    return Recipe(
-        prompt=entry.prompt,
-        size=entry.size,
-        seed=entry.seed,
-        prompt_extend=entry.prompt_extend,
-        model=MODEL,
+    return Recipe.of(
+        _request(entry),
+        info,
         region=entry.region,
         request_id=entry.request_id,
         rewritten_prompt=entry.rewritten_prompt,
-        time=entry.answered_at or "",
-        version=__version__,
-        width=info.width,
-        height=info.height,
+        answered_at=entry.answered_at,
     )
+
+
+def _request(entry: Entry) -> Request:
+    return Request(entry.prompt, entry.size, entry.seed, entry.prompt_extend)
 
 
 def _is_over(entry: Entry, error: NotSavedError) -> bool:
@@ -252,10 +249,9 @@ def wanted_path(entry: Entry, folder: Path | None, default_folder: Path) -> Path
     if meant != "-":
         path = Path(meant)
         return path if folder is None else folder / path.name
-    request = Request(entry.prompt, entry.size, entry.seed, entry.prompt_extend)
     when = _local(entry.created_at)
     suffix = Wish.read(entry.finish).suffix
-    name = NameTemplate.parse(suffix=suffix).render(request, region=entry.region, when=when)
+    name = NameTemplate.parse(suffix=suffix).render(_request(entry), region=entry.region, when=when)
     return (folder or default_folder) / name
 
 

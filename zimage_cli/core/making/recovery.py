@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.advice import error_documents
-from zimage_cli.core.files import remove_abandoned
+from zimage_cli.core.drafts import remove_abandoned
+from zimage_cli.core.making.fetching import once
 from zimage_cli.core.making.recover import WHERE_IT_WENT, TakenError, recover, wanted_path
 from zimage_cli.core.status import Status
 from zimage_cli.errors import AddressRefused, NotSavedError, UsageError, ZimageError
@@ -119,8 +120,7 @@ class Recovery:
         self._by_name = bool(ids)
         self._folder = folder
         self._default_folder = default_folder
-        self._warn = warn
-        self._told: set[str] = set()
+        self._tell = once({}, warn)
         self.found = pick(candidates(book, ids) if book else [], ids)
 
     def cancel(self) -> None:
@@ -158,12 +158,6 @@ class Recovery:
                 yield self._one(candidate, partial(on_progress, candidate))
             else:
                 yield Recovered(candidate.entry, candidate.state, over=candidate.is_over)
-
-    def _tell(self, message: Message) -> None:
-        """Warn of a kind of thing once, whichever picture has it first."""
-        if message.template not in self._told:
-            self._told.add(message.template)
-            self._warn(str(message))
 
     def _one(
         self, candidate: Candidate, on_progress: Callable[[int, int | None], None]

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from zimage_cli.core.files import (
-    free_bytes,
-    largest_file,
-    make_folder,
+from zimage_cli.core.drafts import (
     make_temporary,
     make_writable_folder,
     publish,
-    reason,
     remove_abandoned,
-    sync_folder,
     take_temporary,
 )
+from zimage_cli.core.files import free_bytes, largest_file, make_folder, reason, sync_folder
 from zimage_cli.core.request.names import numbered
 from zimage_cli.errors import UsageError
 

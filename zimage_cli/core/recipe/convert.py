@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.core.recipe import exif, png, xmp
+from zimage_cli.core.request.wish import FORMATS, QUALITY
 from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.recipe.recipe import Recipe
 
-_QUALITY = {"jpeg": 92, "webp": 90}
-_SHOWN = {"jpeg": "JPEG", "webp": "WebP"}
 _LONGEST = {
     "jpeg": {"EXIF": 65533, "XMP": 65504},
     "webp": {"EXIF": 1 << 24, "XMP": 1 << 24},
@@ -65,7 +64,7 @@ def convert(
             Message(
                 "the service signed the picture (C2PA), and no signature survives the conversion "
                 "to {format}: the file has none",
-                format=_SHOWN[target],
+                format=FORMATS[target],
             )
         )
     packet, whole = _packet(said, recipe, _LONGEST[target]["XMP"])
@@ -81,7 +80,7 @@ def convert(
         painted.save(
             finished,
             target,
-            quality=quality or _QUALITY[target],
+            quality=quality or QUALITY[target],
             exif=block or b"",
             xmp=packet or b"",
             icc_profile=_profile(image, painted.mode),
@@ -91,7 +90,7 @@ def convert(
             Message(
                 "the prompt is too long for a {format}: the file does not say all of how it was "
                 "made, as a PNG would",
-                format=_SHOWN[target],
+                format=FORMATS[target],
             )
         )
     return tuple(told)

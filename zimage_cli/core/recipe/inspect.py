@@ -249,39 +249,24 @@ class _Findings:
             self._recipes.setdefault(Source.ZIMAGE, recipe)
         prompt, tool = found.get(xmp.DESCRIPTION), found.get(xmp.CREATOR_TOOL, "")
         if prompt and tool.startswith(_ZIMAGE):
-            self._recipes.setdefault(Source.XMP, _recipe(prompt, tool))
+            own = Recipe(prompt.strip(), version=tool.removeprefix(_ZIMAGE))
+            self._recipes.setdefault(Source.XMP, own)
 
 
 def _own(found: Parameters) -> Recipe | None:
     """Return the recipe that zimage wrote in this form, None where another program did."""
     settings = found.settings
-    if not settings.get("Version", "").startswith(_ZIMAGE):
-        return None
     seed, size = settings.get("Seed", ""), settings.get("Size", "")
+    version = settings.get("Version", "")
+    if not version.startswith(_ZIMAGE):
+        return None
     # What Recipe.parameters() changes in a prompt so that other readers do not cut it.
     prompt = re.sub("^ Steps:", "Steps:", found.prompt, flags=re.MULTILINE)
-    return _recipe(
-        prompt.replace("Negative\u00a0prompt:", "Negative prompt:"),
-        settings["Version"],
+    return Recipe(
+        prompt.replace("Negative\u00a0prompt:", "Negative prompt:").strip(),
         size=size.replace("x", "*") if re.fullmatch(r"[0-9]{1,5}x[0-9]{1,5}", size) else "",
         seed=int(seed) if re.fullmatch(r"[0-9]{1,10}", seed) else None,
         model=settings.get("Model", ""),
-    )
-
-
-def _recipe(
-    prompt: str, version: str, *, size: str = "", seed: int | None = None, model: str = ""
-) -> Recipe:
-    return Recipe(
-        prompt=prompt.strip(),
-        size=size,
-        seed=seed,
-        prompt_extend=False,
-        model=model,
-        region="",
-        request_id=None,
-        rewritten_prompt=None,
-        time="",
         version=version.removeprefix(_ZIMAGE),
     )
 

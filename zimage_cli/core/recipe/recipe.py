@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from zimage_cli.api.payload import MODEL
 from zimage_cli.core.recipe.xmp import CREATOR_TOOL, DESCRIPTION, SOURCE_TYPE, Property, packet
 from zimage_cli.text import json_text, mask
+from zimage_cli.version import __version__
+
+if TYPE_CHECKING:
+    from zimage_cli.api.png import PngInfo
+    from zimage_cli.core.request.request import Request
 
 _AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for a picture that a trained model made from a text."""
@@ -22,17 +28,44 @@ class Recipe(NamedTuple):
     """
 
     prompt: str
-    size: str
-    seed: int | None
-    prompt_extend: bool
-    model: str
-    region: str
-    request_id: str | None
-    rewritten_prompt: str | None
-    time: str
-    version: str
+    size: str = ""
+    seed: int | None = None
+    prompt_extend: bool = False
+    model: str = ""
+    region: str = ""
+    request_id: str | None = None
+    rewritten_prompt: str | None = None
+    time: str = ""
+    version: str = ""
     width: int | None = None
     height: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        info: PngInfo,
+        *,
+        region: str,
+        request_id: str | None,
+        rewritten_prompt: str | None,
+        answered_at: str | None,
+    ) -> Recipe:
+        """Return the recipe of a picture that the service served just now."""
+        return cls(
+            prompt=request.prompt,
+            size=request.size,
+            seed=request.seed,
+            prompt_extend=request.prompt_extend,
+            model=MODEL,
+            region=region,
+            request_id=request_id,
+            rewritten_prompt=rewritten_prompt,
+            time=answered_at or "",
+            version=__version__,
+            width=info.width,
+            height=info.height,
+        )
 
     def parameters(self) -> str:
         """Return AUTOMATIC1111's form: the prompt, then one line of what is known.

@@ -68,10 +68,7 @@ class Preset(NamedTuple):
 def check_name(text: str) -> str:
     """Return a preset's name, in NFC. Raises UsageError."""
     name = normalize("NFC", text[: MAX_NAME * 4])
-    good = all(
-        is_safe(char) and (char.isalnum() or char in "-_" or category(char)[0] == "M")
-        for char in name
-    )
+    good = all(is_safe(char) and is_of_names(char) for char in name)
     if not name or not good or name[0] == "-" or len(name) > MAX_NAME:
         raise UsageError(
             "{value} is no name of a preset; allowed: {allowed}",
@@ -80,6 +77,11 @@ def check_name(text: str) -> str:
             allowed=_NAME,
         )
     return name
+
+
+def is_of_names(char: str) -> bool:
+    """Tell whether a character is of those that names are made of."""
+    return char.isalnum() or char in "-_" or category(char)[0] == "M"
 
 
 def read_preset(name: str, table: object) -> Preset:

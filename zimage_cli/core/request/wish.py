@@ -9,7 +9,8 @@ SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """What a file's name ends in, and the format that it says; of each format the usual one first."""
 OTHER_SUFFIXES = frozenset({".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg", ".jxl"})
 """Of formats that zimage does not write."""
-FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
+FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP"}
+"""Each format, and how people write it."""
 QUALITY = {"jpeg": 92, "webp": 90}
 """Where none is asked for; a PNG has no such thing."""
 

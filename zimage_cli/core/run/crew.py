@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 
+from zimage_cli.api import threads
 from zimage_cli.errors import ConfigurationError
 
 SAVERS = 8
@@ -58,7 +59,7 @@ class Crew:
             if number < getattr(self, kind):
                 job()
 
-        threading.Thread(target=work, name=f"{kind}-{number}", daemon=True).start()
+        threads.start(threading.Thread(target=work, name=f"{kind}-{number}", daemon=True))
 
 
 def room_for(lines: int, *, sandbox: bool) -> int:

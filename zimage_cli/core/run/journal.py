@@ -13,14 +13,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from zimage_cli.core.files import (
-    NO_LOCKS,
-    make_folder,
-    make_writable_folder,
-    open_locked,
-    open_own,
-    reason,
-)
+from zimage_cli.core.drafts import make_writable_folder
+from zimage_cli.core.files import NO_LOCKS, make_folder, open_locked, open_own, reason
 from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from zimage_cli.api import threads
 from zimage_cli.core.status import Status
 from zimage_cli.errors import ConfigurationError, Stopped, ZimageError
 
@@ -73,7 +74,7 @@ class Run:
     def start(self) -> None:
         """Begin. Raises ConfigurationError where the system allows no more threads."""
         try:
-            self._thread.start()
+            threads.start(self._thread)
         except RuntimeError:
             raise ConfigurationError(
                 "The system allows this process no more threads. Nothing was sent.",

@@ -14,7 +14,7 @@ from zimage_cli.errors import ConfigurationError
 if TYPE_CHECKING:
     from zimage_cli.api.lines import Pool
     from zimage_cli.api.wire import Wire
-    from zimage_cli.core.history.history import SafeHistory
+    from zimage_cli.core.history.safe import SafeHistory
     from zimage_cli.core.making.account import Account
     from zimage_cli.core.making.maker import Maker
     from zimage_cli.core.making.pace import Pace
@@ -79,7 +79,7 @@ class Session:
 
     def history(self, sleep: Callable[[float], None]) -> SafeHistory:
         """Return the history; `sleep` waits for a locked one."""
-        from zimage_cli.core.history.history import SafeHistory
+        from zimage_cli.core.history.safe import SafeHistory
 
         with self._opening:
             if self._history is None:

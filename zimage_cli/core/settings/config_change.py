@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from zimage_cli.api.endpoint import find_region
-from zimage_cli.core.files import open_locked, write_whole
+from zimage_cli.core.drafts import write_whole
+from zimage_cli.core.files import open_locked
 from zimage_cli.core.settings.config_file import MAX_BYTES, TABLES, parse, read_text
 from zimage_cli.errors import ConfigurationError, ZimageError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import CUSTOM, find_region
@@ -16,6 +17,8 @@ from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.request.names import NameTemplate
+    from zimage_cli.core.request.presets import Preset
+    from zimage_cli.core.request.request import Request
 
 
 class Settings(Declarations):
@@ -47,6 +50,46 @@ class Settings(Declarations):
         return {"size": self.size.value, "prompt_extend": self.prompt_extend.value}
 
     @property
+    def given_defaults(self) -> dict[str, object]:
+        """Those of them that a flag or an argument gave: no preset outranks them."""
+        given = (self.size, self.prompt_extend)
+        return {one.name: one.value for one in given if one.origin.is_given}
+
+    def presets(self, names: str | Iterable[str]) -> Sequence[Preset]:
+        """Return the presets of these names, in this order. Raises UsageError."""
+        if not names:
+            return ()
+        from zimage_cli.core.request.presets import chosen
+
+        return chosen(names, self.config.presets)
+
+    def request(
+        self,
+        fields: Mapping[str, object],
+        *,
+        overrides: Mapping[str, object],
+        presets: Sequence[Preset] = (),
+    ) -> Request:
+        """Return the request that a JSON object describes, with presets around its prompt.
+
+        `overrides` win over its fields. Raises RequestInvalid with every problem, UsageError.
+        """
+        defaults = self.request_defaults
+        if not presets:
+            from zimage_cli.core.request.request import parse_request
+
+            return parse_request(fields, overrides=overrides, defaults=defaults)
+        from zimage_cli.core.request.presets import request_with
+
+        return request_with(
+            presets,
+            fields,
+            overrides=overrides,
+            defaults=defaults,
+            outright=self.given_defaults,
+        )
+
+    @property
     def wish(self) -> Wish:
         """How pictures are finished whose names do not say otherwise."""
         return Wish(self.format.value, self.quality.value, self.metadata.value)
@@ -56,12 +99,6 @@ class Settings(Declarations):
         from zimage_cli.core.request.names import DEFAULT_TEMPLATE, NameTemplate
 
         return NameTemplate.parse(DEFAULT_TEMPLATE if name is None else name, self.wish.suffix)
-
-    @property
-    def given_defaults(self) -> dict[str, object]:
-        """Those of them that a flag or an argument gave: no preset outranks them."""
-        given = (self.size, self.prompt_extend)
-        return {one.name: one.value for one in given if one.origin.is_given}
 
     def for_base_url(self, flags: Flags, base_url: str | None) -> Settings:
         """Return the settings of a request with that base URL. Raises as `resolve` does."""

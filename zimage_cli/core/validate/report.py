@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zimage_cli.core.advice import USAGE_STATUS, exit_status
-from zimage_cli.core.files import make_writable_folder, reason, write_whole
+from zimage_cli.core.drafts import make_writable_folder, write_whole
+from zimage_cli.core.files import reason
 from zimage_cli.core.history.file import HistoryFull, HistoryLocked
 from zimage_cli.core.history.history import History
 from zimage_cli.core.making import evidence, save
-from zimage_cli.core.request.presets import chosen, request_with
 from zimage_cli.core.request.request import Request, prompt_warning
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
@@ -106,13 +106,8 @@ def validate(
             # Where the settings are unusable, the request is looked at all the same, by itself.
             plain = settings or resolve(Environment({}, None), Flags())
             fields, overrides = request()
-            asked = request_with(
-                chosen(preset, plain.config.presets) if settings else (),
-                fields,
-                overrides=overrides,
-                defaults=plain.request_defaults,
-                outright=plain.given_defaults,
-            )
+            presets = plain.presets(preset) if settings else ()
+            asked = plain.request(fields, overrides=overrides, presets=presets)
             its_settings = plain.for_base_url(flags, asked.base_url)
         except ZimageError as error:
             checks.append(failed("request", error))
