@@ -14,9 +14,6 @@ PROGRAM = """
 import resource, threading
 from zimage_cli.api import threads
 
-begun = threading.Event()
-threads.start(threading.Thread(target=begun.set))
-begun.wait()
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (12 << 20), resource.RLIM_INFINITY))
