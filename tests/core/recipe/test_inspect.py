@@ -329,6 +329,28 @@ def test_a_file_that_is_cut_off_is_told(picture: Any, tmp_path: Path, form: str)
     assert (whole.whole, found.whole, found.width) == (True, False, 40)
 
 
+def test_a_jpeg_without_its_end_is_not_whole(picture: Any, tmp_path: Path) -> None:
+    assert picture("jpeg").whole
+    data = (tmp_path / "x.jpeg").read_bytes()
+    # Phones put more behind the end. Pixels may fill blocks up to any byte.
+    for name, content in (
+        ("short", data[:-2]),
+        ("half", data[:-1]),
+        ("long", data + b"more"),
+        ("split", data[:-2] + bytes((1 << 16) - 1 - data_behind_scan(data)) + data[-2:]),
+    ):
+        (tmp_path / name).write_bytes(content)
+    found = {
+        name: inspect(str(tmp_path / name)).whole for name in ("short", "half", "long", "split")
+    }
+    assert found == {"short": False, "half": False, "long": True, "split": True}
+
+
+def data_behind_scan(data: bytes) -> int:
+    """Count the bytes from a JPEG's scan header up to its end marker."""
+    return len(data) - 2 - data.index(b"\xff\xda") - 4
+
+
 @pytest.mark.parametrize(
     "data",
     [

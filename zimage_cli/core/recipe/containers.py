@@ -114,8 +114,8 @@ def _jpeg(file: IO[bytes]) -> Pieces:
     found, more = Pieces("jpeg", whole=False), b""
     for marker, length in _segments(file):
         if marker == _SCAN:
-            # Nothing behind it is looked at: that would be the pixels.
-            found.whole = True
+            # Behind it are the pixels: of them only the end is looked for.
+            found.whole = _has_end(file)
         elif marker in _SIZED and length >= 5:
             found.height, found.width = struct.unpack(">HH", file.read(5).ljust(5, b"\0")[1:])
         elif marker == _APP1:
@@ -134,6 +134,16 @@ def _jpeg(file: IO[bytes]) -> Pieces:
     if more:
         found.xmp.append(more)
     return found
+
+
+def _has_end(file: IO[bytes]) -> bool:
+    """Tell whether the marker of a JPEG's end follows; pixels never look like one."""
+    before = b""
+    while part := file.read(1 << 16):
+        if bytes((0xFF, _END)) in before + part:
+            return True
+        before = part[-1:]
+    return False
 
 
 def _segments(file: IO[bytes]) -> Iterator[tuple[int, int]]:
