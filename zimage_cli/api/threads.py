@@ -12,10 +12,21 @@ def start(thread: threading.Thread) -> None:
     """Start a thread. Raises RuntimeError where the system gives none.
 
     `Thread.start` waits until the thread runs, and one that finds no memory in its first moment
-    ends without a word: then that wait has no end. So the room for it is asked for before.
+    ends without a word: then that wait has no end. So under a limit of memory (`ulimit -v`) the
+    room for it is asked for before.
     """
-    try:
-        bytearray(_ROOM)
-    except MemoryError:
-        raise RuntimeError("there is no memory for a new thread") from None
+    if _is_limited():
+        try:
+            bytes(_ROOM)
+        except MemoryError:
+            raise RuntimeError("there is no memory for a new thread") from None
     thread.start()
+
+
+def _is_limited() -> bool:
+    try:
+        import resource
+    except (ImportError, OSError):
+        # Windows; or not even this could be loaded, which `start` finds out by itself.
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY

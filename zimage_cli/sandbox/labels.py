@@ -76,7 +76,7 @@ def labelled(png: bytes, names: Iterable[str]) -> bytes:
 
 
 def _chunks(wanted: set[str], number: int) -> Iterable[bytes]:
-    label = _json(_aigc(number))
+    label = json.dumps(_aigc(number), separators=(",", ":"))
     if "c2pa" in wanted:
         yield _chunk(b"caBX", _manifest(number))
     spaces, properties = "", ""
@@ -102,10 +102,6 @@ def _aigc(number: int) -> dict[str, str]:
         "PropagateID": "",
         "ReservedCode2": "",
     }
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -106,10 +106,10 @@ def test_sd_parsers(pictures: Pictures, name: str, target: str) -> None:
     from sd_parsers import ParserManager
     from sd_parsers.data import Generators
 
-    image = Image.open(pictures[name, target])
-    # It keeps what it read last by the identity of the image object: none may take another's.
-    OPENED.append(image)
-    found = ParserManager().parse(image)
+    with Image.open(pictures[name, target]) as image:
+        # It keeps what it read last by the identity of the image object: none may take another's.
+        OPENED.append(image)
+        found = ParserManager().parse(image)
     assert found is not None
     assert found.generator is Generators.AUTOMATIC1111
     assert found.full_prompt == AS_READ.get(name, PROMPTS[name])

@@ -181,7 +181,8 @@ def time_of(option: str, text: str, *, end: bool = False) -> str:
     """
     typed = fold(text)
     try:
-        return _utc(_time(typed, end=end))
+        when = _time(typed, end=end).astimezone(UTC)
+        return when.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
     except (ValueError, OverflowError, OSError):
         pass
     nearest = _near(typed, ["today", "yesterday"])
@@ -218,10 +219,6 @@ def _time(typed: str, *, end: bool) -> datetime:
     if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[t ]", typed):
         raise ValueError(typed)
     return datetime.fromisoformat(typed.upper()).astimezone()
-
-
-def _utc(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
 
 
 def status_of(text: str) -> str:

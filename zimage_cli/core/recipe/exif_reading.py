@@ -41,7 +41,11 @@ def exif_texts(data: bytes) -> dict[str, str]:
             # The values may overlap: of each tag one is taken, or they are many times the file.
             elif name and name not in found:
                 value = data[start : start + length]
-                found[name] = (decoded(value) or "") if name == USER_COMMENT else _utf8(value)
+                found[name] = (
+                    decoded(value) or ""
+                    if name == USER_COMMENT
+                    else value.rstrip(b"\0 ").decode("utf-8", "replace")
+                )
     return found
 
 
@@ -58,7 +62,3 @@ def _entries(data: bytes, at: int, order: str) -> Iterator[tuple[int, int, int]]
         start = entry + 8 if length <= 4 else struct.unpack_from(f"{order}I", data, entry + 8)[0]
         if length and start + length <= len(data):
             yield tag, start, length
-
-
-def _utf8(value: bytes) -> str:
-    return value.rstrip(b"\0 ").decode("utf-8", "replace")
