@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("jsonl", "csv")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What begins a formula in a spreadsheet: a prompt that begins so must not be run there."""
 
 
