@@ -231,6 +231,7 @@ def test_ctrl_c_leaves_no_half_of_an_export(zimage: Any, path: Path, work: Path)
     ("words", "said"),
     [
         ([], "zimage history export: --output is missing."),
+        (["-o", ""], "zimage history export: --output is missing."),
         (["-o", "x.png"], "--output: x.png does not tell the format"),
         (["-o", "-"], "--output: - does not tell the format"),
         (["-o", "x.txt", "--format", "json"], '--format: "json" is not allowed; allowed: jsonl, '),

@@ -78,7 +78,7 @@ def _format(output: str | None, form: str | None) -> str:
     from zimage_cli.core.history.export import FORMATS
     from zimage_cli.core.history.query import one_of
 
-    if output is None:
+    if not output:
         raise UsageError(
             "zimage history export: --output is missing.",
             hint="zimage history export -o history.jsonl",
