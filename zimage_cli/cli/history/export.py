@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -63,14 +64,21 @@ def export(
                 out.result(line, end="")
             return
         path = Path(output or "").absolute()
-        # Ctrl-C leaves no half of a file behind.
-        with raising():
-            write(path, text, overwrite=overwrite)
+        write(path, _interruptible(text), overwrite=overwrite)
     if json:
         out.document("ok", path=str(path), entries=len(found))
     else:
         out.path(path)
         out.note("1 entry written" if len(found) == 1 else f"{len(found):,} entries written")
+
+
+def _interruptible(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines; Ctrl-C raises meanwhile, so that no half of a file is left behind.
+
+    Not before the first: a file that is just being made could not be removed yet.
+    """
+    with raising():
+        yield from lines
 
 
 def _format(output: str | None, form: str | None) -> str:
