@@ -6,9 +6,11 @@ import csv
 import importlib.util
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -196,6 +198,30 @@ def test_export_replaces_nothing_unasked(zimage: Any, path: Path, work: Path) ->
     zimage("history", "export", "-o", "a.csv", "--overwrite")
     assert (work / "a.csv").read_text("utf-8").startswith("id,status,")
     assert [one.name for one in work.iterdir()] == ["a.csv"]
+
+
+def test_what_a_killed_export_left_goes_with_the_next(zimage: Any, path: Path, work: Path) -> None:
+    (work / ".zimage-0123456789ab.part").write_text("half")
+    zimage("history", "export", "-o", "a.csv")
+    assert [one.name for one in work.iterdir()] == ["a.csv"]
+
+
+def test_ctrl_c_leaves_no_half_of_an_export(zimage: Any, path: Path, work: Path) -> None:
+    """It takes seconds, of which the first moment is waited for."""
+    with closing(sqlite3.connect(path)) as db, db:
+        columns = ", ".join(ROW)
+        db.execute(
+            f"INSERT INTO generation ({columns}, updated_at) "
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+            f"SELECT {columns}, '' FROM generation, n"
+        )
+    run = zimage.popen("history", "export", "-o", "a.csv")
+    while run.poll() is None and not [*work.glob(".zimage-*")]:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    assert run.communicate(timeout=60)[1] == b"interrupted\n"
+    assert run.returncode == 130
+    assert [*work.iterdir()] == []
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ app.command(
     "zimage history export fox --since 30d -o foxes.csv\n\n"
     "zimage history export -o - --format jsonl | head -n 1",
     document={"path": None, "entries": 0},
+    statuses=(0, 2, 130),
 )(export)
 app.command(
     epilog="Examples:\n\nzimage history forget 42\n\nzimage history forget 42-45 fox.png --yes",

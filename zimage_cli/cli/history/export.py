@@ -10,6 +10,7 @@ import typer
 from zimage_cli.cli import options
 from zimage_cli.cli.history import filters
 from zimage_cli.cli.output import Output
+from zimage_cli.cli.signals import raising
 from zimage_cli.client import Client
 from zimage_cli.errors import UsageError
 
@@ -62,7 +63,9 @@ def export(
                 out.result(line, end="")
             return
         path = Path(output or "").absolute()
-        write(path, text, overwrite=overwrite)
+        # Ctrl-C leaves no half of a file behind.
+        with raising():
+            write(path, text, overwrite=overwrite)
     if json:
         out.document("ok", path=str(path), entries=len(found))
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api.endpoint import without_query
-from zimage_cli.core.drafts import make_temporary, publish
+from zimage_cli.core.drafts import make_temporary, publish, remove_abandoned
 from zimage_cli.core.files import reason, sync_folder
 from zimage_cli.errors import UsageError
 from zimage_cli.text import json_text
@@ -80,6 +80,8 @@ def write(path: Path, text: Iterable[str], *, overwrite: bool) -> None:
     """Write a file whole or not at all. Raises UsageError, also for one that is there."""
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
+    # Of an export that was killed.
+    remove_abandoned(path.parent)
     try:
         handle, temporary = make_temporary(path.parent, 0o600)
         try:
