@@ -313,6 +313,21 @@ def test_what_is_lost_with_a_row_is_told(unpaced: None, service: Any, prompts: A
     ]
 
 
+def test_what_cannot_be_forgotten_any_more_is_told_in_one_document(zimage: Any, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        # As if another process had changed it: it is not deleted.
+        db.execute(
+            "CREATE TRIGGER other BEFORE DELETE ON generation WHEN old.id = 2 "
+            "BEGIN SELECT RAISE(IGNORE); END"
+        )
+    for refs, status, forgotten in (("1-3", "partial", 2), ("2", "error", 0)):
+        run = zimage("history", "forget", refs, "--yes", "--json", status=2)
+        assert (run.json["status"], run.json["forgotten"]) == (status, forgotten)
+        [error] = run.json["errors"]
+        assert "1 of " in error["message"]
+        assert run.stderr.startswith("error: 1 of ")
+
+
 @pytest.mark.parametrize(("key", "left"), [("n", 4), ("y", 3)])
 def test_forget_asks(path: Path, terminal: Any, key: str, left: int) -> None:
     screen = terminal("history", "forget", "2")
