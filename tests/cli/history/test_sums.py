@@ -180,12 +180,15 @@ def test_export(zimage: Any, path: Path, work: Path) -> None:
 
 
 def test_a_spreadsheet_runs_no_prompt(zimage: Any, path: Path, work: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE generation SET prompt = '＝1', path = '-' WHERE id = 2")
     zimage("history", "export", "-o", "all.csv")
     with (work / "all.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["prompt"] for row in rows] == [
-        *("a fox in snow", "a fox in snow", "'=HYPERLINK(1)", 'two\n"lines", 狐')
+        *("a fox in snow", "'＝1", "'=HYPERLINK(1)", 'two\n"lines", 狐')
     ]
+    assert rows[1]["path"] == "-"
     assert (rows[0]["seed"], rows[0]["prompt_extend"], rows[0]["path"]) == ("7", "false", "")
     assert json.loads(rows[3]["error"]) == {"message": "no"}
 
