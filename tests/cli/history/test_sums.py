@@ -180,12 +180,15 @@ def test_export(zimage: Any, path: Path, work: Path) -> None:
 
 
 def test_a_spreadsheet_runs_no_prompt(zimage: Any, path: Path, work: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE generation SET prompt = '＝1', path = '-' WHERE id = 2")
     zimage("history", "export", "-o", "all.csv")
     with (work / "all.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["prompt"] for row in rows] == [
-        *("a fox in snow", "a fox in snow", "'=HYPERLINK(1)", 'two\n"lines", 狐')
+        *("a fox in snow", "'＝1", "'=HYPERLINK(1)", 'two\n"lines", 狐')
     ]
+    assert rows[1]["path"] == "-"
     assert (rows[0]["seed"], rows[0]["prompt_extend"], rows[0]["path"]) == ("7", "false", "")
     assert json.loads(rows[3]["error"]) == {"message": "no"}
 
@@ -311,6 +314,21 @@ def test_what_is_lost_with_a_row_is_told(unpaced: None, service: Any, prompts: A
         ),
         "warning: history 2: of a batch; the same batch run again may make and pay it once more.",
     ]
+
+
+def test_what_cannot_be_forgotten_any_more_is_told_in_one_document(zimage: Any, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        # As if another process had changed it: it is not deleted.
+        db.execute(
+            "CREATE TRIGGER other BEFORE DELETE ON generation WHEN old.id = 2 "
+            "BEGIN SELECT RAISE(IGNORE); END"
+        )
+    for refs, status, forgotten in (("1-3", "partial", 2), ("2", "error", 0)):
+        run = zimage("history", "forget", refs, "--yes", "--json", status=2)
+        assert (run.json["status"], run.json["forgotten"]) == (status, forgotten)
+        [error] = run.json["errors"]
+        assert "1 of " in error["message"]
+        assert run.stderr.startswith("error: 1 of ")
 
 
 @pytest.mark.parametrize(("key", "left"), [("n", 4), ("y", 3)])

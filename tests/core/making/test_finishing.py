@@ -194,6 +194,29 @@ def test_a_disk_with_room_for_one_of_the_two_files(
     check_row(one, served, served)
 
 
+def test_a_disk_on_which_only_the_last_page_is_missing(
+    studio: Any, small_disk: Path, heard: Any
+) -> None:
+    """What is left of the finished file in a buffer is not written when that is closed either."""
+    served = stored_png()
+    # The recipe takes more than 600 bytes, and less than a page.
+    served += bytes((4096 - 600 - len(served)) % 4096)
+    pages = -(-len(served) // 4096)
+
+    def fill() -> None:
+        with (small_disk / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                continue
+        os.truncate(small_disk / "ballast", file_size(small_disk / "ballast") - 2 * pages * 4096)
+
+    one = studio(place=FolderPlace(small_disk / "pictures"), picture_bytes=served)
+    picture = one.make(on=heard(sent=fill))
+    assert picture.path.read_bytes() == served
+    [warning] = one.heard.warnings
+    assert "no space left on device; saved as it was served" in warning
+    check_row(one, served, served)
+
+
 def file_size(path: Path) -> int:
     return path.stat().st_size
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zimage_cli.cli import options
+from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.history.common import REF_HELP
 from zimage_cli.cli.output import Output
 from zimage_cli.client import Client
+from zimage_cli.core.advice import USAGE_STATUS, error_documents
 from zimage_cli.core.history import ref
 from zimage_cli.core.run.money import count_of
 from zimage_cli.errors import UsageError
@@ -41,15 +43,21 @@ def forget(
             text = f"{count_of(len(ids))} will be deleted from the history; files stay."
             confirm(out, text, otherwise="Nothing was forgotten.")
         count = forget(book, what)
-    if json:
-        out.document("ok", forgotten=count)
     if count < len(ids):
-        raise UsageError(
-            "{left:,} of {all:,} changed meanwhile and stay in the history.",
+        error = UsageError(
+            "{left:,} of {all:,} were changed or deleted by another zimage meanwhile and were not "
+            "forgotten.",
             hint="See what is there: zimage history list",
             left=len(ids) - count,
             all=len(ids),
         )
+        print_error(out, error)
+        if json:
+            status = "partial" if count else "error"
+            out.document(status, forgotten=count, errors=error_documents(error))
+        raise typer.Exit(USAGE_STATUS)
+    if json:
+        out.document("ok", forgotten=count)
     out.note(
         f"{count_of(count)} forgotten. The files stay: pictures, evidence, and what a batch wrote."
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("jsonl", "csv")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What begins a formula in a spreadsheet: a prompt that begins so must not be run there."""
 
 
@@ -72,7 +72,8 @@ def _field(value: object) -> object:
     if isinstance(value, str):
         # A spreadsheet cannot hold NUL, and csv does not write it.
         value = value.replace("\0", "")
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        # A picture on the standard output has the path `-`.
+        return f"'{value}" if value.startswith(_FORMULA) and value != "-" else value
     return value
 
 

@@ -218,4 +218,5 @@ def _told(path: Path) -> tuple[str | None, str | None]:
     except UsageError:
         with path.open("rb") as file:
             return None, file_digest(file, "sha256").hexdigest()
-    return found.recipe.request_id if found.recipe else None, found.sha256
+    # Empty text names no request.
+    return (found.recipe and found.recipe.request_id) or None, found.sha256

@@ -7,7 +7,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -158,10 +158,24 @@ class FolderPlace:
             make_temporary(path.parent) if tag is None else take_temporary(path.parent, tag)
         )
         try:
-            with os.fdopen(handle, "r+b") as file:
+            with _open(os.fdopen(handle, "r+b")) as file:
                 yield FileDraft(file, temporary, path, self)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _open(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Close a file at the end, whatever is left in its buffer.
+
+    What is to be kept was synced. On a full disk the close of a file that was given up tries to
+    write the rest of it, raises, and would take the other file with it.
+    """
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -209,7 +223,7 @@ class StreamPlace:
         """Open a temporary file that has no name."""
         import tempfile
 
-        with tempfile.TemporaryFile() as file:
+        with _open(tempfile.TemporaryFile()) as file:
             yield StreamDraft(file, self._write)
 
 
