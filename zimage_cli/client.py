@@ -208,16 +208,10 @@ class Client:
             opened(self.settings.environment, warn=warn) as book,
             Wire(timeout=self.settings.timeout.value) as wire,
         ):
-            folder = default if here else None
             ids = ref.ids(book, map(str, pictures))
-            yield Recovery(
-                book,
-                wire,
-                ids,
-                folder=folder,
-                default_folder=default,
-                warn=self._on_warning,
-            )
+            folder = default if here else None
+            tell = self._on_warning
+            yield Recovery(book, wire, ids, folder=folder, default_folder=default, warn=tell)
 
     def recover(self, pictures: Sequence[int | str] = ()) -> list[Recovered]:
         """Fetch what was made and not saved; nothing is paid again."""

@@ -484,6 +484,7 @@ def refusal(path: list[str], words: list[str]) -> Exception | None:
 @example(["generate"], ["--sandbox=1", "--sise"])
 @example(["generate"], ["-s", "1:1", "--", "--a", "b"])
 @example(["generate"], ["--steps", "4", "kite", "--size"])
+@example(["generate"], ["-- a", "--sise"])
 def test_any_words_are_taken_or_told(path: list[str], words: list[str]) -> None:
     words = [word for word in words if word not in {"--help", "-h"}]
     error = refusal(path, words)

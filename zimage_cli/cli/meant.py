@@ -116,7 +116,8 @@ def _unknown_option(line: Line, name: str) -> UsageError:
     elif meant.takes_prompt and " " in word.partition("=")[0]:
         template = "A prompt that begins with a hyphen stands behind --, as the last word."
         others = [one for one in meant.words if one != word]
-        hint = Message("{typed}", typed=meant._replace(words=(*others, "--", word)).typed())
+        mended = meant._replace(words=(*others, "--", word)).mended()
+        hint = None if mended is None else Message("{typed}", typed=mended.typed())
         field, value = "prompt", _shown(word)
     elif meant.takes_prompt and name in PROMPT_OPTIONS:
         template = "{value}: the prompt is given without an option, in quotes."

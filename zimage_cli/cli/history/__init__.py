@@ -32,7 +32,7 @@ app.command(
 app.command(
     epilog="Examples:\n\nzimage history show 42\n\nzimage history show last:2\n\n"
     "zimage history show 42 --json | zimage generate --file - --seed 8",
-    document={"entry": None, "entries": []},
+    document={"entry": None},
 )(show)
 app.command(
     epilog="Examples:\n\nzimage history stats\n\nzimage history stats --by day --since 30d\n\n"
