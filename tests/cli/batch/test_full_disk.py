@@ -148,7 +148,8 @@ def test_without_a_history_the_journal_knows_or_it_is_printed(
     if where == "folder":
         broken.mkdir(parents=True)
     else:
-        small_disk(broken.parent, "2m")
+        # What is written ahead of the history may come to 4 MiB.
+        small_disk(broken.parent, "8m")
     faults = [out] if where == "folder" else [out, broken.parent]
     status, _, errors = stopped_by(
         service, hold, work, lambda: [fill(folder) for folder in faults], "--quiet"
