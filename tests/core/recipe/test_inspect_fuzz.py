@@ -246,7 +246,8 @@ def test_exif_whose_values_overlap(tmp_path: Path) -> None:
     value = 12 * count + 100_000
     entry = struct.pack("<HHII", 0x9286, 7, value, 10)
     data = b"II*\0" + struct.pack("<IH", 8, count) + entry * count + bytes(100_000)
-    inspect(str(written(tmp_path / "x.png", chunk(b"eXIf", data))))
+    found = inspect(str(written(tmp_path / "x.png", chunk(b"eXIf", data))))
+    assert (found.format, found.recipe, found.source) == ("png", None, None)
 
 
 def test_xmp_of_many_items(tmp_path: Path) -> None:
