@@ -25,6 +25,7 @@ FLOORS = (
     "core/recipe",
     "core/settings",
     "core/history",
+    "core/gallery",
     "core/making",
     "core/run",
     "core/batch",

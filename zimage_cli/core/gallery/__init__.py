@@ -1,0 +1,1 @@
+"""A page of pictures to look at, in one HTML file."""
