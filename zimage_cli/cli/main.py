@@ -24,6 +24,7 @@ COMMANDS = {
     "sizes": "zimage_cli.cli.sizes",
     "history": "zimage_cli.cli.history",
     "inspect": "zimage_cli.cli.inspect",
+    "gallery": "zimage_cli.cli.gallery",
     "sandbox": "zimage_cli.cli.sandbox",
     "completions": "zimage_cli.cli.completions",
     "help": "zimage_cli.cli.help",
