@@ -205,6 +205,7 @@ ARGUMENTS: dict[str, Value] = {
     "history forget pictures": PICTURE_FILE,
     "history show picture": PICTURE_FILE,
     "history recover pictures": PICTURE_FILE,
+    "open pictures": PICTURE_FILE,
     "inspect files": PICTURE_FILE,
     "gallery words": FOLDER,
     "help command": COMMAND,

@@ -83,7 +83,7 @@ def write(page: Path, text: Iterable[str]) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(page.parent)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise unwritable(page, error) from None
 
 
