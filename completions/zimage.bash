@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history open inspect sandbox completions help'
+        commands='generate batch validate config regions sizes history open inspect gallery sandbox completions help'
         options='--version::
             --help::
             -h::'
@@ -311,6 +311,26 @@ __zimage_command() {
             --help|-h::'
         arguments='picture_file:+'
         ;;
+    'gallery')
+        options='--output|-o:page_file:
+            --title:free:
+            --embed::
+            --open::
+            --overwrite::
+            --limit|-l:free:
+            --since:time:
+            --until:time:
+            --status:status:+
+            --region|-r:recorded_region:
+            --size|-s:size:
+            --seed:free:
+            --batch:folder:
+            --json::
+            --quiet|-q::
+            --help::
+            -h::'
+        arguments='folder:+'
+        ;;
     'sandbox')
         commands='serve'
         options='--help|-h::'
@@ -605,6 +625,10 @@ __zimage_values() {
             'csv'
         )
         ;;
+    page_file)
+        patterns=('*.[hH][tT][mM][lL]')
+        folders=1
+        ;;
     fault)
         candidates=(
             'list'
@@ -726,6 +750,7 @@ __zimage_values() {
             'history'
             'open'
             'inspect'
+            'gallery'
             'sandbox'
             'completions'
             'help'

@@ -25,6 +25,7 @@ COMMANDS = {
     "history": "zimage_cli.cli.history",
     "open": "zimage_cli.cli.open",
     "inspect": "zimage_cli.cli.inspect",
+    "gallery": "zimage_cli.cli.gallery",
     "sandbox": "zimage_cli.cli.sandbox",
     "completions": "zimage_cli.cli.completions",
     "help": "zimage_cli.cli.help",
