@@ -44,6 +44,7 @@ __zimage_command() {
             --quality:free:
             --no-metadata::
             --no-evidence::
+            --preview|--no-preview::
             --json::
             --print-response::
             --quiet|-q::
@@ -255,7 +256,8 @@ __zimage_command() {
         arguments='free:+'
         ;;
     'history show')
-        options='--json::
+        options='--preview|--no-preview::
+            --json::
             --help|-h::'
         arguments='picture_file'
         ;;
@@ -301,6 +303,7 @@ __zimage_command() {
         ;;
     'inspect')
         options='--command::
+            --preview|--no-preview::
             --json::
             --help|-h::'
         arguments='picture_file:+'
@@ -502,6 +505,7 @@ __zimage_values() {
             'retries'
             'rps'
             'evidence'
+            'preview'
         )
         ;;
     service_region)
@@ -528,6 +532,7 @@ __zimage_values() {
             'retries'
             'rps'
             'evidence'
+            'preview'
         )
         ;;
     new_value)
@@ -540,12 +545,20 @@ __zimage_values() {
         format) __zimage_values format '' ;;
         metadata) __zimage_values switch '' ;;
         evidence) __zimage_values switch '' ;;
+        preview) __zimage_values preview '' ;;
         esac
         ;;
     switch)
         candidates=(
             'true'
             'false'
+        )
+        ;;
+    preview)
+        candidates=(
+            'auto'
+            'on'
+            'off'
         )
         ;;
     styles_file)

@@ -118,6 +118,7 @@ def generate(
     quality: options.Quality = None,
     no_metadata: options.NoMetadata = False,
     no_evidence: options.NoEvidence = False,
+    preview: options.Preview = None,
     json: options.Json = False,
     print_response: Annotated[
         bool,
@@ -168,6 +169,7 @@ def generate(
         quality=quality,
         metadata=False if no_metadata else None,
         evidence=False if no_evidence else None,
+        preview=preview,
         sandbox=sandbox or None,
     )
     with Client(flags=flags, on_warning=out.warn) as client:
