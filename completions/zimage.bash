@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history inspect sandbox completions help'
+        commands='generate batch validate config regions sizes history open inspect sandbox completions help'
         options='--version::
             --help::
             -h::'
@@ -44,6 +44,7 @@ __zimage_command() {
             --quality:free:
             --no-metadata::
             --no-evidence::
+            --open::
             --json::
             --print-response::
             --quiet|-q::
@@ -298,6 +299,11 @@ __zimage_command() {
     'history path')
         options='--json::
             --help|-h::'
+        ;;
+    'open')
+        options='--json::
+            --help|-h::'
+        arguments='picture_file:+'
         ;;
     'inspect')
         options='--command::
@@ -718,6 +724,7 @@ __zimage_values() {
             'regions'
             'sizes'
             'history'
+            'open'
             'inspect'
             'sandbox'
             'completions'

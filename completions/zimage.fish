@@ -16,6 +16,7 @@ function __zimage_command -S
                 'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
                 'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.' \
+                'open'\t'Show pictures in the desktop\'s viewer, and print their paths.' \
                 'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
@@ -58,6 +59,7 @@ function __zimage_command -S
                 '--quality:--quality:free::Quality of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
                 '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte as served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
+                '--open:--open:::Then show what was saved in the desktop\'s viewer.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
                 '--quiet:--quiet:::Only results and errors.' \
@@ -406,6 +408,12 @@ function __zimage_command -S
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
+        case 'open'
+            set options \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments picture_file+
         case 'inspect'
             set options \
                 '--command:--command:::Print the zimage generate that makes it again, for sh.' \
@@ -800,6 +808,7 @@ function __zimage_values -S
                 'regions' \
                 'sizes' \
                 'history' \
+                'open' \
                 'inspect' \
                 'sandbox' \
                 'completions' \

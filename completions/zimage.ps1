@@ -14,6 +14,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
                 @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.'; Type = 'Command' }
+                @{ Text = 'open'; About = 'Show pictures in the desktop''s viewer, and print their paths.'; Type = 'Command' }
                 @{ Text = 'inspect'; About = 'Show what pictures say of their own making: recipe, AI label, C2PA, other programs'' texts.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
@@ -61,6 +62,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Quality of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
                 @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte as served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
+                @{ Name = '--open'; Group = '--open'; Value = ''; Many = $false; About = 'Then show what was saved in the desktop''s viewer.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--print-response'; Group = '--print-response'; Value = ''; Many = $false; About = 'The response on stdout, one JSON object a picture.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
@@ -560,6 +562,17 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
+        }
+        'open' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'picture_file'; Many = $true }
+            )
         }
         'inspect' = @{
             Commands = @()
@@ -1121,6 +1134,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'regions'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sizes'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'history'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'open'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'inspect'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sandbox'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'completions'; About = ''; Type = 'ParameterValue' }

@@ -23,6 +23,7 @@ COMMANDS = {
     "regions": "zimage_cli.cli.regions",
     "sizes": "zimage_cli.cli.sizes",
     "history": "zimage_cli.cli.history",
+    "open": "zimage_cli.cli.open",
     "inspect": "zimage_cli.cli.inspect",
     "sandbox": "zimage_cli.cli.sandbox",
     "completions": "zimage_cli.cli.completions",

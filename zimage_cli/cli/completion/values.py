@@ -200,6 +200,7 @@ ARGUMENTS: dict[str, Value] = {
     "history forget pictures": PICTURE_FILE,
     "history show picture": PICTURE_FILE,
     "history recover pictures": PICTURE_FILE,
+    "open pictures": PICTURE_FILE,
     "inspect files": PICTURE_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
