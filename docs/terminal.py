@@ -36,7 +36,7 @@ PICTURE = Path(__file__).with_name("preview.png")
 LINE = 'zimage generate "A calm lake at dawn" --size 960x540 --seed 23 --sandbox'
 # Paper and ink of the terminals: colours that no picture of the sandbox has.
 PAPER, INK = (13, 17, 23), (230, 237, 243)
-BARS = ((0, 255, 255), (255, 0, 255))
+BARS = ((3, 251, 181), (251, 3, 181))
 SCREEN = (1280, 1024)
 PATIENCE = 60.0
 # A sequence with which a picture is sent: kitty's, or sixels.
@@ -59,8 +59,8 @@ while IFS= read -r line <&3; do
     IFS= read -r -d R typed
     stty "$modes"
     printf '%s\n%s' "$status" "$typed" >"../ended-$number"
-    bars=('0;255;255' '255;0;255')
-    printf '\033[999;1H\033[48;2;%sm\033[2K\033[0m' "${bars[number % 2]}"
+    bars=('3;251;181' '251;3;181')
+    printf '\033[?25l\033[999;1H\033[48;2;%sm\033[2K\033[0m' "${bars[number % 2]}"
 done
 """
 
@@ -90,7 +90,8 @@ def command(terminal: str, columns: int, rows: int, log: Path) -> list[str]:
         return ["kitty", "--config", "NONE", "--dump-bytes", str(log), *words, *run]
     looks = ["-bg", colour(PAPER), "-fg", colour(INK), "-fa", "DejaVu Sans Mono", "-fs", "10"]
     # A VT340 shows sixels; its own has 16 colours.
-    looks += ["-ti", "vt340", "-xrm", "XTerm*numColorRegisters: 256", "-b", "0", "+sb", "-u8"]
+    looks += ["-ti", "vt340", "-xrm", "XTerm*numColorRegisters: 256"]
+    looks += ["-b", "0", "+sb", "-u8", "-tn", "xterm-256color"]
     return ["xterm", *looks, "-geometry", f"{columns}x{rows}", "-l", "-lf", str(log), "-e", *run]
 
 
@@ -166,8 +167,11 @@ class Terminal:
         """Run a line in the shell, on a clean screen; return what is seen then."""
         self._number += 1
         os.write(self._lines, f"{line}\n".encode())
-        image, bar = self._until(lambda: self._settled(BARS[self._number % 2]), line)
-        status, typed = (self._folder / f"ended-{self._number}").read_text("utf-8").split("\n", 1)
+        ended = self._folder / f"ended-{self._number}"
+        image, bar = self._until(
+            lambda: self._settled(BARS[self._number % 2]) if ended.exists() else None, line
+        )
+        status, typed = ended.read_text("utf-8").split("\n", 1)
         place = re.search(r"\x1b\[(\d+);(\d+)\Z", typed)
         if place is None:
             raise RuntimeError(f"the terminal does not say where its cursor is: {typed!r}")
@@ -204,10 +208,11 @@ class Terminal:
     def _settled(self, rgb: Colour) -> tuple[Image.Image, Box] | None:
         """Return the screen and where the bar is in it; None as long as it is being drawn."""
         image = self._screen()
-        bar = mask(image, rgb).getbbox()
-        if bar is None or image.tobytes() != self._screen().tobytes():
+        found = mask(image, rgb)
+        bar = found.getbbox()
+        if bar is None or found.crop(bar).getextrema() != (255, 255):
             return None
-        return image, bar
+        return (image, bar) if image.tobytes() == self._screen().tobytes() else None
 
     def _screen(self) -> Image.Image:
         """Return the screen's pixels: Xvfb writes an XWD file."""
