@@ -45,6 +45,7 @@ __zimage_command() {
             --no-metadata::
             --no-evidence::
             --open::
+            --preview|--no-preview::
             --json::
             --print-response::
             --quiet|-q::
@@ -256,7 +257,8 @@ __zimage_command() {
         arguments='free:+'
         ;;
     'history show')
-        options='--json::
+        options='--preview|--no-preview::
+            --json::
             --help|-h::'
         arguments='picture_file'
         ;;
@@ -307,6 +309,7 @@ __zimage_command() {
         ;;
     'inspect')
         options='--command::
+            --preview|--no-preview::
             --json::
             --help|-h::'
         arguments='picture_file:+'
@@ -508,6 +511,7 @@ __zimage_values() {
             'retries'
             'rps'
             'evidence'
+            'preview'
         )
         ;;
     service_region)
@@ -534,6 +538,7 @@ __zimage_values() {
             'retries'
             'rps'
             'evidence'
+            'preview'
         )
         ;;
     new_value)
@@ -546,12 +551,20 @@ __zimage_values() {
         format) __zimage_values format '' ;;
         metadata) __zimage_values switch '' ;;
         evidence) __zimage_values switch '' ;;
+        preview) __zimage_values preview '' ;;
         esac
         ;;
     switch)
         candidates=(
             'true'
             'false'
+        )
+        ;;
+    preview)
+        candidates=(
+            'auto'
+            'on'
+            'off'
         )
         ;;
     styles_file)

@@ -60,6 +60,8 @@ function __zimage_command -S
                 '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte as served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
                 '--open:--open:::Then show what was saved in the desktop\'s viewer.' \
+                '--preview:--preview:::Show the picture in the terminal; default: where it is known to show pictures.' \
+                '--no-preview:--preview:::The opposite of --preview.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
                 '--quiet:--quiet:::Only results and errors.' \
@@ -354,6 +356,8 @@ function __zimage_command -S
             set arguments free+
         case 'history show'
             set options \
+                '--preview:--preview:::Show the picture in the terminal; default: where it is known to show pictures.' \
+                '--no-preview:--preview:::The opposite of --preview.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
@@ -417,6 +421,8 @@ function __zimage_command -S
         case 'inspect'
             set options \
                 '--command:--command:::Print the zimage generate that makes it again, for sh.' \
+                '--preview:--preview:::Show the picture in the terminal; default: where it is known to show pictures.' \
+                '--no-preview:--preview:::The opposite of --preview.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
@@ -611,7 +617,8 @@ function __zimage_values -S
                 'timeout' \
                 'retries' \
                 'rps' \
-                'evidence'
+                'evidence' \
+                'preview'
         case service_region
             set candidates \
                 'beijing'\t'inference and data stay in mainland China' \
@@ -633,7 +640,8 @@ function __zimage_values -S
                 'timeout' \
                 'retries' \
                 'rps' \
-                'evidence'
+                'evidence' \
+                'preview'
         case new_value
             switch $argv[2]
                 case region
@@ -652,11 +660,18 @@ function __zimage_values -S
                     __zimage_values switch
                 case evidence
                     __zimage_values switch
+                case preview
+                    __zimage_values preview
             end
         case switch
             set candidates \
                 'true' \
                 'false'
+        case preview
+            set candidates \
+                'auto' \
+                'on' \
+                'off'
         case styles_file
             set patterns '*.csv'
             set folders 1

@@ -63,6 +63,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte as served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
                 @{ Name = '--open'; Group = '--open'; Value = ''; Many = $false; About = 'Then show what was saved in the desktop''s viewer.' }
+                @{ Name = '--preview'; Group = '--preview'; Value = ''; Many = $false; About = 'Show the picture in the terminal; default: where it is known to show pictures.' }
+                @{ Name = '--no-preview'; Group = '--preview'; Value = ''; Many = $false; About = 'The opposite of --preview.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--print-response'; Group = '--print-response'; Value = ''; Many = $false; About = 'The response on stdout, one JSON object a picture.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
@@ -482,6 +484,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'history show' = @{
             Commands = @()
             Options = @(
+                @{ Name = '--preview'; Group = '--preview'; Value = ''; Many = $false; About = 'Show the picture in the terminal; default: where it is known to show pictures.' }
+                @{ Name = '--no-preview'; Group = '--preview'; Value = ''; Many = $false; About = 'The opposite of --preview.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
@@ -578,6 +582,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Commands = @()
             Options = @(
                 @{ Name = '--command'; Group = '--command'; Value = ''; Many = $false; About = 'Print the zimage generate that makes it again, for sh.' }
+                @{ Name = '--preview'; Group = '--preview'; Value = ''; Many = $false; About = 'Show the picture in the terminal; default: where it is known to show pictures.' }
+                @{ Name = '--no-preview'; Group = '--preview'; Value = ''; Many = $false; About = 'The opposite of --preview.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
@@ -871,6 +877,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'evidence'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'preview'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false
@@ -905,6 +912,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'evidence'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'preview'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false
@@ -916,12 +924,23 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $false
-            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'format' = 'format'; 'metadata' = 'switch'; 'evidence' = 'switch' }
+            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'format' = 'format'; 'metadata' = 'switch'; 'evidence' = 'switch'; 'preview' = 'preview' }
         }
         'switch' = @{
             Words = @(
                 @{ Text = 'true'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'false'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'preview' = @{
+            Words = @(
+                @{ Text = 'auto'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'on'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'off'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

@@ -13,6 +13,7 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.generate.facts import human_bytes, joined, pixels
 from zimage_cli.cli.output import Output
+from zimage_cli.cli.preview import MOST, beside
 from zimage_cli.cli.table import Table, cell
 from zimage_cli.core.advice import USAGE_STATUS, error_documents
 from zimage_cli.core.request.wish import FORMATS
@@ -20,6 +21,7 @@ from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.text import clip, json_text, visible
 
 if TYPE_CHECKING:
+    from zimage_cli.cli.preview import Preview
     from zimage_cli.core.recipe.foreign import Parameters
     from zimage_cli.core.recipe.inspect import Inspected
     from zimage_cli.core.recipe.recipe import Recipe
@@ -64,6 +66,7 @@ def inspect(
         bool,
         typer.Option("--command", help="Print the zimage generate that makes it again, for sh."),
     ] = False,
+    preview: options.Preview = None,
     json: options.Json = False,
 ) -> None:
     """Show what pictures say of their own making: recipe, AI label, C2PA, other programs' texts."""
@@ -76,6 +79,7 @@ def inspect(
             hint="The document of --json has the command.",
         )
     out = Output()
+    show = None if command or json else beside(out, preview)
     documents: list[dict[str, Any]] = []
     errors: list[ZimageError] = []
     shown = 0
@@ -89,6 +93,8 @@ def inspect(
             else:
                 if shown:
                     out.result("")
+                if show is not None and shown < MOST:
+                    _show(show, found)
                 _print(out, found)
                 shown += 1
         except ZimageError as error:
@@ -100,6 +106,13 @@ def inspect(
         out.document(status, pictures=documents, errors=problems)
     if errors:
         raise typer.Exit(USAGE_STATUS)
+
+
+def _show(preview: Preview, found: Inspected) -> None:
+    if found.path == "-":
+        preview.refuse("the picture came from the standard input")
+    else:
+        preview.show([Path(found.path)])
 
 
 def _command(found: Inspected) -> str | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import RawIOBase
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -20,6 +23,16 @@ _away = False
 
 _stops = 0
 """How often Ctrl-Z has stopped this process."""
+
+_writing = False
+"""Whether an escape is being written that must not be cut in two."""
+
+_owed: list[int] = []
+"""Signals that wait for the end of that."""
+
+_STRING_TERMINATOR = b"\x1b\\"
+_PIECE = 4096
+"""Bytes that are written at once: so soon a third Ctrl-C ends it."""
 
 _lock = threading.RLock()
 
@@ -79,6 +92,48 @@ def leave(*, to_return: bool = False) -> None:
         _give_back(window=not to_return)
 
 
+@contextmanager
+def whole() -> Iterator[None]:
+    """Have the signals wait that end or stop this process, while a long escape is written.
+
+    A terminal takes all that follows one that was cut off for its rest, a shell's prompt too. What
+    starts threads in here has them wait for the same signals.
+    """
+    global _writing  # noqa: PLW0603 - the terminal is one for the whole process
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGTSTP", "SIGQUIT")
+    numbers = {getattr(signal, name) for name in names if hasattr(signal, name)}
+    mask = getattr(signal, "pthread_sigmask", None)  # Windows has none.
+    before = mask(signal.SIG_BLOCK, numbers) if mask else None
+    _writing = True
+    try:
+        yield
+    finally:
+        _writing = False
+        while _owed:
+            signal.raise_signal(_owed.pop())
+        if mask:
+            mask(signal.SIG_SETMASK, before)
+
+
+def write(raw: RawIOBase, data: bytes) -> None:
+    """Write escapes to a terminal, inside `whole`. Raises OSError where it takes no more.
+
+    The last one is ended in any case, also where the terminal was given back meanwhile.
+    """
+    rest = memoryview(data)
+    try:
+        while rest and not _away:
+            written = raw.write(rest[:_PIECE])
+            if written is None:
+                # It does not block: whoever shares the terminal may have made it so.
+                select.select([], [raw.fileno()], [])
+            rest = rest[written or 0 :]
+    finally:
+        if rest:
+            with suppress(OSError):
+                raw.write(_STRING_TERMINATOR)
+
+
 def in_front(descriptor: int) -> bool:
     """Tell whether a terminal is this process's to draw on: not in the background of a shell."""
     try:
@@ -106,6 +161,9 @@ def stops() -> int:
 
 def _give_back_first(number: int, _frame: object) -> None:
     global _away, _stops  # noqa: PLW0603
+    if _writing and number not in _owed:
+        _owed.append(number)
+        return
     leave(to_return=number == getattr(signal, "SIGTSTP", None))
     # Before it stops: after `fg` the thread that draws may be the first to go on.
     _stops += 1

@@ -111,6 +111,7 @@ Format = Annotated[str | None, _setting("format", SAVING)]
 Quality = Annotated[str | None, _setting("quality", SAVING)]
 NoMetadata = Annotated[bool, _setting("metadata", SAVING)]
 NoEvidence = Annotated[bool, _setting("evidence", SAVING)]
+Preview = Annotated[bool | None, _setting("preview", REPORT)]
 Json = Annotated[bool, option(REPORT, "--json", "One JSON document on stdout.")]
 Quiet = Annotated[bool, option(REPORT, "--quiet -q", "Only results and errors.")]
 RequestJson = Annotated[

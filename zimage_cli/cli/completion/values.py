@@ -20,6 +20,7 @@ from zimage_cli.core.history.query import STATUSES
 from zimage_cli.core.history.stats import GROUPS
 from zimage_cli.core.request import sizes
 from zimage_cli.core.request.wish import FORMATS, SUFFIXES
+from zimage_cli.core.settings.checks import PREVIEWS
 from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.sandbox import faults
 from zimage_cli.sandbox.labels import LABELS
@@ -118,6 +119,7 @@ ENCODING = Value(
     ),
 )
 SWITCH = Value("switch", (Word("true"), Word("false")))
+PREVIEW = Value("preview", tuple(map(Word, PREVIEWS)))
 FOLDER = Value("folder", folders=True)
 REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
@@ -132,7 +134,9 @@ EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
 STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 FORMAT = Value("format", tuple(map(Word, FORMATS)))
-_KINDS = {value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, FOLDER, FORMAT)}
+_KINDS = {
+    value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, PREVIEW, FOLDER, FORMAT)
+}
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(
     "new_value",

@@ -124,6 +124,7 @@ def generate(
             options.REPORT, "--open", "Then show what was saved in the desktop's viewer."
         ),
     ] = False,
+    preview: options.Preview = None,
     json: options.Json = False,
     print_response: Annotated[
         bool,
@@ -176,6 +177,7 @@ def generate(
         quality=quality,
         metadata=False if no_metadata else None,
         evidence=False if no_evidence else None,
+        preview=preview,
         sandbox=sandbox or None,
     )
     with Client(flags=flags, on_warning=out.warn) as client:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zimage_cli.cli.generate.printer import Printer
     from zimage_cli.cli.live import Live
     from zimage_cli.cli.output import Output
+    from zimage_cli.cli.preview import Preview
     from zimage_cli.core.history.usual import Usual
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
@@ -125,6 +126,16 @@ class Display(View):
         self.failures: list[Outcome] = []
 
     @cached_property
+    def _preview(self) -> Preview | None:
+        """What shows the pictures themselves; None where nobody is to see them."""
+        if not self._live or self._report == "json":
+            return None
+        from zimage_cli.cli.preview import Preview
+
+        preview = Preview(self._out, self._plan.settings.preview.value)
+        return preview if preview.wanted else None
+
+    @cached_property
     def _printer(self) -> Printer:
         """What prints; made when the request has left."""
         from zimage_cli.cli.generate.printer import Printer
@@ -137,6 +148,7 @@ class Display(View):
             shown=self.shown,
             introduced=self._carded,
             new_folder=self._new_folder,
+            preview=self._preview,
         )
 
     def __enter__(self) -> Self:
@@ -217,6 +229,9 @@ class Display(View):
     def total(self) -> None:
         """Say what several pictures have come to, where the rows do not."""
         seconds = time.monotonic() - self._began
+        if self._preview is not None and self._count > 1 and not self._stopping:
+            paths = [self.pictures[number].path for number in sorted(self.pictures)]
+            self._preview.show([path for path in paths if path is not None])
         self._printer.total([*self.pictures.values()], len(self.failures), seconds)
 
     def _still(self) -> str:
@@ -259,6 +274,8 @@ class Display(View):
         if self._done.is_set() and not self._begun:
             # The run ended before a request was made, for example without a key.
             return
+        if self._preview is not None:
+            self._preview.begin()
         with self._lock:
             self._printer.introduce()
         if not self._live or self._done.is_set():
@@ -269,6 +286,8 @@ class Display(View):
         with self._out.live() as live:
             self._lines = live
             while not self._done.is_set():
+                if self._preview is not None and (why := self._preview.complaint()):
+                    self.say(why)
                 if self._untold:
                     live.clear()
                     self._tell_all()

@@ -10,6 +10,7 @@ from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
+    from zimage_cli.cli.preview import Preview
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
@@ -33,12 +34,14 @@ class Printer:
         shown: bool,
         introduced: bool,
         new_folder: str | None,
+        preview: Preview | None,
     ) -> None:
         self._out = out
         self._plan = plan
         self._report = report
         self._result = result
         self._new_folder = new_folder
+        self._preview = preview
         self._count = len(plan.requests)
         self._carded = introduced
         self._introduced = False
@@ -119,6 +122,11 @@ class Printer:
 
         out, facts = self._out, joined(saved_facts(picture))
         where = "to standard output" if picture.path is None else visible(str(picture.path))
+        if self._preview is not None:
+            if picture.path is None:
+                self._preview.refuse("the picture went to the standard output")
+            else:
+                self._preview.show([picture.path])
         if self._shown:
             out.note(f"{out.style('✓ saved', '32')}  {facts}")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.cli import options
 from zimage_cli.cli.history.common import MARKS, REF_HELP, entry_document, local
 from zimage_cli.cli.output import Output
+from zimage_cli.cli.preview import MOST, beside
 from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.history import ref
@@ -18,6 +20,7 @@ from zimage_cli.core.request.prices import format_price
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
+    from zimage_cli.cli.preview import Preview
     from zimage_cli.core.history.entry import Entry
 
 _MEANINGS = {
@@ -36,6 +39,7 @@ _PROSE = {
 
 def show(
     picture: Annotated[str, typer.Argument(metavar="REF", help=REF_HELP)],
+    preview: options.Preview = None,
     json: options.Json = False,
 ) -> None:
     """Show everything about a picture, or about several."""
@@ -47,10 +51,20 @@ def show(
     elif json:
         out.document("ok", entry=entry_document(entries[0]))
     else:
+        above = beside(out, preview)
         for at, entry in enumerate(entries):
             if at:
                 out.result("")
+            if above is not None and at < MOST:
+                _show_picture(above, entry)
             _show(out, entry)
+
+
+def _show_picture(preview: Preview, entry: Entry) -> None:
+    if entry.path is None:
+        preview.refuse(f"history {entry.id} has no picture")
+    else:
+        preview.show([Path(entry.path)])
 
 
 def _show(out: Output, entry: Entry) -> None:

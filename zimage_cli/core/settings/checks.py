@@ -18,6 +18,7 @@ from zimage_cli.messages import Message, Shown
 from zimage_cli.text import redact
 
 MAX_RPS = 1000.0
+PREVIEWS = ("auto", "on", "off")
 
 _TRUE = frozenset({"true", "on", "yes", "1"})
 _FALSE = frozenset({"false", "off", "no", "0"})
@@ -98,6 +99,21 @@ def check_switch(field: str, value: object) -> bool:
             allowed="true, false",
         )
     return text in _TRUE
+
+
+def check_preview(field: str, value: object) -> str:
+    """Return `auto`, `on` or `off`; the flag's True and False are on and off."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = _text(field, value).lower()
+    if text not in PREVIEWS:
+        raise _refused(
+            "{field}: {value} is not a kind of preview; allowed: {allowed}",
+            field,
+            value,
+            allowed=", ".join(PREVIEWS),
+        )
+    return text
 
 
 def check_output_dir(field: str, value: object) -> str:

@@ -280,6 +280,16 @@ class Declarations:
         completes="switch",
         about="a file a run: what was asked, answered and paid",
     )
+    preview = Declared(
+        checks.check_preview,
+        "auto",
+        toml=Toml((str,), '"auto", "on" or "off", with the quotes'),
+        flags=("--preview/--no-preview",),
+        help="Show the picture in the terminal; default: where it is known to show pictures.",
+        completes="preview",
+        variables=("ZIMAGE_PREVIEW",),
+        about="auto, on, off: pictures in the terminal",
+    )
 
 
 TABLE: Mapping[str, Declared[Any]] = {
