@@ -34,6 +34,7 @@ IN_METADATA = (
     "Name: zimage-cli\n",
     "License-Expression: Apache-2.0\n",
     "Requires-Python: >=3.11\n",
+    "Provides-Extra: preview\n",
 )
 
 

@@ -3,7 +3,8 @@
     python benchmarks/startup.py [--runs N]
 
 Every command is timed in turn with its yardstick (A B A B …), and what is printed is the median of
-the ratios: the machine's speed may drift, the ratio hardly does.
+the ratios: the machine's speed may drift, the ratio hardly does. What the extra `preview` costs is
+the median of differences, between two environments of which one lacks it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from without_preview import run_in_kitty, twins
 
 from zimage_cli.sandbox.server import Sandbox
 
@@ -56,13 +59,9 @@ def seconds(command: Sequence[str], env: dict[str, str], cwd: str) -> float:
 
 def ratios(a: Callable[[], float], b: Callable[[], float], runs: int) -> tuple[float, float, float]:
     """Return the medians of a, of b and of a/b, taken in turn after one warm-up each."""
-    a(), b()
-    pairs = [(a(), b()) for _ in range(runs)]
-    return (
-        median(one for one, _ in pairs),
-        median(two for _, two in pairs),
-        median(one / two for one, two in pairs),
-    )
+    ones, twos = taken(a, b, runs)
+    both = zip(ones, twos, strict=True)
+    return median(ones), median(twos), median(one / two for one, two in both)
 
 
 def start_up(runs: int, env: dict[str, str], cwd: str) -> None:
@@ -90,19 +89,34 @@ def row(
 
 
 class Journey:
-    """Process start to POST, and picture request to exit, of one command against the sandbox."""
+    """Process start to POST, and picture request to exit, of one command against the sandbox.
 
-    def __init__(self, requests: list[dict[str, Any]], command: list[str], env: dict[str, str]):
+    `terminal`: in one that says it is kitty, else in a pipe. `written`: what came last.
+    """
+
+    def __init__(
+        self,
+        requests: list[dict[str, Any]],
+        command: list[str],
+        env: dict[str, str],
+        *,
+        terminal: bool = False,
+    ):
         self._requests, self._command, self._env = requests, command, env
+        self._terminal = terminal
         self.tails: list[float] = []
+        self.written = b""
 
     def __call__(self) -> float:
         self._requests.clear()
         began = time.time()
         null, cwd = subprocess.DEVNULL, self._env["HOME"]
-        subprocess.run(
-            self._command, env=self._env, cwd=cwd, stdout=null, stderr=subprocess.PIPE, check=True
-        )
+        if self._terminal:
+            self.written = run_in_kitty(self._command, self._env, cwd)
+        else:
+            subprocess.run(
+                self._command, env=self._env, cwd=cwd, stdout=null, stderr=null, check=True
+            )
         ended = time.time()
         post, picture = self._requests
         self.tails.append(ended - picture["at"])
@@ -129,6 +143,57 @@ def whole_path(runs: int, env: dict[str, str]) -> None:
     print(f"  zimage generate {more * 1000:6.0f} ms  (at most 60)")
 
 
+def extra(runs: int, env: dict[str, str], home: str) -> None:
+    """Print what the extra `preview` adds where it is installed, in a pipe and in kitty."""
+    pythons = twins(Path(home))
+    if pythons is None:
+        print("the extra `preview` is not installed here: nothing to compare")
+        return
+    print("with the extra `preview` installed, and without it; median of differences")
+    version = [
+        lambda python=python: seconds([python, "-m", "zimage_cli", "--version"], env, home)
+        for python in pythons
+    ]
+    difference("--version, start to exit", *taken(*version, runs))
+    requests: list[dict[str, Any]] = []
+    with Sandbox(latency=0.4, log=requests.append) as server:
+        env = {**env, "DASHSCOPE_BASE_URL": server.api_root}
+        words = [
+            "-m",
+            "zimage_cli",
+            "generate",
+            "A calm lake at dawn",
+            "--overwrite",
+            "-o",
+            "a.png",
+        ]
+        for terminal in (False, True):
+            place = "in kitty" if terminal else "in a pipe"
+            one, two = (
+                Journey(requests, [python, *words], env, terminal=terminal) for python in pythons
+            )
+            difference(f"start to POST, {place}", *taken(one, two, runs))
+            difference(f"picture request to exit, {place}", one.tails[1:], two.tails[1:])
+        print(f"  written to kitty: {len(one.written)} bytes with it, {len(two.written)} without")
+
+
+def taken(
+    a: Callable[[], float], b: Callable[[], float], runs: int
+) -> tuple[list[float], list[float]]:
+    """Return what a and b gave, taken in turn after one warm-up each."""
+    a(), b()
+    pairs = [(a(), b()) for _ in range(runs)]
+    return [one for one, _ in pairs], [two for _, two in pairs]
+
+
+def difference(name: str, a: Sequence[float], b: Sequence[float]) -> None:
+    """Print the line of a comparison."""
+    apart = median(one - two for one, two in zip(a, b, strict=True))
+    print(
+        f"  {name:36} {median(a) * 1000:6.0f} ms {median(b) * 1000:6.0f} ms {apart * 1000:+6.1f} ms"
+    )
+
+
 def main() -> None:
     """Print everything."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -138,6 +203,7 @@ def main() -> None:
         env = environment(home)
         start_up(runs, env, home)
         whole_path(runs, env)
+        extra(runs, env, home)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,14 @@ HEAVY = {
     *("click", "pygments", "urllib.request", "email", "ssl", "logging", "multiprocessing"),
     *("tempfile", "hashlib", "tomllib", "subprocess", "shellingham", "difflib"),
     *("linecache", "tokenize", "mimetypes"),
+    *("chafa", "ctypes", "jinja2", "markupsafe", "webbrowser"),
 }
+
+# What shows pictures: only the commands that do so load it.
+SHOWING = (
+    *("zimage_cli.cli.gallery", "zimage_cli.cli.open", "zimage_cli.cli.viewer"),
+    "zimage_cli.core.gallery",
+)
 
 # Load nothing beside what is looked at: the report is written when all is done.
 PROGRAM = """
@@ -107,7 +114,9 @@ def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
     unneeded |= {"click", "truststore", "pygments", "certifi", "idna", "anyio", "socksio", "h2"}
     unneeded |= {"subprocess", "platform", "difflib", "linecache", "mimetypes", "tokenize"}
     unneeded |= {"brotli", "zstandard", "trio"}
+    unneeded |= {"chafa", "jinja2", "markupsafe", "webbrowser"}
     assert modules & unneeded == set()
+    assert not [name for name in modules if name.startswith(SHOWING)]
     assert not [name for name in modules if name.startswith("zimage_cli.sandbox")]
 
 
@@ -117,8 +126,9 @@ def test_a_search_in_a_pipe_draws_nothing(service: Any) -> None:
         modules = loaded(service.zimage, "history", *words, **service.env)
         assert "sqlite3" in modules
         unneeded = {"rich", "httpx", "PIL", "tomlkit", "tomllib", "difflib", "hashlib", "asyncio"}
-        assert modules & unneeded == set()
-        assert not [name for name in modules if name.startswith("zimage_cli.core.recipe")]
+        assert modules & (unneeded | {"chafa", "jinja2", "webbrowser"}) == set()
+        unneeded_rooms = ("zimage_cli.core.recipe", *SHOWING)
+        assert not [name for name in modules if name.startswith(unneeded_rooms)]
 
 
 def test_the_display_waits_until_the_request_has_left(serve: Any) -> None:

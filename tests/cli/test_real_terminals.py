@@ -1,0 +1,116 @@
+"""kitty and xterm on a screen of Xvfb: is the picture there, and the text below it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import terminal
+from PIL import Image, ImageChops, ImageStat
+from terminal import LINE, PICTURE, Seen, Terminal
+
+pytest.importorskip("chafa", reason="the extra `preview` is not installed")
+
+GENERATE = "ZIMAGE_RPS=0 zimage generate 'a red kite' --sandbox --size 688x384 --overwrite"
+
+
+def opened(name: str) -> Iterator[Terminal]:
+    if lacking := terminal.missing(name):
+        pytest.skip(f"not on this machine: {lacking}")
+    with terminal.opened(name) as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def kitty() -> Iterator[Terminal]:
+    yield from opened("kitty")
+
+
+@pytest.fixture(scope="module")
+def xterm() -> Iterator[Terminal]:
+    yield from opened("xterm")
+
+
+def apart(shown: Image.Image, file: Path | Image.Image, *, cells: int = 0) -> float:
+    """How far a picture on the screen is from its file, of 255; of symbols, by the colours of so
+    many parts of its width."""
+    with Image.open(file) if isinstance(file, Path) else file as picture:
+        size = (cells, cells // 2) if cells else shown.size
+        one, two = (image.convert("RGB").resize(size) for image in (shown, picture))
+    return max(ImageStat.Stat(ImageChops.difference(one, two)).mean)
+
+
+def check_text(seen: Seen, again: Seen) -> int:
+    """The rows above and below the pictures are as without them; returns how many are below."""
+    tops, bottoms = zip(*[(box[1], box[3]) for box in seen.pictures()], strict=True)
+    above, below = min(tops) // seen.tall, seen.at[0] - -(-max(bottoms) // seen.tall)
+    assert seen.rows(0, above).tobytes() == again.rows(0, above).tobytes()
+    one, two = (some.rows(some.at[0] - below, some.at[0] + 1) for some in (seen, again))
+    assert one.tobytes() == two.tobytes()
+    return below
+
+
+def test_kitty_shows_the_picture_and_the_text_below_it(kitty: Terminal) -> None:
+    seen = kitty.run(LINE)
+    assert (seen.status, seen.typed, seen.at[1]) == (0, "", 0)
+    [box] = seen.pictures()
+    [file] = kitty.work.rglob("a-calm-lake-at-dawn*.png")
+    assert apart(seen.image.crop(box), file) < 8
+    again = kitty.run_again(seen)
+    assert again.pictures() == []
+    assert check_text(seen, again) >= 2
+    # The documentation's picture of it, which is older: the same, where the picture is.
+    with Image.open(PICTURE) as stored:
+        assert apart(stored.crop(box), file) < 8, "python docs/terminal.py makes it anew"
+
+
+def test_kitty_shows_several_in_one_strip(kitty: Terminal) -> None:
+    seen = kitty.run(f"{GENERATE} --seed 1 -n 4 -o kites/")
+    assert (seen.status, seen.typed) == (0, "")
+    files = sorted((kitty.work / "kites").glob("*.png"))
+    boxes = seen.pictures()
+    assert len(files) == len(boxes) == 4
+    for box, file in zip(boxes, files, strict=True):
+        shown = seen.image.crop(box)
+        far = [apart(shown, other) for other in files]
+        assert far[files.index(file)] == min(far) < 15
+    check_text(seen, kitty.run_again(seen))
+
+
+@pytest.mark.parametrize("line", ["history show 1", "inspect fox.png"])
+def test_kitty_shows_a_picture_that_was_made_before(kitty: Terminal, line: str) -> None:
+    assert kitty.run(f"{GENERATE} --seed 7 --quiet -o fox.png").pictures() == []
+    seen = kitty.run(f"zimage {line}")
+    assert (seen.status, seen.typed, seen.at[1]) == (0, "", 0)
+    [box] = seen.pictures()
+    assert apart(seen.image.crop(box), kitty.work / "fox.png") < 8
+    check_text(seen, kitty.run_again(seen))
+
+
+def test_no_preview_draws_nothing(kitty: Terminal) -> None:
+    seen = kitty.run(f"{GENERATE} --seed 7 -o kite.png --no-preview")
+    assert (seen.status, seen.typed) == (0, "")
+    assert seen.pictures() == []
+    assert seen.image.tobytes() == kitty.run_again(seen).image.tobytes()
+
+
+def test_xterm_shows_symbols_when_it_is_asked_to(xterm: Terminal) -> None:
+    # Nobody knows by its environment whether an xterm shows pictures.
+    seen = xterm.run(f"{GENERATE} --seed 7 -o kite.png")
+    assert (seen.status, seen.typed, seen.pictures()) == (0, "", [])
+    seen = xterm.run(f"{GENERATE} --seed 7 -o kite.png --preview")
+    assert (seen.status, seen.typed, seen.at[1]) == (0, "", 0)
+    [box] = seen.pictures()
+    assert apart(seen.image.crop(box), xterm.work / "kite.png", cells=24) < 12
+    # They are text.
+    assert seen.image.tobytes() == xterm.run_again(seen).image.tobytes()
+
+
+def test_sixels_are_drawn_and_the_text_is_below(xterm: Terminal) -> None:
+    # What foot is sent, drawn by an xterm that is a VT340.
+    seen = xterm.run(f"TERM=foot {GENERATE} --seed 7 -o kite.png")
+    assert (seen.status, seen.typed, seen.at[1]) == (0, "", 0)
+    [box] = seen.pictures()
+    assert apart(seen.image.crop(box), xterm.work / "kite.png") < 8
+    assert check_text(seen, xterm.run_again(seen)) >= 2
