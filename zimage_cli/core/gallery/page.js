@@ -1,0 +1,379 @@
+"use strict";
+// What the page does beyond showing pictures: search, sort, look closely, copy. It reads the cards
+// from the page itself, keeps nothing, asks for nothing but pictures, and sets text only as text.
+
+// The page's own words in Chinese, by the English ones. Titles and prompts are never translated.
+const CHINESE = {
+  "Search": "搜索",
+  "Search prompts, names and seeds": "搜索提示词、文件名和种子",
+  "Sort": "排序",
+  "Newest first": "最新的在前",
+  "Oldest first": "最早的在前",
+  "By name": "按文件名",
+  "By seed": "按种子",
+  "Largest first": "尺寸从大到小",
+  "{n} pictures": "共 {n} 张图片",
+  "{n} of {all} pictures": "显示 {n} 张，共 {all} 张图片",
+  "No picture matches the search.": "没有符合条件的图片。",
+  "SANDBOX": "沙箱",
+  "Seed {n}": "种子 {n}",
+  "Copy prompt": "复制提示词",
+  "Copy command": "复制命令",
+  "Copied": "已复制",
+  "Not copied": "未能复制",
+  "The picture is not here.": "图片不在这里。",
+  "search": "搜索",
+  "look closely": "查看大图",
+  "previous and next": "上一张和下一张",
+  "actual size": "原始大小",
+  "close": "关闭",
+  "Previous picture": "上一张",
+  "Next picture": "下一张",
+  "Actual size": "原始大小",
+  "Close": "关闭",
+  "{n} of {all}": "第 {n} 张，共 {all} 张",
+  "The picture's file cannot be read here. This is its thumbnail.":
+    "这里无法读取图片文件，显示的是缩略图。",
+  "Rewritten prompt": "改写后的提示词",
+  "Size": "尺寸",
+  "Made": "生成时间",
+  "Seed": "种子",
+  "Cost": "费用",
+  "File": "文件",
+  "History": "历史记录",
+  "Open the picture's file": "打开图片文件",
+};
+
+const one = (id) => document.getElementById(id);
+const grid = one("pictures");
+const viewer = one("viewer");
+const chinese = /^zh/i.test(navigator.languages.find((tag) => /^(en|zh)\b/i.test(tag)));
+
+// ---- Words
+
+/** Return a text in the reader's language, its {names} replaced. */
+function words(text, values = {}) {
+  const template = (chinese && CHINESE[text]) || text;
+  return template.replace(/\{(\w+)\}/g, (_, name) => values[name].toLocaleString());
+}
+
+/** Put the words of an element that holds no text of a card into Chinese. */
+function translate(element) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.data;
+    if (text in CHINESE) walker.currentNode.data = CHINESE[text];
+  }
+  for (const name of ["aria-label", "placeholder"]) {
+    for (const labelled of element.querySelectorAll(`[${name}]`)) {
+      labelled.setAttribute(name, words(labelled.getAttribute(name)));
+    }
+  }
+}
+
+function translatePage() {
+  document.documentElement.lang = "zh-Hans";
+  document.querySelectorAll(".tools, #nothing, #viewer, .copy, .facts b").forEach(translate);
+  for (const seed of grid.getElementsByTagName("data")) {
+    seed.textContent = words("Seed {n}", { n: seed.value });
+  }
+}
+
+/** Return what writes dates in the reader's language and zone. */
+function dates(style) {
+  try {
+    return new Intl.DateTimeFormat(navigator.languages, style);
+  } catch {
+    return new Intl.DateTimeFormat(undefined, style); // A browser may list what is no language.
+  }
+}
+
+function showDates() {
+  const day = dates({ dateStyle: "medium" });
+  for (const time of grid.getElementsByTagName("time")) {
+    const made = new Date(time.dateTime);
+    if (!isNaN(made)) time.textContent = day.format(made);
+  }
+}
+
+// ---- Pictures
+
+/** One card, in the order of the page. What it says is read when it is asked for. */
+class Picture {
+  #searched;
+
+  constructor(card, place) {
+    this.card = card;
+    this.place = place;
+  }
+
+  get link() { return this.card.querySelector(".look"); }
+  get image() { return this.card.querySelector("img"); }
+  get caption() { return this.card.querySelector("p").textContent; }
+  get address() { return this.link.href; } // undefined where the page holds the thumbnails only
+  get name() { return this.card.dataset.name; }
+  get rewritten() { return this.card.dataset.rewritten; }
+  get command() { return this.card.dataset.command; }
+  get prompt() { return this.card.querySelector("p.name") ? undefined : this.caption; }
+  get seed() { return this.card.querySelector("data")?.value; }
+  get made() { return this.card.querySelector("time")?.dateTime; }
+  get cost() { return this.card.querySelector("i")?.textContent; }
+  get history() { return this.card.dataset.history; }
+  get width() { return Number(this.image.getAttribute("width")); }
+  get height() { return Number(this.image.getAttribute("height")); }
+
+  /** All that the search looks at, folded once. */
+  get searched() {
+    this.#searched ??= fold(
+      [this.caption, this.rewritten, this.name, this.seed].filter(Boolean).join("\n"),
+    );
+    return this.#searched;
+  }
+}
+
+const pictures = Array.from(grid.children, (card, place) => new Picture(card, place));
+let sorted = pictures;
+let shown = pictures;
+
+/** Return text in one form of all that read alike: wide and narrow, large and small letters. */
+function fold(text) {
+  return text.normalize("NFKC").toUpperCase().normalize("NFKC");
+}
+
+function search() {
+  const wanted = fold(one("search").value).split(/\s+/).filter(Boolean);
+  shown = sorted.filter((picture) => {
+    const found = wanted.every((word) => picture.searched.includes(word));
+    if (picture.card.hidden === found) picture.card.hidden = !found;
+    return found;
+  });
+  one("nothing").hidden = shown.length > 0;
+  showCount();
+}
+
+function showCount() {
+  const [n, all] = [shown.length, pictures.length];
+  if (n < all) one("count").textContent = words("{n} of {all} pictures", { n, all });
+  else one("count").textContent = all === 1 && !chinese ? "1 picture" : words("{n} pictures", { n });
+}
+
+// What comes first has the smallest; equals keep the page's order, newest first.
+const KEYS = {
+  newest: (picture) => picture.place,
+  oldest: (picture) => -picture.place,
+  name: (picture) => picture.name,
+  seed: (picture) => Number(picture.seed ?? Infinity),
+  size: (picture) => -picture.width * picture.height,
+};
+
+function sort() {
+  const key = KEYS[one("sort").value];
+  const inLanguage = new Intl.Collator(undefined, { numeric: true });
+  const compare = key === KEYS.name ? inLanguage.compare : (a, b) => a - b;
+  const keyed = pictures.map((picture) => ({ picture, key: key(picture) }));
+  keyed.sort((a, b) => compare(a.key, b.key) || a.picture.place - b.picture.place);
+  sorted = keyed.map(({ picture }) => picture);
+  const cards = document.createDocumentFragment();
+  for (const { card } of sorted) cards.append(card);
+  grid.append(cards);
+  search();
+}
+
+/** Show the picture itself where its thumbnail is gone, and say so where both are. */
+function mend(image) {
+  const link = image.parentElement;
+  if (link.href && image.src !== link.href) {
+    image.src = link.href;
+  } else {
+    image.hidden = true;
+    link.append(words("The picture is not here."));
+  }
+}
+
+// ---- Looking closely
+
+let current; // The picture in the viewer.
+
+function show(place) {
+  if (!(place in shown)) return;
+  current = shown[place];
+  zoom(false);
+  showLarge(current);
+  showFacts(current);
+  const position = words("{n} of {all}", { n: place + 1, all: shown.length });
+  one("position").textContent = position;
+  one("said").textContent = viewer.open ? `${position}: ${current.caption}` : "";
+  button("previous").ariaDisabled = place === 0;
+  button("next").ariaDisabled = place === shown.length - 1;
+  if (!viewer.open) viewer.showModal();
+  one("panel").scrollTo(0, 0);
+}
+
+function button(name) {
+  return viewer.querySelector(`button[name=${name}]`);
+}
+
+/** Show the thumbnail at once, and the picture as soon as it is there. */
+async function showLarge(picture) {
+  const large = one("large");
+  large.style.setProperty("--width", `${picture.width}px`);
+  large.style.setProperty("--shape", picture.width / picture.height);
+  large.src = picture.image.src;
+  one("gone").hidden = true;
+  button("zoom").hidden = true;
+  one("file").hidden = !picture.address;
+  if (!picture.address) return;
+  one("file").href = picture.address;
+  const whole = new Image();
+  whole.src = picture.address;
+  const readable = await whole.decode().then(() => true, () => false);
+  if (picture !== current) return; // The reader went on meanwhile.
+  if (readable) large.src = whole.src;
+  button("zoom").hidden = !readable;
+  one("gone").hidden = readable;
+}
+
+function showFacts(picture) {
+  setText(one("prompt"), picture.caption);
+  setText(one("rewritten").lastElementChild, picture.rewritten, one("rewritten"));
+  button("prompt").hidden = picture.prompt === undefined;
+  button("command").hidden = picture.command === undefined;
+  const made = new Date(picture.made);
+  const facts = [
+    `${picture.width}×${picture.height}`,
+    picture.seed,
+    isNaN(made) ? picture.made : dates({ dateStyle: "long", timeStyle: "long" }).format(made),
+    picture.cost,
+    picture.name,
+    picture.history,
+  ];
+  one("facts").querySelectorAll("dd").forEach((place, i) => {
+    setText(place, facts[i], place.parentElement);
+  });
+}
+
+/** Set an element's text; without one hide it, or what is around it. */
+function setText(element, text, around = element) {
+  element.textContent = text ?? "";
+  around.hidden = text === undefined;
+}
+
+/** Show the picture's own pixels, the point under the pointer in the middle; or fit it again. */
+function zoom(on, at) {
+  const [stage, large] = [one("stage"), one("large")];
+  const before = large.getBoundingClientRect();
+  viewer.classList.toggle("zoomed", on);
+  button("zoom").ariaPressed = on;
+  stage.tabIndex = on ? 0 : -1; // Arrow keys move across it while it is larger than the window.
+  if (!on) return;
+  const x = at ? (at.clientX - before.left) / before.width : 0.5;
+  const y = at ? (at.clientY - before.top) / before.height : 0.5;
+  stage.scrollTo(
+    x * large.offsetWidth - stage.clientWidth / 2,
+    y * large.offsetHeight - stage.clientHeight / 2,
+  );
+  stage.focus();
+}
+
+function toggleZoom(at) {
+  if (!button("zoom").hidden) zoom(!viewer.classList.contains("zoomed"), at);
+}
+
+const ACTIONS = {
+  previous: () => show(shown.indexOf(current) - 1),
+  next: () => show(shown.indexOf(current) + 1),
+  first: () => show(0),
+  last: () => show(shown.length - 1),
+  zoom: toggleZoom,
+  close: () => viewer.close(),
+};
+const KEYBOARD = { ArrowLeft: "previous", ArrowRight: "next", Home: "first", End: "last", z: "zoom" };
+
+// ---- Copying
+
+const LABELS = { prompt: "Copy prompt", command: "Copy command" };
+
+async function copy(button, picture) {
+  const copied = await write(picture[button.name]);
+  const said = one(viewer.open ? "said" : "told");
+  button.textContent = said.textContent = words(copied ? "Copied" : "Not copied");
+  clearTimeout(button.timer);
+  button.timer = setTimeout(() => {
+    button.textContent = words(LABELS[button.name]);
+    said.textContent = ""; // The same words a second time are told only when they are new.
+  }, 2000);
+}
+
+async function write(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return writeByEvent(text); // A page from http:// of another machine has no clipboard.
+  }
+}
+
+function writeByEvent(text) {
+  let written = false;
+  const give = (event) => {
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+    written = true;
+  };
+  document.addEventListener("copy", give, true);
+  document.execCommand("copy");
+  document.removeEventListener("copy", give, true);
+  return written;
+}
+
+// ---- What the reader does
+
+function onClick(event) {
+  const { target } = event;
+  const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+  const card = target.closest("figure");
+  const pressed = target.closest("button[name]");
+  if (pressed?.name in LABELS) {
+    copy(pressed, card ? pictures.find((picture) => picture.card === card) : current);
+  } else if (pressed) {
+    ACTIONS[pressed.name]();
+  } else if (target.closest(".look") && plain) {
+    event.preventDefault();
+    show(shown.findIndex((picture) => picture.card === card));
+  } else if (target.id === "large") {
+    toggleZoom(event);
+  }
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const moves = event.key !== "z" && viewer.classList.contains("zoomed");
+  if (viewer.open && event.key in KEYBOARD && !moves) {
+    event.preventDefault();
+    ACTIONS[KEYBOARD[event.key]]();
+  } else if (!viewer.open && event.key === "/" && !event.target.matches("input, select")) {
+    event.preventDefault();
+    one("search").select();
+  }
+}
+
+document.addEventListener("click", onClick);
+document.addEventListener("keydown", onKey);
+one("search").addEventListener("input", search);
+one("sort").addEventListener("change", sort);
+viewer.addEventListener("close", () => current.link.focus());
+// An image's error is told to the image only: it does not rise, but it can be caught on its way.
+grid.addEventListener("error", (event) => mend(event.target), true);
+addEventListener("beforeprint", () => {
+  for (const { image } of shown) image.loading = "eager";
+});
+
+document.documentElement.classList.remove("no-script");
+if (chinese) {
+  translatePage();
+  showCount();
+}
+showDates();
+for (const { image } of pictures) {
+  if (image.complete && !image.naturalWidth) mend(image); // It failed before this script came.
+}
