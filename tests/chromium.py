@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-MINUTE = 60_000
+MINUTE = 4_000
 """In milliseconds: a limit that only serves against hanging."""
 HOST = "gallery.test"
 """127.0.0.1 by a name that a browser does not trust as it trusts 127.0.0.1."""

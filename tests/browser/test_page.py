@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
+import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,38 +186,49 @@ def served(file: Path) -> Iterator[str]:
         thread.join()
 
 
+def copied(page: Any, where: Any, name: str) -> str:
+    """Press the button of that name and return what the clipboard holds then."""
+    page.evaluate("navigator.clipboard.writeText('nothing')")
+    button = where.locator(f"button[name={name}]")
+    button.click()
+    api.expect(button).to_have_text("Copied")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
 def test_prompt_and_command_are_copied_as_they_are(visit: Any, file: Path) -> None:
     page = visit(file)
-    last = page.locator("figure").nth(4)
-    for where in (last, page.get_by_role("dialog")):
-        where.get_by_role("button", name="Copy prompt").click()
-        api.expect(page.get_by_text("copied", exact=False).first).to_be_attached()
-        assert page.evaluate("navigator.clipboard.readText()") == CARDS[4].prompt
-        where.get_by_role("button", name="Copy command").click()
-        page.wait_for_function(
-            "async told => await navigator.clipboard.readText() === told", arg=CARDS[4].command
-        )
-        last.locator("img").click()
-    nameless = page.locator("figure").nth(3)
-    assert nameless.get_by_role("button", name="Copy").count() == 0
+    last, dialog = page.locator("figure").nth(4), page.get_by_role("dialog")
+    assert copied(page, last, "prompt") == CARDS[4].prompt
+    assert copied(page, last, "command") == CARDS[4].command
+    page.locator("figure img").nth(1).click()
+    assert copied(page, dialog, "prompt") == CARDS[1].prompt
+    assert copied(page, dialog, "command") == CARDS[1].command
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    api.expect(page.locator("#prompt")).to_have_text("holiday.webp")
+    for where in (dialog, page.locator("figure").nth(3)):
+        api.expect(where.locator("button[name=prompt]:visible")).to_have_count(0)
+        api.expect(where.locator("button[name=command]:visible")).to_have_count(0)
 
 
 def test_it_also_copies_where_the_browser_has_no_clipboard_for_it(visit: Any, served: str) -> None:
     page = visit(served)
-    assert page.evaluate("window.isSecureContext") is False
-    for number, where in ((2, page.locator("figure").nth(2)), (1, page.get_by_role("dialog"))):
-        if number == 1:
-            page.locator("figure img").nth(1).click()
-        where.get_by_role("button", name="Copy command").click()
-        api.expect(page.get_by_text("copied", exact=False).first).to_be_attached()
-        if number == 1:
-            page.keyboard.press("Escape")
-        page.get_by_role("searchbox").focus()
-        page.keyboard.press("Control+A")
+    assert page.evaluate("isSecureContext") is False
+    search, dialog = page.get_by_role("searchbox"), page.get_by_role("dialog")
+
+    def pasted() -> str:
+        search.focus()
         page.keyboard.press("Control+V")
-        api.expect(page.get_by_role("searchbox")).to_have_value(str(CARDS[number].command))
-        page.keyboard.press("Control+A")
-        page.keyboard.press("Delete")
+        text = search.input_value()
+        search.fill("")
+        return text
+
+    page.locator("figure").nth(2).locator("button[name=command]").click()
+    assert pasted() == CARDS[2].command
+    page.locator("figure img").nth(1).click()
+    dialog.locator("button[name=command]").click()
+    page.keyboard.press("Escape")
+    assert pasted() == CARDS[1].command
 
 
 @pytest.mark.parametrize(
@@ -248,21 +262,20 @@ def test_axe_finds_nothing_serious(visit: Any, file: Path, options: dict[str, An
 
 
 def test_ten_thousand_pictures_need_few_requests(visit: Any, tmp_path: Path) -> None:
-    # Addresses of their own, and so requests of their own.
-    cards = [
-        card(number, thumbnail=f"gallery_files/{number % len(CARDS)}.webp?{number}")
-        for number in range(10_000)
-    ]
-    page = visit(write(tmp_path, cards))
+    file = write(tmp_path, [card(number) for number in range(10_000)])
+    for number in range(len(CARDS), 10_000):
+        thumbnails = file.parent / "gallery_files"
+        os.link(thumbnails / "0.webp", thumbnails / f"{number}.webp")
+    began = time.perf_counter()
+    page = visit(file)
+    print(f"loaded after {time.perf_counter() - began:.2f} s")
     page.wait_for_load_state("networkidle")
     assert 10 < len(page.watch.fetched) < 60
-    api.expect(page.locator("figure")).to_have_count(10_000)
-    # The one far below is fetched when it is looked at, and what lies between is not.
-    page.get_by_role("searchbox").fill("9876")
+    # One from far below is fetched when it is looked for, and those between are not.
+    page.get_by_role("searchbox").fill("kite 9876")
     api.expect(page.locator("figure:visible")).to_have_count(1)
-    page.locator("figure:visible img").scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('figure:not([hidden]) img').naturalWidth > 0")
-    assert len(page.watch.fetched) < 120
+    assert len(page.watch.fetched) < 100
 
 
 def test_it_speaks_the_browsers_language(visit: Any, file: Path) -> None:
@@ -271,8 +284,9 @@ def test_it_speaks_the_browsers_language(visit: Any, file: Path) -> None:
     api.expect(page.get_by_role("button", name="复制提示词").first).to_be_visible()
     api.expect(page.get_by_role("button", name="复制命令").first).to_be_visible()
     api.expect(page.locator("h1")).to_have_text("Kites & foxes")
+    page.locator("figure img").first.click()
     # In the reader's zone: 09:30 UTC.
-    api.expect(page.locator("figure time").first).to_contain_text("17:30")
+    api.expect(page.get_by_role("dialog").get_by_text("17:30")).to_be_visible()
     english = visit(file, locale="fr-FR")
     assert english.locator("html").get_attribute("lang") == "en"
     api.expect(english.get_by_role("button", name="Copy prompt").first).to_be_visible()
@@ -283,8 +297,6 @@ def test_it_is_as_light_or_dark_as_the_system(visit: Any, file: Path) -> None:
         page = visit(file, color_scheme=scheme)
         page.mouse.move(0, 0)
         shot = page.screenshot(clip={"x": 0, "y": 0, "width": 4, "height": 4})
-        import io
-
         with Image.open(io.BytesIO(shot)) as corner:
             return list(corner.convert("L").tobytes())
 
@@ -292,15 +304,22 @@ def test_it_is_as_light_or_dark_as_the_system(visit: Any, file: Path) -> None:
     assert max(paper("dark")) < 60
 
 
-def test_all_pictures_are_printed(visit: Any, file: Path, tmp_path: Path) -> None:
-    cards = [card(number, thumbnail=f"gallery_files/{number}.webp") for number in range(60)]
-    page = visit(write(tmp_path, [*cards[:5]]))
-    printed = page.pdf()
-    assert printed.count(b"/Subtype /Image") >= 5
+def test_all_pictures_are_printed(visit: Any, tmp_path: Path) -> None:
+    file = write(tmp_path, [card(number) for number in range(60)])
+    for number in range(len(CARDS), 60):
+        colour = (4 * number, 200, 90)
+        Image.new("RGB", (480, 480), colour).save(tmp_path / "gallery_files" / f"{number}.webp")
+    page = visit(file)
+    # What a browser does before it prints; one without a window does not wait for the pictures.
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function(
+        "[...document.querySelectorAll('figure img')].every((image) => image.naturalWidth)"
+    )
+    assert page.pdf().count(b"/Subtype /Image") >= 60
     page.emulate_media(media="print")
+    api.expect(page.locator("figure:visible")).to_have_count(60)
     for control in ("button", "searchbox", "combobox"):
         assert page.get_by_role(control).count() == 0
-    api.expect(page.locator("figure:visible")).to_have_count(5)
 
 
 def test_it_works_without_a_script(visit: Any, file: Path) -> None:
@@ -317,11 +336,11 @@ def test_a_picture_that_is_gone_is_shown_by_its_thumbnail(visit: Any, tmp_path: 
     page = visit(write(tmp_path, CARDS))
     (tmp_path / "1.webp").unlink()
     page.locator("figure img").nth(1).click()
-    api.expect(page.get_by_text("The picture's file is not there")).to_be_visible()
+    api.expect(page.get_by_text("The picture's file cannot be read here")).to_be_visible()
     page.wait_for_function("document.querySelector('dialog img').naturalWidth === 320")
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('dialog img').naturalWidth === 960")
-    api.expect(page.get_by_text("The picture's file is not there")).to_be_hidden()
+    api.expect(page.get_by_text("The picture's file cannot be read here")).to_be_hidden()
     # What the browser says itself, and nothing more.
     assert all("ERR_FILE_NOT_FOUND" in told for told in page.watch.complaints)
     page.watch.complaints.clear()
