@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history inspect sandbox completions help'
+        commands='generate batch validate config regions sizes history open inspect gallery sandbox completions help'
         options='--version::
             --help::
             -h::'
@@ -44,6 +44,7 @@ __zimage_command() {
             --quality:free:
             --no-metadata::
             --no-evidence::
+            --open::
             --json::
             --print-response::
             --quiet|-q::
@@ -299,11 +300,36 @@ __zimage_command() {
         options='--json::
             --help|-h::'
         ;;
+    'open')
+        options='--json::
+            --help|-h::'
+        arguments='picture_file:+'
+        ;;
     'inspect')
         options='--command::
             --json::
             --help|-h::'
         arguments='picture_file:+'
+        ;;
+    'gallery')
+        options='--output|-o:page_file:
+            --title:free:
+            --embed::
+            --open::
+            --overwrite::
+            --limit|-l:free:
+            --since:time:
+            --until:time:
+            --status:status:+
+            --region|-r:recorded_region:
+            --size|-s:size:
+            --seed:free:
+            --batch:folder:
+            --json::
+            --quiet|-q::
+            --help::
+            -h::'
+        arguments='folder:+'
         ;;
     'sandbox')
         commands='serve'
@@ -599,6 +625,10 @@ __zimage_values() {
             'csv'
         )
         ;;
+    page_file)
+        patterns=('*.[hH][tT][mM][lL]')
+        folders=1
+        ;;
     fault)
         candidates=(
             'list'
@@ -718,7 +748,9 @@ __zimage_values() {
             'regions'
             'sizes'
             'history'
+            'open'
             'inspect'
+            'gallery'
             'sandbox'
             'completions'
             'help'

@@ -16,7 +16,9 @@ function __zimage_command -S
                 'regions'\t'Show the regions, and ask whether they answer. Without a command it lists.' \
                 'sizes'\t'Show the recommended sizes by ratio and tier.' \
                 'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.' \
+                'open'\t'Show pictures in the desktop\'s viewer, and print their paths.' \
                 'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
+                'gallery'\t'Write one HTML page of pictures, to look at and to hand to somebody.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'
@@ -58,6 +60,7 @@ function __zimage_command -S
                 '--quality:--quality:free::Quality of a JPEG or WebP, 1 … 100; default: 92 and 90.' \
                 '--no-metadata:--no-metadata:::Write no recipe into the file: a PNG is then byte for byte as served.' \
                 '--no-evidence:--no-evidence:::Write no evidence file.' \
+                '--open:--open:::Then show what was saved in the desktop\'s viewer.' \
                 '--json:--json:::One JSON document on stdout.' \
                 '--print-response:--print-response:::The response on stdout, one JSON object a picture.' \
                 '--quiet:--quiet:::Only results and errors.' \
@@ -406,6 +409,12 @@ function __zimage_command -S
                 '--json:--json:::One JSON document on stdout.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
+        case 'open'
+            set options \
+                '--json:--json:::One JSON document on stdout.' \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+            set arguments picture_file+
         case 'inspect'
             set options \
                 '--command:--command:::Print the zimage generate that makes it again, for sh.' \
@@ -413,6 +422,31 @@ function __zimage_command -S
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
             set arguments picture_file+
+        case 'gallery'
+            set options \
+                '--output:--output:page_file::The page, .html; - for stdout, with --embed; default: gallery.html in DIR or here.' \
+                '--title:--title:free::What stands above it.' \
+                '--embed:--embed:::Put thumbnails into the page: one file, up to 500 pictures.' \
+                '--open:--open:::Show the page in the desktop\'s browser.' \
+                '--overwrite:--overwrite:::Replace a file that is no page of zimage\'s too.' \
+                '--limit:--limit:free::Only so many, the newest; default: all.' \
+                '--since:--since:time::Asked for since then: 7d, 12h, 2026-11-01, today.' \
+                '--until:--until:time::Asked for until then; a day is meant as a whole.' \
+                '--status:--status:status:+:saved, made, lost, failed, refused or sending; may be repeated.' \
+                '--region:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '--size:--size:size::Of this size: 1024x1024, 16:9.' \
+                '--seed:--seed:free::With this seed.' \
+                '--batch:--batch:folder::Of the batch in this folder.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--quiet:--quiet:::Only results and errors.' \
+                '--help:--help:::Show the whole help.' \
+                '-o:--output:page_file::The page, .html; - for stdout, with --embed; default: gallery.html in DIR or here.' \
+                '-l:--limit:free::Only so many, the newest; default: all.' \
+                '-r:--region:recorded_region::Made in this region, or in the sandbox.' \
+                '-s:--size:size::Of this size: 1024x1024, 16:9.' \
+                '-q:--quiet:::Only results and errors.' \
+                '-h:-h:::Show the options of every day, and examples.'
+            set arguments folder+
         case 'sandbox'
             set commands \
                 'serve'\t'Serve until Ctrl-C; one log line a request on stderr, the base URL on stdout.'
@@ -688,6 +722,9 @@ function __zimage_values -S
             set candidates \
                 'jsonl' \
                 'csv'
+        case page_file
+            set patterns '*.html'
+            set folders 1
         case fault
             set candidates \
                 'list'\t'Name and explain the kinds.' \
@@ -800,7 +837,9 @@ function __zimage_values -S
                 'regions' \
                 'sizes' \
                 'history' \
+                'open' \
                 'inspect' \
+                'gallery' \
                 'sandbox' \
                 'completions' \
                 'help'

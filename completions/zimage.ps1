@@ -14,7 +14,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'regions'; About = 'Show the regions, and ask whether they answer. Without a command it lists.'; Type = 'Command' }
                 @{ Text = 'sizes'; About = 'Show the recommended sizes by ratio and tier.'; Type = 'Command' }
                 @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.'; Type = 'Command' }
+                @{ Text = 'open'; About = 'Show pictures in the desktop''s viewer, and print their paths.'; Type = 'Command' }
                 @{ Text = 'inspect'; About = 'Show what pictures say of their own making: recipe, AI label, C2PA, other programs'' texts.'; Type = 'Command' }
+                @{ Text = 'gallery'; About = 'Write one HTML page of pictures, to look at and to hand to somebody.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
                 @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }
@@ -61,6 +63,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--quality'; Group = '--quality'; Value = 'free'; Many = $false; About = 'Quality of a JPEG or WebP, 1 ... 100; default: 92 and 90.' }
                 @{ Name = '--no-metadata'; Group = '--no-metadata'; Value = ''; Many = $false; About = 'Write no recipe into the file: a PNG is then byte for byte as served.' }
                 @{ Name = '--no-evidence'; Group = '--no-evidence'; Value = ''; Many = $false; About = 'Write no evidence file.' }
+                @{ Name = '--open'; Group = '--open'; Value = ''; Many = $false; About = 'Then show what was saved in the desktop''s viewer.' }
                 @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
                 @{ Name = '--print-response'; Group = '--print-response'; Value = ''; Many = $false; About = 'The response on stdout, one JSON object a picture.' }
                 @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
@@ -561,6 +564,17 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Arguments = @()
         }
+        'open' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @(
+                @{ Value = 'picture_file'; Many = $true }
+            )
+        }
         'inspect' = @{
             Commands = @()
             Options = @(
@@ -571,6 +585,36 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Arguments = @(
                 @{ Value = 'picture_file'; Many = $true }
+            )
+        }
+        'gallery' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--output'; Group = '--output'; Value = 'page_file'; Many = $false; About = 'The page, .html; - for stdout, with --embed; default: gallery.html in DIR or here.' }
+                @{ Name = '--title'; Group = '--title'; Value = 'free'; Many = $false; About = 'What stands above it.' }
+                @{ Name = '--embed'; Group = '--embed'; Value = ''; Many = $false; About = 'Put thumbnails into the page: one file, up to 500 pictures.' }
+                @{ Name = '--open'; Group = '--open'; Value = ''; Many = $false; About = 'Show the page in the desktop''s browser.' }
+                @{ Name = '--overwrite'; Group = '--overwrite'; Value = ''; Many = $false; About = 'Replace a file that is no page of zimage''s too.' }
+                @{ Name = '--limit'; Group = '--limit'; Value = 'free'; Many = $false; About = 'Only so many, the newest; default: all.' }
+                @{ Name = '--since'; Group = '--since'; Value = 'time'; Many = $false; About = 'Asked for since then: 7d, 12h, 2026-11-01, today.' }
+                @{ Name = '--until'; Group = '--until'; Value = 'time'; Many = $false; About = 'Asked for until then; a day is meant as a whole.' }
+                @{ Name = '--status'; Group = '--status'; Value = 'status'; Many = $true; About = 'saved, made, lost, failed, refused or sending; may be repeated.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '--size'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '--seed'; Group = '--seed'; Value = 'free'; Many = $false; About = 'With this seed.' }
+                @{ Name = '--batch'; Group = '--batch'; Value = 'folder'; Many = $false; About = 'Of the batch in this folder.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
+                @{ Name = '-o'; Group = '--output'; Value = 'page_file'; Many = $false; About = 'The page, .html; - for stdout, with --embed; default: gallery.html in DIR or here.' }
+                @{ Name = '-l'; Group = '--limit'; Value = 'free'; Many = $false; About = 'Only so many, the newest; default: all.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'recorded_region'; Many = $false; About = 'Made in this region, or in the sandbox.' }
+                @{ Name = '-s'; Group = '--size'; Value = 'size'; Many = $false; About = 'Of this size: 1024x1024, 16:9.' }
+                @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
+                @{ Name = '-h'; Group = '-h'; Value = ''; Many = $false; About = 'Show the options of every day, and examples.' }
+            )
+            Arguments = @(
+                @{ Value = 'folder'; Many = $true }
             )
         }
         'sandbox' = @{
@@ -992,6 +1036,13 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Listed = $false
             After = @{  }
         }
+        'page_file' = @{
+            Words = @()
+            Suffixes = @('.html')
+            Folders = $true
+            Listed = $false
+            After = @{  }
+        }
         'fault' = @{
             Words = @(
                 @{ Text = 'list'; About = 'Name and explain the kinds.'; Type = 'ParameterValue' }
@@ -1121,7 +1172,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'regions'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sizes'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'history'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'open'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'inspect'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'gallery'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sandbox'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'completions'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'help'; About = ''; Type = 'ParameterValue' }

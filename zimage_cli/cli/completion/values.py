@@ -129,6 +129,7 @@ STATUS = Value("status", tuple(map(Word, STATUSES)))
 GROUP = Value("group", tuple(map(Word, GROUPS)))
 EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
 EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
+PAGE_FILE = Value("page_file", suffixes=(".html",), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
 STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 FORMAT = Value("format", tuple(map(Word, FORMATS)))
@@ -168,6 +169,10 @@ OPTIONS: dict[str, Value] = {
     "history --batch": FOLDER,
     "history --format": EXPORT_FORMAT,
     "history --output": EXPORT_FILE,
+    "gallery --region": RECORDED_REGION,
+    "gallery --batch": FOLDER,
+    "gallery --output": PAGE_FILE,
+    "--title": FREE,
     "--port": FREE,
     "--latency": FREE,
     "--patience": FREE,
@@ -200,7 +205,9 @@ ARGUMENTS: dict[str, Value] = {
     "history forget pictures": PICTURE_FILE,
     "history show picture": PICTURE_FILE,
     "history recover pictures": PICTURE_FILE,
+    "open pictures": PICTURE_FILE,
     "inspect files": PICTURE_FILE,
+    "gallery words": FOLDER,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,

@@ -118,6 +118,12 @@ def generate(
     quality: options.Quality = None,
     no_metadata: options.NoMetadata = False,
     no_evidence: options.NoEvidence = False,
+    view: Annotated[
+        bool,
+        options.option(
+            options.REPORT, "--open", "Then show what was saved in the desktop's viewer."
+        ),
+    ] = False,
     json: options.Json = False,
     print_response: Annotated[
         bool,
@@ -143,6 +149,8 @@ def generate(
         names=(name is not None, output is not None and not is_folder(output)),
         dry_run=dry_run,
     )
+    if view:
+        _refuse_unseen(output)
     sweep = asking.sweep(
         count=count,
         expand=expand,
@@ -193,6 +201,10 @@ def generate(
             overwrite=overwrite,
             options=RunOptions(retry_lost=retry_lost, max_cost=bound, patience=None),
         )
+        if view and len(plan.requests) > 1:
+            from zimage_cli.cli.viewer import refuse_many
+
+            refuse_many(len(plan.requests))
         for text in plan.warnings:
             out.warn(text)
         for text in plan.notes:
@@ -216,6 +228,7 @@ def generate(
                 client,
                 plan,
                 report,
+                opens=view,
                 introduced=introduced,
                 new_folder=_deep_folder(output, output_dir),
             )
@@ -256,6 +269,25 @@ def _deep_folder(output: str | None, output_dir: str | Path | None) -> str | Non
     return folder.rstrip(os.sep) if missing > 1 else None
 
 
+def _refuse_unseen(output: str | None) -> None:
+    """Refuse a file that --open cannot show, before its picture is paid for."""
+    from zimage_cli.core.request.wish import SUFFIXES, format_of
+
+    if output == "-":
+        raise UsageError(
+            "--open and -o - contradict each other: what goes to the standard output has no file"
+        )
+    if output is not None and not is_folder(output) and format_of(output) is None:
+        raise UsageError(
+            "--open does not show {path}: by its name it is no picture.",
+            hint="A name that is shown ends in {allowed}.",
+            field="output",
+            value=output,
+            path=output,
+            allowed=", ".join(SUFFIXES),
+        )
+
+
 def _refuse_stdout(out: Output) -> None:
     """Refuse a standard output that no picture can go to, before one is paid for."""
     if out.stdout.isatty():
@@ -266,8 +298,12 @@ def _refuse_stdout(out: Output) -> None:
         raise UsageError("-o -: the standard output is closed")
 
 
-def _run(out: Output, client: Client, plan: RequestPlan, report: str, **shown: Any) -> None:
+def _run(
+    out: Output, client: Client, plan: RequestPlan, report: str, *, opens: bool, **shown: Any
+) -> None:
     """Make the pictures and say what came of them; `shown` is more that `Display` takes.
+
+    With `opens`, those that are saved are opened in the desktop's viewer.
 
     Raises typer.Exit with the first failure's status, or Interrupted.
     """
@@ -302,6 +338,11 @@ def _run(out: Output, client: Client, plan: RequestPlan, report: str, **shown: A
         out.say(f"{left:,} of {len(plan.requests):,} pictures were not asked for")
     if report == "json":
         out.json(_document(view, errors))
+    if opens:
+        from zimage_cli.cli.viewer import open_files
+
+        made = (view.pictures[number].path for number in sorted(view.pictures))
+        open_files(out, [path for path in made if path is not None])
     if errors:
         raise typer.Exit(exit_status(errors[0][0]))
 

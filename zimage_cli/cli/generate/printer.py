@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,10 @@ class Printer:
             return
         number, hints = picture.history_id, self._report == "paths"
         if hints and number is not None and picture.region != "sandbox":
-            look, again = f"history show {number}", f"generate --like {number} --seed new"
+            from zimage_cli.cli.viewer import reachable
+
+            look = "open" if reachable(sys.platform, out.environ) else "history show"
+            look, again = f"{look} {number}", f"generate --like {number} --seed new"
             out.note(out.style(f"  zimage {look} · zimage {again}", "2"))
         if not self._path_follows(picture):
             out.note(where)

@@ -69,6 +69,11 @@ def several(ref: str) -> bool:
     return bool(re.fullmatch(r"[0-9]+-[0-9]+|last:.*", ref, re.DOTALL))
 
 
+def is_file(ref: str) -> bool:
+    """Tell whether a text is of the form of a file's path, and of no other that names pictures."""
+    return not re.fullmatch(r"[0-9]+(-[0-9]+)?|last(:.*)?", ref, re.DOTALL)
+
+
 def _ids(book: History | None, ref: str) -> Sequence[int]:
     if re.fullmatch(r"[0-9]+", ref):
         return _number(book, ref)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.api.payload import MODEL
@@ -29,7 +30,7 @@ def command(found: Inspected) -> str:
             name=name,
             typed=visible(typed(found.path)),
         )
-    fields = {"prompt": recipe.prompt, "size": recipe.size, "seed": recipe.seed}
+    fields: dict[str, object] = {"prompt": recipe.prompt, "size": recipe.size, "seed": recipe.seed}
     lacking = [one for one, value in fields.items() if value is None or value == ""]
     if lacking:
         raise UsageError(
@@ -42,7 +43,7 @@ def command(found: Inspected) -> str:
     if found.prompt_extend is not None:
         fields["prompt_extend"] = found.prompt_extend
     try:
-        request = parse_request(fields)
+        return command_of(fields, sandbox=recipe.region == SANDBOX)
     except RequestInvalid as error:
         raise UsageError(
             "{name} says what no request may hold: {problem}",
@@ -51,14 +52,22 @@ def command(found: Inspected) -> str:
             name=name,
             problem=error.problems[0].said,
         ) from None
-    words = ["--sandbox"] if recipe.region == SANDBOX else []
+
+
+def command_of(fields: Mapping[str, object], *, sandbox: bool) -> str:
+    """Return the `zimage generate …` that asks for prompt, size, seed and, where said, the others.
+
+    On one line for sh. Raises RequestInvalid.
+    """
+    request = parse_request(fields)
+    words = ["--sandbox"] if sandbox else []
     if request.prompt == "-" or not all(map(is_safe, request.prompt)):
         # `-` reads standard input; what a terminal does not show as itself stands in JSON's form.
         asked = {name: value for name, value in request.fields().items() if name in fields}
         return shlex.join(["zimage", "generate", *words, "--request", json_text(asked)])
     words += ["--size", request.size.replace("*", "x"), "--seed", str(request.seed)]
-    if found.prompt_extend is not None:
-        words.append("--prompt-extend" if found.prompt_extend else "--no-prompt-extend")
+    if "prompt_extend" in fields:
+        words.append("--prompt-extend" if request.prompt_extend else "--no-prompt-extend")
     return shlex.join(["zimage", "generate", *words, "--", request.prompt])
 
 

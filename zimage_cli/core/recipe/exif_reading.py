@@ -1,4 +1,4 @@
-"""The texts of EXIF of anybody's making: a user's comment, and what programs write elsewhere.
+"""EXIF of anybody's making: a user's comment, what programs write elsewhere, the orientation.
 
 Sources: the TIFF specification (Adobe, revision 6); CIPA DC-008 (EXIF 2.32) for UserComment.
 """
@@ -20,6 +20,9 @@ _TAGS = {
     0x9286: USER_COMMENT,
 }
 _MORE_TAGS = 0x8769
+_ORIENTATION, _SHORT = 0x0112, 2
+_ON_ITS_SIDE = range(5, 9)
+"""Orientations in which a row of pixels is shown as a column."""
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1}
 """Bytes of a value of each type that texts and pointers have."""
 
@@ -27,11 +30,8 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1}
 def exif_texts(data: bytes) -> dict[str, str]:
     """Return the texts by the names of their tags; nothing of what cannot be read."""
     found: dict[str, str] = {}
-    data = data.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
-    if order is None or len(data) < 8:
-        return found
-    more = [struct.unpack_from(f"{order}I", data, 4)[0]]
+    data, order, first = _begun(data)
+    more = [] if first is None else [first]
     # The first directory, and the one that a tag of it points to.
     for at in more:
         for tag, start, length in _entries(data, at, order):
@@ -47,6 +47,24 @@ def exif_texts(data: bytes) -> dict[str, str]:
                     else value.rstrip(b"\0 ").decode("utf-8", "replace")
                 )
     return found
+
+
+def is_on_its_side(data: bytes) -> bool:
+    """Tell whether a picture is shown turned by a quarter, so that its width is its height."""
+    data, order, first = _begun(data)
+    for tag, start, length in () if first is None else _entries(data, first, order):
+        if tag == _ORIENTATION and length == _SHORT:
+            return struct.unpack_from(f"{order}H", data, start)[0] in _ON_ITS_SIDE
+    return False
+
+
+def _begun(data: bytes) -> tuple[bytes, str, int | None]:
+    """Return the data without a name before it, their byte order and where they begin, if known."""
+    data = data.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None or len(data) < 8:
+        return data, "", None
+    return data, order, struct.unpack_from(f"{order}I", data, 4)[0]
 
 
 def _entries(data: bytes, at: int, order: str) -> Iterator[tuple[int, int, int]]:

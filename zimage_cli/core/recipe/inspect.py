@@ -17,7 +17,7 @@ from typing import IO
 from zimage_cli.core.files import reason
 from zimage_cli.core.recipe import png, xmp
 from zimage_cli.core.recipe.containers import NoPicture, Pieces, pieces
-from zimage_cli.core.recipe.exif_reading import USER_COMMENT, exif_texts
+from zimage_cli.core.recipe.exif_reading import USER_COMMENT, exif_texts, is_on_its_side
 from zimage_cli.core.recipe.foreign import (
     NoData,
     Parameters,
@@ -91,6 +91,7 @@ class Inspected:
     xmp: dict[str, str] = field(default_factory=dict)
     texts: tuple[tuple[str, str], ...] = ()
     unread: tuple[str, ...] = ()
+    on_its_side: bool = False
 
     @property
     def prompt_extend(self) -> bool | None:
@@ -100,14 +101,15 @@ class Inspected:
         return self.recipe.prompt_extend
 
 
-def inspect(path: str) -> Inspected:
+def inspect(path: str, *, hashed: bool = True) -> Inspected:
     """Return what a picture says; `-` is standard input.
 
-    Raises UsageError for what cannot be read, or is no picture.
+    Without `hashed` less is read of the file, and sha256 is empty text. Raises UsageError for what
+    cannot be read, or is no picture.
     """
     with _opened(path) as file:
         try:
-            return _inspected(path, file)
+            return _inspected(path, file, hashed=hashed)
         except NoPicture:
             raise UsageError(
                 "{name} is no picture in PNG, JPEG or WebP.",
@@ -119,22 +121,17 @@ def inspect(path: str) -> Inspected:
             raise _unreadable(path, error) from None
 
 
-def _inspected(path: str, file: IO[bytes]) -> Inspected:
-    import hashlib
-
+def _inspected(path: str, file: IO[bytes], *, hashed: bool) -> Inspected:
     held = pieces(file)
     found = _Findings(held)
-    file.seek(0)
-    digest = hashlib.sha256()
-    while part := file.read(_BLOCK):
-        digest.update(part)
+    sha256 = _sha256(file) if hashed else ""
     return Inspected(
         path=path,
         format=held.format,
         width=held.width,
         height=held.height,
-        bytes=file.tell(),
-        sha256=digest.hexdigest(),
+        bytes=file.seek(0, os.SEEK_END),
+        sha256=sha256,
         whole=held.whole,
         recipe=found.recipe,
         source=found.source,
@@ -145,7 +142,18 @@ def _inspected(path: str, file: IO[bytes]) -> Inspected:
         xmp=found.xmp,
         texts=tuple(found.texts),
         unread=tuple(dict.fromkeys(found.unread)),
+        on_its_side=is_on_its_side(held.exif or b""),
     )
+
+
+def _sha256(file: IO[bytes]) -> str:
+    import hashlib
+
+    file.seek(0)
+    digest = hashlib.sha256()
+    while part := file.read(_BLOCK):
+        digest.update(part)
+    return digest.hexdigest()
 
 
 class _Findings:

@@ -19,6 +19,15 @@ _AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMed
 """IPTC's word for a picture that a trained model made from a text."""
 
 
+def without_keys(text: str) -> str:
+    """Return text with every API key masked.
+
+    Only what is as long as a key: `st-` begins words too.
+    """
+    key = r"(?<![A-Za-z0-9])(?:sk-[\w.-]{15,}\w|st-[A-Za-z0-9]{16,})"
+    return re.sub(key, lambda found: mask(found[0]), text, flags=re.ASCII)
+
+
 class Recipe(NamedTuple):
     """How a picture was made; never a key or an address.
 
@@ -95,18 +104,11 @@ class Recipe(NamedTuple):
         return f"{prompt}\n{line}"
 
     def without_keys(self) -> Recipe:
-        """Return it with every API key in its texts masked: a file goes where its prompt does not.
-
-        Only what is as long as a key: `st-` begins words too.
-        """
-
-        def masked(text: str) -> str:
-            key = r"(?<![A-Za-z0-9])(?:sk-[\w.-]{15,}\w|st-[A-Za-z0-9]{16,})"
-            return re.sub(key, lambda found: mask(found[0]), text, flags=re.ASCII)
-
+        """Return it with every key masked: a file goes where its prompt does not."""
         rewritten = self.rewritten_prompt
         return self._replace(
-            prompt=masked(self.prompt), rewritten_prompt=rewritten and masked(rewritten)
+            prompt=without_keys(self.prompt),
+            rewritten_prompt=rewritten and without_keys(rewritten),
         )
 
     def document(self) -> dict[str, object]:

@@ -1,0 +1,385 @@
+"""`zimage gallery`: one HTML page of pictures, from the history or from a folder."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zimage_cli.cli import keys, options
+from zimage_cli.cli.app import App
+from zimage_cli.cli.errors import Interrupted
+from zimage_cli.cli.history import filters
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.signals import Signals
+from zimage_cli.client import Client
+from zimage_cli.errors import ConfigurationError, Stopped, UsageError
+from zimage_cli.messages import Listing, Message
+from zimage_cli.text import visible
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from zimage_cli.core.gallery.collect import Collection, Skipped
+    from zimage_cli.core.gallery.gallery import Made, Making
+    from zimage_cli.core.history.history import History
+    from zimage_cli.core.history.query import Query
+
+TITLE = "Gallery"
+_MOMENT = 0.5
+"""Seconds after which it is shown what a page waits for."""
+_NAMED = 5
+"""Files that are named one by one; --json has them all."""
+_BAR = 24
+
+app = App()
+
+
+@app.command(
+    base=filters.Searching,
+    epilog="Examples:\n\nzimage gallery\n\nzimage gallery fox --since 7d --title Foxes --open\n\n"
+    "zimage gallery output/ -o foxes.html\n\nzimage gallery --limit 100 --embed -o mail.html",
+    document={"path": None, "pictures": 0, "sandbox": 0, "skipped": []},
+    everyday=("--output", "--title", "--embed", "--open", "--limit", "--since"),
+    statuses=(0, 2, 130),
+)
+def gallery(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIR|WORD]...",
+            help="A folder, also of pictures by others; or words, as history list takes them; "
+            "default: all of the history.",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        options.option(
+            options.SAVING,
+            "--output -o",
+            "The page, .html; - for stdout, with --embed; default: gallery.html in DIR or here.",
+            "FILE",
+        ),
+    ] = None,
+    title: Annotated[
+        str | None, options.option(options.SAVING, "--title", "What stands above it.", "TEXT")
+    ] = None,
+    embed: Annotated[
+        bool,
+        options.option(
+            options.SAVING, "--embed", "Put thumbnails into the page: one file, up to 500 pictures."
+        ),
+    ] = False,
+    open_: Annotated[
+        bool, options.option(options.SAVING, "--open", "Show the page in the desktop's browser.")
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        options.option(
+            options.SAVING, "--overwrite", "Replace a file that is no page of zimage's too."
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None,
+        options.option(
+            filters.FILTER, "--limit -l", "Only so many, the newest; default: all.", "N"
+        ),
+    ] = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    status: filters.StatusOption = None,
+    region: filters.Region = None,
+    size: filters.Size = None,
+    seed: filters.Seed = None,
+    batch: filters.Batch = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write one HTML page of pictures, to look at and to hand to somebody."""
+    from zimage_cli.core.gallery.gallery import Making
+    from zimage_cli.core.gallery.write import STDOUT, target
+
+    out = Output(quiet=quiet)
+    if limit is not None:
+        options.refuse_outside("--limit", limit, 1)
+    chosen = {
+        "since": since,
+        "until": until,
+        "statuses": status,
+        "region": region,
+        "size": size,
+        "seed": seed,
+        "batch": batch,
+    }
+    folder = _folder(out, words or [], [name for name, value in chosen.items() if value])
+    to_stdout = output == STDOUT
+    if to_stdout:
+        _refuse_beside_stdout(embed=embed, json=json, open_=open_)
+    page = None if to_stdout else target(output, folder or Path(), overwrite=overwrite)
+    making = Making()
+    with _history(out, needed=folder is None) as book:
+        if folder is None:
+            query = filters.query(book, words, **chosen)  # type: ignore[arg-type]
+            source: _Source = _OfHistory(book, query, limit)
+            default = " ".join(words or ()) or TITLE
+        else:
+            source = _OfFolder(book, folder, limit)
+            default = folder.resolve().name or TITLE
+        made = _shown(
+            out,
+            making,
+            lambda: making.make(
+                source.collect, page, title or default, embed=embed, nothing=source.nothing
+            ),
+        )
+    if json:
+        skipped = [{"path": one.path, "reason": str(one.why)} for one in made.skipped]
+        count = sum(card.sandbox for card in made.cards)
+        out.document("ok", path=str(page), pictures=len(made.cards), sandbox=count, skipped=skipped)
+    elif page is not None:
+        out.path(page)
+    else:
+        out.data(made.html)
+    _tell(out, made)
+    if open_ and page is not None:
+        from zimage_cli.cli.viewer import open_files
+
+        open_files(out, [page])
+
+
+def _refuse_beside_stdout(*, embed: bool, json: bool, open_: bool) -> None:
+    if not embed:
+        raise UsageError(
+            "-o - needs --embed: a page on the standard output can point to no file.",
+            hint="zimage gallery --embed -o -",
+            field="output",
+        )
+    if json:
+        raise UsageError("--json and -o - both write to the standard output: give only one")
+    if open_:
+        raise UsageError("--open needs a file, and -o - writes none.", field="open")
+
+
+# -- what is shown --------------------------------------------------------------------------------
+
+
+def _folder(out: Output, words: Sequence[str], given: Sequence[str]) -> Path | None:
+    """Return the folder that is meant, None where it is words. Raises UsageError.
+
+    One argument that is a folder, or written as a path, is one; `given` are filters.
+    """
+    single = len(words) == 1
+    for word in words:
+        written = _is_path(word)
+        if not (single or written):
+            continue
+        if not _is_folder(word):
+            if single and written:
+                raise UsageError(
+                    "There is no folder {value}.",
+                    hint="To search the history for it: zimage gallery '\"{value}\"'",
+                    field="words",
+                    value=word,
+                )
+            continue
+        if not single:
+            raise UsageError(
+                "{value} is a folder, and the other words are looked for in the history: "
+                "give either.",
+                field="words",
+                value=word,
+            )
+        if given:
+            raise UsageError(
+                "{value} is a folder, and --{filter} chooses from the history: give either.",
+                hint="To search the history for the word: '\"{value}\"'",
+                field=given[0],
+                value=word,
+                filter={"statuses": "status"}.get(given[0], given[0]),
+            )
+        if not written:
+            out.note(f"the folder {visible(word)}; for the word in the history: '\"{word}\"'")
+        return Path(word)
+    return None
+
+
+def _is_path(word: str) -> bool:
+    separators = {"/", os.sep}
+    return word in {".", ".."} or (
+        not word.startswith(("-", '"')) and any(one in word for one in separators)
+    )
+
+
+def _is_folder(word: str) -> bool:
+    try:
+        return Path(word).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _history(out: Output, *, needed: bool) -> AbstractContextManager[History | None]:
+    """Open the history; where a folder is shown, it may as well not be usable."""
+    if needed:
+        return Client.history()
+    try:
+        with Client.history():
+            pass
+    except ConfigurationError as error:
+        out.warn(f"{error.message} What pictures say of themselves is shown.")
+        return nullcontext()
+    return Client.history()
+
+
+class _Source:
+    """Where pictures come from, and what is said where there is none."""
+
+    def collect(self, collection: Collection) -> None:
+        raise NotImplementedError
+
+    def nothing(self, collection: Collection) -> UsageError:
+        raise NotImplementedError
+
+
+class _OfFolder(_Source):
+    def __init__(self, book: History | None, folder: Path, limit: int | None) -> None:
+        self._book, self._path, self._limit = book, folder, limit
+
+    def collect(self, collection: Collection) -> None:
+        collection.of_folder(self._path, self._book, self._limit)
+
+    def nothing(self, collection: Collection) -> UsageError:
+        skipped = collection.skipped
+        return UsageError(
+            "The folder {path} holds no picture; {skipped}."
+            if skipped
+            else "The folder {path} holds no picture in PNG, JPEG or WebP.",
+            field="words",
+            path=self._path,
+            skipped=_skipped(skipped),
+        )
+
+
+class _OfHistory(_Source):
+    def __init__(self, book: History | None, query: Query, limit: int | None) -> None:
+        self._book, self._query, self._limit = book, query, limit
+        self._matching = 0
+
+    def collect(self, collection: Collection) -> None:
+        from zimage_cli.core.history.query import each, matching
+
+        if self._book is not None:
+            found = matching(self._book, self._query._replace(with_file=True))
+            self._matching = len(found)
+            collection.of_history(each(self._book, found), self._limit)
+
+    def nothing(self, collection: Collection) -> UsageError:
+        count = 0 if self._book is None else self._book.count()
+        if not count:
+            return UsageError(
+                "Nothing has been made yet.",
+                hint="For pictures in a folder: zimage gallery DIR",
+                field="words",
+            )
+        if not self._matching:
+            return UsageError(
+                "None of the {count:,} in the history is a saved picture that matches.",
+                hint="See what is there: zimage history list",
+                field="words",
+                count=count,
+            )
+        return UsageError(
+            "None of the pictures that match is where it was saved; {skipped}.",
+            hint="For pictures in a folder: zimage gallery DIR",
+            field="words",
+            skipped=_skipped(collection.skipped),
+        )
+
+
+# -- while it is made, and afterwards -------------------------------------------------------------
+
+
+def _shown(out: Output, making: Making, make: Callable[[], Made]) -> Made:
+    """Do the work in a thread, which Ctrl-C cancels, and show meanwhile how far it is."""
+    made: list[Made] = []
+    live = out.live() if out.moves and not out.quiet else None
+    began = time.monotonic()
+
+    def show() -> None:
+        if live is not None and time.monotonic() - began > _MOMENT:
+            live.update(_line(out, making, time.monotonic() - began))
+
+    # Of damaged pictures Pillow warns on stderr.
+    warnings.simplefilter("ignore")
+    with Signals() as signals:
+        if live is not None:
+            keys.give_back_on_signals()
+        try:
+            signals.wait_for(
+                lambda: made.append(make()),
+                making.cancel,
+                lambda: True,
+                None if live is None else show,
+            )
+        except Stopped:
+            raise Interrupted(signals.numbers[0], note="no page was written") from None
+        finally:
+            if live is not None:
+                with suppress(OSError):
+                    live.stop()
+    return made[0]
+
+
+def _line(out: Output, making: Making, clock: float) -> Text:
+    from rich.text import Text
+
+    from zimage_cli.cli.bar import bar
+    from zimage_cli.core.gallery.gallery import Stage
+
+    done, total = making.done, making.total
+    texts = {
+        Stage.READING: Message("reading {done:,} files", done=done),
+        Stage.DRAWING: Message("{done:,} of {total:,} thumbnails", done=done, total=total),
+        Stage.WRITING: Message("writing the page"),
+    }
+    share = done / total if making.stage is Stage.DRAWING and total else None
+    ascii_only = out.stderr_console.options.ascii_only
+    drawn = bar(share, _BAR, clock=clock, ascii_only=ascii_only)
+    return Text.assemble("  ", drawn, f"  {texts[making.stage]}", no_wrap=True, end="")
+
+
+def _tell(out: Output, made: Made) -> None:
+    """Say what is in the page, and what is not."""
+    from zimage_cli.core.gallery.gallery import summary
+
+    if made.masked:
+        out.warn("a text holds what looks like an API key: it is masked in the page")
+    if made.outside:
+        one = made.outside == 1
+        out.warn(
+            f"{made.outside:,} {'picture lies' if one else 'pictures lie'} outside the page's "
+            "folder: their paths stand in the page, and who gets the folder alone sees "
+            "thumbnails only"
+        )
+    for skipped in made.undrawn[:_NAMED]:
+        out.warn(f"{skipped.path} has no thumbnail and is shown as it is: {skipped.why}")
+    more = len(made.undrawn) - _NAMED
+    if more > 0:
+        out.warn(f"{more:,} more have no thumbnail and are shown as they are")
+    for skipped in made.skipped[:_NAMED]:
+        out.note(f"skipped {visible(skipped.path)}: {visible(str(skipped.why))}")
+    text = str(summary(made))
+    out.note(f"{text}; {visible(str(_skipped(made.skipped)))}" if made.skipped else text)
+
+
+def _skipped(skipped: Sequence[Skipped]) -> Message:
+    """Return how many files are skipped, and why."""
+    whys = Counter(str(one.why) for one in skipped)
+    counts = [Message("{count:,} {why}", count=count, why=why) for why, count in whys.items()]
+    return Message("{count:,} skipped: {whys}", count=len(skipped), whys=Listing(", ", counts))
