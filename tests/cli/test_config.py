@@ -54,6 +54,7 @@ timeout        330 s                                  default
 retries        4 more tries                           default
 rps            2 a second                             default
 evidence       true                                   default
+preview        auto                                   default
 """
 
 
@@ -65,8 +66,8 @@ def test_show_on_a_terminal(
     screen = terminal("config", *args, columns=columns)
     assert screen.end() == 0
     told = f"config file: {config_file} (not made yet)"
-    assert "".join(screen.text.splitlines(keepends=True)[:17]) == FRESH
-    assert "".join(screen.lines[17:]) == told
+    assert "".join(screen.text.splitlines(keepends=True)[:18]) == FRESH
+    assert "".join(screen.lines[18:]) == told
 
 
 def test_show_on_a_fresh_machine(zimage: Any, config_file: Path) -> None:
@@ -211,6 +212,7 @@ def test_without_any_home_reading_works_and_writing_says_why(zimage: Any, tmp_pa
         ("retries", "0", 0),
         ("rps", "0", 0),
         ("evidence", "off", False),
+        ("preview", "On", "on"),
     ],
 )
 def test_set_stores_what_the_flag_would_use(
@@ -230,6 +232,7 @@ def test_set_stores_what_the_flag_would_use(
         ("timeout", "0", "allowed: seconds, more than 0"),
         ("retries", "many", "is not a number"),
         ("prompt_extend", "maybe", "is not a switch; allowed: true, false"),
+        ("preview", "true", "allowed: auto, on, off"),
         ("base_url", "http://example.com", "is http, which is for loopback"),
         ("endpoint", "workspace", "no workspace is set for beijing"),
         ("sizes", "1", "did you mean size?"),

@@ -106,6 +106,7 @@ singapore = "llm-1"
         ("retries = 101", "FILE, line 1: retries: 101 is out of range; allowed: a whole"),
         (f"retries = 0x{'f' * 9000}", "FILE, line 1: retries: an integer of too many digits"),
         (f"retries = {'9' * 9000}", "FILE: not valid TOML:"),
+        ("preview = true", 'FILE, line 1: preview: true is of the wrong type; allowed: "auto", "'),
         ('prompt_extend = "yes"', 'FILE, line 1: prompt_extend: "yes" is of the wrong type'),
         ('size = "16x9"', 'FILE, line 1: size: "16x9" is 144 pixels'),
         ('output_dir = "a\\u0007b"', 'FILE, line 1: output_dir: "a\\u0007b" holds control'),

@@ -74,6 +74,7 @@ def test_defaults() -> None:
         "retries": (4, "default"),
         "rps": (2.0, "default"),
         "evidence": (True, "default"),
+        "preview": ("auto", "default"),
     }
     assert all(one.name == name for name, one in values.items())
     assert found.warnings == ()
