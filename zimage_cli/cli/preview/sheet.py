@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 _COLUMNS, _ROWS = 60, 20
 """Cells of one picture at most."""
-_STRIP_COLUMNS, _TILE_COLUMNS, _LEAST_COLUMNS = 120, 24, 12
-"""Cells of a strip, and of a picture in it at most and, where there is room, at least."""
+_STRIP_COLUMNS, _STRIP_ROWS = 120, 30
+"""Cells of a strip of several."""
+_TILE_COLUMNS, _LEAST_COLUMNS = 24, 12
+"""Columns of a picture in it: at most and, where there is room, at least."""
 _SHARP = 400_000
 """Pixels of a sheet at most where the terminal makes them as large as the cells."""
 _DECODED = 40_000_000
@@ -83,10 +85,12 @@ def sheet(
 def _grid(count: int, screen: Screen) -> tuple[int, int, int, int]:
     """Return how many rows of how many pictures, and the cells that each of them may take."""
     # The last column stays free: a terminal that writes into it may begin a line of its own.
-    room, high = max(1, screen.columns - 1), max(1, min(_ROWS, screen.rows - 4))
+    room = max(1, screen.columns - 1)
     if count == 1:
+        # What is said of it stands on the same screen.
+        high = max(1, min(_ROWS, max(screen.rows // 2, screen.rows - 10)))
         return 1, 1, min(room, _COLUMNS), high
-    room = min(room, _STRIP_COLUMNS)
+    room, high = min(room, _STRIP_COLUMNS), max(1, min(_STRIP_ROWS, screen.rows - 4))
     most = max(4, (room + 1) // (_LEAST_COLUMNS + 1))
     lines = ceil(count / most)
     across = ceil(count / lines)
