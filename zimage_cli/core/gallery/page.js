@@ -149,6 +149,7 @@ function search() {
   });
   one("nothing").hidden = shown.length > 0;
   showCount();
+  scrollTo(0, 0);
 }
 
 function showCount() {
@@ -173,9 +174,11 @@ function sort() {
   const keyed = pictures.map((picture) => ({ picture, key: key(picture) }));
   keyed.sort((a, b) => compare(a.key, b.key) || a.picture.place - b.picture.place);
   sorted = keyed.map(({ picture }) => picture);
-  const cards = document.createDocumentFragment();
-  for (const { card } of sorted) cards.append(card);
-  grid.append(cards);
+  // Ten thousand cards are moved in a tenth of the time while they are not in the page.
+  const { parentElement, nextSibling } = grid;
+  grid.remove();
+  for (const { card } of sorted) grid.append(card);
+  parentElement.insertBefore(grid, nextSibling);
   search();
 }
 
@@ -218,6 +221,7 @@ async function showLarge(picture) {
   const large = one("large");
   large.style.setProperty("--width", `${picture.width}px`);
   large.style.setProperty("--shape", picture.width / picture.height);
+  large.alt = picture.caption;
   large.src = picture.image.src;
   one("gone").hidden = true;
   button("zoom").hidden = true;
@@ -360,6 +364,8 @@ function onKey(event) {
 document.addEventListener("click", onClick);
 document.addEventListener("keydown", onKey);
 one("search").addEventListener("input", search);
+// The first letter is then found as quickly as the others.
+one("search").addEventListener("focus", () => pictures.forEach((picture) => picture.searched));
 one("sort").addEventListener("change", sort);
 viewer.addEventListener("close", () => current.link.focus());
 // An image's error is told to the image only: it does not rise, but it can be caught on its way.
