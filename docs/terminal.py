@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 from screens import environment
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ LINE = 'zimage generate "A calm lake at dawn" --size 960x540 --seed 23 --sandbox
 PAPER, INK = (13, 17, 23), (230, 237, 243)
 BARS = ((3, 251, 181), (251, 3, 181))
 SCREEN = (1280, 1024)
+EDGE = 12
 PATIENCE = 60.0
 # A sequence with which a picture is sent: kitty's, or sixels.
 GRAPHICS = re.compile(rb"\x1b(?:_G|P).*?\x1b\\", re.DOTALL)
@@ -122,6 +123,17 @@ def spans(image: Image.Image, *, down: bool) -> Iterator[tuple[int, int]]:
             began = None
 
 
+def pictures(image: Image.Image) -> list[Box]:
+    """Return where pictures stand: each surface without paper that is no text and no line."""
+    ink = ImageChops.invert(mask(image, PAPER))
+    solid = ink.filter(ImageFilter.MinFilter(9)).filter(ImageFilter.MaxFilter(9))
+    return [
+        (left, top, right, bottom)
+        for top, bottom in spans(solid, down=True)
+        for left, right in spans(solid.crop((0, top, solid.width, bottom)), down=False)
+    ]
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a terminal showed when a line was done.
@@ -139,14 +151,8 @@ class Seen:
     written: bytes
 
     def pictures(self) -> list[Box]:
-        """Return where pictures stand: each surface without paper that is no text and no line."""
-        ink = ImageChops.invert(mask(self.image, PAPER))
-        solid = ink.filter(ImageFilter.MinFilter(9)).filter(ImageFilter.MaxFilter(9))
-        return [
-            (left, top, right, bottom)
-            for top, bottom in spans(solid, down=True)
-            for left, right in spans(solid.crop((0, top, solid.width, bottom)), down=False)
-        ]
+        """Return where pictures stand."""
+        return pictures(self.image)
 
     def rows(self, start: int, end: int) -> Image.Image:
         """Return the window's rows from one to before another."""
@@ -274,11 +280,16 @@ def opened(terminal: str, columns: int = 100, rows: int = 44) -> Iterator[Termin
         yield shown
 
 
+def framed(seen: Seen) -> Image.Image:
+    """Return what a line wrote with an edge around it."""
+    return ImageOps.expand(seen.rows(0, seen.at[0]), EDGE, PAPER)
+
+
 def main() -> None:
     """Write the picture anew."""
     with opened("kitty") as kitty:
         seen = kitty.run(LINE)
-    seen.rows(0, seen.at[0]).quantize(256).save(PICTURE, optimize=True)
+    framed(seen).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pages that the command wrote of real files: hostile texts, copied commands, names, moved folders."""
+"""Pages that the command wrote of real files: hostile texts, commands to copy, names, folders."""
 
 from __future__ import annotations
 
