@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import lru_cache
 from unicodedata import category, normalize
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 # What common systems have for letters that Pillow's own font lacks, Han first.
 _SYSTEM = (
@@ -92,11 +92,11 @@ def caption(picture: Image.Image, prompt: str, note: str) -> None:
     """Write the prompt, and a note under it, on a card at the foot of the picture.
 
     It hides a fifth of the picture at most: a longer prompt gets smaller letters, and ends in …
-    where they would be too small.
+    where they would be too small. A Pillow without FreeType writes nothing.
     """
     width, height = picture.size
     short = min(picture.size)
-    if short < _SMALLEST + 3:
+    if short < _SMALLEST + 3 or not features.check("freetype2"):
         return
     pad, small = max(2, short * 3 // 100), max(_SMALLEST, short // 52)
     across = min(width - 2 * pad, max(short * 2, 900))
@@ -142,12 +142,16 @@ def mark(picture: Image.Image, word: str) -> None:
     width, height = picture.size
     # Drawn small and enlarged: the edges are soft, and it takes a fraction of the time.
     scale = max(1, min(picture.size) // 300)
-    reach = 66 * math.hypot(width, height) / _font(100, True).getlength(word)
-    size = max(6, int(min(reach, 0.76 * min(picture.size)) / scale))
-    font, stroke = _font(size, True), size // 40
-    left, top, right, bottom = font.getbbox(word, stroke_width=stroke)
-    mask = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
-    ImageDraw.Draw(mask).text((-left, -top), word, font=font, fill=255, stroke_width=stroke)
+    if features.check("freetype2"):
+        reach = 66 * math.hypot(width, height) / _font(100, True).getlength(word)
+        size = max(6, int(min(reach, 0.76 * min(picture.size)) / scale))
+        font, stroke = _font(size, True), size // 40
+        left, top, right, bottom = font.getbbox(word, stroke_width=stroke)
+        mask = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
+        ImageDraw.Draw(mask).text((-left, -top), word, font=font, fill=255, stroke_width=stroke)
+    else:
+        mask = _enlarged(word, int(0.66 * math.hypot(width, height) / scale))
+        size = mask.height
     angle = math.degrees(math.atan2(height, width))
     mask = mask.rotate(angle, Image.Resampling.BICUBIC, expand=True)
     mask = mask.resize((mask.width * scale, mask.height * scale), Image.Resampling.BICUBIC)
@@ -156,3 +160,12 @@ def mark(picture: Image.Image, word: str) -> None:
     for colour, strength, away in (((0, 0, 0), 0.18, size // 30), ((255, 255, 255), 0.34, 0)):
         shade = mask.point([round(value * strength) for value in range(256)])
         picture.paste(colour, (int(left) + away, int(top) + away), shade)
+
+
+def _enlarged(word: str, width: int) -> Image.Image:
+    """Return a word in the small letters that every Pillow has, made so wide."""
+    font = ImageFont.load_default_imagefont()
+    _, _, right, bottom = map(math.ceil, font.getbbox(word))
+    mask = Image.new("L", (right, bottom))
+    ImageDraw.Draw(mask).text((0, 0), word, font=font, fill=255)
+    return mask.resize((width, max(1, width * bottom // right)), Image.Resampling.BICUBIC)

@@ -1,0 +1,58 @@
+"""What a picture does not need: chafa, Jinja2, FreeType, a desktop, a home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WITHOUT = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"chafa", "jinja2"} or name == "PIL._imagingft":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+@pytest.fixture
+def bare(zimage: Any, tmp_path: Path) -> dict[str, str | None]:
+    """The environment of a command in a container where nothing of these is."""
+    (tmp_path / "shim").mkdir()
+    (tmp_path / "shim" / "sitecustomize.py").write_text(WITHOUT, encoding="utf-8")
+    path = f"{tmp_path / 'shim'}:{zimage.env['PYTHONPATH']}"
+    return {"PYTHONPATH": path, "PATH": "/nowhere", "DISPLAY": None}
+
+
+def test_pictures_are_made_found_and_read(
+    zimage: Any, bare: dict[str, str | None], work: Path
+) -> None:
+    args = ("generate", "a fox", "--sandbox", "--size", "512x512", "-o", "fox.png")
+    assert zimage(*args, env=bare).lines == ["fox.png"]
+    assert (work / "fox.png").read_bytes()[:4] == b"\x89PNG"
+    assert "a fox" in zimage("history", env=bare).stdout
+    assert zimage("inspect", "fox.png", "--json", env=bare).json["pictures"][0]["recipe"]
+    assert zimage("open", env=bare, status=2).lines == [str(work / "fox.png")]
+
+
+def test_without_a_home_too(zimage: Any, bare: dict[str, str | None], work: Path) -> None:
+    nowhere = {**bare, "HOME": None, "USERPROFILE": None, "XDG_DATA_HOME": "/nowhere"}
+    args = ("generate", "a fox", "--sandbox", "--size", "512x512", "-o", "fox.png", "--open")
+    assert zimage(*args, env=nowhere).lines == ["fox.png"]
+    assert (work / "fox.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_preview_that_was_asked_for_says_how_to_get_it(
+    terminal: Any, zimage: Any, bare: dict[str, str | None], work: Path
+) -> None:
+    args = ("generate", "a fox", "--sandbox", "--size", "512x512", "-o", "fox.png")
+    for more, said in (((), False), (("--preview", "--overwrite"), True)):
+        screen = terminal(*args, *more, env={**bare, "TERM": "xterm-kitty"})
+        assert screen.end() == 0
+        hint = "no preview: chafa is not installed: pip install 'zimage-cli[preview]'"
+        assert (hint in screen.text) is said
+        assert "saved" in screen.text
