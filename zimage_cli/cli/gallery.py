@@ -102,7 +102,7 @@ def gallery(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write one HTML page of pictures, to look at and to hand to somebody."""
+    """Write one HTML page of pictures, to look at and to hand on."""
     from zimage_cli.core.gallery.gallery import Making
     from zimage_cli.core.gallery.write import STDOUT, target
 
