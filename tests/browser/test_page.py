@@ -274,7 +274,9 @@ def test_ten_thousand_pictures_need_few_requests(visit: Any, tmp_path: Path) -> 
     # One from far below is fetched when it is looked for, and those between are not.
     page.get_by_role("searchbox").fill("kite 9876")
     api.expect(page.locator("figure:visible")).to_have_count(1)
-    page.wait_for_function("() => document.querySelector('figure:not([hidden]) img').naturalWidth > 0")
+    page.wait_for_function(
+        "() => document.querySelector('figure:not([hidden]) img').naturalWidth > 0"
+    )
     assert len(page.watch.fetched) < 100
 
 
