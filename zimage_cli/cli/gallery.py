@@ -229,8 +229,9 @@ def _history(out: Output, *, needed: bool) -> AbstractContextManager[History | N
     if needed:
         return Client.history()
     try:
-        with Client.history():
-            pass
+        with Client.history() as book:
+            if book is not None:
+                book.count()
     except ConfigurationError as error:
         out.warn(f"{error.message} What pictures say of themselves is shown.")
         return nullcontext()

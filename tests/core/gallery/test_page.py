@@ -1,4 +1,4 @@
-"""Cards to HTML: any text is read back as it was, and nothing but the page's own can do anything."""
+"""Cards to HTML: any text is read back as it was, and only what is the page's own can run."""
 
 from __future__ import annotations
 
