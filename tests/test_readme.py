@@ -42,11 +42,16 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells and ter
 
 @pytest.fixture
 def shell(tmp_path: Path, work: Path) -> dict[str, str]:
-    """The environment of a shell in which `zimage` asks the sandbox, whatever the config says."""
+    """The environment of a shell with a viewer; `zimage` asks the sandbox, whatever config says."""
     (work / "prompts.txt").write_text("a red kite\na calm lake\n", encoding="utf-8")
     request = '{"prompt": "a red kite", "size": "1:1", "seed": 7}'
     (work / "request.json").write_text(request, encoding="utf-8")
-    return {**screens.environment(tmp_path / "shell"), "ZIMAGE_REGION": "sandbox"}
+    env = {**screens.environment(tmp_path / "shell"), "ZIMAGE_REGION": "sandbox", "DISPLAY": ":99"}
+    viewer = tmp_path / "viewer" / "xdg-open"
+    viewer.parent.mkdir()
+    viewer.write_text("#!/bin/sh\n", encoding="utf-8")
+    viewer.chmod(0o755)
+    return {**env, "PATH": f"{viewer.parent}{os.pathsep}{env['PATH']}"}
 
 
 def run(line: str, work: Path, env: dict[str, str], typed: str = "") -> str:

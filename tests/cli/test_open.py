@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -92,7 +93,13 @@ def test_a_picture_that_the_history_does_not_know(
     other.write_bytes(path.read_bytes())
     zimage("history", "forget", "1", "--yes")
     assert zimage("open", "other.png", env=viewer.env).lines == [str(other)]
-    assert viewer.opened(1) == [other]
+    # Nor does it matter whether there is a history that can be read.
+    Path(zimage("history", "path").lines[0]).write_bytes(b"damaged" * 1000)
+    result = zimage("open", "other.png", env=viewer.env)
+    assert result.lines == [str(other)]
+    assert "warning: The history " in result.stderr
+    assert viewer.opened(2) == [other, other]
+    assert "cannot be used" in zimage("open", "other.png", "1", env=viewer.env, status=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -113,6 +120,53 @@ def test_what_is_no_picture_is_not_opened(
     assert said in result.stderr
     assert result.stdout == ""
     assert not viewer.log.exists()
+
+
+def test_a_link_has_the_name_that_it_leads_to(
+    zimage: Any, made: Any, viewer: Viewer, work: Path
+) -> None:
+    [path] = made("-o", "fox.png")
+    path.rename(work / "fox.command")
+    (work / "fox.png").symlink_to("fox.command")
+    result = zimage("open", env=viewer.env, status=2)
+    assert f"{path.parent / 'fox.command'} is not opened: by its name" in result.stderr
+    assert not viewer.log.exists()
+
+
+def test_what_stands_now_where_a_picture_was_saved_is_looked_at(
+    zimage: Any, made: Any, viewer: Viewer
+) -> None:
+    [path] = made("-o", "fox.png")
+    path.write_bytes(b"#!/bin/sh\n")
+    result = zimage("open", "1", env=viewer.env, status=2)
+    assert f"{path} is no picture in PNG, JPEG or WebP." in result.stderr
+    assert not viewer.log.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "hint"),
+    [
+        ("lost", "the answer was lost", "zimage history show 1"),
+        ("refused", "content moderation refused it", "zimage history show 1"),
+        ("made", "it was made, and is not saved", "zimage history recover 1"),
+    ],
+)
+def test_an_entry_without_a_picture(
+    service: Any, viewer: Viewer, status: str, said: str, hint: str
+) -> None:
+    service.generate("a fox")
+    with sqlite3.connect(service("history", "path").lines[0]) as db:
+        db.execute("UPDATE generation SET status = ?, path = NULL", (status,))
+    result = service("open", "1", env=viewer.env, status=2)
+    assert f"history 1 has no picture: {said}." in result.stderr
+    assert hint in result.stderr
+    assert not viewer.log.exists()
+
+
+def test_a_picture_that_went_to_the_standard_output(zimage: Any, viewer: Viewer) -> None:
+    zimage("generate", "a fox", "--sandbox", "--size", "512x512", "-o", "-")
+    result = zimage("open", env=viewer.env, status=2)
+    assert "history 1 has no file: its picture went to the standard output." in result.stderr
 
 
 def test_one_that_is_gone_is_told_and_the_others_are_opened(
@@ -226,6 +280,27 @@ def test_a_picture_that_failed_is_not_opened(service: Any, viewer: Viewer) -> No
     service.script("DataInspectionFailed")
     service.generate("a fox", "--open", env=viewer.env, status=4)
     assert not viewer.log.exists()
+    # Of a desktop that is not there nothing is said: there is nothing to show.
+    service.script("DataInspectionFailed")
+    result = service.generate("a fox", "--open", env={"DISPLAY": None}, status=4)
+    assert "desktop" not in result.stderr
+    service.script("DataInspectionFailed")
+    result = service.generate("a fox", "--open", "-n", "3", env=viewer.env, status=4)
+    assert viewer.opened(2) == sorted(service.work / line for line in result.lines)
+
+
+def test_a_viewer_that_fails_costs_generate_nothing(service: Any, viewer: Viewer) -> None:
+    viewer.does("exit 4")
+    result = service.generate("a fox", "--open", "-o", "fox.png", env=viewer.env)
+    assert result.lines == ["fox.png"]
+    path = service.work / "fox.png"
+    assert f"warning: xdg-open did not open {path}: it ended with status 4.\n" in result.stderr
+
+
+def test_more_than_are_opened_are_refused_before_they_are_paid(service: Any) -> None:
+    result = service.generate("a fox", "--open", "-n", "21", "--json", status=2)
+    assert result.json["errors"][0]["field"] == "open"
+    assert service.history() == []
 
 
 def test_the_line_after_a_saved_picture_names_open_where_there_is_a_desktop(

@@ -64,8 +64,17 @@ def open_(
     out = Output()
     errors: list[ZimageError] = []
     found: dict[Path, int | None] = {}
-    with Client.history() as book:
-        named = _named(book, pictures or ["last"], errors)
+    refs = pictures or ["last"]
+    try:
+        with Client.history() as book:
+            named = _named(book, refs, errors)
+    except ConfigurationError as error:
+        # Files can be shown without it.
+        if not all(map(ref.is_file, refs)):
+            raise
+        out.warn(error.message)
+        errors.clear()
+        named = _named(None, refs, errors)
     for one in named:
         try:
             found.setdefault(_file_of(one), None if one.entry is None else one.entry.id)
@@ -94,8 +103,6 @@ def open_(
 
 def _shown(out: Output, paths: list[Path], errors: list[ZimageError]) -> set[Path]:
     """Open files; return those that were not opened, and add to the errors what says why."""
-    if not paths:
-        return set()
     try:
         failures = viewer.launch(paths)
     except ConfigurationError as error:
@@ -142,18 +149,19 @@ def _file_of(one: _Named) -> Path:
     if path is None:
         assert one.entry is not None
         path = _saved_at(one.entry, text)
-    # A desktop picks the program by the name: what ends in .html or .desktop is run, whatever
-    # it holds.
-    if format_of(str(path)) is None:
-        raise UsageError(
-            "{path} is not opened: by its name it is no picture.",
-            hint="A name that is opened ends in {allowed}.",
-            field="REF",
-            value=text,
-            path=path,
-            allowed=", ".join(SUFFIXES),
-        )
-    inspect(str(path))
+    # A desktop picks the program by the name, and some by the one that a link leads to: what ends
+    # in .html or .desktop is run, whatever it holds.
+    for name in (path, Path(os.path.realpath(path))):
+        if format_of(str(name)) is None:
+            raise UsageError(
+                "{path} is not opened: by its name it is no picture.",
+                hint="A name that is opened ends in {allowed}.",
+                field="REF",
+                value=text,
+                path=name,
+                allowed=", ".join(SUFFIXES),
+            )
+    inspect(str(path), hashed=False)
     return path
 
 

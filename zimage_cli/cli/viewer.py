@@ -40,13 +40,16 @@ _UNIX = (("xdg-open",), ("gio", "open"))
 """What opens a file, the first that is installed; the file's path is put behind it."""
 
 
-def refuse_many(count: int) -> None:
-    """Raise UsageError where more files are to be opened than a person wants windows."""
+def refuse_many(count: int, field: str = "REF") -> None:
+    """Raise UsageError where more files are to be opened than a person wants windows.
+
+    `field` is the option that has them opened.
+    """
     if count > MOST:
         raise UsageError(
             "{count:,} pictures are too many to open at once; allowed: {allowed}",
             hint="Take fewer of them, or see all of them on one page: zimage gallery --open",
-            field="REF",
+            field=field,
             value=count,
             count=count,
             allowed=f"1 … {MOST}",
@@ -73,6 +76,8 @@ def launch(paths: Sequence[Path], *, patience: float = _PATIENCE) -> dict[Path, 
     It is not waited for a viewer that stays. Raises ConfigurationError where no desktop can be
     reached, and UsageError for too many files.
     """
+    if not paths:
+        return {}
     refuse_many(len(paths))
     whole = [path.absolute() for path in paths]
     if sys.platform == "win32":

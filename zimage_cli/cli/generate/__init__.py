@@ -206,7 +206,7 @@ def generate(
         if view and len(plan.requests) > 1:
             from zimage_cli.cli.viewer import refuse_many
 
-            refuse_many(len(plan.requests))
+            refuse_many(len(plan.requests), "open")
         for text in plan.warnings:
             out.warn(text)
         for text in plan.notes:
