@@ -183,4 +183,6 @@ def _why(error: Exception) -> str:
         return "its file is gone"
     if isinstance(error, OSError) and error.strerror:
         return visible(error.strerror.lower())
+    if type(error).__name__ == "TooLarge":
+        return "it has too many pixels"
     return "it cannot be read as a picture"

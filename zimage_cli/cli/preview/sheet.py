@@ -25,6 +25,10 @@ _DECODED = 40_000_000
 """Pixels that are decoded at most: a file of some kB can claim more than there is memory."""
 
 
+class TooLarge(Exception):
+    """A picture of more pixels than are decoded for a preview."""
+
+
 class Sheet(NamedTuple):
     """A picture of pictures, and the cells that it takes."""
 
@@ -107,7 +111,7 @@ def _tile(path: Path, box: tuple[int, int], scale: tuple[float, float]) -> Image
         # A JPEG is decoded at an eighth of its size where that is enough.
         opened.draft("RGB", (max(box), max(box)))
         if opened.width * opened.height > _DECODED:
-            raise ValueError("it has too many pixels")
+            raise TooLarge
         image = _upright(_plain(opened))
     ratio = min(1.0, box[0] / image.width, box[1] / image.height)
     size = (
@@ -125,8 +129,11 @@ def _opened(path: Path) -> Any:
 
     load()
     with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(path, formats=("PNG", "JPEG", "WEBP"))
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            return Image.open(path, formats=("PNG", "JPEG", "WEBP"))
+        except Image.DecompressionBombError:
+            raise TooLarge from None
 
 
 def _plain(image: Image) -> Image:
