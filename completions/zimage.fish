@@ -18,7 +18,7 @@ function __zimage_command -S
                 'history'\t'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.' \
                 'open'\t'Show pictures in the desktop\'s viewer, and print their paths.' \
                 'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
-                'gallery'\t'Write one HTML page of pictures, to look at and to hand to somebody.' \
+                'gallery'\t'Write one HTML page of pictures, to look at and to hand on.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'

@@ -16,7 +16,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'history'; About = 'Look at everything ever made, and recover what was not saved. Without a command it lists; words are searched for.'; Type = 'Command' }
                 @{ Text = 'open'; About = 'Show pictures in the desktop''s viewer, and print their paths.'; Type = 'Command' }
                 @{ Text = 'inspect'; About = 'Show what pictures say of their own making: recipe, AI label, C2PA, other programs'' texts.'; Type = 'Command' }
-                @{ Text = 'gallery'; About = 'Write one HTML page of pictures, to look at and to hand to somebody.'; Type = 'Command' }
+                @{ Text = 'gallery'; About = 'Write one HTML page of pictures, to look at and to hand on.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
                 @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }

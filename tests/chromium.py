@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-MINUTE = 4_000
+MINUTE = 60_000
 """In milliseconds: a limit that only serves against hanging."""
 HOST = "gallery.test"
 """127.0.0.1 by a name that a browser does not trust as it trusts 127.0.0.1."""
@@ -41,6 +41,7 @@ class Watch:
     def __init__(self, context: Any) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self.expected = "\0"
         context.on("console", lambda said: self.complaints.append(f"console: {said.text}"))
         context.on("weberror", lambda error: self.complaints.append(f"error: {error.error}"))
         context.on("request", lambda request: self.requests.append(request.url))
@@ -53,6 +54,11 @@ class Watch:
     def _asked(self, dialog: Any) -> None:
         self.complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
+
+    @property
+    def unexpected(self) -> list[str]:
+        """The complaints that the test does not expect."""
+        return [told for told in self.complaints if self.expected not in told]
 
     @property
     def fetched(self) -> list[str]:

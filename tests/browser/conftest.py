@@ -36,7 +36,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     """Look at a file: `page = visit(file, locale="zh-CN")`; `page.watch` is its Watch.
 
     Any message, error, failed request or request for what is not in the file's folder fails the
-    test, unless the test took it from `page.watch.complaints`.
+    test, but for those that have `page.watch.expected` in them.
     """
     visited = []
     with ExitStack() as contexts:
@@ -57,7 +57,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         for page, folder in visited:
             # Once this is answered, all that happened before has been told.
             page.title()
-            assert page.watch.complaints == []
+            assert page.watch.unexpected == []
             assert [url for url in page.watch.fetched if not url.startswith(folder)] == []
 
 

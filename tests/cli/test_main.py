@@ -93,7 +93,9 @@ Commands:
   regions      Show the regions, and ask whether they answer.
   sizes        Show the recommended sizes by ratio and tier.
   history      Look at everything ever made, and recover what was not saved.
+  open         Show pictures in the desktop's viewer, and print their paths.
   inspect      Show what pictures say of their own making.
+  gallery      Write one HTML page of pictures, to look at and to hand on.
   sandbox      A stand-in for the service on this machine.
   completions  Have the shell complete zimage.
   help         Show the whole help of a command.

@@ -107,8 +107,8 @@ def test_xterm_shows_symbols_when_it_is_asked_to(xterm: Terminal) -> None:
         assert (seen.status, seen.typed, seen.at[1]) == (0, "", 0)
         [box] = seen.pictures()
         assert apart(seen.image.crop(box), xterm.work / "kite.png", cells=24) < most
-        # They are text.
-        assert seen.image.tobytes() == xterm.run_again(seen).image.tobytes()
+        # They are text, whose colours xterm takes from those that it has at that time.
+        assert apart(seen.image, xterm.run_again(seen).image) < 1
 
 
 def test_sixels_are_drawn_and_the_text_is_below(xterm: Terminal) -> None:

@@ -102,7 +102,7 @@ def gallery(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write one HTML page of pictures, to look at and to hand to somebody."""
+    """Write one HTML page of pictures, to look at and to hand on."""
     from zimage_cli.core.gallery.gallery import Making
     from zimage_cli.core.gallery.write import STDOUT, target
 
@@ -229,8 +229,9 @@ def _history(out: Output, *, needed: bool) -> AbstractContextManager[History | N
     if needed:
         return Client.history()
     try:
-        with Client.history():
-            pass
+        with Client.history() as book:
+            if book is not None:
+                book.count()
     except ConfigurationError as error:
         out.warn(f"{error.message} What pictures say of themselves is shown.")
         return nullcontext()

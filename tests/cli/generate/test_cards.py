@@ -71,7 +71,11 @@ def test_a_picture_that_has_ended_is_not_said_to_be_connecting() -> None:
     request = Request("a kite", "512*512", 7, prompt_extend=False)
     job = Job(1, 1, request, NameTemplate.parse())
     nowhere = SimpleNamespace(history_file=lambda: None)
-    settings = SimpleNamespace(environment=nowhere, target=SimpleNamespace(region_name="custom"))
+    settings = SimpleNamespace(
+        environment=nowhere,
+        target=SimpleNamespace(region_name="custom"),
+        preview=SimpleNamespace(value="off"),
+    )
     plan: Any = SimpleNamespace(requests=(request,), settings=settings)
     terminal = Terminal()
     out = Output(stdout=Terminal(), stderr=terminal, environ={"TERM": "xterm", "COLUMNS": "80"})

@@ -234,7 +234,10 @@ class Collection:
 
     def _sort(self) -> None:
         self.found.sort(key=lambda one: (one.card.name, one.path))
-        self.found.sort(key=lambda one: one.card.made or "", reverse=True)
+        # Several are made in a second: the history knows their order.
+        self.found.sort(
+            key=lambda one: (one.card.made or "", one.card.history_id or 0), reverse=True
+        )
 
 
 def _rows(book: History, roots: Iterable[str]) -> dict[tuple[str, int], Entry]:

@@ -193,6 +193,11 @@ function mend(image) {
   }
 }
 
+/** Load the pictures that are far from the window too. */
+function loadAll() {
+  for (const { image } of shown) image.loading = "eager";
+}
+
 // ---- Looking closely
 
 let current; // The picture in the viewer.
@@ -370,9 +375,11 @@ one("sort").addEventListener("change", sort);
 viewer.addEventListener("close", () => current.link.focus());
 // An image's error is told to the image only: it does not rise, but it can be caught on its way.
 grid.addEventListener("error", (event) => mend(event.target), true);
-addEventListener("beforeprint", () => {
-  for (const { image } of shown) image.loading = "eager";
+// A browser prints at once what it has: of a small gallery all pictures are there before.
+addEventListener("load", () => {
+  if (pictures.length <= 200) loadAll();
 });
+addEventListener("beforeprint", loadAll);
 
 document.documentElement.classList.remove("no-script");
 if (chinese) {

@@ -90,7 +90,7 @@ def draw(path: str) -> bytes:
             if pixels <= _MOST_PIXELS:
                 stack.enter_context(_large if pixels > _MANY_PIXELS else nullcontext())
                 return _webp(image)
-            why = Message("it has more than {most:,} pixels", most=_MOST_PIXELS)
+            why = _too_large()
     except Exception as error:  # noqa: BLE001 - Pillow raises what it likes
         why = _why(error)
     raise NotDrawn(why)
@@ -98,8 +98,10 @@ def draw(path: str) -> bytes:
 
 def _why(error: Exception) -> Message:
     """Return why a picture cannot be drawn."""
-    from PIL import UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
+    if isinstance(error, Image.DecompressionBombError):
+        return _too_large()
     if isinstance(error, MemoryError):
         return Message("there is not enough memory")
     if isinstance(error, OSError) and error.errno:
@@ -108,6 +110,10 @@ def _why(error: Exception) -> Message:
     if isinstance(error, UnidentifiedImageError) or not str(error):
         return Message("it is damaged")
     return Message("it is damaged: {why}", why=str(error))
+
+
+def _too_large() -> Message:
+    return Message("it has more than {most:,} pixels", most=_MOST_PIXELS)
 
 
 def _webp(image: Any) -> bytes:
