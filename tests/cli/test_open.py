@@ -250,7 +250,11 @@ def test_a_desktop_without_a_program_that_opens(zimage: Any, made: Any, viewer: 
 def test_generate_opens_what_it_saved(made: Any, viewer: Viewer, zimage: Any) -> None:
     args = ("generate", "a fox", "--sandbox", "--size", "512x512", "--open")
     result = zimage(*args, "-n", "2", "-o", "foxes/", env=viewer.env)
-    assert viewer.opened(2) == sorted(zimage.cwd / line for line in result.lines)
+    paths = sorted(zimage.cwd / line for line in result.lines)
+    assert viewer.opened(2) == paths
+    document = zimage(*args, "-o", "one.png", "--json", env=viewer.env).json
+    assert [image["path"] for image in document["images"]] == [str(zimage.cwd / "one.png")]
+    assert viewer.opened(3) == sorted([*paths, zimage.cwd / "one.png"])
 
 
 def test_generate_opens_nothing_in_a_dry_run(zimage: Any, viewer: Viewer) -> None:

@@ -39,6 +39,17 @@ def test_pictures_are_made_found_and_read(
     assert zimage("open", env=bare, status=2).lines == [str(work / "fox.png")]
 
 
+def test_a_gallery_says_what_it_needs(zimage: Any, bare: dict[str, str | None], work: Path) -> None:
+    zimage("generate", "a fox", "--sandbox", "--size", "512x512", "-o", "fox.png")
+    assert zimage("gallery", env=bare, status=2).stderr == (
+        "error: A gallery needs Jinja2, which cannot be loaded: No module named 'jinja2'.\n"
+        "  next: Install it: pip install jinja2\n"
+    )
+    document = zimage("gallery", "--json", env=bare, status=2).json
+    assert (document["path"], document["errors"][0]["type"]) == (None, "configuration")
+    assert not (work / "gallery_files").exists()
+
+
 def test_without_a_home_too(zimage: Any, bare: dict[str, str | None], work: Path) -> None:
     nowhere = {**bare, "HOME": None, "USERPROFILE": None, "XDG_DATA_HOME": "/nowhere"}
     args = ("generate", "a fox", "--sandbox", "--size", "512x512", "-o", "fox.png", "--open")

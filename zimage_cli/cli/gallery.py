@@ -108,6 +108,7 @@ def gallery(
     from zimage_cli.core.gallery.write import STDOUT, target
 
     out = Output(quiet=quiet)
+    _refuse_without_jinja()
     if limit is not None:
         options.refuse_outside("--limit", limit, 1)
     chosen = {
@@ -164,6 +165,18 @@ def gallery(
 def _is_title(text: str) -> bool:
     """Tell whether a text can stand above a page: it is one line, and no undecodable bytes."""
     return bool(text.strip()) and not any(category(char) in {"Cc", "Cs"} for char in text)
+
+
+def _refuse_without_jinja() -> None:
+    """Say what is missing before the thumbnails are made: no other command needs it."""
+    try:
+        import jinja2  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(
+            "A gallery needs Jinja2, which cannot be loaded: {why}.",
+            hint="Install it: pip install jinja2",
+            why=str(error),
+        ) from None
 
 
 def _refuse_beside_stdout(*, embed: bool, json: bool, open_: bool) -> None:
@@ -245,7 +258,7 @@ def _history(out: Output, *, needed: bool) -> AbstractContextManager[History | N
             if book is not None:
                 book.count()
     except ConfigurationError as error:
-        out.warn(f"{error.message} What pictures say of themselves is shown.")
+        out.warn(f"{error.message.rstrip('.')}. What pictures say of themselves is shown.")
         return nullcontext()
     return Client.history()
 
