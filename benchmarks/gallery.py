@@ -105,8 +105,8 @@ def look(page: Path, runs: int) -> None:
 
         def load(file: Path) -> tuple[float, int]:
             context = browser.new_context(viewport={"width": 1280, "height": 900})
-            requests: list[Any] = []
-            context.on("request", requests.append)
+            requests: list[str] = []
+            context.on("request", lambda request: requests.append(request.url))
             tab = context.new_page()
             began = time.perf_counter()
             tab.goto(file.as_uri(), timeout=600_000)

@@ -32,7 +32,7 @@ def test_it_is_up_to_date(tmp_path: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "-c", TAKE, str(page)],
         cwd=Path(gallery_screen.__file__).parent,
-        env={**screens.environment(tmp_path / "home"), "PYTHONPATH": "."},
+        env={**screens.environment(tmp_path / "shell"), "PYTHONPATH": "."},
         capture_output=True,
         timeout=120,
         check=True,

@@ -213,6 +213,9 @@ def test_a_folder_needs_no_home_and_no_history(zimage: Any, work: Path) -> None:
         (("photos", "-o", "-"), "-o - needs --embed"),
         (("photos", "-o", "-", "--embed", "--json"), "both write to the standard output"),
         (("photos", "-o", "page.txt"), "does not end in .html"),
+        (("photos", "--title", " "), "is not a line of text in UTF-8"),
+        (("photos", "--title", "a\nb"), "is not a line of text in UTF-8"),
+        (("photos", "--title", "\udce9"), "is not a line of text in UTF-8"),
         (("photos", "-o", ""), "--output is empty."),
         (("photos", "-o", "mine.html"), "exists, and zimage did not write it"),
         (("photos", "-o", "/proc/page.html"), "/proc/page.html cannot be written"),
@@ -290,6 +293,23 @@ def test_embedded_pictures_are_all_that_the_page_needs(zimage: Any, made: Any, w
         assert "picture" not in card
     zimage("gallery", "--embed", "-o", "page.html")
     assert (work / "page.html").read_text(encoding="utf-8") == result.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_standard_output_that_is_full_is_no_bug(zimage: Any, work: Path) -> None:
+    picture(work / "photos" / "a.png")
+    with Path("/dev/full").open("wb") as full:
+        process = zimage.popen("gallery", "photos", "--embed", "-o", "-", stdout=full)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert b"The standard output cannot be written to: no space left on device." in told
+
+
+def test_the_page_is_not_written_onto_a_terminal(terminal: Any, work: Path) -> None:
+    picture(work / "photos" / "a.png")
+    screen = terminal("gallery", "photos", "--embed", "-o", "-")
+    assert screen.end() == 2
+    assert "onto the terminal" in screen.text
 
 
 def test_too_many_to_embed(zimage: Any, work: Path) -> None:

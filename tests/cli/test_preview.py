@@ -32,7 +32,7 @@ GENERATE = ("generate", "a fox", "--sandbox", "--size", "512x512")
 # Kitty's and tmux's end with ST, iTerm2's with BEL.
 GRAPHICS = re.compile(r"\x1b_G.*?\x1b\\|\x1bP.*?\x1b\\|\x1b\]1337;.*?\x07", re.DOTALL)
 KITTY_IMAGE = re.compile(
-    r"\x1b_Ga=T,q=2,f=32,s=(\d+),v=(\d+),(.*?)m=1\x1b\\(.*?m=0\x1b\\)", re.DOTALL
+    r"\x1b_Ga=T,(?:U=1,)?q=2,f=32,s=(\d+),v=(\d+),(.*?)m=1\x1b\\(.*?m=0\x1b\\)", re.DOTALL
 )
 ITERM2_IMAGE = re.compile(r"\x1b\]1337;File=inline=1;[^:]*:([^\x07]*)\x07")
 SIXEL_IMAGE = re.compile(r'\x1bP0;1;0q"1;1;(\d+);(\d+)(.*?)\x1b\\', re.DOTALL)
@@ -145,7 +145,7 @@ SHOWN = [
 def test_a_terminal_is_sent_what_it_knows(
     terminal: Any, picture: Path, env: dict[str, str], images: Callable[[str], list[Image.Image]]
 ) -> None:
-    screen = terminal("inspect", picture.name, env=env)
+    screen = terminal("inspect", picture.name, env=env, rows=16)
     assert screen.end() == 0
     assert is_whole(screen.raw)
     [image] = images(screen.raw)
@@ -187,7 +187,7 @@ def test_auto_shows_nothing_where_no_pictures_are_known(
 
 SYMBOLS = [
     ({"COLORTERM": "truecolor"}, 16.0),
-    ({}, 24.0),
+    ({}, 32.0),
 ]
 
 
@@ -275,7 +275,7 @@ def test_a_chafa_that_cannot_be_loaded_costs_nothing(
 
 def test_generate_shows_its_picture_and_stdout_gets_the_path(terminal: Any, work: Path) -> None:
     line = '"$@" > paths'
-    screen = terminal(*GENERATE, "-o", "fox.png", shell=line, env=KITTY)
+    screen = terminal(*GENERATE, "-o", "fox.png", shell=line, env=KITTY, rows=16)
     assert screen.end() == 0
     assert (work / "paths").read_text() == "fox.png\n"
     assert is_whole(screen.raw)
@@ -286,37 +286,42 @@ def test_generate_shows_its_picture_and_stdout_gets_the_path(terminal: Any, work
 
 
 def test_several_are_one_strip(terminal: Any, work: Path) -> None:
-    args = ("-n", "18", "-o", "foxes/", "--name", "{i}", "--seed", "1")
-    screen = terminal(*GENERATE, *args, env={**KITTY, "ZIMAGE_RPS": "0"}, columns=100)
+    args = ("-n", "5", "-o", "foxes/", "--name", "{seed}", "--seed", "1")
+    screen = terminal(*GENERATE, *args, env={**KITTY, "ZIMAGE_RPS": "0"}, columns=50, rows=16)
     assert screen.end() == 0
     assert is_whole(screen.raw)
     [strip] = kitty_images(screen.raw)
     files = sorted((work / "foxes").iterdir())
-    assert len(files) == 18
     # All rows were printed before it, and the total stands below.
     before, after = GRAPHICS.split(screen.raw)[0], GRAPHICS.split(screen.raw)[-1]
-    assert before.count(".png") == 18
-    assert "… and 2 more" in after
-    assert "18 saved" in after
-    # Of the 16 that are shown each in its place: eight in a row.
+    assert before.count(".png\x1b]8;;") == len(files) == 5
+    assert "5 saved" in after
+    # Two rows of three, each picture in its place, with a column of cells between them.
     [(columns, rows)] = re.findall(r"\x1b_Ga=T[^\x1b]*,c=(\d+),r=(\d+)", screen.raw)
-    assert int(columns) < 100
-    width, height = strip.width / 7.9, strip.height / 2
+    cell, high, wide = strip.width / int(columns), strip.height / 2, (int(columns) - 2) / 3
+    assert int(columns) < 50
     assert int(rows) % 2 == 0
-    for number, file in enumerate(files[:16]):
-        down, across = divmod(number, 8)
-        left, top = across * strip.width / int(columns) * (int(columns) + 1) / 8, down * height
-        tile = strip.crop(
-            (round(left), round(top), round(left + width * 0.85), round(top + height))
-        )
-        tile = tile.crop(tile.getbbox())
-        far = [apart(tile, Image.open(other)) for other in files]
-        assert far[number] == min(far)
+    for number in range(len(files)):
+        down, across = divmod(number, 3)
+        left = across * (wide + 1) * cell
+        corners = (left, down * high, left + wide * cell, (down + 1) * high)
+        tile = strip.crop((*map(round, corners),))
+        far = [apart(tile.crop(tile.getbbox()), Image.open(other)) for other in files]
+        assert far[number] == min(far) < 8
+
+
+def test_of_very_many_some_are_shown(terminal: Any, service: Any, unpaced: None) -> None:
+    args = ("generate", "a fox", "--size", "512x512", "-n", "18")
+    screen = terminal(*args, env={**service.env, **KITTY}, columns=40, rows=16)
+    assert screen.end() == 0
+    assert len(kitty_images(screen.raw)) == 1
+    after = GRAPHICS.split(screen.raw)[-1]
+    assert after.index("… and 2 more") < after.index("18 saved")
 
 
 def test_history_show_and_setting(terminal: Any, zimage: Any, work: Path) -> None:
     zimage(*GENERATE, "-o", "fox.png")
-    screen = terminal("history", "show", "1", env=KITTY)
+    screen = terminal("history", "show", "1", env=KITTY, rows=16)
     assert screen.end() == 0
     [image] = kitty_images(screen.raw)
     assert apart(image, Image.open(work / "fox.png")) < 4
@@ -364,7 +369,7 @@ def test_pictures_of_strangers(terminal: Any, work: Path) -> None:
     quarters(size=(64, 2048)).save(work / "tall.png")
     quarters(size=(1, 1)).save(work / "dot.png")
     names = "animated.webp cmyk.jpg palette.png alpha.png grey16.png turned.jpg tall.png dot.png"
-    screen = terminal("inspect", *names.split(), env=KITTY, columns=60)
+    screen = terminal("inspect", *names.split(), env=KITTY, columns=20, rows=16)
     assert screen.end() == 0
     assert is_whole(screen.raw)
     images = kitty_images(screen.raw)
@@ -390,3 +395,101 @@ def test_a_narrow_terminal(terminal: Any, picture: Path, columns: int) -> None:
     assert screen.end() == 0
     [image] = kitty_images(screen.raw)
     assert image.width <= max(1, columns - 1) * 10
+
+
+# -- tmux -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tmux(zimage: Any, terminal: Any, work: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Inspect a picture in a tmux that hands on or not; return what the terminal was sent."""
+    if shutil.which("tmux") is None:
+        pytest.skip("needs tmux")
+    words = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
+
+    def run(passes: str, *args: str, until: str) -> str:
+        inspect = shlex.join([*zimage.command, "inspect", *args])
+        line = f"{inspect}; while [ ! -e seen ]; do sleep 0.05; done"
+        told = ["set", "-g", "allow-passthrough", passes, ";", "new-session", line]
+        screen = terminal(
+            shell=shlex.join([*words, *told]), env={**KITTY, "COLORTERM": "truecolor"}
+        )
+        screen.until(lambda now: until in now.raw, 60)
+        (work / "seen").touch()
+        assert screen.end(60) == 0
+        return str(screen.raw)
+
+    try:
+        yield run
+    finally:
+        subprocess.run([*words, "kill-server"], capture_output=True, timeout=60, check=False)
+
+
+def test_tmux_hands_the_picture_on_where_it_is_told_to(tmux: Any, picture: Path) -> None:
+    raw = tmux("on", picture.name, until="m=0\x1b\\")
+    [image] = kitty_images(raw)
+    assert apart(image, quarters()) < 4
+    assert is_whole(raw)
+    # What tmux shows are placeholders.
+    assert "\U0010eeee" in raw
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_tmux_that_does_not_gets_symbols_if_anything(
+    tmux: Any, picture: Path, forced: bool
+) -> None:
+    raw = tmux("off", picture.name, *(["--preview"] if forced else []), until="recipe")
+    assert "\x1b_G" not in raw
+    assert "\U0010eeee" not in raw
+    coloured = re.findall(r"\x1b\[[\d;:]*[34]8[;:][25]", raw)
+    assert (len(coloured) > 10) is forced
+
+
+# -- a terminal that is not left in the middle of a picture ---------------------------------------
+
+
+def until_picture(screen: Any) -> None:
+    """Read up to the first bytes of a picture: what follows waits to be read."""
+    while "\x1b_G" not in screen.raw:
+        screen.raw += screen.child.read_nonblocking(1, timeout=60)
+
+
+COMMANDS = [("inspect", "large.png"), (*GENERATE, "-o", "fox.png")]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=["inspect", "generate"])
+def test_ctrl_z_waits_for_the_end_of_the_picture(
+    terminal: Any, work: Path, words: tuple[str, ...]
+) -> None:
+    quarters().save(work / "large.png")
+    # A shell that does job control: alone, nobody could stop it.
+    line = 'set -m; "$@"; echo stopped $?; fg; echo went on $?'
+    screen = terminal(*words, shell=line, env=KITTY)
+    until_picture(screen)
+    os.killpg(os.tcgetpgrp(screen.child.child_fd), signal.SIGTSTP)
+    screen.until(lambda now: "stopped" in now.text, 60)
+    sent = screen.raw.partition("stopped")[0]
+    assert is_whole(sent)
+    assert len(kitty_images(sent)) == 1
+    screen.until(lambda now: "went on 0" in now.text, 60)
+
+
+def test_ctrl_c_waits_for_it_too(terminal: Any, picture: Path) -> None:
+    screen = terminal("inspect", picture.name, env=KITTY)
+    until_picture(screen)
+    os.killpg(os.tcgetpgrp(screen.child.child_fd), signal.SIGINT)
+    assert screen.end(60) == 130
+    assert is_whole(screen.raw)
+
+
+def test_a_terminal_that_goes_away_costs_no_picture(terminal: Any, zimage: Any, work: Path) -> None:
+    line = 'trap "" HUP; "$@"; echo $? >status'
+    screen = terminal(*GENERATE, "-o", "fox.png", shell=line, env=KITTY)
+    until_picture(screen)
+    os.close(screen.child.child_fd)
+    end = time.monotonic() + 60
+    while not (work / "status").exists() or not (work / "status").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert (work / "fox.png").read_bytes()[:4] == b"\x89PNG"
+    assert zimage("history", "--json").json["entries"][0]["status"] == "saved"

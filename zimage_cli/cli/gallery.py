@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from unicodedata import category
 
 import typer
 
@@ -22,7 +23,7 @@ from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.errors import ConfigurationError, Stopped, UsageError
 from zimage_cli.messages import Listing, Message
-from zimage_cli.text import visible
+from zimage_cli.text import shown, visible
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -121,8 +122,14 @@ def gallery(
     }
     folder = _folder(out, words or [], [name for name, value in chosen.items() if value])
     to_stdout = output == STDOUT
+    if title is not None and not _is_title(title):
+        raise UsageError(
+            "--title: {value} is not a line of text in UTF-8.", field="title", value=shown(title)
+        )
     if to_stdout:
         _refuse_beside_stdout(embed=embed, json=json, open_=open_)
+        if out.stdout.isatty():
+            raise UsageError("-o - would write the page's HTML onto the terminal: redirect it.")
     page = None if to_stdout else target(output, folder or Path(), overwrite=overwrite)
     making = Making()
     with _history(out, needed=folder is None) as book:
@@ -147,7 +154,7 @@ def gallery(
     elif page is not None:
         out.path(page)
     else:
-        out.data(made.html)
+        out.result_data(made.html)
     _tell(out, made)
     if open_ and page is not None:
         from zimage_cli.cli.viewer import open_files
@@ -165,6 +172,11 @@ def _refuse_without_jinja() -> None:
             hint="Install it: pip install jinja2",
             why=str(error),
         ) from None
+
+
+def _is_title(text: str) -> bool:
+    """Tell whether a text can stand above a page: it is one line, and no undecodable bytes."""
+    return bool(text.strip()) and not any(category(char) in {"Cc", "Cs"} for char in text)
 
 
 def _refuse_beside_stdout(*, embed: bool, json: bool, open_: bool) -> None:

@@ -208,6 +208,11 @@ class Output:
             _silence(self.stdout)
             raise
 
+    def result_data(self, chunks: Iterable[bytes]) -> None:
+        """Write bytes that are the result, and nothing else, to stdout."""
+        with self._writing(self.stdout):
+            self.data(chunks)
+
     @property
     def stdout_closed(self) -> bool:
         """Tell whether the program was started without a standard output."""

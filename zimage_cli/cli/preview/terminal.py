@@ -105,4 +105,5 @@ def tmux_passes(environ: Mapping[str, str]) -> bool:
     except (OSError, ValueError, subprocess.SubprocessError):
         return False
     passes, _, term = told.stdout.strip().partition(" ")
-    return passes in {"on", "all"} and term.startswith(_IN_TMUX)
+    # tmux 3.3 says 1.
+    return passes in {"1", "on", "all"} and term.startswith(_IN_TMUX)
