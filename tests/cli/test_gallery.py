@@ -118,6 +118,14 @@ def test_what_is_gone_or_another_file_is_told(zimage: Any, made: Any, work: Path
     ]
 
 
+def test_a_page_leads_to_no_file_that_a_browser_runs(zimage: Any, made: Any, work: Path) -> None:
+    made("<script>alert(1)</script>", "-o", "page.html")
+    made("there")
+    result = zimage("gallery")
+    assert [card["prompt"] for card in cards(work / "gallery.html")] == ["there"]
+    assert f"skipped {work / 'page.html'}: not named as a picture\n" in result.stderr
+
+
 def test_nothing_to_show_writes_no_page(zimage: Any, work: Path) -> None:
     result = zimage("gallery", status=2)
     assert "Nothing has been made yet." in result.stderr

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 GONE = Message("no longer there")
 CHANGED = Message("another file now")
 NO_PICTURE = Message("no picture in PNG, JPEG or WebP")
+NO_NAME = Message("not named as a picture")
 NO_FILE = Message("no regular file")
 
 
@@ -78,6 +79,10 @@ class Collection:
             if path in {None, "-"} or one.status != Status.SAVED:
                 continue
             assert path is not None
+            # The page leads to it, and a browser would run a prompt in what is named .html.
+            if format_of(path) is None:
+                self.skipped.append(Skipped(path, NO_NAME))
+                continue
             # An older picture was overwritten by the one that has its path now.
             if path in seen:
                 self.skipped.append(Skipped(path, CHANGED))
