@@ -215,7 +215,7 @@ def test_a_folder_needs_no_home_and_no_history(zimage: Any, work: Path) -> None:
         (("nowhere/",), "There is no folder nowhere/."),
         (("photos", "fox"), None),
         (("./photos", "fox"), "./photos is a folder, and the other words are looked for"),
-        (("photos", "--seed", "1"), "photos is a folder, and --seed chooses from the history"),
+        (("photos", "--seed", "0"), "photos is a folder, and --seed chooses from the history"),
         (("photos", "--limit", "0"), "--limit"),
         (("empty",), "holds no picture in PNG, JPEG or WebP"),
         (("photos", "-o", "-"), "-o - needs --embed"),

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import os
-import time
-import warnings
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from unicodedata import category
 
 import typer
 
-from zimage_cli.cli import keys, options
+from zimage_cli.cli import options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import Interrupted
+from zimage_cli.cli.gallery import report
 from zimage_cli.cli.history import filters
 from zimage_cli.cli.output import Output
-from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
-from zimage_cli.errors import ConfigurationError, Stopped, UsageError
-from zimage_cli.messages import Listing, Message
+from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.text import shown, visible
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from zimage_cli.core.gallery.collect import Collection, Skipped
-    from zimage_cli.core.gallery.gallery import Made, Making
+    from zimage_cli.core.gallery.collect import Collection
     from zimage_cli.core.history.history import History
     from zimage_cli.core.history.query import Query
 
 TITLE = "Gallery"
-_MOMENT = 0.5
-"""Seconds after which it is shown what a page waits for."""
-_NAMED = 5
-"""Files that are named one by one; --json has them all."""
-_BAR = 24
 
 app = App()
 
@@ -120,7 +107,9 @@ def gallery(
         "seed": seed,
         "batch": batch,
     }
-    folder = _folder(out, words or [], [name for name, value in chosen.items() if value])
+    folder = _folder(
+        out, words or [], [name for name, value in chosen.items() if value not in (None, [])]
+    )
     to_stdout = output == STDOUT
     if title is not None and not _is_title(title):
         raise UsageError(
@@ -140,7 +129,7 @@ def gallery(
         else:
             source = _OfFolder(book, folder, limit)
             default = folder.resolve().name or TITLE
-        made = _shown(
+        made = report.made(
             out,
             making,
             lambda: making.make(
@@ -155,7 +144,7 @@ def gallery(
         out.path(page)
     else:
         out.result_data(made.html)
-    _tell(out, made)
+    report.tell(out, made)
     if open_ and page is not None:
         from zimage_cli.cli.viewer import open_files
 
@@ -288,7 +277,7 @@ class _OfFolder(_Source):
             else "The folder {path} holds no picture in PNG, JPEG or WebP.",
             field="words",
             path=self._path,
-            skipped=_skipped(skipped),
+            skipped=report.skipped(skipped),
         )
 
 
@@ -324,88 +313,5 @@ class _OfHistory(_Source):
             "None of the pictures that match is where it was saved; {skipped}.",
             hint="For pictures in a folder: zimage gallery DIR",
             field="words",
-            skipped=_skipped(collection.skipped),
+            skipped=report.skipped(collection.skipped),
         )
-
-
-# -- while it is made, and afterwards -------------------------------------------------------------
-
-
-def _shown(out: Output, making: Making, make: Callable[[], Made]) -> Made:
-    """Do the work in a thread, which Ctrl-C cancels, and show meanwhile how far it is."""
-    made: list[Made] = []
-    live = out.live() if out.moves and not out.quiet else None
-    began = time.monotonic()
-
-    def show() -> None:
-        if live is not None and time.monotonic() - began > _MOMENT:
-            live.update(_line(out, making, time.monotonic() - began))
-
-    # Of damaged pictures Pillow warns on stderr.
-    warnings.simplefilter("ignore")
-    with Signals() as signals:
-        if live is not None:
-            keys.give_back_on_signals()
-        try:
-            signals.wait_for(
-                lambda: made.append(make()),
-                making.cancel,
-                lambda: True,
-                None if live is None else show,
-            )
-        except Stopped:
-            raise Interrupted(signals.numbers[0], note="no page was written") from None
-        finally:
-            if live is not None:
-                with suppress(OSError):
-                    live.stop()
-    return made[0]
-
-
-def _line(out: Output, making: Making, clock: float) -> Text:
-    from rich.text import Text
-
-    from zimage_cli.cli.bar import bar
-    from zimage_cli.core.gallery.gallery import Stage
-
-    done, total = making.done, making.total
-    texts = {
-        Stage.READING: Message("reading {done:,} files", done=done),
-        Stage.DRAWING: Message("{done:,} of {total:,} thumbnails", done=done, total=total),
-        Stage.WRITING: Message("writing the page"),
-    }
-    share = done / total if making.stage is Stage.DRAWING and total else None
-    ascii_only = out.stderr_console.options.ascii_only
-    drawn = bar(share, _BAR, clock=clock, ascii_only=ascii_only)
-    return Text.assemble("  ", drawn, f"  {texts[making.stage]}", no_wrap=True, end="")
-
-
-def _tell(out: Output, made: Made) -> None:
-    """Say what is in the page, and what is not."""
-    from zimage_cli.core.gallery.gallery import summary
-
-    if made.masked:
-        out.warn("a text holds what looks like an API key: it is masked in the page")
-    if made.outside:
-        one = made.outside == 1
-        out.warn(
-            f"{made.outside:,} {'picture lies' if one else 'pictures lie'} outside the page's "
-            "folder: their paths stand in the page, and who gets the folder alone sees "
-            "thumbnails only"
-        )
-    for skipped in made.undrawn[:_NAMED]:
-        out.warn(f"{skipped.path} has no thumbnail and is shown as it is: {skipped.why}")
-    more = len(made.undrawn) - _NAMED
-    if more > 0:
-        out.warn(f"{more:,} more have no thumbnail and are shown as they are")
-    for skipped in made.skipped[:_NAMED]:
-        out.note(f"skipped {visible(skipped.path)}: {visible(str(skipped.why))}")
-    text = str(summary(made))
-    out.note(f"{text}; {visible(str(_skipped(made.skipped)))}" if made.skipped else text)
-
-
-def _skipped(skipped: Sequence[Skipped]) -> Message:
-    """Return how many files are skipped, and why."""
-    whys = Counter(str(one.why) for one in skipped)
-    counts = [Message("{count:,} {why}", count=count, why=why) for why, count in whys.items()]
-    return Message("{count:,} skipped: {whys}", count=len(skipped), whys=Listing(", ", counts))
