@@ -20,7 +20,6 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from history import rows
 from startup import HERE, environment, ratios, seconds

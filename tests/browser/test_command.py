@@ -98,7 +98,7 @@ def look_at_all(page: Any, count: int) -> list[str]:
 
 def test_hostile_prompts_are_text_everywhere(visit: Any, studio: Any, hostile: Path) -> None:
     calm = studio.make("calm", asked(PLAIN))
-    title = " ".join(HOSTILE)
+    title = " ".join(" ".join(HOSTILE).split("\n\t"))
     studio("gallery", str(hostile), "--title", title)
     studio("gallery", str(calm), "--title", "calm")
     page, other = visit(hostile / "gallery.html"), visit(calm / "gallery.html")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST = 16
 """Pictures that are shown: on one sheet, and by one command."""
 
+_SAVED_ROWS, _TOLD_ROWS = 10, 20
+"""Rows of what is said of a picture: with its request when it is saved, and all that is known."""
+
 _MISSING = "chafa is not installed: pip install 'zimage-cli[preview]'"
 
 
@@ -56,18 +59,20 @@ def beside(out: Output, given: bool | None) -> Preview | None:
         except ZimageError as error:
             out.warn(str(error))
             return None
-    preview = Preview(out, setting)
+    preview = Preview(out, setting, text=_TOLD_ROWS)
     return preview if preview.wanted else None
 
 
 class Preview:
     """Shows pictures on the terminal of stderr; `setting` is `auto`, `on` or `off`.
 
-    `wanted`: they are looked at by somebody. Pictures are shown by one thread at a time.
+    `wanted`: they are looked at by somebody. `text`: rows that are left to what is said of one.
+    Pictures are shown by one thread at a time.
     """
 
-    def __init__(self, out: Output, setting: str) -> None:
+    def __init__(self, out: Output, setting: str, *, text: int = _SAVED_ROWS) -> None:
         self._out = out
+        self._text = text
         self._forced = setting == "on"
         self.wanted = setting != "off" and can_show(out)
         self._lock = threading.Lock()
@@ -142,7 +147,8 @@ class Preview:
 
         stream = self._out.stderr
         try:
-            found, wrong = sheet(paths, Screen.of(stream.fileno()), exact=self._way == SIXEL)
+            screen, exact = Screen.of(stream.fileno()), self._way == SIXEL
+            found, wrong = sheet(paths, screen, exact=exact, text=self._text)
             failed = {visible(path.name): error for path, error in wrong.items()}
             if found is not None:
                 self._write(self._drawn(found))

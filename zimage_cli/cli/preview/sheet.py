@@ -47,17 +47,18 @@ def load() -> None:
 
 
 def sheet(
-    paths: Sequence[Path], screen: Screen, *, exact: bool
+    paths: Sequence[Path], screen: Screen, *, exact: bool, text: int
 ) -> tuple[Sheet | None, Mapping[Path, Exception]]:
     """Return pictures, one or several in rows, as large as the screen has room for.
 
     And what is wrong with those that cannot be shown; there is no sheet where that are all.
 
-    `exact`: a pixel of the sheet is one of the screen.
+    `exact`: a pixel of the sheet is one of the screen. `text`: rows that are left to what is said
+    of one picture, where the screen is not too low for that.
     """
     from PIL import Image
 
-    lines, across, columns, rows = _grid(len(paths), screen)
+    lines, across, columns, rows = _grid(len(paths), screen, text)
     factor = 1.0
     if not exact:
         pixels = columns * across * screen.cell_width * rows * lines * screen.cell_height
@@ -86,13 +87,12 @@ def sheet(
     return Sheet(image, *whole, width, height), failed
 
 
-def _grid(count: int, screen: Screen) -> tuple[int, int, int, int]:
+def _grid(count: int, screen: Screen, text: int) -> tuple[int, int, int, int]:
     """Return how many rows of how many pictures, and the cells that each of them may take."""
     # The last column stays free: a terminal that writes into it may begin a line of its own.
     room = max(1, screen.columns - 1)
     if count == 1:
-        # What is said of it stands on the same screen.
-        high = max(1, min(_ROWS, max(screen.rows // 2, screen.rows - 10)))
+        high = max(1, min(_ROWS, max(screen.rows // 3, screen.rows - text)))
         return 1, 1, min(room, _COLUMNS), high
     room, high = min(room, _STRIP_COLUMNS), max(1, min(_STRIP_ROWS, screen.rows - 4))
     most = max(4, (room + 1) // (_LEAST_COLUMNS + 1))
