@@ -162,11 +162,6 @@ def gallery(
         open_files(out, [page])
 
 
-def _is_title(text: str) -> bool:
-    """Tell whether a text can stand above a page: it is one line, and no undecodable bytes."""
-    return bool(text.strip()) and not any(category(char) in {"Cc", "Cs"} for char in text)
-
-
 def _refuse_without_jinja() -> None:
     """Say what is missing before the thumbnails are made: no other command needs it."""
     try:
@@ -177,6 +172,11 @@ def _refuse_without_jinja() -> None:
             hint="Install it: pip install jinja2",
             why=str(error),
         ) from None
+
+
+def _is_title(text: str) -> bool:
+    """Tell whether a text can stand above a page: it is one line, and no undecodable bytes."""
+    return bool(text.strip()) and not any(category(char) in {"Cc", "Cs"} for char in text)
 
 
 def _refuse_beside_stdout(*, embed: bool, json: bool, open_: bool) -> None:
