@@ -85,6 +85,17 @@ def test_several_each_once_and_names_of_any_kind(zimage: Any, made: Any, viewer:
     assert viewer.opened(4) == sorted(path.resolve() for path in paths)
 
 
+def test_a_copy_is_a_file_of_its_own(zimage: Any, made: Any, viewer: Viewer, work: Path) -> None:
+    [path] = made("-o", "fox.png")
+    copy = work / "copy.png"
+    copy.write_bytes(path.read_bytes())
+    result = zimage("open", "1", "copy.png", "./fox.png", "--json", env=viewer.env)
+    assert result.json["pictures"] == [
+        {"path": str(one), "history_id": 1, "opened": True} for one in (path, copy)
+    ]
+    assert viewer.opened(2) == [copy, path]
+
+
 def test_a_picture_that_the_history_does_not_know(
     zimage: Any, made: Any, viewer: Viewer, work: Path
 ) -> None:

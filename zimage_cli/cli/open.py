@@ -118,26 +118,28 @@ def _named(book: History | None, refs: list[str], errors: list[ZimageError]) -> 
 
     Raises UsageError for more than are opened at once.
     """
-    found: dict[int | Path, tuple[str, Path | None]] = {}
+    found: dict[int | Path, tuple[str, int | None, Path | None]] = {}
     for text in refs:
-        file = Path(os.path.abspath(text)) if ref.is_file(text) else None  # noqa: PTH100
+        path = Path(os.path.abspath(text)) if ref.is_file(text) else None  # noqa: PTH100
         try:
             for number in ref.ids(book, [text]):
                 # The file that was named, and not the one that it may be a copy of.
-                found.setdefault(number, (text, file if file and file.is_file() else None))
+                file = path if path and path.is_file() else None
+                found.setdefault(file or number, (text, number, file))
         except ref.UnknownFile:
-            assert file is not None
-            found.setdefault(file, (text, file))
+            assert path is not None
+            found.setdefault(path, (text, None, path))
         except UsageError as error:
             errors.append(error)
     viewer.refuse_many(len(found))
     rows = {}
     if book is not None:
-        rows = {row.id: row for row in book.entries([n for n in found if isinstance(n, int)])}
+        numbers = [number for _, number, _ in found.values() if number is not None]
+        rows = {row.id: row for row in book.entries(numbers)}
     return [
-        _Named(text, rows.get(key) if isinstance(key, int) else None, file)
-        for key, (text, file) in found.items()
-        if isinstance(key, Path) or key in rows
+        _Named(text, None if number is None else rows.get(number), file)
+        for text, number, file in found.values()
+        if file is not None or number in rows
     ]
 
 
