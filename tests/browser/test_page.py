@@ -203,7 +203,10 @@ def test_prompt_and_command_are_copied_as_they_are(visit: Any, file: Path) -> No
     page.locator("figure img").nth(1).click()
     assert copied(page, dialog, "prompt") == CARDS[1].prompt
     assert copied(page, dialog, "command") == CARDS[1].command
+    api.expect(dialog.locator("button[name=command]")).to_have_text("Copied")
     page.keyboard.press("ArrowRight")
+    # That was the one before.
+    assert dialog.locator("button[name=command]").text_content() == "Copy command"
     page.keyboard.press("ArrowRight")
     api.expect(page.locator("#prompt")).to_have_text("holiday.webp")
     for where in (dialog, page.locator("figure").nth(3)):
@@ -344,3 +347,35 @@ def test_a_picture_that_is_gone_is_shown_by_its_thumbnail(visit: Any, tmp_path: 
     page.keyboard.press("ArrowRight")
     page.wait_for_function("() => document.querySelector('dialog img').naturalWidth === 960")
     api.expect(page.get_by_text("The picture's file cannot be read here")).to_be_hidden()
+
+
+def test_what_is_said_of_a_picture_that_is_all_gone_is_true(visit: Any, tmp_path: Path) -> None:
+    page = visit(write(tmp_path, CARDS))
+    page.watch.expected = "ERR_FILE_NOT_FOUND"
+    (tmp_path / "1.webp").unlink()
+    (tmp_path / "gallery_files" / "1.webp").unlink()
+    page.reload()
+    page.locator(".look").nth(1).click()
+    api.expect(page.locator("#gone")).to_have_text("The picture cannot be shown.")
+    api.expect(page.get_by_role("dialog").get_by_role("img")).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    api.expect(page.locator("#gone")).to_be_hidden()
+    api.expect(page.get_by_role("dialog").get_by_role("img")).to_be_visible()
+
+
+def test_in_the_dialog_the_focus_is_never_lost(visit: Any, file: Path) -> None:
+    page = visit(file)
+    focused = page.locator("dialog :focus")
+    page.locator("figure img").nth(0).click()
+    page.locator("dialog button[name=zoom]").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('dialog img').naturalWidth === 640")
+    api.expect(focused).to_have_attribute("name", "zoom")
+    page.locator("dialog button[name=command]").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    api.expect(page.locator("#prompt")).to_have_text("holiday.webp")
+    api.expect(focused).to_have_id("panel")
+    # With Caps Lock too.
+    page.keyboard.press("Z")
+    api.expect(page.locator("dialog.zoomed #stage")).to_be_focused()

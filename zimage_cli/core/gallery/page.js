@@ -21,7 +21,7 @@ const CHINESE = {
   "Copy command": "复制命令",
   "Copied": "已复制",
   "Not copied": "未能复制",
-  "The picture is not here.": "图片不在这里。",
+  "The picture cannot be shown.": "无法显示图片。",
   "search": "搜索",
   "look closely": "查看大图",
   "previous and next": "上一张和下一张",
@@ -189,7 +189,7 @@ function mend(image) {
     image.src = link.href;
   } else {
     image.hidden = true;
-    link.append(words("The picture is not here."));
+    link.append(words("The picture cannot be shown."));
   }
 }
 
@@ -208,6 +208,8 @@ function show(place) {
   zoom(false);
   showLarge(current);
   showFacts(current);
+  for (const name in LABELS) label(button(name)); // "Copied" was said of another picture.
+  keepFocus();
   const position = words("{n} of {all}", { n: place + 1, all: shown.length });
   one("position").textContent = position;
   one("said").textContent = viewer.open ? `${position}: ${current.caption}` : "";
@@ -221,6 +223,13 @@ function button(name) {
   return viewer.querySelector(`button[name=${name}]`);
 }
 
+/** Take the focus from what is hidden now: it would be nowhere. */
+function keepFocus() {
+  const { activeElement } = document;
+  const lost = !viewer.contains(activeElement) || activeElement.closest("[hidden]");
+  if (viewer.open && lost) one("panel").focus();
+}
+
 /** Show the thumbnail at once, and the picture as soon as it is there. */
 async function showLarge(picture) {
   const large = one("large");
@@ -228,18 +237,31 @@ async function showLarge(picture) {
   large.style.setProperty("--shape", picture.width / picture.height);
   large.alt = picture.caption;
   large.src = picture.image.src;
+  large.hidden = false;
   one("gone").hidden = true;
-  button("zoom").hidden = true;
+  button("zoom").hidden = !picture.address;
   one("file").hidden = !picture.address;
   if (!picture.address) return;
   one("file").href = picture.address;
   const whole = new Image();
   whole.src = picture.address;
-  const readable = await whole.decode().then(() => true, () => false);
+  const readable = await decodes(whole);
+  const small = readable || (await decodes(large));
   if (picture !== current) return; // The reader went on meanwhile.
   if (readable) large.src = whole.src;
+  large.hidden = !small;
   button("zoom").hidden = !readable;
+  one("gone").textContent = words(
+    small
+      ? "The picture's file cannot be read here. This is its thumbnail."
+      : "The picture cannot be shown.",
+  );
   one("gone").hidden = readable;
+  keepFocus();
+}
+
+function decodes(image) {
+  return image.decode().then(() => true, () => false);
 }
 
 function showFacts(picture) {
@@ -304,13 +326,18 @@ const LABELS = { prompt: "Copy prompt", command: "Copy command" };
 
 async function copy(button, picture) {
   const copied = await write(picture[button.name]);
+  if (viewer.contains(button) && picture !== current) return;
   const said = one(viewer.open ? "said" : "told");
   button.textContent = said.textContent = words(copied ? "Copied" : "Not copied");
   clearTimeout(button.timer);
   button.timer = setTimeout(() => {
-    button.textContent = words(LABELS[button.name]);
+    label(button);
     said.textContent = ""; // The same words a second time are told only when they are new.
   }, 2000);
+}
+
+function label(button) {
+  button.textContent = words(LABELS[button.name]);
 }
 
 async function write(text) {
@@ -356,10 +383,11 @@ function onClick(event) {
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const moves = event.key !== "z" && viewer.classList.contains("zoomed");
-  if (viewer.open && event.key in KEYBOARD && !moves) {
+  const key = event.key === "Z" ? "z" : event.key; // Caps Lock
+  const moves = key !== "z" && viewer.classList.contains("zoomed");
+  if (viewer.open && key in KEYBOARD && !moves) {
     event.preventDefault();
-    ACTIONS[KEYBOARD[event.key]]();
+    ACTIONS[KEYBOARD[key]]();
   } else if (!viewer.open && event.key === "/" && !event.target.matches("input, select")) {
     event.preventDefault();
     one("search").select();
