@@ -350,11 +350,11 @@ def test_a_picture_that_is_gone_is_shown_by_its_thumbnail(visit: Any, tmp_path: 
 
 
 def test_what_is_said_of_a_picture_that_is_all_gone_is_true(visit: Any, tmp_path: Path) -> None:
-    page = visit(write(tmp_path, CARDS))
-    page.watch.expected = "ERR_FILE_NOT_FOUND"
+    file = write(tmp_path, CARDS)
     (tmp_path / "1.webp").unlink()
     (tmp_path / "gallery_files" / "1.webp").unlink()
-    page.reload()
+    page = visit(file)
+    page.watch.expected = "ERR_FILE_NOT_FOUND"
     page.locator(".look").nth(1).click()
     api.expect(page.locator("#gone")).to_have_text("The picture cannot be shown.")
     api.expect(page.get_by_role("dialog").get_by_role("img")).to_be_hidden()
