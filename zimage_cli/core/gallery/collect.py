@@ -260,18 +260,19 @@ def _rows(book: History, roots: Iterable[str]) -> dict[tuple[str, int], Entry]:
                 tests.append("(path > ? AND path < ?)")
                 values += [begin, end]
 
-    def read(db: sqlite3.Connection) -> list[Entry]:
+    def read(db: sqlite3.Connection) -> dict[tuple[str, int], Entry]:
         # The sign keeps SQLite from the index of statuses: nearly all rows are saved ones.
         where = f"WHERE +status = ? AND ({' OR '.join(tests)}) ORDER BY id"
-        found = db.execute(f"{select(db)} {where}", [Status.SAVED, *values])
-        return [entry(row, book.path) for row in found.fetchall()]
+        rows: dict[tuple[str, int], Entry] = {}
+        # One by one: of 100,000 rows most may be of pictures that were overwritten.
+        for row in db.execute(f"{select(db)} {where}", [Status.SAVED, *values]):
+            one = entry(row, book.path)
+            for root in roots:
+                if one.path and one.path.startswith(_inside(root)) and one.bytes is not None:
+                    rows[one.path[len(_inside(root)) :], one.bytes] = one
+        return rows
 
-    rows: dict[tuple[str, int], Entry] = {}
-    for one in book.read(read):
-        for root in roots:
-            if one.path and one.path.startswith(_inside(root)) and one.bytes is not None:
-                rows[one.path[len(_inside(root)) :], one.bytes] = one
-    return rows
+    return book.read(read)
 
 
 def _inside(folder: str) -> str:
