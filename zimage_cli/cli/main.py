@@ -34,6 +34,10 @@ COMMANDS = {
 imported."""
 
 
+_ENDING = 0.2
+"""Seconds."""
+
+
 class Root(Group):
     """The top of the tree."""
 
@@ -97,12 +101,18 @@ def main(args: list[str]) -> int:
 
 
 def work_hangs() -> bool:
-    """Tell whether a thread that makes pictures was left behind: a disk may not answer it."""
+    """Tell whether a thread that makes pictures was left behind: a disk may not answer it.
+
+    One whose work is done is given the time to end.
+    """
     threading = sys.modules.get("threading")
     signals = sys.modules.get("zimage_cli.cli.signals")
     if threading is None or signals is None:
         return False
-    return any(thread.name.startswith(signals.WORK) for thread in threading.enumerate())
+    ours = [one for one in threading.enumerate() if one.name.startswith(signals.WORK)]
+    for thread in ours:
+        thread.join(_ENDING)
+    return any(thread.is_alive() for thread in ours)
 
 
 def _run(args: list[str]) -> int:
