@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,7 +36,7 @@ imported."""
 
 
 _ENDING = 0.2
-"""Seconds."""
+"""Seconds, for all of them."""
 
 
 class Root(Group):
@@ -110,8 +111,9 @@ def work_hangs() -> bool:
     if threading is None or signals is None:
         return False
     ours = [one for one in threading.enumerate() if one.name.startswith(signals.WORK)]
+    end = time.monotonic() + _ENDING
     for thread in ours:
-        thread.join(_ENDING)
+        thread.join(max(0.0, end - time.monotonic()))
     return any(thread.is_alive() for thread in ours)
 
 
