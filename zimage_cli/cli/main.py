@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,6 +33,10 @@ COMMANDS = {
 }
 """Command name → the module that holds its `app`. Only the module of the command that runs is
 imported."""
+
+
+_ENDING = 0.2
+"""Seconds, for all of them."""
 
 
 class Root(Group):
@@ -97,12 +102,19 @@ def main(args: list[str]) -> int:
 
 
 def work_hangs() -> bool:
-    """Tell whether a thread that makes pictures was left behind: a disk may not answer it."""
+    """Tell whether a thread that makes pictures was left behind: a disk may not answer it.
+
+    One whose work is done is given the time to end.
+    """
     threading = sys.modules.get("threading")
     signals = sys.modules.get("zimage_cli.cli.signals")
     if threading is None or signals is None:
         return False
-    return any(thread.name.startswith(signals.WORK) for thread in threading.enumerate())
+    ours = [one for one in threading.enumerate() if one.name.startswith(signals.WORK)]
+    end = time.monotonic() + _ENDING
+    for thread in ours:
+        thread.join(max(0.0, end - time.monotonic()))
+    return any(thread.is_alive() for thread in ours)
 
 
 def _run(args: list[str]) -> int:
