@@ -220,7 +220,10 @@ def test_a_folder_needs_no_home_and_no_history(zimage: Any, work: Path) -> None:
         (("empty",), "holds no picture in PNG, JPEG or WebP"),
         (("photos", "-o", "-"), "-o - needs --embed"),
         (("photos", "-o", "-", "--embed", "--json"), "both write to the standard output"),
-        (("photos", "-o", "page.txt"), "does not end in .html"),
+        (
+            ("photos", "-o", "page.txt"),
+            "page.txt does not end in .html.\n  next: Did you mean page.html?",
+        ),
         (("photos", "--title", " "), "is not a line of text in UTF-8"),
         (("photos", "--title", "a\nb"), "is not a line of text in UTF-8"),
         (("photos", "--title", "\udce9"), "is not a line of text in UTF-8"),

@@ -409,6 +409,8 @@ addEventListener("load", () => {
 });
 addEventListener("beforeprint", loadAll);
 
+// Not in the HTML: a browser would try it for the page too, and complain where a key came first.
+one("panel").autofocus = true;
 document.documentElement.classList.remove("no-script");
 if (chinese) {
   translatePage();

@@ -40,7 +40,7 @@ def target(output: str | None, folder: Path, *, overwrite: bool) -> Path:
                 field="output",
                 value=output,
                 allowed="a name that ends in .html, or a folder",
-                nearest=f"{str(output).removesuffix('.htm')}{_SUFFIX}",
+                nearest=wanted.with_suffix(_SUFFIX),
             )
         page = Path(os.path.realpath(wanted.parent)) / wanted.name
         there = os.path.lexists(page)
