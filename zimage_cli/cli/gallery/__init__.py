@@ -124,7 +124,7 @@ def gallery(
     with _history(out, needed=folder is None) as book:
         if folder is None:
             query = filters.query(book, words, **chosen)  # type: ignore[arg-type]
-            source: _Source = _OfHistory(book, query, limit)
+            source: _OfHistory | _OfFolder = _OfHistory(book, query, limit)
             default = " ".join(words or ()) or TITLE
         else:
             source = _OfFolder(book, folder, limit)
@@ -252,17 +252,9 @@ def _history(out: Output, *, needed: bool) -> AbstractContextManager[History | N
     return Client.history()
 
 
-class _Source:
-    """Where pictures come from, and what is said where there is none."""
+class _OfFolder:
+    """The pictures in a folder, and what is said where there is none."""
 
-    def collect(self, collection: Collection) -> None:
-        raise NotImplementedError
-
-    def nothing(self, collection: Collection) -> UsageError:
-        raise NotImplementedError
-
-
-class _OfFolder(_Source):
     def __init__(self, book: History | None, folder: Path, limit: int | None) -> None:
         self._book, self._path, self._limit = book, folder, limit
 
@@ -281,7 +273,9 @@ class _OfFolder(_Source):
         )
 
 
-class _OfHistory(_Source):
+class _OfHistory:
+    """The pictures of the history that match, and what is said where there is none."""
+
     def __init__(self, book: History | None, query: Query, limit: int | None) -> None:
         self._book, self._query, self._limit = book, query, limit
         self._matching = 0
