@@ -251,6 +251,8 @@ def test_a_word_that_is_a_folders_name(zimage: Any, made: Any, work: Path) -> No
     result = zimage("gallery", "fox")
     assert "the folder fox; for the word in the history: '\"fox\"'" in result.stderr
     assert len(cards(work / "fox" / "gallery.html")) == 1
+    picture(work / "a\x1b]0;b" / "a.png")
+    assert "\x1b" not in zimage("gallery", "a\x1b]0;b").stderr
     zimage("gallery", '"fox"')
     assert [card["prompt"] for card in cards(work / "gallery.html")] == ["a fox"]
 

@@ -219,7 +219,8 @@ def _folder(out: Output, words: Sequence[str], given: Sequence[str]) -> Path | N
                 filter={"statuses": "status"}.get(given[0], given[0]),
             )
         if not written:
-            out.note(f"the folder {visible(word)}; for the word in the history: '\"{word}\"'")
+            name = visible(word)
+            out.note(f"the folder {name}; for the word in the history: '\"{name}\"'")
         return Path(word)
     return None
 

@@ -123,11 +123,13 @@ class Collection:
 
         A folder that links lead to comes last, and none twice: nor one that holds `root`.
         """
-        seen = {_identity(str(above)) for above in Path(root).parents}
+        seen: set[tuple[int, int]] = set()
         folders, links = [root], list[str]()
         while folders or links:
             folder = folders.pop() if folders else links.pop(0)
             try:
+                if not seen:
+                    seen = {_identity(str(above)) for above in Path(root).parents}
                 if (identity := _identity(folder)) in seen:
                     continue
                 seen.add(identity)
