@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import threads
 from zimage_cli.cli import keys
+from zimage_cli.core.files import is_limited
 from zimage_cli.errors import ZimageError
 from zimage_cli.text import visible
 
@@ -126,6 +127,10 @@ class Preview:
             if self._loaded:
                 return
             self._loaded = True
+            if is_limited():
+                # What finds no memory in chafa ends the process.
+                self._fail("the system gives this process little memory or few files (ulimit -a)")
+                return
             # A library of others: what it needs may be missing, or be of another machine.
             try:
                 from zimage_cli.cli.preview import drawing, sheet
@@ -137,8 +142,10 @@ class Preview:
                     self._drawing, self._way = drawing, way
             except Exception as error:  # noqa: BLE001
                 missing = isinstance(error, ModuleNotFoundError) and error.name == "chafa"
-                why = _MISSING if missing else visible(f"chafa cannot be loaded: {error}")
-                self._untold = f"no preview: {why}" if self._forced else None
+                self._fail(_MISSING if missing else visible(f"chafa cannot be loaded: {error}"))
+
+    def _fail(self, why: str) -> None:
+        self._untold = f"no preview: {why}" if self._forced else None
 
     def _show(self, paths: Sequence[Path]) -> list[str]:
         """Draw pictures; return what is to be said of those that cannot be shown."""

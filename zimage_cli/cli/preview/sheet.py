@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import ceil, sqrt
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ def _opened(path: Path) -> Any:
 
     from PIL import Image
 
+    if not S_ISREG(path.stat().st_mode):
+        # A pipe would be waited for, and what it held was read by others.
+        raise ValueError("it is no regular file")
     load()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
