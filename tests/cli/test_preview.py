@@ -131,7 +131,7 @@ def bare(screen: Any) -> bool:
 # -- terminals that are known ---------------------------------------------------------------------
 
 SHOWN = [
-    ({"TERM": "xterm-kitty"}, kitty_images),
+    ({"TERM": "xterm-kitty", "LC_TERMINAL": "iTerm2"}, kitty_images),
     ({"TERM": "xterm-ghostty", "TERM_PROGRAM": "ghostty"}, kitty_images),
     ({"TERM_PROGRAM": "iTerm.app"}, iterm2_images),
     ({"LC_TERMINAL": "iTerm2"}, iterm2_images),
@@ -159,8 +159,8 @@ def test_a_terminal_is_sent_what_it_knows(
 
 NOT_SHOWN: list[dict[str, str | None]] = [
     {"TERM": "xterm-256color"},
-    {"TERM": "alacritty"},
-    {"TERM": "linux"},
+    {"TERM": "alacritty", "KITTY_PID": "7"},
+    {"TERM": "linux", "LC_TERMINAL": "iTerm2"},
     {"TERM_PROGRAM": "vscode", "KITTY_PID": "7"},
     {"TERM_PROGRAM": "Apple_Terminal"},
     # Started from one that is known.

@@ -15,6 +15,7 @@ from zimage_cli.cli.preview.terminal import (
     SIXEL,
     SYMBOLS,
     is_known,
+    names_kitty,
     tmux_passes,
 )
 
@@ -53,6 +54,8 @@ def way(environ: Mapping[str, str]) -> str:
     if environ.get("TMUX"):
         # Others are drawn where tmux does not know of them, and left behind when it scrolls.
         return KITTY if tmux_passes(environ) else SYMBOLS
+    if names_kitty(environ.get("TERM", "")):
+        return KITTY
     return next((name for name, begin in _BEGINS.items() if info.have_seq(begin)), SYMBOLS)
 
 

@@ -23,8 +23,12 @@ _PROGRAMS = frozenset({"iTerm.app", "WezTerm", "ghostty", "contour", "mlterm", "
 _OTHERS = ("XTERM_VERSION", "VTE_VERSION", "WT_SESSION", "ALACRITTY_WINDOW_ID")
 """Set by terminals of which it is not known: what else is set there may be inherited."""
 
-_IN_TMUX = ("xterm-kitty", "xterm-ghostty")
-"""TERM of terminals that show a picture where tmux shows placeholders for it."""
+_GENERAL = ("xterm", "wezterm")
+"""What TERM begins with where other variables may name the terminal: others have one of their own,
+and those variables from where they were started."""
+
+_KITTY = ("xterm-kitty", "xterm-ghostty")
+"""TERM of terminals with kitty's graphics, also where tmux shows placeholders for a picture."""
 
 _CELL = (10, 20)
 """Pixels of a cell where the system does not know them."""
@@ -69,15 +73,20 @@ def is_known(environ: Mapping[str, str]) -> bool:
         return True
     if any(environ.get(name) for name in _BETWEEN):
         return False
-    if environ.get("TMUX"):
-        # That can be asked.
+    if environ.get("TMUX") or term.startswith(_NAMES):
+        # tmux can be asked.
         return True
-    if term.startswith(_NAMES):
-        return True
+    if not term.startswith(_GENERAL):
+        return False
     program = environ.get("TERM_PROGRAM")
     if program:
         return program in _PROGRAMS
     return not any(environ.get(name) for name in _OTHERS)
+
+
+def names_kitty(term: str) -> bool:
+    """Tell whether TERM is that of a terminal with kitty's graphics, whatever else is inherited."""
+    return term.startswith(_KITTY)
 
 
 def tmux_passes(environ: Mapping[str, str]) -> bool:
@@ -106,4 +115,4 @@ def tmux_passes(environ: Mapping[str, str]) -> bool:
         return False
     passes, _, term = told.stdout.strip().partition(" ")
     # tmux 3.3 says 1.
-    return passes in {"1", "on", "all"} and term.startswith(_IN_TMUX)
+    return passes in {"1", "on", "all"} and names_kitty(term)
