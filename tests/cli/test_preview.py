@@ -389,6 +389,22 @@ def test_pictures_of_strangers(terminal: Any, work: Path) -> None:
         assert ("no preview of cut.png: it cannot be read as a picture" in screen.text) is told
 
 
+OTHERWISE = [
+    # Its reader has had all of it.
+    ('mkfifo p; cat four.png >p & "$@" p', "no preview of p: it cannot be read as a picture"),
+    ('ulimit -n 60; "$@" four.png', "no preview: the system gives this process little memory"),
+]
+
+
+@pytest.mark.parametrize(("line", "why"), OTHERWISE)
+def test_no_picture_is_waited_for(terminal: Any, picture: Path, line: str, why: str) -> None:
+    screen = terminal("inspect", "--preview", shell=line, env=KITTY)
+    assert screen.end(60) == 0
+    assert bare(screen)
+    assert why in screen.text
+    assert "512×512" in screen.text
+
+
 @pytest.mark.parametrize("columns", [20, 1])
 def test_a_narrow_terminal(terminal: Any, picture: Path, columns: int) -> None:
     screen = terminal("inspect", picture.name, env=KITTY, columns=columns, rows=5)
