@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,8 @@ def test_an_entry_without_a_picture(
     service: Any, viewer: Viewer, status: str, said: str, hint: str
 ) -> None:
     service.generate("a fox")
-    with sqlite3.connect(service("history", "path").lines[0]) as db:
+    # `with` alone ends the transaction, and leaves the file open.
+    with closing(sqlite3.connect(service("history", "path").lines[0])) as db, db:
         db.execute("UPDATE generation SET status = ?, path = NULL", (status,))
     result = service("open", "1", env=viewer.env, status=2)
     assert f"history 1 has no picture: {said}." in result.stderr
