@@ -222,14 +222,19 @@ def test_it_also_copies_where_the_browser_has_no_clipboard_for_it(visit: Any, se
     def pasted() -> str:
         search.focus()
         page.keyboard.press("Control+V")
+        # The browser reads the clipboard in a process of its own.
+        api.expect(search).not_to_have_value("")
         text = search.input_value()
         search.fill("")
         return text
 
-    page.locator("figure").nth(2).locator("button[name=command]").click()
+    card = page.locator("figure").nth(2).locator("button[name=command]")
+    card.click()
+    api.expect(card).to_have_text("Copied")
     assert pasted() == CARDS[2].command
     page.locator("figure img").nth(1).click()
     dialog.locator("button[name=command]").click()
+    api.expect(dialog.locator("button[name=command]")).to_have_text("Copied")
     page.keyboard.press("Escape")
     assert pasted() == CARDS[1].command
 
