@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import select
 import shutil
 import socket
 import ssl
 import struct
 import subprocess
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -166,12 +168,17 @@ class Listener:
         self._listening = socket.create_server((host, 0), family=family)
         self.port: int = self._listening.getsockname()[1]
         self.visits: list[Visit] = []
+        self._taking = threading.Lock()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
     @property
     def count(self) -> int:
-        return len(self.visits)
+        """How many have connected, those too that this busy machine has not taken yet."""
+        while select.select([self._listening], [], [], 0)[0]:
+            time.sleep(0.01)
+        with self._taking:
+            return len(self.visits)
 
     @property
     def seen(self) -> bytes:
@@ -193,25 +200,24 @@ class Listener:
 
     def _accept(self) -> None:
         while True:
-            try:
+            select.select([self._listening], [], [])
+            with self._taking:
                 sock, _ = self._listening.accept()
-            except OSError:
-                return
-            if self._listening.gettimeout() == 0:
-                sock.close()
-                return
-            sock.settimeout(5)
-            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+                if self._listening.gettimeout() == 0:
+                    sock.close()
+                    return
+                sock.settimeout(5)
+                visit = Visit(sock)
+                self.visits.append(visit)
+            thread = threading.Thread(target=self._serve, args=(visit,), daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, sock: socket.socket) -> None:
-        visit = Visit(sock)
-        self.visits.append(visit)
+    def _serve(self, visit: Visit) -> None:
         try:
             with contextlib.suppress(OSError):
                 if self._tls is not None:
-                    visit.sock = self._tls.wrap_socket(sock, server_side=True)
+                    visit.sock = self._tls.wrap_socket(visit.sock, server_side=True)
                 self._talk(visit)
         finally:
             visit.sock.close()
