@@ -7,7 +7,7 @@ __zimage_command() {
     commands='' options='' arguments=''
     case $1 in
     '')
-        commands='generate batch validate config regions sizes history open inspect gallery sandbox completions help'
+        commands='generate batch validate config regions sizes history open inspect gallery sandbox mcp skill schema completions help'
         options='--version::
             --help::
             -h::'
@@ -348,6 +348,22 @@ __zimage_command() {
             --json::
             --quiet|-q::
             --help|-h::'
+        ;;
+    'mcp')
+        options='--help|-h::'
+        ;;
+    'skill')
+        commands='show install'
+        options='--help|-h::'
+        ;;
+    'skill show')
+        options='--help|-h::'
+        ;;
+    'skill install')
+        options='--help|-h::'
+        ;;
+    'schema')
+        options='--help|-h::'
         ;;
     'completions')
         commands='show install uninstall'
@@ -765,6 +781,9 @@ __zimage_values() {
             'inspect'
             'gallery'
             'sandbox'
+            'mcp'
+            'skill'
+            'schema'
             'completions'
             'help'
         )
@@ -775,6 +794,7 @@ __zimage_values() {
         regions) __zimage_values regions_command '' ;;
         history) __zimage_values history_command '' ;;
         sandbox) __zimage_values sandbox_command '' ;;
+        skill) __zimage_values skill_command '' ;;
         completions) __zimage_values completions_command '' ;;
         esac
         ;;
@@ -814,6 +834,12 @@ __zimage_values() {
     sandbox_command)
         candidates=(
             'serve'
+        )
+        ;;
+    skill_command)
+        candidates=(
+            'show'
+            'install'
         )
         ;;
     completions_command)

@@ -20,6 +20,9 @@ function __zimage_command -S
                 'inspect'\t'Show what pictures say of their own making: recipe, AI label, C2PA, other programs\' texts.' \
                 'gallery'\t'Write one HTML page of pictures, to look at and to hand on.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
+                'mcp'\t'Serve programs that speak MCP, over standard input and output.' \
+                'skill'\t'The skill file for software agents.' \
+                'schema'\t'Print the JSON Schema of what zimage reads or prints.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'
             set options \
@@ -472,6 +475,29 @@ function __zimage_command -S
                 '--help:--help:::Show this help.' \
                 '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this help.'
+        case 'mcp'
+            set options \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'skill'
+            set commands \
+                'show'\t'Print the skill.' \
+                'install'\t'Put the skill where agents look for it.'
+            set options \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'skill show'
+            set options \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'skill install'
+            set options \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
+        case 'schema'
+            set options \
+                '--help:--help:::Show this help.' \
+                '-h:--help:::Show this help.'
         case 'completions'
             set commands \
                 'show'\t'Print the script for a shell.' \
@@ -856,6 +882,9 @@ function __zimage_values -S
                 'inspect' \
                 'gallery' \
                 'sandbox' \
+                'mcp' \
+                'skill' \
+                'schema' \
                 'completions' \
                 'help'
         case subcommand
@@ -868,6 +897,8 @@ function __zimage_values -S
                     __zimage_values history_command
                 case sandbox
                     __zimage_values sandbox_command
+                case skill
+                    __zimage_values skill_command
                 case completions
                     __zimage_values completions_command
             end
@@ -901,6 +932,10 @@ function __zimage_values -S
         case sandbox_command
             set candidates \
                 'serve'
+        case skill_command
+            set candidates \
+                'show' \
+                'install'
         case completions_command
             set candidates \
                 'show' \

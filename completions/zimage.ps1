@@ -18,6 +18,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'inspect'; About = 'Show what pictures say of their own making: recipe, AI label, C2PA, other programs'' texts.'; Type = 'Command' }
                 @{ Text = 'gallery'; About = 'Write one HTML page of pictures, to look at and to hand on.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
+                @{ Text = 'mcp'; About = 'Serve programs that speak MCP, over standard input and output.'; Type = 'Command' }
+                @{ Text = 'skill'; About = 'The skill file for software agents.'; Type = 'Command' }
+                @{ Text = 'schema'; About = 'Print the JSON Schema of what zimage reads or prints.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
                 @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }
             )
@@ -650,6 +653,49 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Arguments = @()
         }
+        'mcp' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
+        }
+        'skill' = @{
+            Commands = @(
+                @{ Text = 'show'; About = 'Print the skill.'; Type = 'Command' }
+                @{ Text = 'install'; About = 'Put the skill where agents look for it.'; Type = 'Command' }
+            )
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
+        }
+        'skill show' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
+        }
+        'skill install' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
+        }
+        'schema' = @{
+            Commands = @()
+            Options = @(
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+            )
+            Arguments = @()
+        }
         'completions' = @{
             Commands = @(
                 @{ Text = 'show'; About = 'Print the script for a shell.'; Type = 'Command' }
@@ -1195,6 +1241,9 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'inspect'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'gallery'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'sandbox'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'mcp'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'skill'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'schema'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'completions'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'help'; About = ''; Type = 'ParameterValue' }
             )
@@ -1208,7 +1257,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $false
-            After = @{ 'config' = 'config_command'; 'regions' = 'regions_command'; 'history' = 'history_command'; 'sandbox' = 'sandbox_command'; 'completions' = 'completions_command' }
+            After = @{ 'config' = 'config_command'; 'regions' = 'regions_command'; 'history' = 'history_command'; 'sandbox' = 'sandbox_command'; 'skill' = 'skill_command'; 'completions' = 'completions_command' }
         }
         'config_command' = @{
             Words = @(
@@ -1258,6 +1307,16 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'sandbox_command' = @{
             Words = @(
                 @{ Text = 'serve'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'skill_command' = @{
+            Words = @(
+                @{ Text = 'show'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'install'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

@@ -246,7 +246,7 @@ def _prepare() -> Any:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             # An extra that is not installed: the program does without it too.
-            if error.name != "chafa":
+            if error.name not in {"chafa", "mcp", "pydantic"}:
                 raise
     assert threading.active_count() == 1
     # Half of the time of a short command would go into taking apart, at its end, what was imported

@@ -31,6 +31,8 @@ FLOORS = (
     "core/batch",
     "core/validate",
     "client",
+    "async_client",
+    "mcp",
     "cli",
     "__main__",
 )

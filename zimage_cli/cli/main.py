@@ -28,6 +28,9 @@ COMMANDS = {
     "inspect": "zimage_cli.cli.inspect",
     "gallery": "zimage_cli.cli.gallery",
     "sandbox": "zimage_cli.cli.sandbox",
+    "mcp": "zimage_cli.cli.mcp",
+    "skill": "zimage_cli.cli.skill",
+    "schema": "zimage_cli.cli.schema",
     "completions": "zimage_cli.cli.completions",
     "help": "zimage_cli.cli.help",
 }

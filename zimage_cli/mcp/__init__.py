@@ -1,0 +1,1 @@
+"""zimage as an MCP server: tools for programs, bounded by the person who starts it."""
