@@ -350,7 +350,12 @@ __zimage_command() {
             --help|-h::'
         ;;
     'mcp')
-        options='--help|-h::'
+        options='--output-dir:folder:
+            --max-cost:free:
+            --confirm-above:free:
+            --region|-r:region:
+            --sandbox::
+            --help|-h::'
         ;;
     'skill')
         commands='show install'

@@ -162,6 +162,7 @@ OPTIONS: dict[str, Value] = {
     "--limit": FREE,
     "--concurrency": FREE,
     "--max-cost": FREE,
+    "--confirm-above": FREE,
     "--shard": FREE,
     "--input-format": INPUT_FORMAT,
     "--encoding": ENCODING,
