@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PROMPTS = "prompts.jsonl"
 _NEWEST = 5
 """Batches, and prompts of a cause, that are named."""
+_CLOSING_SECONDS = 5.0
+"""In which a run of ours that has ended frees its folder, on any machine."""
 _UNSAVED = (Status.REFUSED, Status.FAILED, Status.LOST, Status.MADE)
 
 WHOLE = {"type": "integer"}
@@ -41,7 +43,7 @@ STATUS_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "id": {"type": "string"},
-        "state": {
+        "status": {
             "type": "string",
             "description": "running, running in another zimage, ended, or done: all are saved.",
         },
@@ -82,26 +84,30 @@ def standing(desk: Desk, top: Path, all_begun: Mapping[str, Begun], name: object
         open_source(str(folder / PROMPTS), None) as source,
         closing(planned(desk.client, source, folder, RunOptions(), dry=True)) as plan,
     ):
+        works = begun is not None and begun.works
+        if begun is not None and not works:
+            # It may be about to be closed; after a bug nobody else does it.
+            begun.plan.close()
         records = _records(folder)
         counts, pictures = plan.preflight.kinds, plan.preflight.pictures
-        if begun is not None and begun.works:
-            state, counts = "running", begun.run.tally.counts
-        elif _is_locked(folder):
-            state = "running in another zimage"
+        if begun is not None and works:
+            status, counts = "running", begun.run.tally.counts
+        elif _is_locked(folder, 0.0 if begun is None else _CLOSING_SECONDS):
+            status = "running in another zimage"
             counts = Counter(Status(one["status"]) for one in records)
         else:
-            state = "done" if counts[Status.SAVED] == pictures else "ended"
+            status = "done" if counts[Status.SAVED] == pictures else "ended"
         left = max(0, pictures - sum(counts[one] for one in (Status.SAVED, *_UNSAVED)))
         document = {
             "id": folder.name,
-            "state": state,
+            "status": status,
             "pictures": pictures,
             **{one.value: counts[one] for one in (Status.SAVED, *_UNSAVED)},
             "to_make": left,
             "cost": _cost(desk, plan),
-            "seconds": round(plan.forecast().left(left)) if state == "running" else None,
+            "seconds": round(plan.forecast().left(left)) if status == "running" else None,
             "folder": str(folder),
-            **_going_on(desk, folder, plan, state, begun),
+            **_going_on(desk, folder, plan, status, begun),
             **desk.purse.document,
         }
     return fitting(_documents(document, records))
@@ -141,10 +147,10 @@ def _cost(desk: Desk, plan: FilePlan) -> dict[str, Any]:
 
 
 def _going_on(
-    desk: Desk, folder: Path, plan: FilePlan, state: str, begun: Begun | None
+    desk: Desk, folder: Path, plan: FilePlan, status: str, begun: Begun | None
 ) -> dict[str, Any]:
     """Return why it has ended, and the command that goes on, where there is anything to do."""
-    if state != "ended":
+    if status != "ended":
         return {}
     said: dict[str, Any] = {"go_on": _command(desk, folder)}
     found = plan.preflight
@@ -210,10 +216,10 @@ def _cause(status: str, cause: str, found: list[dict[str, Any]], length: int) ->
     }
 
 
-def _is_locked(folder: Path) -> bool:
-    """Tell whether a batch works in a folder."""
+def _is_locked(folder: Path, patience: float) -> bool:
+    """Tell whether a batch works in a folder, and does not end in so many seconds."""
     try:
-        handle = open_locked(folder / LOCK_NAME, os.O_RDWR)
+        handle = open_locked(folder / LOCK_NAME, os.O_RDWR, patience=patience)
     except BlockingIOError:
         return True
     except OSError:

@@ -21,13 +21,13 @@ from zimage_cli.core.making.save import FOLDER, within
 from zimage_cli.core.observer import Watcher
 from zimage_cli.core.request.names import numbered, slug
 from zimage_cli.core.request.prices import cost
-from zimage_cli.core.request.request import MAX_SEED
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.errors import Billed, UsageError
 from zimage_cli.mcp import consent
-from zimage_cli.mcp.arguments import refuse_unknown
 from zimage_cli.mcp.batch_state import COST_SCHEMA, PROMPTS, STATUS_SCHEMA, WHOLE, Begun, standing
-from zimage_cli.mcp.prompts import MOST, Checked, checked, planned
+from zimage_cli.mcp.given import refuse_unknown
+from zimage_cli.mcp.making import check_folder
+from zimage_cli.mcp.prompts import MOST, Checked, checked, planned, request_schema
 from zimage_cli.mcp.results import result
 from zimage_cli.mcp.tools import tool
 from zimage_cli.text import clip
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 BATCHES = FOLDER.with_name("batches")
 """In the output folder, beside the pictures of single calls."""
 _SLUG = 24
-_NOTES = 3
+_WARNINGS = 3
+_SANDBOX = "SANDBOX: the pictures are labelled stand-ins and cost nothing."
 
 
 class Batches:
@@ -87,17 +88,19 @@ class Batches:
     def _start(self, found: Checked) -> CallToolResult:
         name = self._begin(found)
         target = self._desk.client.settings.target
-        notes = [clip(one, 200) for one in found.warnings[:_NOTES]]
+        notes = [_SANDBOX] if target.is_sandbox else []
+        warnings = [clip(one, 200) for one in found.warnings[:_WARNINGS]]
         return result(
             {
                 "id": name,
-                "state": "running",
+                "status": "running",
                 "pictures": found.estimate.pictures,
-                "price": cost(found.estimate.cost),
+                "cost": cost(found.estimate.cost),
                 "seconds": round(found.seconds),
                 "region": target.region_name,
                 "folder": str(self._top / name),
                 **({"notes": notes} if notes else {}),
+                **({"warnings": warnings} if warnings else {}),
                 **self._desk.purse.document,
             }
         )
@@ -119,6 +122,7 @@ class Batches:
             most = None if found.estimate.free else hold.amount
             plan = planned(client, source, folder, RunOptions(max_cost=most))
             undo.callback(plan.close)
+            check_folder(self._desk, plan)
 
             def ended() -> None:
                 plan.close()
@@ -165,27 +169,13 @@ def _unwritable(folder: Path, error: OSError) -> UsageError:
 
 # -- the tools ------------------------------------------------------------------------------------
 
-_REQUEST: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "prompt": {"type": "string", "description": "The service reads 800 characters of it."},
-        "size": {"type": "string", "description": "Such as 1024*1024."},
-        "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
-        "prompt_extend": {"type": "boolean", "description": "Doubles the price."},
-        "preset": {"type": "string", "description": "Names of presets, with commas between them."},
-        "name": {"type": "string", "description": "The file's name."},
-        "count": {"type": "integer", "minimum": 1, "description": "Pictures of it."},
-    },
-    "required": ["prompt"],
-    "additionalProperties": False,
-}
 _STARTED_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "description": "For batch_status."},
-        "state": {"type": "string"},
+        "status": {"type": "string"},
         "pictures": WHOLE,
-        "price": {**COST_SCHEMA, "description": "What all of them cost at list price."},
+        "cost": {**COST_SCHEMA, "description": "What all of them cost at list price."},
         "seconds": {"type": "integer", "description": "How long it takes, about."},
         "region": {"type": "string"},
         "folder": {"type": "string"},
@@ -218,7 +208,7 @@ def tools(desk: Desk) -> Sequence[Tool]:
                         "minItems": 1,
                         "maxItems": MOST,
                         "description": "Texts, or requests with a prompt and other fields.",
-                        "items": {"anyOf": [{"type": "string"}, _REQUEST]},
+                        "items": {"anyOf": [{"type": "string"}, request_schema()]},
                     }
                 },
                 "required": ["prompts"],

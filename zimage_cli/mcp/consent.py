@@ -11,11 +11,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.core.run.money import Estimate, money
-from zimage_cli.errors import BoundReached, UsageError
+from zimage_cli.errors import BoundReached
+from zimage_cli.text import shown
 
 if TYPE_CHECKING:
     from mcp_types import ElicitResult, InputRequiredResult
 
+    from zimage_cli.core.request.prices import Price
     from zimage_cli.mcp.desk import Desk
     from zimage_cli.mcp.tools import Call
 
@@ -31,15 +33,16 @@ def is_asked(estimate: Estimate, above: Decimal) -> bool:
 
 
 async def permitted(
-    desk: Desk, call: Call, estimate: Estimate, what: str
+    desk: Desk, call: Call, estimate: Estimate, what: str, prompt: str = ""
 ) -> InputRequiredResult | None:
     """Return None where the person allows it, or what the client is to ask first.
 
-    `what` names what is to be made: `4 pictures of 1024*1024`. Raises BoundReached where it is over
-    the purse, UsageError where the person says no or cannot be asked.
+    `what` names what is to be made: `4 pictures of 1024*1024`; its `prompt` is shown too. Raises
+    BoundReached where it is over the purse, and where the person says no or cannot be asked.
     """
     desk.purse.check(estimate)
-    if not is_asked(estimate, desk.bounds.confirm_above):
+    price = estimate.cost
+    if price is None or not is_asked(estimate, desk.bounds.confirm_above):
         return None
     if not _can_ask(call):
         raise BoundReached(
@@ -49,32 +52,34 @@ async def permitted(
             "a higher --confirm-above where this server is set up.",
             field="confirm_above",
             what=what,
-            cost=money(estimate.cost),
-            above=desk.bounds.confirm_above,
+            cost=money(price),
+            above=money(price._replace(amount=desk.bounds.confirm_above)),
         )
     call.doing = lambda: "waiting for the person's answer"
-    question = _question(desk, estimate, what)
+    question = _question(desk, price, what, prompt)
     answer = await _asked(desk, call, estimate, question)
     if not hasattr(answer, "action"):
         return answer
     if answer.action != "accept":
         said = "declined" if answer.action == "decline" else "did not answer"
-        raise UsageError(
+        raise BoundReached(
             "The person was asked for {cost} and {said}. Nothing was sent.",
             hint="Do not ask again by yourself; tell the person that nothing was made.",
             field="confirm_above",
-            cost=money(estimate.cost),
+            cost=money(price),
             said=said,
         )
     return None
 
 
-def _question(desk: Desk, estimate: Estimate, what: str) -> str:
+def _question(desk: Desk, price: Price, what: str, prompt: str) -> str:
     region = desk.client.settings.target.region_name
     purse = desk.purse
+    # A model wrote the prompt: quoted and on one line it cannot pass for our words.
+    about = f" The prompt: {shown(prompt, 200)}" if prompt else ""
     return (
-        f"Make {what} in {region} for {money(estimate.cost)}? "
-        f"Spent so far: {money(purse.spent)}; left: {money(purse.left)}."
+        f"Make {what} in {region} for {money(price)}? "
+        f"Spent so far: {money(purse.spent)}; left: {money(purse.left)}.{about}"
     )
 
 

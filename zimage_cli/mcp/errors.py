@@ -26,26 +26,35 @@ if TYPE_CHECKING:
 
     from mcp_types import CallToolResult
 
-_KEPT = ("type", "code", "message", "field", "value", "allowed", "nearest", "request_id")
+_KEPT = ("field", "nearest", "code", "message", "request_id")
+"""Of an error object: the message has what else there is, in words."""
 
 
 def failed(error: ZimageError, more: Mapping[str, Any] | None = None) -> CallToolResult:
     """Return a tool's answer to an error; `more` is what else there is to say."""
-    errors = [short(one) for one in error_documents(error)]
-    return result(
-        {
-            "status": "error",
-            "message": error_document(error)["message"],
-            "hint": hint(error),
-            "billed": error.billed.value,
-            "repeat": repeat(error),
-            **({"errors": errors} if len(errors) > 1 or isinstance(error, UsageError) else {}),
-            **({"code": error.code} if error.code else {}),
-            **({"request_id": error.request_id} if error.request_id else {}),
-            **(more or {}),
-        },
-        is_error=True,
-    )
+    document = {"status": "error", **said(error)}
+    if isinstance(error, RequestInvalid):
+        document["errors"] = problems(error)
+    return result({**document, **(more or {})}, is_error=True)
+
+
+def said(error: ZimageError) -> dict[str, Any]:
+    """Return what an answer says of an error as a whole."""
+    found = short(error_document(error))
+    if isinstance(error, RequestInvalid) and len(error.problems) > 1:
+        # The problems follow one by one.
+        found["message"] = f"The arguments have {len(error.problems)} problems."
+    return {
+        **found,
+        "hint": hint(error),
+        "billed": error.billed.value,
+        "repeat": repeat(error),
+    }
+
+
+def problems(error: ZimageError) -> list[dict[str, Any]]:
+    """Return the problems of arguments, one by one."""
+    return [short(one) for one in error_documents(error)]
 
 
 def bug(error: Exception, billed: Billed, more: Mapping[str, Any] | None = None) -> CallToolResult:

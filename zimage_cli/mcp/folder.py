@@ -22,7 +22,7 @@ from zimage_cli.client import Client
 from zimage_cli.core.files import open_own
 from zimage_cli.core.status import Status
 from zimage_cli.errors import UsageError
-from zimage_cli.mcp.arguments import wrong
+from zimage_cli.mcp.given import wrong
 from zimage_cli.text import shown
 
 if TYPE_CHECKING:

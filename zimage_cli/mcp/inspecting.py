@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.mcp.arguments import refuse_unknown
 from zimage_cli.mcp.folder import Folder, ref_of
+from zimage_cli.mcp.given import refuse_unknown
 from zimage_cli.mcp.results import fitting
 from zimage_cli.text import clip, json_text, redact
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.errors import UsageError
 from zimage_cli.mcp import inspecting
-from zimage_cli.mcp.arguments import integer, refuse_unknown, schema, whole, wrong
 from zimage_cli.mcp.folder import REFS, Folder, ref_of
+from zimage_cli.mcp.given import integer, refuse_unknown, schema, whole, wrong
 from zimage_cli.mcp.results import fitting
 from zimage_cli.mcp.tools import tool
 from zimage_cli.text import clip, redact, shown
@@ -199,7 +199,7 @@ def search_history(folder: Folder, given: Mapping[str, Any]) -> CallToolResult:
     from zimage_cli.core.history.query import Query, words_of
 
     refuse_unknown(given, "query", "limit")
-    limit, query = integer(given, "limit", _LIMITS), given.get("query", "")
+    limit, query = integer(given, "limit", _LIMITS), given.get("query") or ""
     if not isinstance(query, str) or len(query) > _LONGEST_QUERY:
         raise wrong("query", query, f"text of at most {_LONGEST_QUERY} characters")
     words, without = words_of(re.findall(r'-?"[^"]*"|\S+', query))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.core.request.prices import Price, cost, list_price
 from zimage_cli.core.run.money import Estimate, count_of, money
-from zimage_cli.errors import BoundReached
+from zimage_cli.errors import BoundReached, ZimageError
 
 if TYPE_CHECKING:
     from zimage_cli.client import Client
@@ -36,7 +36,7 @@ class Purse:
         self._host = target.host
         price = list_price(target.region_name, prompt_extend=False)
         self._currency = price.currency if price else None
-        self._settled = Decimal(0)
+        self._settled = Decimal("0.00")
         self._held: set[Hold] = set()
         self._lock = threading.Lock()
 
@@ -157,6 +157,17 @@ class Hold:
         finally:
             known.set()
         return self._run
+
+    def stop(self) -> None:
+        """Have the run send nothing more: what is in flight is saved."""
+        if self._run is not None:
+            self._run.stop()
+
+    def outcome(self) -> ZimageError | None:
+        """Return what ended the run before its time, once it has ended. Raises a bug of ours."""
+        assert self._run is not None
+        self._run.wait()
+        return self._run.fatal
 
     def _settle_by_run(self) -> None:
         assert self._run is not None

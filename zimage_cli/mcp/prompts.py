@@ -13,6 +13,8 @@ from zimage_cli.core.request.request import prompt_warning
 from zimage_cli.core.run.money import Estimate, count_of
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.errors import RequestInvalid, UsageError
+from zimage_cli.mcp import arguments
+from zimage_cli.mcp.arguments import ARGUMENTS, file_name
 from zimage_cli.text import json_text, shown
 
 if TYPE_CHECKING:
@@ -23,10 +25,16 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Prompts of a batch, and pictures."""
-FIELDS = ("prompt", "size", "seed", "prompt_extend", "preset", "name", "count")
 _LISTED = 12
 """Prompts that an error names."""
 _SIZES = 3
+
+
+def request_schema() -> dict[str, Any]:
+    """Return the schema of a prompt that says more than its words: as generate_image has them."""
+    schema = arguments.input_schema()
+    schema["properties"]["count"] = {"type": "integer", "minimum": 1, "maximum": MOST}
+    return schema
 
 
 class Checked(NamedTuple):
@@ -89,13 +97,12 @@ def _lines(given: object) -> tuple[dict[int, Mapping[str, object]], dict[str, li
         if not isinstance(one, dict):
             wrong.setdefault(f"{shown(one)} is neither text nor a request", []).append(place)
             continue
-        for name in one:
-            if name not in FIELDS:
-                text = f"{shown(name)} is no field here; allowed: {', '.join(FIELDS)}"
-                wrong.setdefault(text, []).append(place)
-        count = one.get("count", 1)
+        line = {name: value for name, value in one.items() if value is not None}
+        for text in _own_problems(line):
+            wrong.setdefault(text, []).append(place)
+        count = line.get("count", 1)
         pictures += count if type(count) is int and count > 0 else 1
-        lines[place] = {name: one[name] for name in FIELDS if name in one}
+        lines[place] = {name: line[name] for name in ARGUMENTS if name in line}
     if pictures > MOST:
         raise UsageError(
             "prompts: {pictures:,} pictures are too many; allowed: {most:,} in a batch",
@@ -104,6 +111,19 @@ def _lines(given: object) -> tuple[dict[int, Mapping[str, object]], dict[str, li
             most=MOST,
         )
     return lines, wrong
+
+
+def _own_problems(line: dict[str, object]) -> Iterator[str]:
+    """Yield what is wrong that a file of the command line may say; a name becomes a file's."""
+    for name in line:
+        if name not in ARGUMENTS:
+            yield f"{shown(name)} is no field here; allowed: {', '.join(ARGUMENTS)}"
+    if "name" in line:
+        try:
+            line["name"] = file_name(line["name"])
+        except UsageError as error:
+            del line["name"]
+            yield error.message
 
 
 def _checked(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 MOST_BYTES = 4096
 """A whole answer: hosts show all of it to the model, which pays for every word."""
 
-_TEXTS = frozenset({"prompt", "rewritten_prompt", "message", "hint", "value", "allowed", "nearest"})
+_TEXTS = frozenset({"prompt", "rewritten_prompt", "message", "hint"})
 """What may be cut, because a file or the history has it whole, or its beginning says enough."""
 _LENGTHS = (1000, 400, 200, 100, 50, 20)
 
-_CUT = "texts that end in … are cut: inspect_picture has more of them"
+_CUT = "texts that end in … are cut"
 
 MIME_TYPES = {
     ".png": "image/png",
@@ -29,14 +29,19 @@ MIME_TYPES = {
 
 
 def result(
-    document: dict[str, Any], files: Iterable[Path] = (), *, is_error: bool = False
+    document: dict[str, Any],
+    files: Iterable[Path] = (),
+    *,
+    is_error: bool = False,
+    spare: Collection[str] = (),
 ) -> CallToolResult:
     """Return a document as a tool's answer, with a link to each file; at most 4 kB in all.
 
-    Where it is larger, long texts are cut, then a list `errors` is, then the links are left out;
-    `notes` says what was cut. Paths, numbers and ids are never cut.
+    Where it is larger, long texts are cut, which `notes` says, then a list `errors`; then what is
+    `spare` in `pictures` is left out, then the links. Paths, numbers and ids are never cut.
     """
     links = [_link(path) for path in files]
+    cut = document
     made = _made(document, links, is_error=is_error)
     for length in _LENGTHS:
         if _size(made) <= MOST_BYTES:
@@ -48,6 +53,12 @@ def result(
     while _size(made) > MOST_BYTES and len(errors := cut.get("errors", ())) > 1:
         cut["errors"] = errors[: len(errors) // 2]
         cut["more_errors"] = len(document["errors"]) - len(cut["errors"])
+        made = _made(cut, links, is_error=is_error)
+    if _size(made) > MOST_BYTES and spare:
+        cut["pictures"] = [
+            {name: value for name, value in one.items() if name not in spare}
+            for one in cut["pictures"]
+        ]
         made = _made(cut, links, is_error=is_error)
     if _size(made) > MOST_BYTES:
         made = _made(cut, [], is_error=is_error)
