@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mcp.server import MCPServer
+    from mcp.server.mcpserver.tools import Tool
 
     from zimage_cli.mcp.desk import Desk
 
 
-def register(server: MCPServer[Any], desk: Desk) -> None:
-    """Add these tools to a server."""
+def tools(desk: Desk) -> Sequence[Tool]:  # noqa: ARG001
+    """Return these tools."""
+    return ()
