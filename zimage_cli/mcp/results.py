@@ -65,6 +65,20 @@ def result(
     return made
 
 
+def fitting(documents: Iterable[dict[str, Any]]) -> CallToolResult:
+    """Return the first of these documents, each smaller than the one before, that has the room.
+
+    The last one is cut as `result` does.
+    """
+    made = None
+    for document in documents:
+        made = _made(document, [], is_error=False)
+        if _size(made) <= MOST_BYTES:
+            return made
+    assert made is not None
+    return result(document)
+
+
 def _made(document: dict[str, Any], links: list[ResourceLink], *, is_error: bool) -> CallToolResult:
     from mcp_types import CallToolResult, TextContent
 
