@@ -355,6 +355,7 @@ __zimage_command() {
             --confirm-above:free:
             --region|-r:region:
             --sandbox::
+            --print-config:host:
             --help|-h::'
         ;;
     'skill')
@@ -764,6 +765,14 @@ __zimage_values() {
             'c2pa'
         )
         goes_on=','
+        ;;
+    host)
+        candidates=(
+            'claude'
+            'codex'
+            'cursor'
+            'vscode'
+        )
         ;;
     shell)
         candidates=(

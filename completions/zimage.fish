@@ -482,6 +482,7 @@ function __zimage_command -S
                 '--confirm-above:--confirm-above:free::Have the person asked before a call that costs more; default: 0.10.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
+                '--print-config:--print-config:host::Print what claude, codex, cursor or vscode is told of this server, with the other options; start nothing.' \
                 '--help:--help:::Show this help.' \
                 '-r:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '-h:--help:::Show this help.'
@@ -869,6 +870,12 @@ function __zimage_values -S
                 'xmp'\t'an XMP packet of the service' \
                 'c2pa'\t'a C2PA manifest, well-formed and not signed'
             set listed 1
+        case host
+            set candidates \
+                'claude' \
+                'codex' \
+                'cursor' \
+                'vscode'
         case shell
             set candidates \
                 'bash' \

@@ -661,6 +661,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--confirm-above'; Group = '--confirm-above'; Value = 'free'; Many = $false; About = 'Have the person asked before a call that costs more; default: 0.10.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
+                @{ Name = '--print-config'; Group = '--print-config'; Value = 'host'; Many = $false; About = 'Print what claude, codex, cursor or vscode is told of this server, with the other options; start nothing.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
@@ -1220,6 +1221,18 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $true
+            After = @{  }
+        }
+        'host' = @{
+            Words = @(
+                @{ Text = 'claude'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'codex'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'cursor'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'vscode'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
             After = @{  }
         }
         'shell' = @{

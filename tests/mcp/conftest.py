@@ -54,6 +54,12 @@ class Person:
         return ElicitResult(action=action, content=content)
 
 
+@pytest.fixture
+def person() -> type[Person]:
+    """Who is asked: `person("accept")`, or one answer a question."""
+    return Person
+
+
 @dataclass
 class Talk:
     """Talk to a `zimage mcp` of its own: `talk(service, conversation, "--max-cost", "1")`.
