@@ -382,7 +382,8 @@ __zimage_command() {
         arguments='shell'
         ;;
     'help')
-        options='--help|-h::'
+        options='--json::
+            --help|-h::'
         arguments='command subcommand:+'
         ;;
     esac

@@ -27,7 +27,7 @@ function __zimage_command -S
                 'help'\t'Show the whole help of a command.'
             set options \
                 '--version:--version:::Print the version.' \
-                '--help:--help:::Show the whole help.' \
+                '--help:--help:::Show the whole help; with --json, of all commands as one JSON document.' \
                 '-h:-h:::Show the options of every day, and examples.'
         case 'generate'
             set options \
@@ -523,6 +523,7 @@ function __zimage_command -S
             set arguments shell
         case 'help'
             set options \
+                '--json:--json:::Print it as one JSON document.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
             set arguments command subcommand+

@@ -26,7 +26,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Options = @(
                 @{ Name = '--version'; Group = '--version'; Value = ''; Many = $false; About = 'Print the version.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help; with --json, of all commands as one JSON document.' }
                 @{ Name = '-h'; Group = '-h'; Value = ''; Many = $false; About = 'Show the options of every day, and examples.' }
             )
             Arguments = @()
@@ -741,6 +741,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'help' = @{
             Commands = @()
             Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print it as one JSON document.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )

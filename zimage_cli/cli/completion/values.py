@@ -38,13 +38,15 @@ class Word:
 class Value:
     """A kind of value, known to the scripts by `name`.
 
-    `words` to choose from; files that end in one of `suffixes` (`""`: any file); `folders`.
+    `words` to choose from, all that there are unless `more`; files that end in one of `suffixes`
+    (`""`: any file); `folders`.
     `goes_on`: the character with which the user may go on after a word; `,` is followed by another
     word of the kind. `after`: what it is after which argument.
     """
 
     name: str
     words: tuple[Word, ...] = ()
+    more: bool = False
     suffixes: tuple[str, ...] = ()
     folders: bool = False
     goes_on: str = ""
@@ -102,8 +104,8 @@ FREE = Value("free")
 SERVICE_REGION = Value("service_region", _region_words())
 REGION = Value("region", (*_region_words(), Word(SANDBOX, "the stand-in inside zimage")))
 ENDPOINT = Value("endpoint", tuple(map(Word, ENDPOINTS)))
-SIZE = Value("size", _size_words())
-SIZES = Value("sizes", _size_words(), goes_on=",")
+SIZE = Value("size", _size_words(), more=True)
+SIZES = Value("sizes", _size_words(), more=True, goes_on=",")
 SETTING = Value("setting", tuple(map(Word, NAMES)))
 STORED_SETTING = Value("stored_setting", tuple(map(Word, TABLE)))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
@@ -117,6 +119,7 @@ ENCODING = Value(
     tuple(
         map(Word, ("gb18030", "gbk", "big5", "shift_jis", "euc_kr", "utf-16", "utf-8", "cp1252"))
     ),
+    more=True,
 )
 SWITCH = Value("switch", (Word("true"), Word("false")))
 PREVIEW = Value("preview", tuple(map(Word, PREVIEWS)))
@@ -126,7 +129,7 @@ BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
 PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
-TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))))
+TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))), more=True)
 STATUS = Value("status", tuple(map(Word, STATUSES)))
 GROUP = Value("group", tuple(map(Word, GROUPS)))
 EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
