@@ -358,9 +358,16 @@ __zimage_command() {
         ;;
     'skill show')
         options='--help|-h::'
+        arguments='skill_file'
         ;;
     'skill install')
-        options='--help|-h::'
+        options='--project::
+            --user::
+            --agent:agent:+
+            --force::
+            --json::
+            --quiet|-q::
+            --help|-h::'
         ;;
     'schema')
         options='--help|-h::'
@@ -760,6 +767,24 @@ __zimage_values() {
             'c2pa'
         )
         goes_on=','
+        ;;
+    skill_file)
+        candidates=(
+            'SKILL.md'
+            'references/commands.md'
+            'references/errors.md'
+            'agents/openai.yaml'
+        )
+        ;;
+    agent)
+        candidates=(
+            'claude'
+            'codex'
+            'copilot'
+            'cursor'
+            'gemini'
+            'qwen'
+        )
         ;;
     shell)
         candidates=(

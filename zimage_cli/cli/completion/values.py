@@ -14,6 +14,7 @@ from typing import Any
 from zimage_cli.api.endpoint import CUSTOM, ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.main import COMMANDS
+from zimage_cli.cli.skill.files import AGENTS, FILES
 from zimage_cli.core.batch.source import INPUT_FORMATS
 from zimage_cli.core.history.export import FORMATS as EXPORT_FORMATS
 from zimage_cli.core.history.query import STATUSES
@@ -109,6 +110,8 @@ SIZES = Value("sizes", _size_words(), more=True, goes_on=",")
 SETTING = Value("setting", tuple(map(Word, NAMES)))
 STORED_SETTING = Value("stored_setting", tuple(map(Word, TABLE)))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
+AGENT = Value("agent", tuple(map(Word, AGENTS)))
+SKILL_FILE = Value("skill_file", tuple(map(Word, FILES)))
 FAULT = Value("fault", _fault_words(), goes_on=":")
 LABEL = Value("label", tuple(Word(*label) for label in LABELS.items()), goes_on=",")
 COMMAND = Value("command", tuple(map(Word, COMMANDS)))
@@ -186,6 +189,7 @@ OPTIONS: dict[str, Value] = {
     "--fault": FAULT,
     "--fault-seed": FREE,
     "--label": LABEL,
+    "--agent": AGENT,
 }
 """`--option` → what it takes, in every command; `COMMAND --option` for one command or all below it,
 which wins."""
@@ -215,6 +219,7 @@ ARGUMENTS: dict[str, Value] = {
     "open pictures": PICTURE_FILE,
     "inspect files": PICTURE_FILE,
     "gallery words": FOLDER,
+    "skill show file": SKILL_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,
