@@ -137,6 +137,14 @@ def test_a_manifest_that_says_nothing_makes_every_other_file_an_edited_one(
     assert (folder / "SKILL.md").read_text() == "of somebody"
 
 
+def test_other_line_ends_are_no_edit(zimage: Any, work: Path) -> None:
+    zimage("skill", "install")
+    skill = work / COMMON / "SKILL.md"
+    skill.write_bytes(shipped("SKILL.md").replace(b"\n", b"\r\n"))
+    assert zimage("skill", "install").stdout == ""
+    assert b"\r\n" in skill.read_bytes()
+
+
 def test_two_at_once_leave_it_whole(zimage: Any, work: Path, files: Any) -> None:
     running = [zimage.popen("skill", "install", "--json") for _ in range(2)]
     ended = [process.communicate(timeout=60) for process in running]

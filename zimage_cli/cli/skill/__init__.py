@@ -24,12 +24,13 @@ def skill() -> None:
 )
 def show(
     file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help=f"One of: {', '.join(FILES)}.")
-    ] = FILES[0],
+        str | None,
+        typer.Argument(metavar="[FILE]", help=f"One of: {', '.join(FILES)}; default: {FILES[0]}."),
+    ] = None,
 ) -> None:
     """Print the skill, or one of its other files."""
     output = Output()
-    for line in shipped(file).decode("utf-8").splitlines():
+    for line in shipped(file or FILES[0]).decode("utf-8").splitlines():
         output.result(line)
 
 

@@ -175,13 +175,16 @@ def _stay_inside(folder: Path, root: Path) -> None:
 
 
 def _read(path: Path) -> bytes | None:
-    """Return what a regular file holds; None for anything else, and for one that is too long."""
+    """Return what a regular file holds; None for anything else, and for one that is too long.
+
+    With our line ends: git gives text files others on Windows, which is no edit.
+    """
     try:
         with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError:
         return None
-    return data if len(data) <= _LARGEST else None
+    return data.replace(b"\r\n", b"\n") if len(data) <= _LARGEST else None
 
 
 def _installed_before(path: Path) -> Mapping[str, str]:
