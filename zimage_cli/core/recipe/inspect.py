@@ -109,17 +109,22 @@ def inspect(path: str | os.PathLike[str], *, hashed: bool = True) -> Inspected:
     """
     path = os.fspath(path)
     with _opened(path) as file:
-        try:
-            return _inspected(path, file, hashed=hashed)
-        except NoPicture:
-            raise UsageError(
-                "{name} is no picture in PNG, JPEG or WebP.",
-                field="FILE",
-                value=path,
-                name=_name(path),
-            ) from None
-        except OSError as error:
-            raise _unreadable(path, error) from None
+        return inspect_open(path, file, hashed=hashed)
+
+
+def inspect_open(path: str, file: IO[bytes], *, hashed: bool = True) -> Inspected:
+    """Return what an open file says, as `inspect` does; `path` is what it is called."""
+    try:
+        return _inspected(path, file, hashed=hashed)
+    except NoPicture:
+        raise UsageError(
+            "{name} is no picture in PNG, JPEG or WebP.",
+            field="FILE",
+            value=path,
+            name=_name(path),
+        ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def _inspected(path: str, file: IO[bytes], *, hashed: bool) -> Inspected:
