@@ -403,7 +403,9 @@ def test_ctrl_c_costs_no_picture_and_a_fork_uses_nothing_of_its_parent(
 ) -> None:
     service = server(latency=0.5)
     code = """
+import warnings
 from zimage_cli import Observer, Watcher
+warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
 class Ear(Watcher, Observer):
     started = lambda self, job: self
     sent = lambda self: os.kill(os.getpid(), signal.SIGINT)
