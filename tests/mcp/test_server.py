@@ -40,7 +40,8 @@ def test_every_tool_says_what_it_is_and_works(
     tools, answers = talk(service, say_all, *args, version=version, person=someone, env=env)
     assert {tool.name for tool in tools} == {*CALLS}
     for tool in tools:
-        assert tool.title and len(tool.description) > 20, tool.name
+        assert tool.title, tool.name
+        assert len(tool.description) > 20, tool.name
         assert tool.annotations.read_only_hint is not None, tool.name
         assert tool.annotations.open_world_hint is not None, tool.name
         Draft202012Validator.check_schema(tool.input_schema)
