@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.api import limits
 from zimage_cli.client import Client
 from zimage_cli.core.files import open_own
 from zimage_cli.core.status import Status
 from zimage_cli.errors import UsageError
+from zimage_cli.mcp.given import wrong
 from zimage_cli.text import shown
 
 if TYPE_CHECKING:
@@ -120,14 +121,16 @@ class Folder:
         from zimage_cli.core.history.query import Query
 
         number = None
-        if history is not None and text == _LAST:
+        if history is None:
+            raise self._refused(text)
+        if text == _LAST:
             number = next(self.found(history, Query(statuses=(Status.SAVED,))), None)
         elif len(text) < 19:
             number = int(text)
-        entry = None if history is None or number is None else history.entry(number)
+        entry = None if number is None else history.entry(number)
         saved = entry is not None and entry.path not in {None, "-"}
         path = (entry.path if saved else entry.wanted_path) if entry is not None else None
-        if entry is None or path is None or not self._holds(os.path.dirname(path)):
+        if entry is None or path is None or not self._holds(str(Path(path).parent)):
             raise self._refused(text)
         if not saved:
             raise UsageError(
@@ -196,3 +199,13 @@ def _path_of(text: str) -> str:
         return text
     # Of another machine: as text it is no path of this one.
     return url2pathname(parts.path) if parts.netloc in {"", "localhost"} else text
+
+
+def ref_of(given: Mapping[str, Any]) -> str:
+    """Return the text that names a picture. Raises UsageError."""
+    value = given.get("ref")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 2**63 else "?"
+    if not isinstance(value, str) or not value:
+        raise wrong("ref", value, REFS)
+    return value
