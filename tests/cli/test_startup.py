@@ -66,7 +66,8 @@ def loaded(zimage: Any, *args: str, **env: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "line", ["sizes --json", "generate --help", "--help", "completions show bash"]
+    "line",
+    ["sizes --json", "generate --help", "--help", "--help --json", "completions show bash"],
 )
 def test_what_answers_at_once_loads_nothing_heavy(zimage: Any, line: str) -> None:
     assert loaded(zimage, *line.split()) & HEAVY == set()
