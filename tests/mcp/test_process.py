@@ -94,11 +94,13 @@ def test_what_is_no_message_is_passed_over(priced: Any, wire: Any) -> None:
     ):
         server.write(rubbish + b"\n")
     server.shake_hands()
-    for prompt in prompts:
+    for number, prompt in enumerate(prompts, 100):
         server.write(
-            b'{"jsonrpc":"2.0","id":98,"method":"tools/call","params":{"name":"check_request",'
-            b'"arguments":{"prompt":%s}}}\n' % prompt.encode()
+            b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"check_request",'
+            b'"arguments":{"prompt":%s}}}\n' % (number, prompt.encode())
         )
+    half = server.answer(102)
+    assert half["result"]["structuredContent"]["prompt"] == "?"
     server.send({"id": 97, "method": "tools/call", "params": {"name": "rm", "arguments": {}}})
     server.send({"id": 96, "method": "tools/destroy"})
     told = server.request("tools/call", **CHECK)
