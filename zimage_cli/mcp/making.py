@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver.tools import Tool
     from mcp_types import CallToolResult, InputRequiredResult
 
-    from zimage_cli.core.run.plan import RequestPlan
+    from zimage_cli.core.run.plan import Plan, RequestPlan
     from zimage_cli.mcp.desk import Desk
     from zimage_cli.mcp.money import Hold
 
@@ -84,7 +84,7 @@ def _described(desk: Desk) -> str:
 
 async def _generate(desk: Desk, call: Call) -> CallToolResult | InputRequiredResult:
     plan = arguments.plan(desk.client, call.given)
-    _check_folder(desk, plan)
+    check_folder(desk, plan)
     ask = await permitted(desk, call, plan.estimate, _named(plan), plan.requests[0].prompt)
     if ask is not None:
         return ask
@@ -124,7 +124,7 @@ async def _run(desk: Desk, hold: Hold, plan: RequestPlan, painting: Painting) ->
     return hold.outcome()
 
 
-def _check_folder(desk: Desk, plan: RequestPlan) -> None:
+def check_folder(desk: Desk, plan: Plan) -> None:
     """Refuse a folder that a link leads out of the output folder. Raises UsageError."""
     from zimage_cli.core.making.evidence import FOLDER
 
@@ -156,7 +156,7 @@ async def _check(desk: Desk, call: Call) -> CallToolResult:
     estimate = plan.estimate
     over: ZimageError | None = None
     try:
-        _check_folder(desk, plan)
+        check_folder(desk, plan)
         desk.purse.check(estimate)
     except ZimageError as error:
         over = error

@@ -67,14 +67,38 @@ def result(
     return made
 
 
+def fitting(documents: Iterable[dict[str, Any]]) -> CallToolResult:
+    """Return the first of these documents, each smaller than the one before, that has the room.
+
+    The last one is cut as `result` does.
+    """
+    made = None
+    for document in documents:
+        made = _made(document, [], is_error=False)
+        if _size(made) <= MOST_BYTES:
+            return made
+    assert made is not None
+    return result(document)
+
+
 def _made(document: dict[str, Any], links: list[ResourceLink], *, is_error: bool) -> CallToolResult:
     from mcp_types import CallToolResult, TextContent
 
+    document = _sendable(document)
     return CallToolResult(
         content=[TextContent(text=json_text(document)), *links],
         structured_content=document,
         is_error=is_error,
     )
+
+
+def _sendable(value: Any) -> Any:
+    """Return a document without what no JSON on a wire holds: halves of letters, as in paths."""
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_sendable(inner) for inner in value]
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _size(made: CallToolResult) -> int:
@@ -102,7 +126,7 @@ def _link(path: Path) -> ResourceLink:
     from mcp_types import ResourceLink
 
     return ResourceLink(
-        name=path.name,
+        name=_sendable(path.name),
         uri=path.absolute().as_uri(),
         mime_type=MIME_TYPES.get(path.suffix.lower(), "application/octet-stream"),
         size=path.stat().st_size if path.exists() else None,

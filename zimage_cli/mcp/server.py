@@ -1,4 +1,4 @@
-"""The server and its tools."""
+"""The server: what it says of itself, and its tools."""
 
 from __future__ import annotations
 
