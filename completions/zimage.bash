@@ -350,7 +350,13 @@ __zimage_command() {
             --help|-h::'
         ;;
     'mcp')
-        options='--help|-h::'
+        options='--output-dir:folder:
+            --max-cost:free:
+            --confirm-above:free:
+            --region|-r:region:
+            --sandbox::
+            --print-config:host:
+            --help|-h::'
         ;;
     'skill')
         commands='show install'
@@ -767,6 +773,14 @@ __zimage_values() {
             'c2pa'
         )
         goes_on=','
+        ;;
+    host)
+        candidates=(
+            'claude'
+            'codex'
+            'cursor'
+            'vscode'
+        )
         ;;
     skill_file)
         candidates=(

@@ -477,7 +477,14 @@ function __zimage_command -S
                 '-h:--help:::Show this help.'
         case 'mcp'
             set options \
+                '--output-dir:--output-dir:folder::Base folder of pictures and evidence; default: output.' \
+                '--max-cost:--max-cost:free::Spend no more than this while it runs, in the region\'s currency; default: 1.00.' \
+                '--confirm-above:--confirm-above:free::Have the person asked before a call that costs more; default: 0.10.' \
+                '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
+                '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
+                '--print-config:--print-config:host::Print what claude, codex, cursor or vscode is told of this server, with the other options; start nothing.' \
                 '--help:--help:::Show this help.' \
+                '-r:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '-h:--help:::Show this help.'
         case 'skill'
             set commands \
@@ -872,6 +879,12 @@ function __zimage_values -S
                 'xmp'\t'an XMP packet of the service' \
                 'c2pa'\t'a C2PA manifest, well-formed and not signed'
             set listed 1
+        case host
+            set candidates \
+                'claude' \
+                'codex' \
+                'cursor' \
+                'vscode'
         case skill_file
             set candidates \
                 'SKILL.md' \

@@ -656,7 +656,14 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'mcp' = @{
             Commands = @()
             Options = @(
+                @{ Name = '--output-dir'; Group = '--output-dir'; Value = 'folder'; Many = $false; About = 'Base folder of pictures and evidence; default: output.' }
+                @{ Name = '--max-cost'; Group = '--max-cost'; Value = 'free'; Many = $false; About = 'Spend no more than this while it runs, in the region''s currency; default: 1.00.' }
+                @{ Name = '--confirm-above'; Group = '--confirm-above'; Value = 'free'; Many = $false; About = 'Have the person asked before a call that costs more; default: 0.10.' }
+                @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
+                @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
+                @{ Name = '--print-config'; Group = '--print-config'; Value = 'host'; Many = $false; About = 'Print what claude, codex, cursor or vscode is told of this server, with the other options; start nothing.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
@@ -1224,6 +1231,18 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $true
+            After = @{  }
+        }
+        'host' = @{
+            Words = @(
+                @{ Text = 'claude'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'codex'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'cursor'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'vscode'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
             After = @{  }
         }
         'skill_file' = @{

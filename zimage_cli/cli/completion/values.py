@@ -23,6 +23,7 @@ from zimage_cli.core.request import sizes
 from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.core.settings.checks import PREVIEWS
 from zimage_cli.core.settings.table import NAMES, TABLE
+from zimage_cli.mcp.hosts import HOSTS
 from zimage_cli.sandbox import faults
 from zimage_cli.sandbox.labels import LABELS
 
@@ -140,6 +141,7 @@ EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 PAGE_FILE = Value("page_file", suffixes=(".html",), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
 STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
+HOST = Value("host", tuple(map(Word, HOSTS)))
 FORMAT = Value("format", tuple(map(Word, FORMATS)))
 _KINDS = {
     value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, PREVIEW, FOLDER, FORMAT)
@@ -168,6 +170,8 @@ OPTIONS: dict[str, Value] = {
     "--limit": FREE,
     "--concurrency": FREE,
     "--max-cost": FREE,
+    "--confirm-above": FREE,
+    "--print-config": HOST,
     "--shard": FREE,
     "--input-format": INPUT_FORMAT,
     "--encoding": ENCODING,
