@@ -142,6 +142,7 @@ def _refuse_without_mcp() -> None:
 def _serve(out: Output, client: Client, bounds: Bounds) -> None:
     """Serve until the input ends or a signal comes; what is in flight then is saved."""
     from zimage_cli.mcp.desk import Desk
+    from zimage_cli.mcp.lines import mended
     from zimage_cli.mcp.server import build
 
     _log_plainly()
@@ -158,7 +159,7 @@ def _serve(out: Output, client: Client, bounds: Bounds) -> None:
             client.close()
 
     with Signals() as signals:
-        standard_input = process.Input()
+        standard_input = process.Input(mended)
 
         def stop() -> None:
             out.say("stopping: pictures that are being made are saved; again leaves at once")

@@ -121,11 +121,13 @@ class Folder:
         from zimage_cli.core.history.query import Query
 
         number = None
-        if history is not None and text == _LAST:
+        if history is None:
+            raise self._refused(text)
+        if text == _LAST:
             number = next(self.found(history, Query(statuses=(Status.SAVED,))), None)
         elif len(text) < 19:
             number = int(text)
-        entry = None if history is None or number is None else history.entry(number)
+        entry = None if number is None else history.entry(number)
         saved = entry is not None and entry.path not in {None, "-"}
         path = (entry.path if saved else entry.wanted_path) if entry is not None else None
         if entry is None or path is None or not self._holds(str(Path(path).parent)):

@@ -213,7 +213,7 @@ def search_history(folder: Folder, given: Mapping[str, Any]) -> CallToolResult:
 
 def _found(folder: Folder, rows: list[dict[str, Any]], matching: int) -> Iterator[dict[str, Any]]:
     for count in range(len(rows), -1, -1):
-        for length in (200, 60):
+        for length in (200, 80, 40):
             yield {
                 "folder": str(folder.path),
                 "pictures": [
