@@ -363,7 +363,9 @@ __zimage_command() {
         options='--help|-h::'
         ;;
     'schema')
-        options='--help|-h::'
+        options='--for:target:
+            --help|-h::'
+        arguments='schema'
         ;;
     'completions')
         commands='show install uninstall'
@@ -759,6 +761,22 @@ __zimage_values() {
             'c2pa'
         )
         goes_on=','
+        ;;
+    target)
+        candidates=(
+            'openai'
+            'anthropic'
+            'mcp'
+        )
+        ;;
+    schema)
+        candidates=(
+            'request'
+            'response'
+            'result'
+            'batch-line'
+            'error'
+        )
         ;;
     shell)
         candidates=(
