@@ -24,7 +24,9 @@ def run() -> None:
     from zimage_cli.cli import process
 
     process.collect_rarely()
-    process.spare_imports()
+    if sys.argv[1:2] != ["mcp"]:
+        # A server needs asyncio's world, which all other commands do without.
+        process.spare_imports()
     from zimage_cli.cli.main import main, work_hangs
 
     status = main(sys.argv[1:])

@@ -17,6 +17,11 @@ BUG_STATUS = 1
 INTERRUPTED_STATUS = 130
 _BUG_HINT = "run it again with ZIMAGE_DEBUG=1 and report what it prints, without your key"
 
+LEFT_BEHIND = (
+    "What was in flight may have been made and billed, and could not be noted in time: "
+    "zimage history list"
+)
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, SIGTERM or SIGHUP, with what a command has to say at its end.

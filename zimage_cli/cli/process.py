@@ -9,11 +9,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from threading import RLock
+from threading import RLock, Thread
 from types import ModuleType
 from typing import Any
 
@@ -141,3 +141,44 @@ def allow_files(lines: int, *, sandbox: bool) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class Input:
+    """What comes on the standard input, to be read until its end or until `close`.
+
+    It stands in place of `sys.stdin`. Nothing wakes a thread that waits for what somebody else may
+    write; here that is a thread which the process ends without. What reads file descriptor 0 itself
+    finds nothing there. `mend` is given each line, and what it returns is read.
+    """
+
+    def __init__(self, mend: Callable[[bytes], bytes]) -> None:
+        import socket
+        from io import TextIOWrapper
+
+        self._real = os.dup(0)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        self._mend = mend
+        self._fed, self._read = socket.socketpair()
+        sys.stdin = TextIOWrapper(self._read.makefile("rb"), encoding="utf-8")
+        Thread(target=self._feed, name="stdin", daemon=True).start()
+
+    def close(self) -> None:
+        """End it, from any thread."""
+        import socket
+
+        with suppress(OSError):
+            self._fed.shutdown(socket.SHUT_WR)
+
+    def _feed(self) -> None:
+        with suppress(OSError), open(self._real, "rb") as real:  # noqa: PTH123
+            for line in real:
+                self._fed.sendall(self._mend(line))
+        self.close()
+
+
+def divert_stdout() -> None:
+    """Send all that is still printed on the standard output to the standard error."""
+    with suppress(OSError):
+        os.dup2(2, 1)

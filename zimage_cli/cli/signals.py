@@ -151,6 +151,58 @@ class Signals:
         After that it is waited for as long as it is `unsettled`, 5 s at most. Raises what the work
         raises, or Stopped where it is left behind: it hangs, or has nothing more to write down.
         """
+        thread, ended = self._begin(work)
+        while not ended:
+            if self.wait(_FRAME if show else None) is not None:
+                cancel()
+                settle(thread.join, thread.is_alive, unsettled)
+                break
+            if show is not None:
+                show()
+        if not ended:
+            raise Stopped
+        thread.join()
+        if ended[0] is not None:
+            raise ended[0]
+
+    def attend(self, work: Callable[[], None], stop: Callable[[], None]) -> bool:
+        """Do work in a thread of its own; the first signal asks it to `stop`, another leaves it.
+
+        Tells whether it has ended. Raises what the work raises.
+        """
+        thread, ended = self._begin(work)
+        while not ended:
+            if self.wait() is None:
+                continue
+            if len(self.numbers) > 1:
+                return False
+            stop()
+        if ended[0] is not None:
+            raise ended[0]
+        thread.join()
+        return True
+
+    def drive(self, run: Run, view: View, *, patient: bool) -> None:
+        """Wait for the end of a run, and show it meanwhile.
+
+        The first signal of a `patient` run stops it: what is in flight is waited for. Any other
+        cancels it. Raises a bug of ours.
+        """
+        while not run.wait(0):
+            if self.wait(view.pause()) is None:
+                view.refresh()
+            elif patient and len(self.numbers) == 1:
+                run.stop()
+                view.stopping()
+            else:
+                view.close()
+                run.cancel()
+                return
+
+    def _begin(
+        self, work: Callable[[], None]
+    ) -> tuple[threading.Thread, list[BaseException | None]]:
+        """Do work in a thread of its own; the list gets what it raised, or None, at its end."""
         ended: list[BaseException | None] = []
 
         def run() -> None:
@@ -170,35 +222,7 @@ class Signals:
                 "The system allows this process no more threads. Nothing was sent.",
                 hint="See the limits: ulimit -a",
             ) from None
-        while not ended:
-            if self.wait(_FRAME if show else None) is not None:
-                cancel()
-                settle(thread.join, thread.is_alive, unsettled)
-                break
-            if show is not None:
-                show()
-        if not ended:
-            raise Stopped
-        thread.join()
-        if ended[0] is not None:
-            raise ended[0]
-
-    def drive(self, run: Run, view: View, *, patient: bool) -> None:
-        """Wait for the end of a run, and show it meanwhile.
-
-        The first signal of a `patient` run stops it: what is in flight is waited for. Any other
-        cancels it. Raises a bug of ours.
-        """
-        while not run.wait(0):
-            if self.wait(view.pause()) is None:
-                view.refresh()
-            elif patient and len(self.numbers) == 1:
-                run.stop()
-                view.stopping()
-            else:
-                view.close()
-                run.cancel()
-                return
+        return thread, ended
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.numbers.append(number)

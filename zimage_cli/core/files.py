@@ -84,16 +84,16 @@ def open_locked(path: Path, flags: int, *, patience: float = 0.0) -> int:
             time.sleep(_LOOK_AGAIN)
 
 
-def open_own(path: Path | str, flags: int) -> int:
+def open_own(path: Path | str, flags: int, *, dir_fd: int | None = None) -> int:
     """Open a file of one's own in a folder that others may write to. Raises OSError.
 
     No link is followed, a named pipe does not wait for its other end, and what is no regular file
-    is refused. A new file is 0600.
+    is refused. A new file is 0600. With `dir_fd` a path begins in that open folder.
     """
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
         flags |= getattr(os, name, 0)
     try:
-        handle = os.open(path, flags, 0o600)
+        handle = os.open(path, flags, 0o600, dir_fd=dir_fd)
     except OSError as error:
         # A link: FreeBSD has a number of its own for it.
         if error.errno in {errno.ELOOP, errno.EMLINK}:

@@ -13,7 +13,7 @@ import typer
 
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import Interrupted, print_error
+from zimage_cli.cli.errors import LEFT_BEHIND, Interrupted, print_error
 from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
 from zimage_cli.cli.view import shown_on_terminal
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.run.plan import RequestPlan
     from zimage_cli.core.run.run import Run
-
-_LEFT_BEHIND = (
-    "What was in flight may have been made and billed, and could not be noted in time: "
-    "zimage history list"
-)
 
 app = App()
 
@@ -377,7 +372,7 @@ def _interrupted(
     counts = Counter(filter(None, view.stopped.values()))
     notes = [f"{count:,} pictures: {note}" if count > 1 else note for note, count in counts.items()]
     if run.unsettled:
-        notes.append(_LEFT_BEHIND)
+        notes.append(LEFT_BEHIND)
     end = Interrupted(number, note="\n".join(notes) or None)
     if report == "json":
         found = _document(view, _errors(view.failures))

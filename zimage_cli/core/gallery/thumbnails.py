@@ -6,10 +6,10 @@ import io
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from zimage_cli.api import threads
 from zimage_cli.core.drafts import remove_abandoned, write_whole
@@ -81,19 +81,38 @@ def draw(path: str) -> bytes:
 
     It holds the pixels and their colour profile, and nothing that the file says.
     """
+    image, profile = small(path, LONGEST)
+    file = io.BytesIO()
+    # All named: Pillow takes what is missing here from the picture.
+    with _telling():
+        image.save(file, "WEBP", quality=_QUALITY, icc_profile=profile, exif=b"", xmp=b"")
+    return file.getvalue()
+
+
+def small(source: str | IO[bytes], longest: int) -> tuple[Image, bytes]:
+    """Return a picture's pixels, upright, RGB or RGBA, no side longer; and their colour profile.
+
+    Raises NotDrawn.
+    """
     from PIL import Image
 
+    with _telling(), ExitStack() as stack:
+        image = stack.enter_context(Image.open(source, formats=("PNG", "JPEG", "WEBP")))
+        pixels = image.width * image.height
+        if pixels > _MOST_PIXELS:
+            raise NotDrawn(_too_large())
+        stack.enter_context(_large if pixels > _MANY_PIXELS else nullcontext())
+        return _small(image, longest)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
     try:
-        with ExitStack() as stack:
-            image = stack.enter_context(Image.open(path, formats=("PNG", "JPEG", "WEBP")))
-            pixels = image.width * image.height
-            if pixels <= _MOST_PIXELS:
-                stack.enter_context(_large if pixels > _MANY_PIXELS else nullcontext())
-                return _webp(image)
-            why = _too_large()
+        yield
+    except NotDrawn:
+        raise
     except Exception as error:  # noqa: BLE001 - Pillow raises what it likes
-        why = _why(error)
-    raise NotDrawn(why)
+        raise NotDrawn(_why(error)) from None
 
 
 def _why(error: Exception) -> Message:
@@ -116,26 +135,15 @@ def _too_large() -> Message:
     return Message("it has more than {most:,} pixels", most=_MOST_PIXELS)
 
 
-def _webp(image: Any) -> bytes:
+def _small(image: Any, longest: int) -> tuple[Image, bytes]:
     orientation = image.getexif().get(_ORIENTATION)
     profile = image.info.get("icc_profile") or b""
     if image.mode not in {"RGB", "RGBA", "L", "LA", "CMYK", "YCbCr"}:
         # Of palettes no colours between two can be made; 16 bits would be cut off, not scaled.
         image = _plain(image)
-    image.thumbnail((LONGEST, LONGEST))
-    small = _turned(_plain(image), orientation)
+    image.thumbnail((longest, longest))
     fits = profile[16:20] == b"RGB " and len(profile) <= _LONGEST_PROFILE
-    file = io.BytesIO()
-    # All named: Pillow takes what is missing here from the picture.
-    small.save(
-        file,
-        "WEBP",
-        quality=_QUALITY,
-        icc_profile=profile if fits else b"",
-        exif=b"",
-        xmp=b"",
-    )
-    return file.getvalue()
+    return _turned(_plain(image), orientation), profile if fits else b""
 
 
 def _plain(image: Image) -> Image:

@@ -131,6 +131,32 @@ def matching(book: History, query: Query) -> list[int]:
     return book.read(read)
 
 
+def located(book: History, query: Query) -> list[tuple[int, str]]:
+    """Return the ids of all entries that match, newest first, each with its picture's path.
+
+    That is where it is, or else where it was meant to go, and empty text where neither is known.
+    """
+    if query.words or query.without:
+        fold_others(book)
+
+    def read(db: sqlite3.Connection) -> list[tuple[int, str]]:
+        where, values = query.where(db)
+        place = "coalesce(nullif(path, '-'), wanted_path, '')"
+        select = f"SELECT id, {place} FROM generation {where} ORDER BY id DESC"  # noqa: S608 - our own names
+        return [(row[0], _path(row[1])) for row in db.execute(select, values)]
+
+    return book.read(read)
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, bytes):
+        return str(value)
+    # One that is no valid text.
+    with suppress(UnicodeDecodeError):
+        return value.decode("utf-8", "surrogatepass")
+    return ""
+
+
 def each(book: History, found: Sequence[int]) -> Iterator[Entry]:
     """Yield the entries with these ids, a few at a time in memory."""
     for begin in range(0, len(found), 500):

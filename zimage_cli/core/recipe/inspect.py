@@ -101,24 +101,30 @@ class Inspected:
         return self.recipe.prompt_extend
 
 
-def inspect(path: str, *, hashed: bool = True) -> Inspected:
+def inspect(path: str | os.PathLike[str], *, hashed: bool = True) -> Inspected:
     """Return what a picture says; `-` is standard input.
 
     Without `hashed` less is read of the file, and sha256 is empty text. Raises UsageError for what
     cannot be read, or is no picture.
     """
+    path = os.fspath(path)
     with _opened(path) as file:
-        try:
-            return _inspected(path, file, hashed=hashed)
-        except NoPicture:
-            raise UsageError(
-                "{name} is no picture in PNG, JPEG or WebP.",
-                field="FILE",
-                value=path,
-                name=_name(path),
-            ) from None
-        except OSError as error:
-            raise _unreadable(path, error) from None
+        return inspect_open(path, file, hashed=hashed)
+
+
+def inspect_open(path: str, file: IO[bytes], *, hashed: bool = True) -> Inspected:
+    """Return what an open file says, as `inspect` does; `path` is what it is called."""
+    try:
+        return _inspected(path, file, hashed=hashed)
+    except NoPicture:
+        raise UsageError(
+            "{name} is no picture in PNG, JPEG or WebP.",
+            field="FILE",
+            value=path,
+            name=_name(path),
+        ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def _inspected(path: str, file: IO[bytes], *, hashed: bool) -> Inspected:

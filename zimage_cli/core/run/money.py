@@ -74,8 +74,8 @@ def money(price: Price | None) -> str:
     return f"{price.currency} {amount:f}"
 
 
-def parse_bound(text: str | None) -> Decimal | None:
-    """Return `--max-cost` as an amount; None where it was not given. Raises UsageError."""
+def parse_bound(text: str | None, option: str = "--max-cost") -> Decimal | None:
+    """Return an amount that an option gives; None where it was not given. Raises UsageError."""
     if text is None:
         return None
     try:
@@ -84,8 +84,9 @@ def parse_bound(text: str | None) -> Decimal | None:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
         raise UsageError(
-            "--max-cost: {value!r} is not an amount; allowed: {allowed}",
-            field="max_cost",
+            "{option}: {value!r} is not an amount; allowed: {allowed}",
+            option=option,
+            field=option.lstrip("-").replace("-", "_"),
             value=text,
             allowed="a number such as 50",
         )

@@ -1,0 +1,192 @@
+"""The arguments of the tools that make pictures: their schema, and how they are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.core.request.names import slug
+from zimage_cli.core.request.wish import format_of
+from zimage_cli.core.run.tally import RunOptions
+from zimage_cli.errors import RequestInvalid, UsageError
+from zimage_cli.messages import Message, Shown
+from zimage_cli.text import clip, is_safe, redact, shown, visible
+
+if TYPE_CHECKING:
+    from zimage_cli.client import Client
+    from zimage_cli.core.run.plan import RequestPlan
+
+MOST = 4
+"""Pictures of one call: more are a batch, which returns at once."""
+NAME_BYTES = 80
+"""Of a file's name, before its number and suffix."""
+
+REQUEST = ("prompt", "size", "seed", "prompt_extend")
+ARGUMENTS = (*REQUEST, "count", "preset", "name")
+
+_NAME = "a file name and no path, such as red-kite or red-kite.jpg"
+
+
+def input_schema() -> dict[str, Any]:
+    """Return the schema of the arguments."""
+    return {
+        "type": "object",
+        "properties": {
+            "prompt": {
+                "type": "string",
+                "minLength": 1,
+                "description": "What is to be seen, in any language. 800 characters are read.",
+            },
+            "size": {
+                "type": "string",
+                "description": "W*H such as 1024*1024 (the usual one), or a ratio such as 16:9.",
+            },
+            "seed": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 2**31 - 1,
+                "description": "The same seed and prompt make much the same picture again.",
+            },
+            "prompt_extend": {
+                "type": "boolean",
+                "description": "Have the service rewrite the prompt first: doubles the price.",
+            },
+            **own_properties(),
+        },
+        "required": ["prompt"],
+        "additionalProperties": False,
+    }
+
+
+def own_properties() -> dict[str, Any]:
+    """Return the schema of the arguments that are no fields of a request."""
+    return {
+        "count": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST,
+            "description": "So many pictures, each with a seed of its own; 1 where it is left out.",
+        },
+        "preset": {
+            "type": "string",
+            "description": "A preset of the person's, put around the prompt; commas part several.",
+        },
+        "name": {
+            "type": "string",
+            "description": "A name for the file, no path. Nothing is overwritten: a number is "
+            "added.",
+        },
+    }
+
+
+def plan(client: Client, given: Mapping[str, Any]) -> RequestPlan:
+    """Return what a call would make.
+
+    An optional argument that is null was not given: some hosts fill all of them in. Raises
+    UsageError: RequestInvalid with all problems of all arguments.
+    """
+    from zimage_cli.core.request.sweep import Sweep
+
+    given = {name: value for name, value in given.items() if value is not None or name == "prompt"}
+    problems = [_unknown(name, value) for name, value in given.items() if name not in ARGUMENTS]
+    count, preset, name = given.get("count", 1), given.get("preset", ""), given.get("name")
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
+        problems.append(_wrong_count(count))
+        count = 1
+    if not isinstance(preset, str):
+        problems.append(_wrong_text("preset", preset, "the name of a preset"))
+        preset = ""
+    try:
+        name = None if name is None else file_name(name)
+    except UsageError as error:
+        problems.append(error.with_traceback(None))
+        name = None
+    try:
+        made = client.plan(
+            {name: given[name] for name in REQUEST if name in given},
+            preset=preset,
+            sweep=Sweep(count=count),
+            name=name,
+            options=RunOptions(patience=None),
+        )
+    except UsageError as error:
+        found = getattr(error, "problems", (error,))
+        if not problems or any("field" not in one.facts for one in found):
+            raise
+        raise RequestInvalid((*found, *problems)) from None
+    if problems:
+        raise RequestInvalid(tuple(problems))
+    return made
+
+
+def file_name(text: object) -> str:
+    """Return the file name that a text stands for: letters, digits and hyphens, and its suffix.
+
+    Raises UsageError for a path, and for a text that names nothing.
+    """
+    if not isinstance(text, str):
+        raise _wrong_text("name", text, _NAME)
+    stem, suffix = os.path.splitext(text) if format_of(text) else (text, "")  # noqa: PTH122
+    name = slug(stem, NAME_BYTES) + suffix.lower()
+    if any(char in "/\\:" or not is_safe(char) for char in text) or text.strip().startswith("."):
+        raise UsageError(
+            "{field}: {value} is no file name; allowed: {allowed}; nearest: {nearest}",
+            field="name",
+            value=shown(text),
+            allowed=_NAME,
+            nearest=name,
+        )
+    if not any(char.isalnum() for char in stem):
+        raise UsageError(
+            "{field}: {value} names no file; allowed: {allowed}",
+            field="name",
+            value=shown(text),
+            allowed=_NAME,
+        )
+    return name
+
+
+def _wrong_count(count: object) -> UsageError:
+    nearest = MOST if isinstance(count, int) and count > MOST else 1
+    return UsageError(
+        "{field}: {value} is not allowed; allowed: {allowed}; nearest: {nearest}",
+        hint="For more than {most} pictures: start_batch",
+        field="count",
+        value=shown(count),
+        allowed=Message("a whole number, 1 to {most}", most=MOST),
+        nearest=Shown(str(nearest), nearest),
+        most=MOST,
+    )
+
+
+def _wrong_text(field: str, value: object, allowed: str) -> UsageError:
+    return UsageError(
+        "{field}: {value} has the wrong type; allowed: {allowed}",
+        field=field,
+        value=shown(value),
+        allowed=Message("a text: {what}", what=allowed),
+    )
+
+
+def _unknown(name: str, value: object) -> UsageError:
+    from zimage_cli.core.request.lacking import lacking
+    from zimage_cli.core.request.request import nearest_field
+
+    text = visible(clip(redact(name[:2000]), 60))
+    why, nearest = lacking(text), nearest_field(text, ARGUMENTS)
+    template = "{field}: is no argument of this tool; allowed: {allowed}"
+    if why is not None:
+        template = "{field}: is no argument of this tool; allowed: {allowed}. {why}"
+    elif nearest in ARGUMENTS:
+        template = (
+            "{field}: is no argument of this tool; allowed: {allowed}; did you mean {nearest}?"
+        )
+    return UsageError(
+        template,
+        field=text,
+        value=shown(value),
+        allowed=", ".join(ARGUMENTS),
+        why=why,
+        nearest=nearest,
+    )

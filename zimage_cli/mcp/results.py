@@ -1,0 +1,133 @@
+"""What a tool answers: the same JSON twice, as data and as text, and links to files; 4 kB."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zimage_cli.text import clip, json_text, redact
+
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult, ResourceLink
+
+MOST_BYTES = 4096
+"""A whole answer: hosts show all of it to the model, which pays for every word."""
+
+_TEXTS = frozenset({"prompt", "rewritten_prompt", "message", "hint", "notes", "warnings"})
+"""What may be cut, because a file or the history has it whole, or its beginning says enough."""
+_LENGTHS = (1000, 400, 200, 100, 50, 20)
+
+_CUT = "texts that end in … are cut"
+
+MIME_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
+
+
+def result(
+    document: dict[str, Any],
+    files: Iterable[Path] = (),
+    *,
+    is_error: bool = False,
+    spare: Collection[str] = (),
+) -> CallToolResult:
+    """Return a document as a tool's answer, with a link to each file; at most 4 kB in all.
+
+    What looks like a key is masked, whoever wrote it; a path stays what it is. Where it is larger,
+    what is `spare` in `pictures` is left out, then long texts are cut, which `notes` says, then a
+    list `errors`, then the links are left out. Paths, numbers and ids are never cut.
+    """
+    links = [_link(path) for path in files]
+    document = cut = _masked(document)
+    made = _made(document, links, is_error=is_error)
+    if _size(made) > MOST_BYTES and spare:
+        pictures = [
+            {name: value for name, value in one.items() if name not in spare}
+            for one in document["pictures"]
+        ]
+        document = cut = {**document, "pictures": pictures}
+        made = _made(cut, links, is_error=is_error)
+    for length in _LENGTHS:
+        if _size(made) <= MOST_BYTES:
+            return made
+        cut = _cut(document, length)
+        if cut != document:
+            cut["notes"] = [*cut.get("notes", ()), _CUT]
+        made = _made(cut, links, is_error=is_error)
+    while _size(made) > MOST_BYTES and len(errors := cut.get("errors", ())) > 1:
+        cut["errors"] = errors[: len(errors) // 2]
+        cut["more_errors"] = len(document["errors"]) - len(cut["errors"])
+        made = _made(cut, links, is_error=is_error)
+    if _size(made) > MOST_BYTES:
+        made = _made(cut, [], is_error=is_error)
+    return made
+
+
+def fitting(documents: Iterable[dict[str, Any]]) -> CallToolResult:
+    """Return the first of these documents, each smaller than the one before, that has the room.
+
+    The last one is cut as `result` does.
+    """
+    made = None
+    for document in documents:
+        made = _made(document, [], is_error=False)
+        if _size(made) <= MOST_BYTES:
+            return made
+    assert made is not None
+    return result(document)
+
+
+def _made(document: dict[str, Any], links: list[ResourceLink], *, is_error: bool) -> CallToolResult:
+    from mcp_types import CallToolResult, TextContent
+
+    document = _sendable(document)
+    return CallToolResult(
+        content=[TextContent(text=json_text(document)), *links],
+        structured_content=document,
+        is_error=is_error,
+    )
+
+
+def _sendable(value: Any) -> Any:
+    """Return a document without what no JSON on a wire holds: halves of letters, as in paths."""
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_sendable(inner) for inner in value]
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _size(made: CallToolResult) -> int:
+    return len(made.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+def _cut(value: Any, length: int, name: str = "") -> Any:
+    """Return a document with its long texts cut."""
+    if isinstance(value, dict):
+        return {key: _cut(inner, length, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_cut(inner, length, name) for inner in value]
+    return clip(value, length) if isinstance(value, str) and name in _TEXTS else value
+
+
+def _masked(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(inner, key) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(inner, name) for inner in value]
+    return redact(value) if isinstance(value, str) and name != "path" else value
+
+
+def _link(path: Path) -> ResourceLink:
+    from mcp_types import ResourceLink
+
+    return ResourceLink(
+        name=_sendable(path.name),
+        uri=path.absolute().as_uri(),
+        mime_type=MIME_TYPES.get(path.suffix.lower(), "application/octet-stream"),
+        size=path.stat().st_size if path.exists() else None,
+    )
