@@ -45,7 +45,7 @@ def show(
         if name != _REQUEST:
             raise UsageError(
                 "--for makes a tool of a request, and of nothing else.",
-                hint="Write: zimage schema request --for {target}",
+                hint="zimage schema request --for {target}",
                 target=target,
             )
     if name is None:

@@ -10,6 +10,7 @@ from zimage_cli.core import advice
 from zimage_cli.core.picture import Picture
 from zimage_cli.core.request.fields import SEEDS
 from zimage_cli.core.run.tally import NOT_SAVED
+from zimage_cli.core.schema import examples
 from zimage_cli.core.status import Status
 from zimage_cli.errors import Billed
 
@@ -117,6 +118,7 @@ def response_schema() -> Schema:
     return {
         "title": "Response",
         "description": "What `zimage generate --print-response` prints for each picture.",
+        "examples": [examples.PICTURE.response],
         **_exactly({name: known[name] for name in names}),
     }
 
@@ -127,6 +129,7 @@ def result_schema() -> Schema:
         "title": "Result",
         "description": "The document of `zimage generate --json`, on failure too; --dry-run has "
         "another.",
+        "examples": [examples.RESULT],
         **_exactly(
             {
                 "schema": {"const": 1},
@@ -147,6 +150,7 @@ def error_schema() -> Schema:
     return {
         "title": "Error",
         "description": "One error, as it stands in `errors` of every document of --json.",
+        "examples": [examples.ERROR],
         **_exactly(_ERROR),
     }
 
@@ -169,6 +173,7 @@ def batch_line_schema() -> Schema:
         "title": "Line of a batch",
         "description": "A line of `zimage batch --json` or of its results.jsonl: what became of "
         "one picture, and at last the summary; --dry-run has another.",
+        "examples": [examples.LINE],
         "oneOf": [
             shape("Saved", picture, ["billed"], statuses=[Status.SAVED]),
             shape("Not saved", _UNSAVED, error, statuses=NOT_SAVED),
