@@ -355,6 +355,7 @@ __zimage_command() {
             --confirm-above:free:
             --region|-r:region:
             --sandbox::
+            --print-config:host:
             --help|-h::'
         ;;
     'skill')
@@ -363,9 +364,16 @@ __zimage_command() {
         ;;
     'skill show')
         options='--help|-h::'
+        arguments='skill_file'
         ;;
     'skill install')
-        options='--help|-h::'
+        options='--project::
+            --user::
+            --agent:agent:+
+            --force::
+            --json::
+            --quiet|-q::
+            --help|-h::'
         ;;
     'schema')
         options='--help|-h::'
@@ -387,7 +395,8 @@ __zimage_command() {
         arguments='shell'
         ;;
     'help')
-        options='--help|-h::'
+        options='--json::
+            --help|-h::'
         arguments='command subcommand:+'
         ;;
     esac
@@ -764,6 +773,32 @@ __zimage_values() {
             'c2pa'
         )
         goes_on=','
+        ;;
+    host)
+        candidates=(
+            'claude'
+            'codex'
+            'cursor'
+            'vscode'
+        )
+        ;;
+    skill_file)
+        candidates=(
+            'SKILL.md'
+            'references/commands.md'
+            'references/errors.md'
+            'agents/openai.yaml'
+        )
+        ;;
+    agent)
+        candidates=(
+            'claude'
+            'codex'
+            'copilot'
+            'cursor'
+            'gemini'
+            'qwen'
+        )
         ;;
     shell)
         candidates=(

@@ -21,13 +21,13 @@ function __zimage_command -S
                 'gallery'\t'Write one HTML page of pictures, to look at and to hand on.' \
                 'sandbox'\t'A stand-in for the service on this machine: same wire format, no key, no cost.' \
                 'mcp'\t'Serve programs that speak MCP, over standard input and output.' \
-                'skill'\t'The skill file for software agents.' \
+                'skill'\t'Give software agents what they need to know of zimage.' \
                 'schema'\t'Print the JSON Schema of what zimage reads or prints.' \
                 'completions'\t'Have the shell complete zimage; no TAB starts it.' \
                 'help'\t'Show the whole help of a command.'
             set options \
                 '--version:--version:::Print the version.' \
-                '--help:--help:::Show the whole help.' \
+                '--help:--help:::Show the whole help; with --json, of all commands as one JSON document.' \
                 '-h:-h:::Show the options of every day, and examples.'
         case 'generate'
             set options \
@@ -482,13 +482,14 @@ function __zimage_command -S
                 '--confirm-above:--confirm-above:free::Have the person asked before a call that costs more; default: 0.10.' \
                 '--region:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '--sandbox:--sandbox:::Ask the stand-in inside zimage: no key, no cost.' \
+                '--print-config:--print-config:host::Print what claude, codex, cursor or vscode is told of this server, with the other options; start nothing.' \
                 '--help:--help:::Show this help.' \
                 '-r:--region:region::beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' \
                 '-h:--help:::Show this help.'
         case 'skill'
             set commands \
-                'show'\t'Print the skill.' \
-                'install'\t'Put the skill where agents look for it.'
+                'show'\t'Print the skill, or one of its other files.' \
+                'install'\t'Put the skill where agents look for it, and print the files that were written.'
             set options \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
@@ -496,9 +497,17 @@ function __zimage_command -S
             set options \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
+            set arguments skill_file
         case 'skill install'
             set options \
+                '--project:--project:::For this project: the nearest folder with .git, or here.' \
+                '--user:--user:::For all projects of yours: the home folder.' \
+                '--agent:--agent:agent:+:For this agent only, can be given again: claude, codex, copilot, cursor, gemini, qwen; default: .agents/skills, and the folder of each agent that is there, such as .claude/skills.' \
+                '--force:--force:::Overwrite files that were edited.' \
+                '--json:--json:::One JSON document on stdout.' \
+                '--quiet:--quiet:::Only results and errors.' \
                 '--help:--help:::Show this help.' \
+                '-q:--quiet:::Only results and errors.' \
                 '-h:--help:::Show this help.'
         case 'schema'
             set options \
@@ -529,6 +538,7 @@ function __zimage_command -S
             set arguments shell
         case 'help'
             set options \
+                '--json:--json:::Print it as one JSON document.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
             set arguments command subcommand+
@@ -869,6 +879,26 @@ function __zimage_values -S
                 'xmp'\t'an XMP packet of the service' \
                 'c2pa'\t'a C2PA manifest, well-formed and not signed'
             set listed 1
+        case host
+            set candidates \
+                'claude' \
+                'codex' \
+                'cursor' \
+                'vscode'
+        case skill_file
+            set candidates \
+                'SKILL.md' \
+                'references/commands.md' \
+                'references/errors.md' \
+                'agents/openai.yaml'
+        case agent
+            set candidates \
+                'claude' \
+                'codex' \
+                'copilot' \
+                'cursor' \
+                'gemini' \
+                'qwen'
         case shell
             set candidates \
                 'bash' \

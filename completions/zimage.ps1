@@ -19,14 +19,14 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'gallery'; About = 'Write one HTML page of pictures, to look at and to hand on.'; Type = 'Command' }
                 @{ Text = 'sandbox'; About = 'A stand-in for the service on this machine: same wire format, no key, no cost.'; Type = 'Command' }
                 @{ Text = 'mcp'; About = 'Serve programs that speak MCP, over standard input and output.'; Type = 'Command' }
-                @{ Text = 'skill'; About = 'The skill file for software agents.'; Type = 'Command' }
+                @{ Text = 'skill'; About = 'Give software agents what they need to know of zimage.'; Type = 'Command' }
                 @{ Text = 'schema'; About = 'Print the JSON Schema of what zimage reads or prints.'; Type = 'Command' }
                 @{ Text = 'completions'; About = 'Have the shell complete zimage; no TAB starts it.'; Type = 'Command' }
                 @{ Text = 'help'; About = 'Show the whole help of a command.'; Type = 'Command' }
             )
             Options = @(
                 @{ Name = '--version'; Group = '--version'; Value = ''; Many = $false; About = 'Print the version.' }
-                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help.' }
+                @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show the whole help; with --json, of all commands as one JSON document.' }
                 @{ Name = '-h'; Group = '-h'; Value = ''; Many = $false; About = 'Show the options of every day, and examples.' }
             )
             Arguments = @()
@@ -661,6 +661,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--confirm-above'; Group = '--confirm-above'; Value = 'free'; Many = $false; About = 'Have the person asked before a call that costs more; default: 0.10.' }
                 @{ Name = '--region'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '--sandbox'; Group = '--sandbox'; Value = ''; Many = $false; About = 'Ask the stand-in inside zimage: no key, no cost.' }
+                @{ Name = '--print-config'; Group = '--print-config'; Value = 'host'; Many = $false; About = 'Print what claude, codex, cursor or vscode is told of this server, with the other options; start nothing.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-r'; Group = '--region'; Value = 'region'; Many = $false; About = 'beijing, singapore (or their ids) or sandbox; default: the one with a stored key, or beijing.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
@@ -669,8 +670,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         }
         'skill' = @{
             Commands = @(
-                @{ Text = 'show'; About = 'Print the skill.'; Type = 'Command' }
-                @{ Text = 'install'; About = 'Put the skill where agents look for it.'; Type = 'Command' }
+                @{ Text = 'show'; About = 'Print the skill, or one of its other files.'; Type = 'Command' }
+                @{ Text = 'install'; About = 'Put the skill where agents look for it, and print the files that were written.'; Type = 'Command' }
             )
             Options = @(
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
@@ -684,12 +685,21 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
-            Arguments = @()
+            Arguments = @(
+                @{ Value = 'skill_file'; Many = $false }
+            )
         }
         'skill install' = @{
             Commands = @()
             Options = @(
+                @{ Name = '--project'; Group = '--project'; Value = ''; Many = $false; About = 'For this project: the nearest folder with .git, or here.' }
+                @{ Name = '--user'; Group = '--user'; Value = ''; Many = $false; About = 'For all projects of yours: the home folder.' }
+                @{ Name = '--agent'; Group = '--agent'; Value = 'agent'; Many = $true; About = 'For this agent only, can be given again: claude, codex, copilot, cursor, gemini, qwen; default: .agents/skills, and the folder of each agent that is there, such as .claude/skills.' }
+                @{ Name = '--force'; Group = '--force'; Value = ''; Many = $false; About = 'Overwrite files that were edited.' }
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'One JSON document on stdout.' }
+                @{ Name = '--quiet'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
+                @{ Name = '-q'; Group = '--quiet'; Value = ''; Many = $false; About = 'Only results and errors.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
             Arguments = @()
@@ -747,6 +757,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'help' = @{
             Commands = @()
             Options = @(
+                @{ Name = '--json'; Group = '--json'; Value = ''; Many = $false; About = 'Print it as one JSON document.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
@@ -1220,6 +1231,44 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $true
+            After = @{  }
+        }
+        'host' = @{
+            Words = @(
+                @{ Text = 'claude'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'codex'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'cursor'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'vscode'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'skill_file' = @{
+            Words = @(
+                @{ Text = 'SKILL.md'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'references/commands.md'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'references/errors.md'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'agents/openai.yaml'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'agent' = @{
+            Words = @(
+                @{ Text = 'claude'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'codex'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'copilot'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'cursor'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'gemini'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'qwen'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
             After = @{  }
         }
         'shell' = @{

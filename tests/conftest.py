@@ -43,6 +43,7 @@ WORKERS_PER_CORE = 3
 
 # Those that take longest come first, so that no worker is left alone with one at the end.
 SLOW = (
+    "tests/mcp/test_patience.py",
     *("tests/cli/batch/", "tests/cli/test_interrupts.py", "tests/cli/test_completions_shells.py"),
     *("tests/cli/generate/test_terminal.py", "tests/cli/test_history.py", "tests/api/test_body.py"),
     *("tests/cli/test_locale.py", "tests/api/test_deadline.py"),

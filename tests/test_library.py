@@ -346,20 +346,21 @@ def test_an_import_loads_nothing_that_is_heavy() -> None:
     script = "import json, sys, zimage_cli; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     loaded = set(json.loads(done.stdout))
-    assert not loaded & {"httpx", "PIL", "typer", "rich", "sqlite3", "zimage_cli.client"}
+    heavy = {"httpx", "PIL", "typer", "rich", "sqlite3", "asyncio"}
+    assert not loaded & {*heavy, "zimage_cli.client", "zimage_cli.async_client"}
+    script = "import sys; from zimage_cli import Client; print('asyncio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout == b"False\n"
 
 
 def test_only_public_names_are_there() -> None:
     import zimage_cli
 
     assert set(zimage_cli.__all__) == {
-        "Client",
-        "Outcome",
-        "Picture",
-        "__version__",
-        "errors",
-        "generate",
+        *("AsyncClient", "Client", "Outcome", "Picture", "Observer", "Watcher"),
+        *("__version__", "errors", "generate", "inspect"),
     }
+    assert all(hasattr(zimage_cli, name) for name in zimage_cli.__all__)
     with pytest.raises(AttributeError):
         zimage_cli.nothing  # noqa: B018
 

@@ -4,19 +4,37 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from zimage_cli import errors
+    from zimage_cli.async_client import AsyncClient
     from zimage_cli.client import Client, generate
+    from zimage_cli.core.observer import Observer, Watcher
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.picture import Picture
+    from zimage_cli.core.recipe.inspect import inspect
     from zimage_cli.version import __version__
 
-__all__ = ["Client", "Outcome", "Picture", "__version__", "errors", "generate"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Observer",
+    "Outcome",
+    "Picture",
+    "Watcher",
+    "__version__",
+    "errors",
+    "generate",
+    "inspect",
+]
 
 _HOMES = {
+    "AsyncClient": "zimage_cli.async_client",
     "Client": "zimage_cli.client",
+    "Observer": "zimage_cli.core.observer",
     "Outcome": "zimage_cli.core.outcome",
     "Picture": "zimage_cli.core.picture",
+    "Watcher": "zimage_cli.core.observer",
     "__version__": "zimage_cli.version",
     "generate": "zimage_cli.client",
+    "inspect": "zimage_cli.core.recipe.inspect",
 }
 
 

@@ -8,6 +8,7 @@ changes nothing in the process that it lives in.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -91,6 +92,8 @@ class Client:
         self._session = Session(self.settings.environment, self._api_key, on_warning)
         self._runs: set[Run] = set()
         self._closed = False
+        self._starting = threading.Lock()
+        """Held while a run begins: `close` waits for every one that does."""
         self._process: int | None = None
         """The one that made pictures with it: what is open there does not survive a fork."""
 
@@ -106,9 +109,11 @@ class Client:
 
     def close(self) -> None:
         """Close everything; pictures that are in flight are waited for and saved first."""
-        self._closed = True
         if self._process not in {None, os.getpid()}:
+            self._closed = True
             return
+        with self._starting:
+            self._closed = True
         for run in list(self._runs):
             run.stop()
             if not run.left_behind:
@@ -137,13 +142,9 @@ class Client:
         `seed="new"` has another drawn, `rewritten` sends its rewritten prompt. Raises the typed
         error of whatever failed.
         """
-        given = {"prompt": prompt, "size": size, "seed": seed, "prompt_extend": prompt_extend}
-        fields: dict[str, object] = {name: v for name, v in given.items() if v is not None}
-        if seed == "new":
-            fields["seed"] = None
         plan = self.plan(
             {},
-            overrides=fields,
+            overrides=asked(prompt, size, seed, prompt_extend),
             like=like,
             rewritten=rewritten,
             preset=preset,
@@ -385,8 +386,6 @@ class Client:
         """Begin a run in threads of its own and return it; `on_end` is called at its end."""
         from zimage_cli.core.run.run import Run
 
-        if self._closed:
-            raise UsageError("This Client is closed.")
         self._process = self._process or os.getpid()
         if self._process != os.getpid():
             raise UsageError(
@@ -402,13 +401,16 @@ class Client:
         def prepare(wire: Wire) -> tuple[Engine, Iterator[Job]]:
             return self._session.engine(plan, wire, watcher)
 
-        run = Run(self._session.wire(plan), prepare, ended)
-        self._runs.add(run)
-        try:
-            run.start()
-        except BaseException:
-            self._runs.discard(run)
-            raise
+        with self._starting:
+            if self._closed:
+                raise UsageError("This Client is closed.")
+            run = Run(self._session.wire(plan), prepare, ended)
+            self._runs.add(run)
+            try:
+                run.start()
+            except BaseException:
+                self._runs.discard(run)
+                raise
         return run
 
     # -- inside --------------------------------------------------------------------------------
@@ -444,6 +446,20 @@ class Client:
         if len(base_urls) > 1:
             raise UsageError("base_url: the requests of one run go to one place", field="base_url")
         return self.settings.for_base_url(self._flags, base_urls.pop())
+
+
+def asked(
+    prompt: str | None,
+    size: str | None,
+    seed: int | Literal["new"] | None,
+    prompt_extend: bool | None,
+) -> dict[str, object]:
+    """Return what of `generate` is a field of the request; a seed that is to be drawn is None."""
+    given = {"prompt": prompt, "size": size, "seed": seed, "prompt_extend": prompt_extend}
+    fields: dict[str, object] = {name: v for name, v in given.items() if v is not None}
+    if seed == "new":
+        fields["seed"] = None
+    return fields
 
 
 def generate(prompt: str | None = None, **options: Any) -> Picture:

@@ -68,6 +68,15 @@ def redact(text: str) -> str:
     return re.sub(_KEY_IN_TEXT, masked, text)
 
 
+def without_keys(text: str) -> str:
+    """Return text with every API key masked.
+
+    Only what is as long as a key: `st-` begins words too.
+    """
+    key = r"(?<![A-Za-z0-9])(?:sk-[\w.-]{15,}\w|st-[A-Za-z0-9]{16,})"
+    return re.sub(key, lambda found: mask(found[0]), text, flags=re.ASCII)
+
+
 def escape(char: str) -> str:
     """Return a character as the escape that Python and JSON readers know."""
     code = ord(char)

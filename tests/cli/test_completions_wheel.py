@@ -1,4 +1,4 @@
-"""The wheel brings the scripts: beside the code, and where the shells look by themselves."""
+"""The wheel brings the skill, and the scripts: beside the code, and where the shells look."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from zimage_cli.cli.completion import SCRIPTS
+from zimage_cli.cli.skill.files import FILES, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = {
@@ -55,3 +56,5 @@ def test_an_installed_wheel_has_the_scripts_in_both_places(tmp_path: Path, zimag
         assert (prefix / PLACES[shell]).read_text("utf-8") == script
         shown = python("-m", "zimage_cli", "completions", "show", shell, PYTHONPATH=installed)
         assert shown == script
+    for name in FILES:
+        assert (package / "skill" / "zimage" / name).read_bytes() == shipped(name)

@@ -22,13 +22,14 @@ from zimage_cli.core.advice import EXIT_STATUSES
 COMMANDS = ["generate", "validate", "config", "regions", "sizes", "history", "sandbox", "help"]
 HELPS = [
     (),
-    *((name,) for name in [*COMMANDS, "completions"]),
+    *((name,) for name in [*COMMANDS, "completions", "skill"]),
     *(("config", name) for name in ("show", "get", "set", "unset", "path", "edit")),
     *(("config", name) for name in ("set-region", "set-key", "unset-key", "set-workspace")),
     *(("regions", name) for name in ("list", "show", "ping")),
     *(("history", name) for name in ("list", "show", "recover")),
     ("sandbox", "serve"),
     ("completions", "show"),
+    *(("skill", name) for name in ("show", "install")),
 ]
 
 
@@ -97,6 +98,9 @@ Commands:
   inspect      Show what pictures say of their own making.
   gallery      Write one HTML page of pictures, to look at and to hand on.
   sandbox      A stand-in for the service on this machine.
+  mcp          Serve programs that speak MCP, over standard input and output.
+  skill        Give software agents what they need to know of zimage.
+  schema       Print the JSON Schema of what zimage reads or prints.
   completions  Have the shell complete zimage.
   help         Show the whole help of a command.
 

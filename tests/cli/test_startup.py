@@ -17,7 +17,11 @@ HEAVY = {
     *("tempfile", "hashlib", "tomllib", "subprocess", "shellingham", "difflib"),
     *("linecache", "tokenize", "mimetypes"),
     *("chafa", "ctypes", "jinja2", "markupsafe", "webbrowser"),
+    *("mcp", "mcp_types", "jsonschema"),
 }
+
+# What serves programs, and what they call: nobody else loads it.
+SERVING = ("zimage_cli.mcp", "zimage_cli.async_client", "zimage_cli.cli.mcp")
 
 # What shows pictures: only the commands that do so load it.
 SHOWING = (
@@ -66,7 +70,8 @@ def loaded(zimage: Any, *args: str, **env: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "line", ["sizes --json", "generate --help", "--help", "completions show bash"]
+    "line",
+    ["sizes --json", "generate --help", "--help", "--help --json", "completions show bash"],
 )
 def test_what_answers_at_once_loads_nothing_heavy(zimage: Any, line: str) -> None:
     assert loaded(zimage, *line.split()) & HEAVY == set()
@@ -76,6 +81,7 @@ def test_what_answers_at_once_loads_nothing_heavy(zimage: Any, line: str) -> Non
 def test_what_looks_for_the_settings_asks_where_they_are(zimage: Any, line: str) -> None:
     modules = loaded(zimage, *line.split())
     assert modules & HEAVY == {"platformdirs"}
+    assert not [name for name in modules if name.startswith(SERVING)]
     # Prices need it: no setting does.
     assert ("decimal" in modules) is line.startswith("generate")
 
@@ -115,8 +121,9 @@ def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
     unneeded |= {"subprocess", "platform", "difflib", "linecache", "mimetypes", "tokenize"}
     unneeded |= {"brotli", "zstandard", "trio"}
     unneeded |= {"chafa", "jinja2", "markupsafe", "webbrowser"}
+    unneeded |= {"mcp", "mcp_types", "concurrent.futures.thread"}
     assert modules & unneeded == set()
-    assert not [name for name in modules if name.startswith(SHOWING)]
+    assert not [name for name in modules if name.startswith((*SHOWING, *SERVING))]
     assert not [name for name in modules if name.startswith("zimage_cli.sandbox")]
 
 

@@ -1,4 +1,4 @@
-"""What a picture does not need: chafa, Jinja2, FreeType, a desktop, a home."""
+"""What a picture does not need: chafa, Jinja2, FreeType, mcp, a desktop, a home."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import sys
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"chafa", "jinja2"} or name == "PIL._imagingft":
+        missing = {"chafa", "jinja2", "mcp", "pydantic"}
+        if name.partition(".")[0] in missing or name == "PIL._imagingft":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
@@ -48,6 +49,17 @@ def test_a_gallery_says_what_it_needs(zimage: Any, bare: dict[str, str | None], 
     document = zimage("gallery", "--json", env=bare, status=2).json
     assert (document["path"], document["errors"][0]["type"]) == (None, "configuration")
     assert not (work / "gallery_files").exists()
+
+
+def test_a_server_says_what_it_needs(zimage: Any, bare: dict[str, str | None]) -> None:
+    result = zimage("mcp", "--sandbox", env=bare, status=2)
+    assert result.stdout == ""
+    assert result.stderr == (
+        "error: zimage mcp needs the package mcp, which cannot be loaded: No module named 'mcp'.\n"
+        "  next: Install it: pip install 'zimage-cli[mcp]'\n"
+    )
+    # What a host is told does not need it.
+    assert "mcpServers" in zimage("mcp", "--sandbox", "--print-config", "claude", env=bare).json
 
 
 def test_without_a_home_too(zimage: Any, bare: dict[str, str | None], work: Path) -> None:

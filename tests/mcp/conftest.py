@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,10 +18,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from cli.conftest import KEY, Service, png, serve, service, unpaced
+from cli.conftest import KEY, Service, png, serve, service, terminal, unpaced
 from cloud import KEYS, Cloud, certificate, clouds
 
-__all__ = ["KEY", "certificate", "png", "serve", "service", "unpaced"]
+__all__ = ["KEY", "certificate", "png", "serve", "service", "terminal", "unpaced"]
 
 # The suites of other Pythons and of the lowest versions do without the extra.
 if find_spec("mcp_types") is None:
@@ -52,6 +53,12 @@ class Person:
         fields = question.requested_schema.get("properties", {})
         content = dict.fromkeys(fields, True) if action == "accept" else None
         return ElicitResult(action=action, content=content)
+
+
+@pytest.fixture
+def person() -> type[Person]:
+    """Who is asked: `person("accept")`, or one answer a question."""
+    return Person
 
 
 @dataclass
@@ -184,15 +191,22 @@ class Wire:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait for its end and return its exit status; `stderr` is what it said there."""
+        """Wait for its end and return its exit status."""
         status = self.process.wait(MINUTE)
         self._reader.join(MINUTE)
         return status
 
     @property
     def stderr(self) -> str:
-        """All that it said, once it has ended."""
+        """What it has said there so far."""
         return self.errlog.read_text()
+
+    def hear(self, words: str) -> None:
+        """Wait until it has said that on stderr."""
+        deadline = time.monotonic() + MINUTE
+        while words not in self.stderr:
+            assert time.monotonic() < deadline, f"it never said {words!r}:\n{self.stderr}"
+            time.sleep(0.02)
 
     def kill(self) -> None:
         """End it and whatever it started, at once."""
@@ -212,12 +226,24 @@ def wire(tmp_path: Path) -> Iterator[Callable[..., Wire]]:
     """Start a `zimage mcp` and hold its pipes: `wire(service, "--sandbox")`."""
     started: list[Wire] = []
 
-    def start(service: Service, *args: str, **options: Any) -> Wire:
+    def start(
+        service: Service,
+        *args: str,
+        env: dict[str, str | None] | None = None,
+        command: list[str] | None = None,
+    ) -> Wire:
         log = tmp_path / f"wire{len(started)}.stderr"
         # Nobody reads that meanwhile: a pipe could be full.
         with log.open("w") as errlog:
-            pipes = {"stdin": subprocess.PIPE, "stderr": errlog, "start_new_session": True}
-            process = service.popen("mcp", *args, **{**pipes, **options})
+            process = subprocess.Popen(
+                [*(command or [*service.zimage.command, "mcp"]), *args],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errlog,
+                cwd=service.work,
+                env=service.zimage.environment({**service.env, **(env or {})}),
+                start_new_session=True,
+            )
         started.append(Wire(process, log))
         return started[-1]
 

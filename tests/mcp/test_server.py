@@ -1,4 +1,4 @@
-"""The server as a program sees it: what it says of itself and of its tools."""
+"""The server as a program sees it, in both versions of the protocol."""
 
 from __future__ import annotations
 
@@ -10,28 +10,65 @@ from zimage_cli.version import __version__
 
 VERSIONS = ("2025-11-25", "2026-07-28")
 
+CALLS: dict[str, dict[str, Any]] = {
+    "generate_image": {"prompt": "a fox", "size": "512*512", "seed": 7},
+    "check_request": {"prompt": "a fox", "size": "16:9", "count": 4},
+    "view_picture": {"ref": "1", "max_side": 64},
+    "search_history": {"query": "fox"},
+    "inspect_picture": {"ref": "1"},
+    "start_batch": {"prompts": ["a kite", {"prompt": "a lake", "size": "512*512"}]},
+}
+"""Tools with arguments that work, in an order in which they do."""
 
+
+async def say_all(client: Any) -> tuple[list[Any], dict[str, Any]]:
+    """List the tools and call each of them."""
+    tools = (await client.list_tools()).tools
+    answers = {name: await client.call_tool(name, given) for name, given in CALLS.items()}
+    batch = {"id": answers["start_batch"].structured_content["id"]}
+    return tools, {**answers, "batch_status": await client.call_tool("batch_status", batch)}
+
+
+@pytest.mark.usefixtures("unpaced")
+@pytest.mark.parametrize("asked", [True, False], ids=["elicitation", "none"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_it_says_who_it_is(service: Any, talk: Any, version: str) -> None:
-    async def meet(client: Any) -> Any:
-        await client.list_tools()
-        return client.server_info
+def test_every_tool_says_what_it_is_and_works(
+    service: Any, talk: Any, person: Any, version: str, asked: bool
+) -> None:
+    from jsonschema import Draft202012Validator
 
-    info = talk(service, meet, version=version)
-    assert (info.name, info.version) == ("zimage", __version__)
+    someone = person("decline") if asked else None
+    args = ("--region", "sandbox")
+    env = {"DASHSCOPE_BASE_URL": None}
+    tools, answers = talk(service, say_all, *args, version=version, person=someone, env=env)
+    assert {tool.name for tool in tools} == {*answers}
+    for tool in tools:
+        assert tool.title, tool.name
+        assert len(tool.description) > 20, tool.name
+        assert tool.annotations.read_only_hint is not None, tool.name
+        assert tool.annotations.open_world_hint is not None, tool.name
+        Draft202012Validator.check_schema(tool.input_schema)
+        assert tool.input_schema["additionalProperties"] is False, tool.name
+        result = answers[tool.name]
+        assert not result.is_error, (tool.name, result.content)
+        if tool.name == "view_picture":
+            assert tool.output_schema is None
+            assert result.structured_content is None
+            assert [one.type for one in result.content] == ["image"]
+        else:
+            Draft202012Validator.check_schema(tool.output_schema)
+            Draft202012Validator(tool.output_schema).validate(result.structured_content)
+    assert not asked or someone.asked == []
     assert talk.stderr == ""
 
 
-def test_lines_on_its_pipes(service: Any, wire: Any) -> None:
-    server = wire(service)
-    assert server.shake_hands()["serverInfo"]["name"] == "zimage"
-    assert "tools" in server.request("tools/list")["result"]
-    assert server.end() == 0
-    assert all(line.startswith(b'{"jsonrpc":"2.0"') for line in server.lines)
-
-
-def test_a_region_with_prices(priced: Any, talk: Any) -> None:
+def test_both_versions_have_the_same_tools(service: Any, talk: Any) -> None:
     async def meet(client: Any) -> Any:
-        return await client.list_tools()
+        info = client.server_info
+        tools = [one.model_dump() for one in (await client.list_tools()).tools]
+        return (info.name, info.title, info.version), client.instructions, tools
 
-    talk(priced(), meet)
+    told = [talk(service, meet, version=version) for version in VERSIONS]
+    assert told[0] == told[1]
+    assert told[0][0] == ("zimage", "zimage", __version__)
+    assert "spent" in told[0][1]

@@ -39,6 +39,9 @@ _NAMES = 28
 _SHORT = "zimage.short"
 """Where a context notes that the short help is wanted."""
 
+_AS_DATA = "zimage.as-data"
+"""Where a context notes that the help is wanted as JSON."""
+
 
 def heading(text: str) -> str:
     """Return a section's heading, bold where stdout shows it."""
@@ -48,8 +51,13 @@ def heading(text: str) -> str:
 def _show_help(context: Any, option: Any, wanted: bool) -> None:
     # Typer's own callback prints by itself, and fails where stdout takes no more.
     if wanted and not context.resilient_parsing:
-        context.meta[_SHORT] = "-h" in option.opts
-        Output().help(context.get_help())
+        if context.meta.get(_AS_DATA):
+            # By its name: it reads the whole tree, whose modules import this one.
+            tree = import_module("zimage_cli.cli.tree")
+            Output().document("ok", **tree.document(context))
+        else:
+            context.meta[_SHORT] = "-h" in option.opts
+            Output().help(context.get_help())
         context.exit()
 
 
@@ -57,11 +65,13 @@ class _Helpful:
     """What the help of commands and of groups has in common.
 
     `everyday` names the options that the short help shows; where it is empty, both are the same.
-    `statuses` are the exit statuses that the whole help explains.
+    `statuses` are the exit statuses that the whole help explains, `about_help` what is said of
+    `--help` where that is something else than usual.
     """
 
     everyday: Iterable[str] = ()
     statuses: Iterable[int] = ()
+    about_help = ""
     _short: Any = None
 
     def is_short(self, ctx: Any) -> bool:
@@ -77,7 +87,9 @@ class _Helpful:
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
             option.callback = _show_help
-            option.help = "Show the whole help." if self.everyday else "Show this help."
+            option.help = self.about_help or (
+                "Show the whole help." if self.everyday else "Show this help."
+            )
         return option
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -93,6 +105,20 @@ class _Helpful:
             )
         own: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         return [*own, self._short] if self._short is not None else own
+
+    def with_help_as_data(self, ctx: Any, args: list[str], end: int) -> list[str]:
+        """Note that the help is wanted as JSON; return the command line as the parser knows it.
+
+        The first `end` words are looked at. `--json` beside `--help` goes with every command, also
+        where it is no option.
+        """
+        own = args[:end]
+        if "--json" not in own or not {"--help", "-h"} & {*own}:
+            return args
+        ctx.meta[_AS_DATA] = True
+        if any("--json" in param.opts for param in self.get_params(ctx)):
+            return args
+        return [*(word for word in own if word != "--json"), *args[end:]]
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line; in brackets what may be left out."""
@@ -158,8 +184,9 @@ class Command(_Helpful, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, and note in the context what `--json` promises, whatever the parser says."""
         words = list(args)
+        end = args.index("--") if "--" in args else len(args)
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, self.with_help_as_data(ctx, args, end))
         finally:
             if self.document is not None and self._asks_for_json(ctx, words):
                 ctx.meta[PROMISED] = self.document
@@ -210,6 +237,8 @@ class Group(_Helpful, TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, with the default command put in where only its options are given."""
+        words = (number for number, word in enumerate(args) if not word.startswith("-"))
+        args = self.with_help_as_data(ctx, args, next(words, len(args)))
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         bare = not args or (args[0].startswith("-") and args[0] not in own)
         bare = bare or (self.takes_words and args[0] not in {*own, *self.list_commands(ctx)})

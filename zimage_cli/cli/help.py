@@ -12,7 +12,9 @@ app = App()
 
 
 @app.command(
-    "help", epilog="Examples:\n\nzimage help generate\n\nzimage help config set\n\nzimage help"
+    "help",
+    epilog="Examples:\n\nzimage help generate\n\nzimage help config set\n\nzimage help --json",
+    document={"command": None},
 )
 def show(
     context: typer.Context,
@@ -22,8 +24,10 @@ def show(
     subcommand: Annotated[
         list[str] | None, typer.Argument(metavar="SUBCOMMAND", help="One of its commands.")
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print it as one JSON document.")] = False,
 ) -> None:
     """Show the whole help of a command."""
     words = [*([] if command is None else [command]), *(subcommand or ())]
     root = context.find_root().command
-    root.invoke(root.make_context("zimage", [*words, "--help"]))
+    as_data = ["--json"] if json else []
+    root.invoke(root.make_context("zimage", [*words, "--help", *as_data]))

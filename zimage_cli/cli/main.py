@@ -46,6 +46,7 @@ class Root(Group):
     """The top of the tree."""
 
     everyday = ("--version",)
+    about_help = "Show the whole help; with --json, of all commands as one JSON document."
     modules = COMMANDS
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:

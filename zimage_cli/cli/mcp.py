@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 from zimage_cli.cli import options, process
@@ -12,10 +13,14 @@ from zimage_cli.cli.errors import LEFT_BEHIND, Interrupted
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
+from zimage_cli.core.history.query import one_of
 from zimage_cli.core.run.money import parse_bound
-from zimage_cli.core.settings.settings import Flags
-from zimage_cli.errors import ConfigurationError
+from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.settings import Flags, resolve
+from zimage_cli.core.settings.source import Kind
+from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.mcp.bounds import CONFIRM_ABOVE, MAX_COST, Bounds
+from zimage_cli.mcp.hosts import HOSTS
 
 app = App()
 
@@ -47,6 +52,16 @@ def mcp(
     ] = None,
     region: options.Region = None,
     sandbox: options.Sandbox = False,
+    print_config: Annotated[
+        str | None,
+        options.option(
+            options.REPORT,
+            "--print-config",
+            "Print what claude, codex, cursor or vscode is told of this server, with the other "
+            "options; start nothing.",
+            "HOST",
+        ),
+    ] = None,
 ) -> None:
     """Serve programs that speak MCP, over standard input and output.
 
@@ -63,12 +78,54 @@ def mcp(
     )
     out = Output()
     flags = Flags(region=region, sandbox=sandbox or None, output_dir=output_dir)
+    if print_config is not None:
+        _print_config(out, one_of("--print-config", print_config, (*HOSTS,)), bounds, flags)
+        return
     _refuse_without_mcp()
     client = Client(flags=flags, on_warning=out.warn)
     if sys.stdin and sys.stdin.isatty():
         out.say("zimage mcp speaks MCP to the program that starts it; Ctrl-D ends it.")
         out.say("  next: zimage mcp --print-config claude|codex|cursor|vscode")
     _serve(out, client, bounds)
+
+
+def _print_config(out: Output, host: str, bounds: Bounds, flags: Flags) -> None:
+    """Print what a host is told of this server: it holds in whatever folder that starts it."""
+    settings = resolve(Environment.current(), flags)
+    command = [
+        *_own_command(),
+        "mcp",
+        # A host has a folder of its own, or none.
+        *("--output-dir", str(settings.output_dir.value.absolute())),
+        *("--max-cost", str(bounds.max_cost)),
+        *("--confirm-above", str(bounds.confirm_above)),
+        *(("--region", flags.region) if flags.region else ()),
+        *(("--sandbox",) if bounds.sandbox else ()),
+    ]
+    try:
+        "".join(command).encode()
+    except UnicodeEncodeError:
+        raise UsageError("A path is not UTF-8: no configuration can hold it.") from None
+    key, region = settings.key(), settings.target.key_region
+    for line in HOSTS[host].written(command).split("\n"):
+        out.result(line)
+    out.note(f"It belongs into {HOSTS[host].file}.")
+    store = f"zimage config set-key --region {region}"
+    if region is not None and key is None:
+        out.note(f"There is no key yet. Store one: {store}")
+    elif key is not None and key.origin.kind is Kind.ENVIRONMENT:
+        out.note(f"The key is in this shell's environment, which a host may not have: {store}")
+
+
+def _own_command() -> list[str]:
+    """Return the absolute command that starts this program."""
+    name = os.path.abspath(sys.argv[0])  # noqa: PTH100 - links stay, which outlive what they name
+    if Path(name).name != "__main__.py":
+        # The launchers of Windows leave the suffix out.
+        for path in (name, f"{name}.exe"):
+            if Path(path).is_file():
+                return [path]
+    return [sys.executable, "-m", "zimage_cli"]
 
 
 def _refuse_without_mcp() -> None:
@@ -85,6 +142,7 @@ def _refuse_without_mcp() -> None:
 def _serve(out: Output, client: Client, bounds: Bounds) -> None:
     """Serve until the input ends or a signal comes; what is in flight then is saved."""
     from zimage_cli.mcp.desk import Desk
+    from zimage_cli.mcp.lines import mended
     from zimage_cli.mcp.server import build
 
     _log_plainly()
@@ -101,7 +159,7 @@ def _serve(out: Output, client: Client, bounds: Bounds) -> None:
             client.close()
 
     with Signals() as signals:
-        standard_input = process.Input()
+        standard_input = process.Input(mended)
 
         def stop() -> None:
             out.say("stopping: pictures that are being made are saved; again leaves at once")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -19,9 +19,6 @@ from typing import Any
 
 _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
-
-_PIECE = 65536
-"""Bytes of the standard input that are taken at once."""
 
 _ABSENT = ("click", "anyio", "trio", "h2", "brotli", "brotlicffi", "zstandard")
 """What httpx takes where it is installed and does without where it is not: a command line of its
@@ -151,10 +148,10 @@ class Input:
 
     It stands in place of `sys.stdin`. Nothing wakes a thread that waits for what somebody else may
     write; here that is a thread which the process ends without. What reads file descriptor 0 itself
-    finds nothing there.
+    finds nothing there. `mend` is given each line, and what it returns is read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mend: Callable[[bytes], bytes]) -> None:
         import socket
         from io import TextIOWrapper
 
@@ -162,6 +159,7 @@ class Input:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
+        self._mend = mend
         self._fed, self._read = socket.socketpair()
         sys.stdin = TextIOWrapper(self._read.makefile("rb"), encoding="utf-8")
         Thread(target=self._feed, name="stdin", daemon=True).start()
@@ -174,9 +172,9 @@ class Input:
             self._fed.shutdown(socket.SHUT_WR)
 
     def _feed(self) -> None:
-        with suppress(OSError):
-            while data := os.read(self._real, _PIECE):
-                self._fed.sendall(data)
+        with suppress(OSError), open(self._real, "rb") as real:  # noqa: PTH123
+            for line in real:
+                self._fed.sendall(self._mend(line))
         self.close()
 
 

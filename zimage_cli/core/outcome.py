@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.core.advice import error_document
+from zimage_cli.core.advice import error_document, hint_for
 from zimage_cli.core.request.prices import Price, cost
 from zimage_cli.core.status import Status
 from zimage_cli.errors import Billed, ZimageError
@@ -48,6 +48,25 @@ class Outcome:
         if self.picture is not None:
             return self.picture
         raise self.error or ZimageError("{reason}", reason=self.reason or self.status)
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what became of it: the picture, or the error and what to do next."""
+        from zimage_cli.core.card import card, paid
+
+        if self.picture is not None:
+            return self.picture._repr_html_()
+        error, request = self.error, self.request
+        facts = {
+            "status": self.status.value,
+            "error": error and error_document(error)["message"],
+            "next step": error and hint_for(error),
+            "reason": self.reason,
+            "prompt": request.prompt,
+            "seed": request.seed,
+            "size": request.size,
+            "cost": paid(self.region, self.price, self.billed),
+        }
+        return card(facts)
 
     @property
     def document(self) -> dict[str, Any]:

@@ -71,14 +71,31 @@ class Picture:
         write_whole(target, source.read_bytes())
         return target
 
-    def _repr_png_(self) -> builtins.bytes:
-        """Show the picture in a notebook."""
-        if self._file().suffix.lower() == ".png":
-            return self._file().read_bytes()
+    def _repr_html_(self) -> str:
+        """Show the picture in a notebook, small and with what is known of it."""
+        from zimage_cli.core.card import card, paid
+
+        facts = {
+            "prompt": self.prompt,
+            "rewritten prompt": self.rewritten_prompt,
+            "seed": self.seed,
+            "size": f"{self.width}×{self.height}" if self.width else self.size,
+            "cost": paid(self.region, self.cost),
+            "file": self.path,
+        }
+        return card(facts, self.path)
+
+    def _repr_png_(self) -> builtins.bytes | None:
+        """Show the picture where a notebook has no place for HTML; None where its file is gone."""
         from io import BytesIO
 
-        shown = BytesIO()
-        self.image.save(shown, "PNG")
+        try:
+            if self._file().suffix.lower() == ".png":
+                return self._file().read_bytes()
+            shown = BytesIO()
+            self.image.save(shown, "PNG")
+        except OSError:
+            return None
         return shown.getvalue()
 
     def _file(self) -> Path:

@@ -1,17 +1,15 @@
-"""The server: its tools, over standard input and output."""
+"""The server: what it says of itself, and its tools."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.client import Client
-from zimage_cli.mcp.desk import Desk
 from zimage_cli.version import __version__
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-    from zimage_cli.mcp.bounds import Bounds
+    from zimage_cli.mcp.desk import Desk
 
 INSTRUCTIONS = """\
 Makes pictures from text with Alibaba's Z-Image Turbo, and saves them as files.
@@ -41,9 +39,3 @@ def build(desk: Desk) -> MCPServer[Any]:
         log_level="WARNING",
         request_state_security=RequestStateSecurity.ephemeral(ttl=_DAY),
     )
-
-
-def serve(bounds: Bounds) -> None:
-    """Serve until the client closes the standard input. Raises what `Client` raises."""
-    with Client(bounds.region, sandbox=bounds.sandbox, output_dir=bounds.output_dir) as client:
-        build(Desk(client, bounds)).run("stdio")

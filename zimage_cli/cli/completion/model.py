@@ -1,4 +1,4 @@
-"""The command tree as plain data: what the generators of all four shells read.
+"""The command tree as plain data: for the scripts of all four shells, and `--help --json`.
 
 Only typer's public names and the attributes of the objects it returns are used.
 """
@@ -20,7 +20,7 @@ class Option:
     """An option: `names` long before short. `value` is None for a flag.
 
     `group` holds every name that says the same thing, or its opposite: none of them is offered
-    once one is given.
+    once one is given. `type` is JSON's word for what it takes, or `path`; a flag's is `boolean`.
     """
 
     names: tuple[str, ...]
@@ -29,6 +29,9 @@ class Option:
     value: Value | None
     label: str
     repeatable: bool
+    type: str
+    default: object
+    panel: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +39,29 @@ class Argument:
     """A positional argument; a repeatable one takes all words that are left."""
 
     label: str
+    about: str
     value: Value
     repeatable: bool
+    type: str
+    required: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command or a group of commands; `path` is empty for zimage itself."""
+    """A command or a group of commands; `path` is empty for zimage itself.
+
+    `default` is the command of a group that runs where none is named: its options are the group's
+    too. `statuses` are the exit statuses that its help explains.
+    """
 
     path: tuple[str, ...]
     about: str
     options: tuple[Option, ...]
     arguments: tuple[Argument, ...]
     commands: tuple[Command, ...]
+    default: str | None = None
+    statuses: tuple[int, ...] = ()
+    examples: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -113,13 +126,23 @@ def read_command(command: Any, path: tuple[str, ...] = (), parent: Any = None) -
         about=_one_line(command.help),
         options=tuple(one for param in options for one in _options(path, param)),
         arguments=tuple(
-            Argument(label(param), value_of(path, param), param.nargs == -1)
+            Argument(
+                label(param),
+                _one_line(param.help),
+                value_of(path, param),
+                param.nargs == -1,
+                _type(param),
+                param.required,
+            )
             for param in command.params
             if param.param_type_name == "argument"
         ),
         commands=tuple(
             read_command(one, (*path, name), context) for name, one in below if not one.hidden
         ),
+        default=default,
+        statuses=tuple(getattr(command, "statuses", ())),
+        examples=tuple(filter(None, map(str.strip, (command.epilog or "").splitlines()[1:]))),
     )
 
 
@@ -134,10 +157,19 @@ def _options(path: tuple[str, ...], param: Any) -> Iterator[Option]:
     value = value_of(path, param) if takes_value else None
     about, group = _one_line(param.help), (*_ordered(param.opts), *_ordered(param.secondary_opts))
     called, repeatable = label(param), bool(param.multiple or param.count)
-    yield Option(_ordered(param.opts), group, about, value, called, repeatable)
+    # A function is asked for its value when the command runs.
+    default = None if callable(param.default) else param.default
+    rest = (called, repeatable, _type(param), default, param.rich_help_panel)
+    yield Option(_ordered(param.opts), group, about, value, *rest)
     if param.secondary_opts:
         opposite = f"The opposite of {_ordered(param.opts)[0]}."
-        yield Option(_ordered(param.secondary_opts), group, opposite, None, called, repeatable)
+        yield Option(_ordered(param.secondary_opts), group, opposite, None, *rest)
+
+
+def _type(param: Any) -> str:
+    """Return what a parameter is in JSON; what a function of ours reads is text."""
+    names = {"int": "integer", "float": "number", "boolean": "boolean", "path": "path"}
+    return names.get(param.type.name, "string")
 
 
 def _ordered(names: list[str]) -> tuple[str, ...]:

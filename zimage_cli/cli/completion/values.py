@@ -14,6 +14,7 @@ from typing import Any
 from zimage_cli.api.endpoint import CUSTOM, ENDPOINTS, REGIONS, SANDBOX
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.main import COMMANDS
+from zimage_cli.cli.skill.files import AGENTS, FILES
 from zimage_cli.core.batch.source import INPUT_FORMATS
 from zimage_cli.core.history.export import FORMATS as EXPORT_FORMATS
 from zimage_cli.core.history.query import STATUSES
@@ -22,6 +23,7 @@ from zimage_cli.core.request import sizes
 from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.core.settings.checks import PREVIEWS
 from zimage_cli.core.settings.table import NAMES, TABLE
+from zimage_cli.mcp.hosts import HOSTS
 from zimage_cli.sandbox import faults
 from zimage_cli.sandbox.labels import LABELS
 
@@ -38,13 +40,15 @@ class Word:
 class Value:
     """A kind of value, known to the scripts by `name`.
 
-    `words` to choose from; files that end in one of `suffixes` (`""`: any file); `folders`.
+    `words` to choose from, all that there are unless `more`; files that end in one of `suffixes`
+    (`""`: any file); `folders`.
     `goes_on`: the character with which the user may go on after a word; `,` is followed by another
     word of the kind. `after`: what it is after which argument.
     """
 
     name: str
     words: tuple[Word, ...] = ()
+    more: bool = False
     suffixes: tuple[str, ...] = ()
     folders: bool = False
     goes_on: str = ""
@@ -102,11 +106,13 @@ FREE = Value("free")
 SERVICE_REGION = Value("service_region", _region_words())
 REGION = Value("region", (*_region_words(), Word(SANDBOX, "the stand-in inside zimage")))
 ENDPOINT = Value("endpoint", tuple(map(Word, ENDPOINTS)))
-SIZE = Value("size", _size_words())
-SIZES = Value("sizes", _size_words(), goes_on=",")
+SIZE = Value("size", _size_words(), more=True)
+SIZES = Value("sizes", _size_words(), more=True, goes_on=",")
 SETTING = Value("setting", tuple(map(Word, NAMES)))
 STORED_SETTING = Value("stored_setting", tuple(map(Word, TABLE)))
 SHELL = Value("shell", tuple(map(Word, SCRIPTS)))
+AGENT = Value("agent", tuple(map(Word, AGENTS)))
+SKILL_FILE = Value("skill_file", tuple(map(Word, FILES)))
 FAULT = Value("fault", _fault_words(), goes_on=":")
 LABEL = Value("label", tuple(Word(*label) for label in LABELS.items()), goes_on=",")
 COMMAND = Value("command", tuple(map(Word, COMMANDS)))
@@ -117,6 +123,7 @@ ENCODING = Value(
     tuple(
         map(Word, ("gb18030", "gbk", "big5", "shift_jis", "euc_kr", "utf-16", "utf-8", "cp1252"))
     ),
+    more=True,
 )
 SWITCH = Value("switch", (Word("true"), Word("false")))
 PREVIEW = Value("preview", tuple(map(Word, PREVIEWS)))
@@ -126,7 +133,7 @@ BATCH_FILE = Value(
     "batch_file", suffixes=(".jsonl", ".ndjson", ".csv", ".tsv", ".txt"), folders=True
 )
 PICTURE_FILE = Value("picture_file", suffixes=tuple(SUFFIXES), folders=True)
-TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))))
+TIME = Value("time", tuple(map(Word, ("today", "yesterday", "7d", "30d"))), more=True)
 STATUS = Value("status", tuple(map(Word, STATUSES)))
 GROUP = Value("group", tuple(map(Word, GROUPS)))
 EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
@@ -134,6 +141,7 @@ EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 PAGE_FILE = Value("page_file", suffixes=(".html",), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
 STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
+HOST = Value("host", tuple(map(Word, HOSTS)))
 FORMAT = Value("format", tuple(map(Word, FORMATS)))
 _KINDS = {
     value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, PREVIEW, FOLDER, FORMAT)
@@ -163,6 +171,7 @@ OPTIONS: dict[str, Value] = {
     "--concurrency": FREE,
     "--max-cost": FREE,
     "--confirm-above": FREE,
+    "--print-config": HOST,
     "--shard": FREE,
     "--input-format": INPUT_FORMAT,
     "--encoding": ENCODING,
@@ -184,6 +193,7 @@ OPTIONS: dict[str, Value] = {
     "--fault": FAULT,
     "--fault-seed": FREE,
     "--label": LABEL,
+    "--agent": AGENT,
 }
 """`--option` → what it takes, in every command; `COMMAND --option` for one command or all below it,
 which wins."""
@@ -213,6 +223,7 @@ ARGUMENTS: dict[str, Value] = {
     "open pictures": PICTURE_FILE,
     "inspect files": PICTURE_FILE,
     "gallery words": FOLDER,
+    "skill show file": SKILL_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
     "completions show shell": SHELL,

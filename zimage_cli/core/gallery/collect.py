@@ -17,13 +17,13 @@ from zimage_cli.core.gallery.card import Card
 from zimage_cli.core.gallery.thumbnails import is_ours
 from zimage_cli.core.history.entry import entry, moment, select
 from zimage_cli.core.recipe.again import command, command_of
-from zimage_cli.core.recipe.recipe import without_keys
 from zimage_cli.core.request.prices import format_price
 from zimage_cli.core.request.recorded import FIELDS
 from zimage_cli.core.request.wish import format_of
 from zimage_cli.core.status import Status
 from zimage_cli.errors import RequestInvalid, UsageError
 from zimage_cli.messages import Message
+from zimage_cli.text import without_keys
 
 if TYPE_CHECKING:
     import sqlite3

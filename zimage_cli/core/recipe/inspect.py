@@ -101,12 +101,13 @@ class Inspected:
         return self.recipe.prompt_extend
 
 
-def inspect(path: str, *, hashed: bool = True) -> Inspected:
+def inspect(path: str | os.PathLike[str], *, hashed: bool = True) -> Inspected:
     """Return what a picture says; `-` is standard input.
 
     Without `hashed` less is read of the file, and sha256 is empty text. Raises UsageError for what
     cannot be read, or is no picture.
     """
+    path = os.fspath(path)
     with _opened(path) as file:
         return inspect_open(path, file, hashed=hashed)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.payload import MODEL
 from zimage_cli.core.recipe.xmp import CREATOR_TOOL, DESCRIPTION, SOURCE_TYPE, Property, packet
-from zimage_cli.text import json_text, mask
+from zimage_cli.text import json_text, without_keys
 from zimage_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
 
 _AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for a picture that a trained model made from a text."""
-
-
-def without_keys(text: str) -> str:
-    """Return text with every API key masked.
-
-    Only what is as long as a key: `st-` begins words too.
-    """
-    key = r"(?<![A-Za-z0-9])(?:sk-[\w.-]{15,}\w|st-[A-Za-z0-9]{16,})"
-    return re.sub(key, lambda found: mask(found[0]), text, flags=re.ASCII)
 
 
 class Recipe(NamedTuple):

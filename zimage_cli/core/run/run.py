@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from zimage_cli.api import threads
@@ -29,6 +29,17 @@ _SETTLE_SECONDS = 5.0
 """How long cancelled work may take to write down how it ended: a disk may be slow."""
 _LEAVE_SECONDS = 0.5
 """How long it may take to end where it has nothing to write down: a connection may hang."""
+
+
+def begin(thread: threading.Thread) -> None:
+    """Start a thread. Raises ConfigurationError where the system allows no more of them."""
+    try:
+        threads.start(thread)
+    except RuntimeError:
+        raise ConfigurationError(
+            "The system allows this process no more threads. Nothing was sent.",
+            hint="See the limits: ulimit -a",
+        ) from None
 
 
 def settle(
@@ -73,13 +84,7 @@ class Run:
 
     def start(self) -> None:
         """Begin. Raises ConfigurationError where the system allows no more threads."""
-        try:
-            threads.start(self._thread)
-        except RuntimeError:
-            raise ConfigurationError(
-                "The system allows this process no more threads. Nothing was sent.",
-                hint="See the limits: ulimit -a",
-            ) from None
+        begin(self._thread)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end, at most so long; tell whether it has come. Raises a bug of ours."""
@@ -157,8 +162,6 @@ def outcomes(
     from queue import SimpleQueue
 
     from zimage_cli.core.observer import Telling
-    from zimage_cli.core.outcome import Outcome
-    from zimage_cli.errors import Billed
 
     news: SimpleQueue[Outcome | None] = SimpleQueue()
     run = start(Telling(watcher, news.put), lambda: news.put(None))
@@ -174,9 +177,20 @@ def outcomes(
     except BaseException:
         run.cancel()
         raise
+    yield from not_asked_for(run, plan, told)
+
+
+def not_asked_for(run: Run, plan: RequestPlan, told: Collection[int]) -> Iterator[Outcome]:
+    """Yield what a run that has ended left out; `told` are the numbers of the jobs that ended.
+
+    Raises what ended it where that was before the first.
+    """
+    from zimage_cli.core.outcome import Outcome
+    from zimage_cli.errors import Billed
+
     if run.fatal is not None and not told:
         raise run.fatal
-    for job in plan.jobs():
+    for job in plan.jobs() if len(told) < len(plan.requests) else ():
         if job.number not in told:
             target = plan.settings.target
             yield Outcome(
