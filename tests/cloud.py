@@ -99,10 +99,15 @@ class Cloud:
         target = region.picture_origin if host == PICTURES else region.origin
         with socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2]))) as outer:
             threading.Thread(target=self._copy, args=(inner, outer), daemon=True).start()
-            while data := outer.recv(1 << 16):
-                inner.sendall(
-                    data.replace(region.picture_origin.encode(), f"https://{PICTURES}".encode())
-                )
+            try:
+                while data := outer.recv(1 << 16):
+                    inner.sendall(
+                        data.replace(region.picture_origin.encode(), f"https://{PICTURES}".encode())
+                    )
+            finally:
+                # Closing alone tells nobody while the other thread reads from it.
+                with contextlib.suppress(OSError):
+                    inner.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
     def _copy(source: socket.socket, sink: socket.socket) -> None:

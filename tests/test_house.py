@@ -30,6 +30,7 @@ FLOORS = (
     "core/run",
     "core/batch",
     "core/validate",
+    "core/schema",
     "client",
     "async_client",
     "mcp",

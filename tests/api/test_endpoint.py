@@ -239,6 +239,10 @@ def test_base_urls(text: str, root: str) -> None:
         "https://ｈ.example",
         "https://h.example\u200b",
         "https://h%2eexample",
+        # Python reads these hosts as k.example, v1.example and ::1.
+        "https://\u212a.example",
+        "https://[v1.example]",
+        "https://h.example[::1]",
         "https://[::1",
         "https://[::1%25eth0]",
         "https://[fe80::1]",

@@ -29,8 +29,9 @@ ENDPOINTS = ("shared", "workspace", "trial")
 _WORKSPACE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 _WORKSPACE_ALLOWED = Message("letters, digits, '_' and '-', at most 63, a letter or digit first")
 # With an octet over 255 it is a host name, which a resolver's search list may lead anywhere.
-_LOOPBACK = r"127(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})){3}"
-_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+LOOPBACK = r"127(?:\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})){3}"
+HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_AUTHORITY = rf"(?:{HOST}|\[::1\])(?::[0-9]*)?"
 
 
 class Region(NamedTuple):
@@ -136,7 +137,7 @@ def check_workspace(text: str) -> str:
 def is_loopback_host(host: str) -> bool:
     """Tell whether a host name or address can only be this machine."""
     host = host.lower().strip("[]")
-    return host in {"localhost", "::1"} or re.fullmatch(_LOOPBACK, host) is not None
+    return host in {"localhost", "::1"} or re.fullmatch(LOOPBACK, host) is not None
 
 
 def host_of(url: str) -> str:
@@ -195,7 +196,9 @@ def normalize_base_url(text: str) -> str:
         raise refuse("{field}: {value} holds user info")
     if "?" in text or "#" in text:
         raise refuse("{field}: {value} holds a query or a fragment")
-    if not (re.fullmatch(_HOST, host) or host == "::1") or ".." in host:
+    # Not the host as it was read: brackets, and a letter whose lower case is a plain one, are gone
+    # from it.
+    if not re.fullmatch(_AUTHORITY, parts.netloc) or ".." in host:
         raise refuse("{field}: {value} has no valid host name")
     if port == 0 or parts.netloc.endswith(":"):
         raise refuse("{field}: {value} has no valid port")

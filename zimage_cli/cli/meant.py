@@ -18,8 +18,8 @@ from zimage_cli.cli.command_line import (
     option_of,
     takes_value,
 )
+from zimage_cli.core.request.fields import MAX_SEED
 from zimage_cli.core.request.lacking import lacking
-from zimage_cli.core.request.request import MAX_SEED
 from zimage_cli.core.request.sizes import ALLOWED as ALLOWED_SIZES
 from zimage_cli.core.request.sweep import MAX_COUNT
 from zimage_cli.errors import UsageError

@@ -159,8 +159,10 @@ class Hold:
         return self._run
 
     def stop(self) -> None:
-        """Have the run send nothing more: what is in flight is saved."""
-        if self._run is not None:
+        """Have the run send nothing more: what is in flight is saved, and then it is settled."""
+        if self._run is None:
+            self.settle(Decimal(0))
+        else:
             self._run.stop()
 
     def outcome(self) -> ZimageError | None:
@@ -173,10 +175,9 @@ class Hold:
         assert self._run is not None
         try:
             self._run.wait(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - `outcome` raises it, where it is looked for
             # A bug: what was in flight may be billed.
             self.settle(self.amount)
-            raise
         self.settle(self._run.tally.spent)
 
 

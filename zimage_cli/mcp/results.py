@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.text import clip, json_text
+from zimage_cli.text import clip, json_text, redact
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult, ResourceLink
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 4096
 """A whole answer: hosts show all of it to the model, which pays for every word."""
 
-_TEXTS = frozenset({"prompt", "rewritten_prompt", "message", "hint"})
+_TEXTS = frozenset({"prompt", "rewritten_prompt", "message", "hint", "notes", "warnings"})
 """What may be cut, because a file or the history has it whole, or its beginning says enough."""
 _LENGTHS = (1000, 400, 200, 100, 50, 20)
 
@@ -37,28 +37,30 @@ def result(
 ) -> CallToolResult:
     """Return a document as a tool's answer, with a link to each file; at most 4 kB in all.
 
-    Where it is larger, long texts are cut, which `notes` says, then a list `errors`; then what is
-    `spare` in `pictures` is left out, then the links. Paths, numbers and ids are never cut.
+    What looks like a key is masked, whoever wrote it; a path stays what it is. Where it is larger,
+    what is `spare` in `pictures` is left out, then long texts are cut, which `notes` says, then a
+    list `errors`, then the links are left out. Paths, numbers and ids are never cut.
     """
     links = [_link(path) for path in files]
-    cut = document
+    document = cut = _masked(document)
     made = _made(document, links, is_error=is_error)
+    if _size(made) > MOST_BYTES and spare:
+        pictures = [
+            {name: value for name, value in one.items() if name not in spare}
+            for one in document["pictures"]
+        ]
+        document = cut = {**document, "pictures": pictures}
+        made = _made(cut, links, is_error=is_error)
     for length in _LENGTHS:
         if _size(made) <= MOST_BYTES:
             return made
         cut = _cut(document, length)
         if cut != document:
-            cut["notes"] = [*document.get("notes", ()), _CUT]
+            cut["notes"] = [*cut.get("notes", ()), _CUT]
         made = _made(cut, links, is_error=is_error)
     while _size(made) > MOST_BYTES and len(errors := cut.get("errors", ())) > 1:
         cut["errors"] = errors[: len(errors) // 2]
         cut["more_errors"] = len(document["errors"]) - len(cut["errors"])
-        made = _made(cut, links, is_error=is_error)
-    if _size(made) > MOST_BYTES and spare:
-        cut["pictures"] = [
-            {name: value for name, value in one.items() if name not in spare}
-            for one in cut["pictures"]
-        ]
         made = _made(cut, links, is_error=is_error)
     if _size(made) > MOST_BYTES:
         made = _made(cut, [], is_error=is_error)
@@ -110,6 +112,14 @@ def _cut(value: Any, length: int, name: str = "") -> Any:
     if isinstance(value, list):
         return [_cut(inner, length, name) for inner in value]
     return clip(value, length) if isinstance(value, str) and name in _TEXTS else value
+
+
+def _masked(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(inner, key) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(inner, name) for inner in value]
+    return redact(value) if isinstance(value, str) and name != "path" else value
 
 
 def _link(path: Path) -> ResourceLink:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from zimage_cli.api.payload import generation_request
 from zimage_cli.core.history.history import History
 from zimage_cli.core.history.like import like
-from zimage_cli.core.request.request import MAX_SEED, Origin, Request, parse_request
+from zimage_cli.core.request.fields import MAX_SEED
+from zimage_cli.core.request.request import Origin, Request, parse_request
 from zimage_cli.errors import RequestInvalid, UsageError
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from zimage_cli.core.request.fields import MAX_SEED
 from zimage_cli.core.request.jobs import MAX_VARIANTS, variants
-from zimage_cli.core.request.request import MAX_SEED, Request
+from zimage_cli.core.request.request import Request
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.errors import RequestInvalid, UsageError
 

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from zimage_cli.core.request.fields import FIELDS as REQUEST_FIELDS
+from zimage_cli.core.request.fields import MAX_SEED
 from zimage_cli.core.request.names import (
     DEFAULT_TEMPLATE,
     FIELDS,
@@ -17,8 +19,7 @@ from zimage_cli.core.request.names import (
     numbered,
     slug,
 )
-from zimage_cli.core.request.request import FIELDS as REQUEST_FIELDS
-from zimage_cli.core.request.request import MAX_SEED, Request
+from zimage_cli.core.request.request import Request
 from zimage_cli.core.request.sweep import ONE, Sweep
 from zimage_cli.errors import UsageError
 from zimage_cli.text import visible

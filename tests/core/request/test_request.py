@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zimage_cli.core.request.fields import FIELDS, MAX_SEED
 from zimage_cli.core.request.request import (
-    FIELDS,
-    MAX_SEED,
     Request,
     RequestInvalid,
     draw_seed,

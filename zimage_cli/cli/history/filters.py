@@ -10,7 +10,7 @@ import typer
 from zimage_cli.cli.app import Command
 from zimage_cli.cli.asking import LONG_DASHES
 from zimage_cli.cli.options import option, refuse_outside
-from zimage_cli.core.request.request import MAX_SEED
+from zimage_cli.core.request.fields import MAX_SEED
 from zimage_cli.errors import UsageError
 
 if TYPE_CHECKING:

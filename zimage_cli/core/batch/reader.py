@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.core.batch.records import COLUMNS, OWN_FIELDS, nearest_column
 from zimage_cli.core.making.save import within
+from zimage_cli.core.request.fields import MAX_SEED
 from zimage_cli.core.request.jobs import Job, variants
 from zimage_cli.core.request.names import NAME_BYTES, NameTemplate, is_reserved
-from zimage_cli.core.request.request import MAX_SEED, Request, parse_request
+from zimage_cli.core.request.request import Request, parse_request
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
 from zimage_cli.core.request.wish import format_of
 from zimage_cli.errors import UsageError, ZimageError

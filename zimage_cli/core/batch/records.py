@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
+from zimage_cli.core.request.fields import FIELDS
 from zimage_cli.core.request.json_object import NotAnObject, decode_object
-from zimage_cli.core.request.request import FIELDS, nearest_field
+from zimage_cli.core.request.request import nearest_field
 from zimage_cli.messages import Message
 
 LINE_LIMIT = 1024 * 1024

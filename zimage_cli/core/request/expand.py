@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from zimage_cli.core.request.request import MAX_SEED
+from zimage_cli.core.request.fields import MAX_SEED
 from zimage_cli.core.request.sizes import parse_size
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message

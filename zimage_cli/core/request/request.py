@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -13,27 +12,21 @@ from typing import Any, NamedTuple
 
 from zimage_cli.api.endpoint import normalize_base_url
 from zimage_cli.api.payload import MODEL
+from zimage_cli.core.request.fields import (
+    CONTROL,
+    FIELDS,
+    MAX_SEED,
+    PROMPT_LIMIT,
+    SEEDS,
+    SHOWS_NOTHING,
+    TABLE,
+)
 from zimage_cli.core.request.json_object import NotAnObject, decode_object
-from zimage_cli.core.request.sizes import ALLOWED as ALLOWED_SIZES
 from zimage_cli.core.request.sizes import DEFAULT_SIZE, SizeError, parse_size
 from zimage_cli.errors import RequestInvalid, UsageError
 from zimage_cli.messages import Listing, Message, Shown
-from zimage_cli.text import INVISIBLE, clip, redact, shown, visible
+from zimage_cli.text import clip, redact, shown, visible
 
-FIELDS = ("prompt", "size", "seed", "prompt_extend", "base_url")
-MAX_SEED = 2**31 - 1
-PROMPT_LIMIT = 800
-"""Characters that the service reads of a prompt; it cuts the rest off without a word."""
-
-
-_ALLOWED = {
-    "prompt": Message("a text that is not blank"),
-    "size": Message("a text: {sizes}", sizes=ALLOWED_SIZES),
-    "seed": Message("a whole number, 0 to {most}", most=MAX_SEED),
-    "prompt_extend": Message("true or false"),
-    "base_url": Message("a text: an https URL such as https://dashscope.aliyuncs.com"),
-    "model": Message('"{model}"', model=MODEL),
-}
 _SENDABLE = Message("text in UTF-8 without control characters other than line feed and tab")
 _HINTS = {
     "prompt": "Give a prompt: zimage generate 'A calm lake at dawn'",
@@ -53,9 +46,9 @@ _ALIASES = {
     "endpoint": "base_url",
 }
 
-# Control characters (Unicode's category Cc) but line feed and tab, and lone surrogates.
-_CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+_CONTROL = "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in CONTROL) + "]"
 
+_EXTEND = TABLE["prompt_extend"].default
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -121,7 +114,7 @@ def parse_request(
         found["prompt"],
         found.get("size", DEFAULT_SIZE),
         found.get("seed"),
-        found.get("prompt_extend", False),
+        found.get("prompt_extend", _EXTEND),
         found.get("base_url"),
     )
 
@@ -185,24 +178,16 @@ def seed_after(seed: int, step: int) -> int:
 
 def _in_order(values: Mapping[str, object]) -> list[str]:
     """Return the names of a request's values: known ones as we list them, then the others."""
-    return [name for name in _ALLOWED if name in values] + [n for n in values if n not in _ALLOWED]
+    known = [name for name in TABLE if name in values]
+    return known if len(known) == len(values) else known + [n for n in values if n not in TABLE]
 
 
-def _checked(name: str, value: object) -> object:
+def _checked(name: str, value: object) -> Any:
     """Return the value of a field as a request holds it. Raises UsageError."""
-    if name == "prompt" and isinstance(value, str):
-        return _prompt(value)
-    if name == "size" and isinstance(value, str):
-        return _remembered_size(value) if len(value) <= 32 else parse_size(value)
-    if name == "seed" and isinstance(value, int) and not isinstance(value, bool):
-        return _seed(value)
-    if name == "prompt_extend" and isinstance(value, bool):
-        return value
-    if name == "base_url" and isinstance(value, str):
-        return _base_url(value)
-    if name == "model" and value == MODEL:
-        return value
-    raise _wrong_field(name, value)
+    field = TABLE.get(name)
+    if field is None or not (type(value) is field.type or field.holds(value)):
+        raise _wrong_field(name, value)
+    return _READ[name](value) if name in _READ else value
 
 
 def _prompt(text: str) -> str:
@@ -221,7 +206,7 @@ def _prompt(text: str) -> str:
 
 
 def _shows_nothing(char: str) -> bool:
-    return char.isspace() or unicodedata.category(char) == "Cf" or char in INVISIBLE
+    return char.isspace() or char in SHOWS_NOTHING
 
 
 def _unsendable(text: str) -> list[Message]:
@@ -260,14 +245,25 @@ def _unsendable(text: str) -> list[Message]:
 _remembered_size = lru_cache(maxsize=64)(parse_size)
 
 
+def _size(text: str) -> str:
+    return _remembered_size(text) if len(text) <= 32 else parse_size(text)
+
+
+def _model(text: str) -> str:
+    if text != TABLE["model"].only:
+        raise _wrong_field("model", text)
+    return text
+
+
 def _seed(value: int) -> int:
-    if 0 <= value <= MAX_SEED:
+    least, most = SEEDS
+    if least <= value <= most:
         return value
     raise _problem(
         "{field}: {value} is out of range; allowed: {allowed}; nearest: {nearest}",
         "seed",
         shown(value),
-        nearest=shown(0 if value < 0 else MAX_SEED),
+        nearest=shown(least if value < least else most),
     )
 
 
@@ -276,13 +272,24 @@ def _base_url(text: str) -> str:
         return normalize_base_url(text)
     except UsageError as error:
         named = error.but(field="base_url", value=shown(text))
-        allowed = _ALLOWED["base_url"]
+        allowed = TABLE["base_url"].allowed
         raise named.but("{cause}; allowed: {allowed}", allowed=allowed) from None
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "prompt": _prompt,
+    "size": _size,
+    "seed": _seed,
+    "base_url": _base_url,
+    "model": _model,
+}
+"""What makes of a value of the right type the one that a request holds, where that is another or
+more is to be checked. Raises UsageError."""
 
 
 def _wrong_field(name: str, value: object) -> UsageError:
     """Return the problem of a field that is unknown, or whose value is of a wrong type."""
-    if name not in _ALLOWED:
+    if name not in TABLE:
         return _unknown_field(name, value)
     if name == "model":
         return _problem(
@@ -378,7 +385,7 @@ def _problem(
         hint=_HINTS.get(field),
         field=field,
         value=given,
-        allowed=allowed or _ALLOWED[field],
+        allowed=allowed or TABLE[field].allowed,
         nearest=nearest,
         **facts,
     )

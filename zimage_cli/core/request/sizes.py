@@ -23,7 +23,7 @@ TIERS = (1024, 1280, 1536)
 """A tier is the side of the square with about as many pixels."""
 
 NAMED_RATIOS = {"square": "1:1", "portrait": "2:3", "landscape": "3:2"}
-_HAN_RATIOS = {"方图": "1:1", "竖图": "2:3", "横图": "3:2"}
+HAN_RATIOS = {"方图": "1:1", "竖图": "2:3", "横图": "3:2"}
 
 ALLOWED = Message(
     "W*H such as 1024*1024 or 1280x720, a ratio such as 16:9 or 16:9@1536, "
@@ -124,14 +124,18 @@ def parse_size(text: str) -> str:
         return _check_pixels(text, sides[1], sides[2])
     ratio = re.fullmatch(_RATIO_TIER, bare)
     if ratio:
-        found = {**NAMED_RATIOS, **_HAN_RATIOS}.get(ratio[1], ratio[1])
+        found = {**NAMED_RATIOS, **HAN_RATIOS}.get(ratio[1], ratio[1])
         if ":" in found:
             return _recommended(text, "".join(found.split()), ratio[2])
     lines = re.fullmatch(_LINES, bare)
     if lines:
-        # The even number next to 16/9 of it: 480p is 854*480.
-        return _check_pixels(text, str(round(int(lines[1]) * 8 / 9) * 2), lines[1])
+        return _check_pixels(text, str(width_of(int(lines[1]))), lines[1])
     raise _no_size(text)
+
+
+def width_of(lines: int) -> int:
+    """Return the width of a 16:9 screen of so many lines, an even number: 854 for 480."""
+    return round(lines * 8 / 9) * 2
 
 
 def _plain(text: str) -> str:

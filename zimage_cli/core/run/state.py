@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.core.history.entry import batch_name, moment
-from zimage_cli.core.request.request import MAX_SEED
+from zimage_cli.core.request.fields import MAX_SEED
 from zimage_cli.core.run.journal import FRESH
 from zimage_cli.core.status import Status
 
