@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -180,8 +180,12 @@ class AsyncClient:
     @asynccontextmanager
     async def history() -> AsyncIterator[History | None]:
         """Open the history to look at it; None where nothing was ever made."""
-        opened = Client.history()
-        book = await in_thread(opened.__enter__)
+
+        def enter() -> tuple[AbstractContextManager[History | None], History | None]:
+            opened = Client.history()
+            return opened, opened.__enter__()
+
+        opened, book = await in_thread(enter)
         try:
             yield book
         finally:

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zimage_cli.cli.skill.files import AGENTS, FILES, shipped
-from zimage_cli.cli.skill.install import MANIFEST
+from zimage_cli.cli.skill.install import MANIFEST, hashes_in
 
 ALL = [*FILES, MANIFEST]
 COMMON, CLAUDE = ".agents/skills/zimage", ".claude/skills/zimage"
+
+
+def tables(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.dictionaries(st.just("files") | st.text(), values)
 
 
 def actions(run: Any, folder: Path) -> dict[str, str]:
@@ -135,6 +141,14 @@ def test_a_manifest_that_says_nothing_makes_every_other_file_an_edited_one(
     told = actions(zimage("skill", "install", "--json", status=2), folder)
     assert (told["SKILL.md"], told["agents/openai.yaml"]) == ("kept", "written")
     assert (folder / "SKILL.md").read_text() == "of somebody"
+
+
+@given(st.binary() | st.recursive(st.none() | st.text(), lambda of: st.lists(of) | tables(of)))
+def test_any_manifest_is_hashes_or_nothing(found: object) -> None:
+    data = found if isinstance(found, bytes) else json.dumps(found).encode()
+    told = hashes_in(data)
+    assert all(isinstance(one, str) for pair in told.items() for one in pair)
+    assert hashes_in(json.dumps({"files": told}).encode()) == told
 
 
 def test_other_line_ends_are_no_edit(zimage: Any, work: Path) -> None:

@@ -65,7 +65,8 @@ class _Helpful:
     """What the help of commands and of groups has in common.
 
     `everyday` names the options that the short help shows; where it is empty, both are the same.
-    `statuses` are the exit statuses that the whole help explains.
+    `statuses` are the exit statuses that the whole help explains, `about_help` what is said of
+    `--help` where that is something else than usual.
     """
 
     everyday: Iterable[str] = ()

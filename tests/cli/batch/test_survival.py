@@ -9,22 +9,21 @@ import random
 import re
 import shutil
 import signal
-import socket
 import sqlite3
-import struct
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from as_served import as_served
+from gate import Gate
 from PIL import Image
 
 from zimage_cli.api.png import PngCheck
@@ -319,66 +318,6 @@ def test_a_batch_cannot_be_stopped_into_forgetting(serve: Callable[..., Any], wo
 # -- many processes, one limit -------------------------------------------------------------------
 
 
-class Gate:
-    """A way to the service where the kernel notes when each call came.
-
-    Its clock is right on a busy machine too: a thread that reads late would see calls closer
-    together than they were sent.
-    """
-
-    STAMPS = 35
-    """Linux's SO_TIMESTAMPNS, and the type of what it adds to a message."""
-
-    def __init__(self, service: Any) -> None:
-        self._to = service.server.port
-        self._door = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self._door.setsockopt(socket.SOL_SOCKET, self.STAMPS, 1)
-        self.env = {
-            "DASHSCOPE_BASE_URL": f"http://127.0.0.1:{self._door.getsockname()[1]}/api/v1",
-            "DASHSCOPE_API_KEY": service.key,
-        }
-        self.clocks: list[float] = []
-        """When the first byte of each call came, in seconds."""
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        # `close` alone does not wake who accepts.
-        self._door.shutdown(socket.SHUT_RDWR)
-        self._door.close()
-
-    def most_in(self, seconds: float) -> int:
-        """Return how many calls came at most in any window of so many seconds."""
-        clocks = self.clocks
-        return max(sum(0 <= late - early < seconds for late in clocks) for early in clocks)
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._door.accept()
-                threading.Thread(target=self._join, args=(near,), daemon=True).start()
-
-    def _join(self, near: socket.socket) -> None:
-        # A call that is paid has a connection of its own.
-        with near, socket.create_connection(("127.0.0.1", self._to)) as far, suppress(OSError):
-            data, [(_, kind, stamp)], *_ = near.recvmsg(65536, 64)
-            assert (kind, data[:5]) == (self.STAMPS, b"POST ")
-            seconds, nanoseconds = struct.unpack("qq", stamp)
-            self.clocks.append(seconds + nanoseconds / 1e9)
-            back = threading.Thread(target=self._carry, args=(far, near), daemon=True)
-            back.start()
-            while data:
-                far.sendall(data)
-                data = near.recv(65536)
-            far.shutdown(socket.SHUT_WR)
-            back.join()
-
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-
 @pytest.fixture
 def gate() -> Iterator[Callable[[Any], Gate]]:
     """Open a gate to a service."""
@@ -387,7 +326,7 @@ def gate() -> Iterator[Callable[[Any], Gate]]:
     with ExitStack() as opened:
 
         def start(service: Any) -> Gate:
-            one = Gate(service)
+            one = Gate(service.server.port, service.key)
             opened.callback(one.close)
             return one
 

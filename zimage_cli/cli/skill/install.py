@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from os.path import lexists
 from pathlib import Path
 from typing import NamedTuple
@@ -100,7 +100,7 @@ def install_into(
     With `force` also files that were edited are overwritten. A link that is a file is replaced,
     never written through, and nothing is written outside of `root`.
     """
-    known = _installed_before(folder / MANIFEST)
+    known = hashes_in(_read(folder / MANIFEST) or b"")
     files: list[Installed] = []
     problems: list[ZimageError] = []
     hashes: dict[str, str] = {}
@@ -187,13 +187,13 @@ def _read(path: Path) -> bytes | None:
     return data.replace(b"\r\n", b"\n") if len(data) <= _LARGEST else None
 
 
-def _installed_before(path: Path) -> Mapping[str, str]:
-    """Return the hash of each file as zimage wrote it; none where nothing says it."""
+def hashes_in(manifest: bytes) -> dict[str, str]:
+    """Return the hash of each file as zimage wrote it; none where the manifest does not say it."""
     try:
-        found = json.loads(_read(path) or b"{}")["files"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(manifest)["files"].items()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return {name: text for name, text in found if isinstance(text, str)}
 
 
 def _hash(data: bytes) -> str:
