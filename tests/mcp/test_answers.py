@@ -10,11 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from zimage_cli.client import Client
+from zimage_cli.core.advice import error_documents
 from zimage_cli.core.request.names import NameTemplate, is_reserved
 from zimage_cli.core.request.request import Request
 from zimage_cli.errors import UsageError
-from zimage_cli.mcp.arguments import file_name
+from zimage_cli.mcp.arguments import file_name, plan
 from zimage_cli.mcp.results import result
+from zimage_cli.mcp.watching import Painting
 
 KITE = Request("a kite", "512*512", 1, prompt_extend=False)
 
@@ -78,6 +81,41 @@ def test_a_path_is_refused_and_a_name_proposed(text: str, nearest: str) -> None:
         file_name(text)
     assert caught.value.facts["nearest"] == nearest
     assert file_name(nearest) == nearest
+
+
+@pytest.mark.parametrize(
+    ("count", "nearest"),
+    [(0, 1), (5, 4), (-1, 1), (2.0, 2), ("3", 3), ("many", 1), ([], 1), (True, 1), (1e999, 1)],
+)
+def test_a_wrong_count_is_refused_and_a_right_one_proposed(count: object, nearest: int) -> None:
+    with Client(sandbox=True) as client, pytest.raises(UsageError) as caught:
+        plan(client, {"prompt": "a kite", "count": count})
+    [problem] = error_documents(caught.value)
+    assert (problem["field"], problem["nearest"]) == ("count", nearest)
+    assert problem["hint"] == "For more than 4 pictures: start_batch"
+
+
+def test_words_say_what_is_furthest() -> None:
+    with Client(sandbox=True) as client:
+        jobs = [*plan(client, {"prompt": "a kite", "count": 2, "seed": 7}).jobs()]
+    painting = Painting(2)
+    said = [painting.words()]
+    first, second = map(painting.started, jobs)
+    for step in (
+        lambda: first.pacing(1.0),
+        lambda: first.sending(1),
+        first.sent,
+        lambda: second.sending(1),
+    ):
+        step()
+        said.append(painting.words())
+    assert said == [
+        "waiting for a turn, 0 of 2 done",
+        "waiting for a turn, 0 of 2 done",
+        "sending, 0 of 2 done",
+        "painting, 0 of 2 done",
+        "painting, 0 of 2 done",
+    ]
 
 
 def made(rewritten: str, folder: str, count: int = 4) -> Any:
@@ -154,7 +192,7 @@ def test_what_looks_like_a_key_is_masked_but_in_paths() -> None:
 
 def test_a_bug_says_that_it_is_one_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     import anyio
-    from mcp import Client
+    from mcp import Client as Host
     from mcp.server import MCPServer
     from mcp_types import ToolAnnotations
 
@@ -175,8 +213,8 @@ def test_a_bug_says_that_it_is_one_and_nothing_else(caplog: pytest.LogCaptureFix
             output_schema=None,
             annotations=ToolAnnotations(),
         )
-        async with Client(MCPServer("test", tools=[made], log_level="WARNING")) as client:
-            return await client.call_tool("broken", {"any": "thing"})
+        async with Host(MCPServer("test", tools=[made], log_level="WARNING")) as host:
+            return await host.call_tool("broken", {"any": "thing"})
 
     answer = anyio.run(talk)
     assert answer.is_error

@@ -17,7 +17,7 @@ adds it is under 4,096."""
 
 _TEXTS = frozenset({"prompt", "rewritten_prompt", "message", "hint", "notes", "warnings"})
 """What may be cut, because a file or the history has it whole, or its beginning says enough."""
-_LENGTHS = (1000, 400, 200, 100, 50, 20)
+_LENGTHS = (1000, 400, 200, 100, 50, 20, 5, 1)
 
 _TWICE = frozenset({"size", "cost"})
 """What a picture says that follows from the rest."""
