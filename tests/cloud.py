@@ -7,6 +7,7 @@ test alone trusts. So the whole path is real but for the machine at its end.
 from __future__ import annotations
 
 import contextlib
+import select
 import shutil
 import socket
 import ssl
@@ -97,24 +98,34 @@ class Cloud:
         asked = [name for name in self.asked if name != PICTURES][-1]
         region = self.singapore if asked == SINGAPORE else self.beijing
         target = region.picture_origin if host == PICTURES else region.origin
+        there = f"https://{PICTURES}".encode()
         with socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2]))) as outer:
-            threading.Thread(target=self._copy, args=(inner, outer), daemon=True).start()
-            try:
-                while data := outer.recv(1 << 16):
-                    inner.sendall(
-                        data.replace(region.picture_origin.encode(), f"https://{PICTURES}".encode())
-                    )
-            finally:
-                # Closing alone tells nobody while the other thread reads from it.
-                with contextlib.suppress(OSError):
-                    inner.shutdown(socket.SHUT_RDWR)
+            # One thread: two that read and write one TLS connection at a time garble it.
+            waited: list[socket.socket] = [inner, outer]
+            while outer in waited:
+                ready = [inner] if inner.pending() else select.select(waited, [], [])[0]
+                if inner in ready and (data := _received(inner)) is not None:
+                    if data:
+                        outer.sendall(data)
+                    else:
+                        waited.remove(inner)
+                        outer.shutdown(socket.SHUT_WR)
+                if outer in ready:
+                    if data := outer.recv(1 << 16):
+                        inner.sendall(data.replace(region.picture_origin.encode(), there))
+                    else:
+                        waited.remove(outer)
 
-    @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(1 << 16):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+
+def _received(inner: ssl.SSLSocket) -> bytes | None:
+    """Return what has come, None for what is only half a record so far."""
+    inner.settimeout(0)
+    try:
+        return inner.recv(1 << 16)
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        inner.settimeout(None)
 
 
 @contextmanager

@@ -70,19 +70,15 @@ def mcp(
     """
     cost, confirm = parse_bound(max_cost), parse_bound(confirm_above, "--confirm-above")
     bounds = Bounds(
-        MAX_COST if cost is None else cost,
-        CONFIRM_ABOVE if confirm is None else confirm,
-        output_dir,
-        region,
-        sandbox,
+        MAX_COST if cost is None else cost, CONFIRM_ABOVE if confirm is None else confirm
     )
     out = Output()
     flags = Flags(region=region, sandbox=sandbox or None, output_dir=output_dir)
     if print_config is not None:
         _print_config(out, one_of("--print-config", print_config, (*HOSTS,)), bounds, flags)
         return
-    _refuse_without_mcp()
     client = Client(flags=flags, on_warning=out.warn)
+    _refuse_without_mcp()
     if sys.stdin and sys.stdin.isatty():
         out.say("zimage mcp speaks MCP to the program that starts it; Ctrl-D ends it.")
         out.say("  next: zimage mcp --print-config claude|codex|cursor|vscode")
@@ -100,7 +96,7 @@ def _print_config(out: Output, host: str, bounds: Bounds, flags: Flags) -> None:
         *("--max-cost", str(bounds.max_cost)),
         *("--confirm-above", str(bounds.confirm_above)),
         *(("--region", flags.region) if flags.region else ()),
-        *(("--sandbox",) if bounds.sandbox else ()),
+        *(("--sandbox",) if flags.sandbox else ()),
     ]
     try:
         "".join(command).encode()

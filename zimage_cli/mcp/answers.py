@@ -55,7 +55,7 @@ def made(
     if not pictures:
         document["status"] = "error"
     files = [one.path for one in pictures if one.path is not None]
-    return result(document, files, is_error=not pictures, spare=("size", "cost"))
+    return result(document, files, is_error=not pictures)
 
 
 def invalid(error: ZimageError, purse: Purse) -> dict[str, Any]:

@@ -29,13 +29,14 @@ def tools(desk: Desk) -> Sequence[Tool]:
     """Return these tools."""
     from mcp_types import ToolAnnotations
 
+    schema = arguments.input_schema(desk.client.settings)
     return (
         tool(
             partial(_generate, desk),
             name="generate_image",
             title="Make pictures",
             description=_described(desk),
-            input_schema=arguments.input_schema(),
+            input_schema=schema,
             output_schema=answers.MADE_SCHEMA,
             annotations=ToolAnnotations(
                 read_only_hint=False,
@@ -53,7 +54,7 @@ def tools(desk: Desk) -> Sequence[Tool]:
                 "Tell what is wrong with the arguments of generate_image (all of it), what they "
                 "would cost, and whether the person would be asked. Sends nothing, costs nothing."
             ),
-            input_schema=arguments.input_schema(),
+            input_schema=schema,
             output_schema=answers.CHECKED_SCHEMA,
             annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
             more=lambda: desk.purse.document,

@@ -59,6 +59,12 @@ def tool(
         def model_dump_one_level(self) -> dict[str, Any]:
             return {"given": dict(self.model_extra or {})}
 
+    class Unchanged(FuncMetadata):
+        """Has an answer go out as it is: mcp 2.0 would ask for a model of it."""
+
+        def convert_result(self, result: Any) -> Any:
+            return result
+
     async def answer(given: dict[str, Any], context: Context[Any, Any]) -> Answer:
         return await _answered(run, Call(given, context), more)
 
@@ -68,7 +74,7 @@ def tool(
         title=title,
         description=description,
         parameters=dict(input_schema),
-        fn_metadata=FuncMetadata(
+        fn_metadata=Unchanged(
             arg_model=Anything, output_schema=None if output_schema is None else dict(output_schema)
         ),
         is_async=True,
