@@ -161,7 +161,7 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_sent(
 
 
 def test_the_whole_price_is_bounded_and_asked_about(
-    priced: Callable[..., Any], talk: Any, work: Path
+    priced: Callable[..., Any], talk: Any, work: Path, person: Any
 ) -> None:
     service = priced()
 
@@ -176,6 +176,16 @@ def test_the_whole_price_is_bounded_and_asked_about(
     talk(service, meet)
     assert not asked(service)
     assert not (work / "output").exists()
+
+    async def agree(client: Any) -> None:
+        begun = told(await client.call_tool("start_batch", {"prompts": ["a kite"] * 2}))
+        assert (await ended(client, begun["id"]))["status"] == "done"
+
+    whom = person("accept")
+    talk(service, agree, person=whom)
+    [question] = whom.asked
+    assert question.message.startswith("Make 2 pictures of 1024*1024 in beijing for CNY 0.20?")
+    assert asked(service) == {"a kite": 2}
 
 
 @pytest.mark.parametrize("way", ["killed", "closed"])
@@ -235,7 +245,7 @@ def test_the_command_line_goes_on_and_pays_nothing_twice(
 
 def test_what_is_no_batch_is_told_in_words(work: Path) -> None:
     with Client(sandbox=True) as client:
-        desk = Desk(client, Bounds(sandbox=True))
+        desk = Desk(client, Bounds())
         top = desk.folder / BATCHES
 
         def told_of(name: object) -> str:
