@@ -14,8 +14,20 @@ from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.request.names import NameTemplate, is_reserved
 from zimage_cli.core.request.request import Request
-from zimage_cli.errors import UsageError
+from zimage_cli.errors import (
+    AnswerLost,
+    AuthenticationError,
+    Billed,
+    ConnectionFailed,
+    NotSavedError,
+    QuotaError,
+    RefusedError,
+    ServiceError,
+    UsageError,
+    ZimageError,
+)
 from zimage_cli.mcp.arguments import file_name, plan
+from zimage_cli.mcp.errors import failed
 from zimage_cli.mcp.results import result
 from zimage_cli.mcp.watching import Painting
 
@@ -190,13 +202,36 @@ def test_what_looks_like_a_key_is_masked_but_in_paths() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("error", "billed", "repeat", "hint"),
+    [
+        (AnswerLost("Lost."), "maybe", "it may be billed already", "search_history shows it"),
+        (NotSavedError("Not saved."), "yes", "would be paid twice", "zimage history recover"),
+        (RefusedError("Refused."), "no", "word it differently", "Word the prompt differently."),
+        (QuotaError("Used up."), "no", "before the person has changed", "billing"),
+        (AuthenticationError("No key."), "no", "before the person has changed", "Set a key"),
+        (ConnectionFailed("Not reached."), "no", "again in a minute", "zimage validate --online"),
+        (ServiceError("Failed."), "no", "again in a minute", "Try again in a minute."),
+        (ServiceError("What?", billed=Billed.MAYBE), "maybe", "Ask the person", "search_history"),
+        (UsageError("No folder."), "no", "change them first", ""),
+    ],
+)
+def test_every_error_says_whether_to_call_again(
+    error: ZimageError, billed: str, repeat: str, hint: str
+) -> None:
+    said = failed(error).structured_content
+    assert said["billed"] == billed
+    assert repeat in said["repeat"]
+    assert hint in (said["hint"] or "")
+    assert said["message"] == error.message
+
+
 def test_a_bug_says_that_it_is_one_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     import anyio
     from mcp import Client as Host
     from mcp.server import MCPServer
     from mcp_types import ToolAnnotations
 
-    from zimage_cli.errors import Billed
     from zimage_cli.mcp.tools import Call, tool
 
     async def broken(call: Call) -> Any:
