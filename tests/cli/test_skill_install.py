@@ -221,7 +221,7 @@ def test_what_could_not_be_updated_is_still_known_as_ours(zimage: Any, work: Pat
 
     zimage("skill", "install")
     folder = work / COMMON
-    old = {name: b"of an older version" for name in FILES}
+    old = dict.fromkeys(FILES, b"of an older version")
     for name, data in old.items():
         (folder / name).write_bytes(data)
     hashes = {name: sha256(data).hexdigest() for name, data in old.items()}
