@@ -7,6 +7,7 @@ test alone trusts. So the whole path is real but for the machine at its end.
 from __future__ import annotations
 
 import contextlib
+import select
 import shutil
 import socket
 import ssl
@@ -97,22 +98,27 @@ class Cloud:
         asked = [name for name in self.asked if name != PICTURES][-1]
         region = self.singapore if asked == SINGAPORE else self.beijing
         target = region.picture_origin if host == PICTURES else region.origin
+        # Two threads that use one TLS connection at the same time garble it.
+        using = threading.Lock()
         with socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2]))) as outer:
-            threading.Thread(target=self._copy, args=(inner, outer), daemon=True).start()
-            try:
-                while data := outer.recv(1 << 16):
-                    inner.sendall(
-                        data.replace(region.picture_origin.encode(), f"https://{PICTURES}".encode())
-                    )
-            finally:
-                # Closing alone tells nobody while the other thread reads from it.
-                with contextlib.suppress(OSError):
-                    inner.shutdown(socket.SHUT_RDWR)
+            threading.Thread(target=self._copy, args=(inner, outer, using), daemon=True).start()
+            while data := outer.recv(1 << 16):
+                named = data.replace(region.picture_origin.encode(), f"https://{PICTURES}".encode())
+                with using:
+                    inner.sendall(named)
 
     @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(1 << 16):
+    def _copy(source: ssl.SSLSocket, sink: socket.socket, using: threading.Lock) -> None:
+        data = b" "
+        # It may be closed meanwhile: then it has no number to wait for.
+        with contextlib.suppress(OSError, ValueError):
+            while data:
+                with using:
+                    ready = source.pending()
+                if not ready:
+                    select.select([source], [], [])
+                with using:
+                    data = source.recv(1 << 16)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
 
