@@ -376,7 +376,9 @@ __zimage_command() {
             --help|-h::'
         ;;
     'schema')
-        options='--help|-h::'
+        options='--for:target:
+            --help|-h::'
+        arguments='schema'
         ;;
     'completions')
         commands='show install uninstall'
@@ -798,6 +800,22 @@ __zimage_values() {
             'cursor'
             'gemini'
             'qwen'
+        )
+        ;;
+    target)
+        candidates=(
+            'openai'
+            'anthropic'
+            'mcp'
+        )
+        ;;
+    schema)
+        candidates=(
+            'request'
+            'response'
+            'result'
+            'batch-line'
+            'error'
         )
         ;;
     shell)

@@ -511,8 +511,10 @@ function __zimage_command -S
                 '-h:--help:::Show this help.'
         case 'schema'
             set options \
+                '--for:--for:target::A request as the definition of a tool, for openai (strict), anthropic or mcp: short, and what it leaves open zimage checks.' \
                 '--help:--help:::Show this help.' \
                 '-h:--help:::Show this help.'
+            set arguments schema
         case 'completions'
             set commands \
                 'show'\t'Print the script for a shell.' \
@@ -899,6 +901,18 @@ function __zimage_values -S
                 'cursor' \
                 'gemini' \
                 'qwen'
+        case target
+            set candidates \
+                'openai' \
+                'anthropic' \
+                'mcp'
+        case schema
+            set candidates \
+                'request'\t'what generate is asked with: --request, --file, a line of a batch' \
+                'response'\t'what generate --print-response prints for each picture' \
+                'result'\t'the document of generate --json' \
+                'batch-line'\t'a line of batch --json and of results.jsonl' \
+                'error'\t'an error, as it stands in every document'
         case shell
             set candidates \
                 'bash' \

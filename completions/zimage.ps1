@@ -707,10 +707,13 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
         'schema' = @{
             Commands = @()
             Options = @(
+                @{ Name = '--for'; Group = '--for'; Value = 'target'; Many = $false; About = 'A request as the definition of a tool, for openai (strict), anthropic or mcp: short, and what it leaves open zimage checks.' }
                 @{ Name = '--help'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
                 @{ Name = '-h'; Group = '--help'; Value = ''; Many = $false; About = 'Show this help.' }
             )
-            Arguments = @()
+            Arguments = @(
+                @{ Value = 'schema'; Many = $false }
+            )
         }
         'completions' = @{
             Commands = @(
@@ -1265,6 +1268,30 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'cursor'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'gemini'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'qwen'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'target' = @{
+            Words = @(
+                @{ Text = 'openai'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'anthropic'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'mcp'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'schema' = @{
+            Words = @(
+                @{ Text = 'request'; About = 'what generate is asked with: --request, --file, a line of a batch'; Type = 'ParameterValue' }
+                @{ Text = 'response'; About = 'what generate --print-response prints for each picture'; Type = 'ParameterValue' }
+                @{ Text = 'result'; About = 'the document of generate --json'; Type = 'ParameterValue' }
+                @{ Text = 'batch-line'; About = 'a line of batch --json and of results.jsonl'; Type = 'ParameterValue' }
+                @{ Text = 'error'; About = 'an error, as it stands in every document'; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

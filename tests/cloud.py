@@ -98,29 +98,34 @@ class Cloud:
         asked = [name for name in self.asked if name != PICTURES][-1]
         region = self.singapore if asked == SINGAPORE else self.beijing
         target = region.picture_origin if host == PICTURES else region.origin
-        # Two threads that use one TLS connection at the same time garble it.
-        using = threading.Lock()
+        there = f"https://{PICTURES}".encode()
         with socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2]))) as outer:
-            threading.Thread(target=self._copy, args=(inner, outer, using), daemon=True).start()
-            while data := outer.recv(1 << 16):
-                named = data.replace(region.picture_origin.encode(), f"https://{PICTURES}".encode())
-                with using:
-                    inner.sendall(named)
+            # One thread: two that read and write one TLS connection at a time garble it.
+            waited: list[socket.socket] = [inner, outer]
+            while outer in waited:
+                ready = [inner] if inner.pending() else select.select(waited, [], [])[0]
+                if inner in ready and (data := _received(inner)) is not None:
+                    if data:
+                        outer.sendall(data)
+                    else:
+                        waited.remove(inner)
+                        outer.shutdown(socket.SHUT_WR)
+                if outer in ready:
+                    if data := outer.recv(1 << 16):
+                        inner.sendall(data.replace(region.picture_origin.encode(), there))
+                    else:
+                        waited.remove(outer)
 
-    @staticmethod
-    def _copy(source: ssl.SSLSocket, sink: socket.socket, using: threading.Lock) -> None:
-        data = b" "
-        # It may be closed meanwhile: then it has no number to wait for.
-        with contextlib.suppress(OSError, ValueError):
-            while data:
-                with using:
-                    ready = source.pending()
-                if not ready:
-                    select.select([source], [], [])
-                with using:
-                    data = source.recv(1 << 16)
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+
+def _received(inner: ssl.SSLSocket) -> bytes | None:
+    """Return what has come, None for what is only half a record so far."""
+    inner.settimeout(0)
+    try:
+        return inner.recv(1 << 16)
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        inner.settimeout(None)
 
 
 @contextmanager

@@ -129,24 +129,6 @@ def test_the_opening_commands_are_one_line_each_and_need_only_python() -> None:
     assert TEXTS[SOURCE / "README.md"].index(second) < 2500
 
 
-def test_the_python_example_runs(work: Path) -> None:
-    [code] = re.findall(r"```python\n(.*?)```", "".join(TEXTS.values()), re.DOTALL)
-    assert len([line for line in code.splitlines() if line]) <= 8
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=work,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    first, *outcomes = done.stdout.splitlines()
-    assert Path(first.split()[0]).suffix == ".png"
-    assert [line.split()[0] for line in outcomes] == ["saved", "saved"]
-    assert (work / "small.png").is_file()
-    assert done.stderr == ""
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = TEXTS[page]

@@ -29,12 +29,14 @@ def is_safe(char: str) -> bool:
     return char == " " or (unicodedata.category(char) not in _UNSAFE and char not in INVISIBLE)
 
 
-def json_text(value: object, *, indent: int | None = None) -> str:
+def json_text(value: object, *, indent: int | None = None, compact: bool = False) -> str:
     """Return JSON: Han and other letters as they are, nothing invisible raw.
 
-    On one line without `indent`. Raises what `json.dumps` raises for a value that is no JSON.
+    On one line without `indent`, and without blanks where `compact`. Raises what `json.dumps`
+    raises for a value that is no JSON.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    separators = (",", ":") if compact else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
     # A raw line feed can only be layout: within a string it is escaped.
     lines = text.split("\n") if indent else (text,)
     if all(line.isprintable() for line in lines) and INVISIBLE.isdisjoint(text):

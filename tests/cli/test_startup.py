@@ -71,7 +71,10 @@ def loaded(zimage: Any, *args: str, **env: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "line",
-    ["sizes --json", "generate --help", "--help", "--help --json", "completions show bash"],
+    [
+        *("sizes --json", "generate --help", "--help", "--help --json", "completions show bash"),
+        *("schema", "schema batch-line", "schema request --for openai"),
+    ],
 )
 def test_what_answers_at_once_loads_nothing_heavy(zimage: Any, line: str) -> None:
     assert loaded(zimage, *line.split()) & HEAVY == set()

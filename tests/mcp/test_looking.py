@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,14 @@ def test_texts_of_a_picture_are_data_in_4_kb(folder: Folder, count: int, length:
     assert said["cut"] is (count > 3 or length > 100)
     assert "sk-0123456789" not in result.content[0].text
     assert all(letter not in result.content[0].text for letter in "\u202e\x07")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+def test_a_name_that_is_no_text_can_be_told(folder: Folder) -> None:
+    name = os.fsdecode(b"\xff.png")
+    Image.new("RGB", (64, 64)).save(folder.path / name)
+    assert jpeg(view_picture(folder, {"ref": name})).size == (64, 64)
+    assert told(inspect_picture(folder, {"ref": name}))["path"].endswith("/\\udcff.png")
 
 
 def test_many_rows_are_4_kb(service: Any, unpaced: None) -> None:

@@ -24,15 +24,17 @@ _SHOWN = 2000
 def card(facts: Mapping[str, object], file: Path | None = None) -> str:
     """Return facts as HTML, those that are None left out, beside the picture in `file`."""
     rows = "".join(
-        f'<tr><th style="text-align:left;vertical-align:top">{name}</th><td dir="auto" style='
-        f'"text-align:left;white-space:pre-wrap;overflow-wrap:anywhere">{_escaped(fact)}</td></tr>'
+        f'<tr style="vertical-align:top"><th style="text-align:left;white-space:nowrap">{name}</th>'
+        '<td dir="auto" style="text-align:left;white-space:pre-wrap;overflow-wrap:anywhere">'
+        f"{_escaped(fact)}</td></tr>"
         for name, fact in facts.items()
         if fact is not None
     )
     # MathJax would take what stands between two dollar signs for a formula.
     return (
         '<div class="tex2jax_ignore mathjax_ignore" style="display:flex;flex-wrap:wrap;gap:1em;'
-        f'align-items:flex-start">{_image(file)}<table style="flex:1 1 20em">{rows}</table></div>'
+        f'align-items:flex-start">{_image(file)}<table style="flex:1 1 20em;color:inherit;'
+        f'font:inherit">{rows}</table></div>'
     )
 
 

@@ -63,7 +63,7 @@ class Outcome:
             "reason": self.reason,
             "prompt": request.prompt,
             "seed": request.seed,
-            "size": request.size,
+            "size": request.size.replace("*", "×"),
             "cost": paid(self.region, self.price, self.billed),
         }
         return card(facts)

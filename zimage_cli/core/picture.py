@@ -79,7 +79,7 @@ class Picture:
             "prompt": self.prompt,
             "rewritten prompt": self.rewritten_prompt,
             "seed": self.seed,
-            "size": f"{self.width}×{self.height}" if self.width else self.size,
+            "size": f"{self.width}×{self.height}" if self.width else self.size.replace("*", "×"),
             "cost": paid(self.region, self.cost),
             "file": self.path,
         }

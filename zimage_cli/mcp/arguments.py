@@ -16,6 +16,7 @@ from zimage_cli.text import clip, is_safe, redact, shown, visible
 if TYPE_CHECKING:
     from zimage_cli.client import Client
     from zimage_cli.core.run.plan import RequestPlan
+    from zimage_cli.core.settings.settings import Settings
 
 MOST = 4
 """Pictures of one call: more are a batch, which returns at once."""
@@ -23,60 +24,42 @@ NAME_BYTES = 80
 """Of a file's name, before its number and suffix."""
 
 REQUEST = ("prompt", "size", "seed", "prompt_extend")
+"""Fields of a request that a model may fill in."""
 ARGUMENTS = (*REQUEST, "count", "preset", "name")
 
+_OWN: dict[str, dict[str, Any]] = {
+    "count": {
+        "type": "integer",
+        "description": "So many pictures, each with a seed of its own.",
+        "minimum": 1,
+        "maximum": MOST,
+        "default": 1,
+    },
+    "preset": {
+        "type": "string",
+        "description": "A preset of the person's, put around the prompt; commas part several.",
+    },
+    "name": {
+        "type": "string",
+        "description": "A name for the file, no path. Nothing is overwritten: a number is added.",
+    },
+}
+"""The arguments that are no fields of a request."""
 _NAME = "a file name and no path, such as red-kite or red-kite.jpg"
 
 
-def input_schema() -> dict[str, Any]:
-    """Return the schema of the arguments."""
+def input_schema(settings: Settings | None = None) -> dict[str, Any]:
+    """Return the schema of the arguments; with settings, their defaults are the person's own."""
+    from zimage_cli.core.schema.request import tool_properties
+
+    properties = {**tool_properties(), **_OWN}
+    for name, value in ({} if settings is None else settings.request_defaults).items():
+        properties[name]["default"] = value
     return {
         "type": "object",
-        "properties": {
-            "prompt": {
-                "type": "string",
-                "minLength": 1,
-                "description": "What is to be seen, in any language. 800 characters are read.",
-            },
-            "size": {
-                "type": "string",
-                "description": "W*H such as 1024*1024 (the usual one), or a ratio such as 16:9.",
-            },
-            "seed": {
-                "type": "integer",
-                "minimum": 0,
-                "maximum": 2**31 - 1,
-                "description": "The same seed and prompt make much the same picture again.",
-            },
-            "prompt_extend": {
-                "type": "boolean",
-                "description": "Have the service rewrite the prompt first: doubles the price.",
-            },
-            **own_properties(),
-        },
+        "properties": properties,
         "required": ["prompt"],
         "additionalProperties": False,
-    }
-
-
-def own_properties() -> dict[str, Any]:
-    """Return the schema of the arguments that are no fields of a request."""
-    return {
-        "count": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MOST,
-            "description": "So many pictures, each with a seed of its own; 1 where it is left out.",
-        },
-        "preset": {
-            "type": "string",
-            "description": "A preset of the person's, put around the prompt; commas part several.",
-        },
-        "name": {
-            "type": "string",
-            "description": "A name for the file, no path. Nothing is overwritten: a number is "
-            "added.",
-        },
     }
 
 
@@ -147,8 +130,11 @@ def file_name(text: object) -> str:
     return name
 
 
-def _wrong_count(count: object) -> UsageError:
-    nearest = MOST if isinstance(count, int) and count > MOST else 1
+def _wrong_count(count: Any) -> UsageError:
+    try:
+        nearest = min(max(int(count), 1), MOST)
+    except (TypeError, ValueError, OverflowError):
+        nearest = 1
     return UsageError(
         "{field}: {value} is not allowed; allowed: {allowed}; nearest: {nearest}",
         hint="For more than {most} pictures: start_batch",

@@ -70,14 +70,12 @@ class Folder:
         """Open the picture that a text names. Raises UsageError, in words that tell no secret."""
         if len(text) > _LONGEST_REF:
             raise self._refused(text)
-        entry = None
+        entry, path = None, None
         if re.fullmatch("[0-9]+", text) or text == _LAST:
             with self.history() as history:
                 entry, path = self._recorded(text, history)
-        else:
-            path = _path_of(text)
         try:
-            inside = self._inside(path)
+            inside = self._inside(_path_of(text) if path is None else path)
             handle = self._handle(inside)
         except (OSError, ValueError):
             raise self._refused(text) from None

@@ -49,7 +49,7 @@ def tools(desk: Desk) -> Sequence[Tool]:
             name="view_picture",
             title="Look at a picture",
             description="Show one picture of the output folder, made smaller. Free of charge. "
-            f"No file outside of {folder.path} can be read.",
+            "No other file of this machine can be read.",
             input_schema=schema(
                 {
                     "ref": _REF_SCHEMA,

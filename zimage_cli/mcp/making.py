@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.core.request.prices import Price, format_price, list_price
 from zimage_cli.core.run.money import count_of, money
-from zimage_cli.errors import Billed, RequestInvalid, UsageError, ZimageError
+from zimage_cli.errors import Billed, UsageError, ZimageError
 from zimage_cli.mcp import answers, arguments
 from zimage_cli.mcp.consent import is_asked, permitted
 from zimage_cli.mcp.results import result
@@ -29,13 +29,14 @@ def tools(desk: Desk) -> Sequence[Tool]:
     """Return these tools."""
     from mcp_types import ToolAnnotations
 
+    schema = arguments.input_schema(desk.client.settings)
     return (
         tool(
             partial(_generate, desk),
             name="generate_image",
             title="Make pictures",
             description=_described(desk),
-            input_schema=arguments.input_schema(),
+            input_schema=schema,
             output_schema=answers.MADE_SCHEMA,
             annotations=ToolAnnotations(
                 read_only_hint=False,
@@ -53,7 +54,7 @@ def tools(desk: Desk) -> Sequence[Tool]:
                 "Tell what is wrong with the arguments of generate_image (all of it), what they "
                 "would cost, and whether the person would be asked. Sends nothing, costs nothing."
             ),
-            input_schema=arguments.input_schema(),
+            input_schema=schema,
             output_schema=answers.CHECKED_SCHEMA,
             annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
             more=lambda: desk.purse.document,
@@ -151,7 +152,7 @@ def _named(plan: RequestPlan) -> str:
 async def _check(desk: Desk, call: Call) -> CallToolResult:
     try:
         plan = arguments.plan(desk.client, call.given)
-    except (RequestInvalid, UsageError) as error:
+    except UsageError as error:
         return result(answers.invalid(error, desk.purse))
     estimate = plan.estimate
     over: ZimageError | None = None

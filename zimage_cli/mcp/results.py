@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,18 @@ from zimage_cli.text import clip, json_text, redact
 if TYPE_CHECKING:
     from mcp_types import CallToolResult, ResourceLink
 
-MOST_BYTES = 4096
-"""A whole answer: hosts show all of it to the model, which pays for every word."""
+MOST_BYTES = 3900
+"""A whole answer: hosts show all of it to the model, which pays for every word. With what the SDK
+adds it is under 4,096."""
 
 _TEXTS = frozenset({"prompt", "rewritten_prompt", "message", "hint", "notes", "warnings"})
 """What may be cut, because a file or the history has it whole, or its beginning says enough."""
-_LENGTHS = (1000, 400, 200, 100, 50, 20)
+_LENGTHS = (1000, 400, 200, 100, 50, 20, 5, 1)
+
+_TWICE = frozenset({"size", "cost"})
+"""What a picture says that follows from the rest."""
+_SMALL = frozenset({"width", "height"})
+_NEEDED = frozenset({"path", "seed", "history_id"})
 
 _CUT = "texts that end in … are cut"
 
@@ -29,41 +35,17 @@ MIME_TYPES = {
 
 
 def result(
-    document: dict[str, Any],
-    files: Iterable[Path] = (),
-    *,
-    is_error: bool = False,
-    spare: Collection[str] = (),
+    document: dict[str, Any], files: Iterable[Path] = (), *, is_error: bool = False
 ) -> CallToolResult:
     """Return a document as a tool's answer, with a link to each file; at most 4 kB in all.
 
-    What looks like a key is masked, whoever wrote it; a path stays what it is. Where it is larger,
-    what is `spare` in `pictures` is left out, then long texts are cut, which `notes` says, then a
-    list `errors`, then the links are left out. Paths, numbers and ids are never cut.
+    What looks like a key is masked, whoever wrote it; a path stays what it is. What is left out
+    where it would be larger stands at `_smaller`: never a path, and `notes` says what was cut.
     """
-    links = [_link(path) for path in files]
-    document = cut = _masked(document)
-    made = _made(document, links, is_error=is_error)
-    if _size(made) > MOST_BYTES and spare:
-        pictures = [
-            {name: value for name, value in one.items() if name not in spare}
-            for one in document["pictures"]
-        ]
-        document = cut = {**document, "pictures": pictures}
-        made = _made(cut, links, is_error=is_error)
-    for length in _LENGTHS:
+    for version, links in _smaller(_masked(document), [_link(path) for path in files]):
+        made = _made(version, links, is_error=is_error)
         if _size(made) <= MOST_BYTES:
-            return made
-        cut = _cut(document, length)
-        if cut != document:
-            cut["notes"] = [*cut.get("notes", ()), _CUT]
-        made = _made(cut, links, is_error=is_error)
-    while _size(made) > MOST_BYTES and len(errors := cut.get("errors", ())) > 1:
-        cut["errors"] = errors[: len(errors) // 2]
-        cut["more_errors"] = len(document["errors"]) - len(cut["errors"])
-        made = _made(cut, links, is_error=is_error)
-    if _size(made) > MOST_BYTES:
-        made = _made(cut, [], is_error=is_error)
+            break
     return made
 
 
@@ -81,12 +63,47 @@ def fitting(documents: Iterable[dict[str, Any]]) -> CallToolResult:
     return result(document)
 
 
+def _smaller(
+    document: dict[str, Any], links: list[ResourceLink]
+) -> Iterator[tuple[dict[str, Any], list[ResourceLink]]]:
+    """Yield an answer whole, and ever less of it."""
+    yield document, links
+    document = _kept(document, lambda name: name not in _TWICE)
+    yield document, links
+    cut = document
+    for length in _LENGTHS:
+        cut = _cut(document, length)
+        if cut != document:
+            cut["notes"] = [*cut.get("notes", ()), _CUT]
+        yield cut, links
+    errors = cut.get("errors", [])
+    while len(errors) > 1:
+        errors = errors[: len(errors) // 2]
+        more = len(document["errors"]) - len(errors)
+        cut = {**cut, "errors": errors, "more_errors": more}
+        yield cut, links
+    cut = _kept(cut, lambda name: name not in _SMALL)
+    yield cut, links
+    yield cut, []
+    yield _kept(cut, lambda name: name in _NEEDED), []
+
+
+def _kept(document: dict[str, Any], wanted: Callable[[str], bool]) -> dict[str, Any]:
+    """Return a document whose pictures say less."""
+    if "pictures" not in document or not isinstance(document["pictures"], list):
+        return document
+    pictures = [
+        {name: value for name, value in one.items() if wanted(name)} for one in document["pictures"]
+    ]
+    return {**document, "pictures": pictures}
+
+
 def _made(document: dict[str, Any], links: list[ResourceLink], *, is_error: bool) -> CallToolResult:
     from mcp_types import CallToolResult, TextContent
 
     document = _sendable(document)
     return CallToolResult(
-        content=[TextContent(text=json_text(document)), *links],
+        content=[TextContent(text=json_text(document, compact=True)), *links],
         structured_content=document,
         is_error=is_error,
     )

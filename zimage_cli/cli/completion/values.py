@@ -21,6 +21,8 @@ from zimage_cli.core.history.query import STATUSES
 from zimage_cli.core.history.stats import GROUPS
 from zimage_cli.core.request import sizes
 from zimage_cli.core.request.wish import FORMATS, SUFFIXES
+from zimage_cli.core.schema import NAMES as SCHEMAS
+from zimage_cli.core.schema import TARGETS
 from zimage_cli.core.settings.checks import PREVIEWS
 from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.mcp.hosts import HOSTS
@@ -141,6 +143,8 @@ EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 PAGE_FILE = Value("page_file", suffixes=(".html",), folders=True)
 RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
 STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
+SCHEMA = Value("schema", tuple(Word(*one) for one in SCHEMAS.items()))
+TARGET = Value("target", tuple(map(Word, TARGETS)))
 HOST = Value("host", tuple(map(Word, HOSTS)))
 FORMAT = Value("format", tuple(map(Word, FORMATS)))
 _KINDS = {
@@ -193,6 +197,7 @@ OPTIONS: dict[str, Value] = {
     "--fault": FAULT,
     "--fault-seed": FREE,
     "--label": LABEL,
+    "--for": TARGET,
     "--agent": AGENT,
 }
 """`--option` → what it takes, in every command; `COMMAND --option` for one command or all below it,
@@ -226,6 +231,7 @@ ARGUMENTS: dict[str, Value] = {
     "skill show file": SKILL_FILE,
     "help command": COMMAND,
     "help subcommand": SUBCOMMAND,
+    "schema name": SCHEMA,
     "completions show shell": SHELL,
     "completions install shell": SHELL,
     "completions uninstall shell": SHELL,

@@ -16,10 +16,11 @@ TOOL_FIELDS = tuple(name for name in FIELDS if name != "base_url")
 """Those that a model may fill in: it never says where the key is sent."""
 
 DESCRIPTION = (
-    "What `zimage generate` is asked with `--request` or `--file`, and a line of a batch file. It "
-    "is valid exactly when `zimage validate` accepts it, but for two cases: JSON Schema cannot "
-    "tell 1.0 from 1, and zimage refuses 1.0 as a seed; and W*H in full-width digits, which zimage "
-    "takes, is left out here. A field that is not wanted is left out: null is no value."
+    "What `zimage generate` is asked with `--request` or `--file`; a line of a batch file may hold "
+    "name, output, count and preset as well. It is valid exactly when `zimage validate` accepts "
+    "it, but for two cases: JSON Schema cannot tell 1.0 from 1, and zimage refuses 1.0 as a seed; "
+    "and W*H in full-width digits, which zimage takes, is left out here. null is no value: a field "
+    "that is not wanted is left out."
 )
 
 
