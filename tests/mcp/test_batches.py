@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_in import Hold
+from stand_in import Hold, kept_port
 
 from zimage_cli.client import Client
 from zimage_cli.errors import UsageError
@@ -244,6 +244,29 @@ def test_the_command_line_goes_on_and_pays_nothing_twice(
         assert Decimal(found["cost"]["amount"]) == Decimal("0.10") * (24 - lost)
     assert asked(service) == Counter(prompts)
     assert len([*Path(found["folder"]).glob("*.png")]) == 24 - lost
+
+
+def test_a_service_that_cannot_be_reached_is_told_of(
+    priced: Callable[..., Any], wire: Any, unpaced: None
+) -> None:
+    """It waits, and the end of the server does not wait for it."""
+    service = priced()
+    with kept_port() as port:
+        proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
+        server = wire(service, *RICH, env={**service.env, **proxy})
+        server.shake_hands()
+        call = {"name": "start_batch", "arguments": {"prompts": ["a kite", "a fox"]}}
+        name = data_of(server.request("tools/call", **call))["id"]
+        status = {"name": "batch_status", "arguments": {"id": name}}
+
+        def waits(_books: Any) -> bool:
+            return "waiting" in data_of(server.request("tools/call", **status))
+
+        assert service.books.wait_for(waits)
+        found = data_of(server.request("tools/call", **status))
+        assert (found["status"], found["to_make"]) == ("running", 2)
+        assert "tries again for up to an hour" in found["waiting"]
+        assert server.end() == 0
 
 
 def test_what_is_no_batch_is_told_in_words(work: Path) -> None:
