@@ -10,11 +10,26 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from zimage_cli.client import Client
+from zimage_cli.core.advice import error_documents
 from zimage_cli.core.request.names import NameTemplate, is_reserved
 from zimage_cli.core.request.request import Request
-from zimage_cli.errors import UsageError
-from zimage_cli.mcp.arguments import file_name
+from zimage_cli.errors import (
+    AnswerLost,
+    AuthenticationError,
+    Billed,
+    ConnectionFailed,
+    NotSavedError,
+    QuotaError,
+    RefusedError,
+    ServiceError,
+    UsageError,
+    ZimageError,
+)
+from zimage_cli.mcp.arguments import file_name, plan
+from zimage_cli.mcp.errors import failed
 from zimage_cli.mcp.results import result
+from zimage_cli.mcp.watching import Painting
 
 KITE = Request("a kite", "512*512", 1, prompt_extend=False)
 
@@ -78,6 +93,41 @@ def test_a_path_is_refused_and_a_name_proposed(text: str, nearest: str) -> None:
         file_name(text)
     assert caught.value.facts["nearest"] == nearest
     assert file_name(nearest) == nearest
+
+
+@pytest.mark.parametrize(
+    ("count", "nearest"),
+    [(0, 1), (5, 4), (-1, 1), (2.0, 2), ("3", 3), ("many", 1), ([], 1), (True, 1), (1e999, 1)],
+)
+def test_a_wrong_count_is_refused_and_a_right_one_proposed(count: object, nearest: int) -> None:
+    with Client(sandbox=True) as client, pytest.raises(UsageError) as caught:
+        plan(client, {"prompt": "a kite", "count": count})
+    [problem] = error_documents(caught.value)
+    assert (problem["field"], problem["nearest"]) == ("count", nearest)
+    assert problem["hint"] == "For more than 4 pictures: start_batch"
+
+
+def test_words_say_what_is_furthest() -> None:
+    with Client(sandbox=True) as client:
+        jobs = [*plan(client, {"prompt": "a kite", "count": 2, "seed": 7}).jobs()]
+    painting = Painting(2)
+    said = [painting.words()]
+    first, second = map(painting.started, jobs)
+    for step in (
+        lambda: first.pacing(1.0),
+        lambda: first.sending(1),
+        first.sent,
+        lambda: second.sending(1),
+    ):
+        step()
+        said.append(painting.words())
+    assert said == [
+        "waiting for a turn, 0 of 2 done",
+        "waiting for a turn, 0 of 2 done",
+        "sending, 0 of 2 done",
+        "painting, 0 of 2 done",
+        "painting, 0 of 2 done",
+    ]
 
 
 def made(rewritten: str, folder: str, count: int = 4) -> Any:
@@ -152,13 +202,36 @@ def test_what_looks_like_a_key_is_masked_but_in_paths() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("error", "billed", "repeat", "hint"),
+    [
+        (AnswerLost("Lost."), "maybe", "it may be billed already", "search_history shows it"),
+        (NotSavedError("Not saved."), "yes", "would be paid twice", "zimage history recover"),
+        (RefusedError("Refused."), "no", "word it differently", "Word the prompt differently."),
+        (QuotaError("Used up."), "no", "before the person has changed", "billing"),
+        (AuthenticationError("No key."), "no", "before the person has changed", "Set a key"),
+        (ConnectionFailed("Not reached."), "no", "again in a minute", "zimage validate --online"),
+        (ServiceError("Failed."), "no", "again in a minute", "Try again in a minute."),
+        (ServiceError("What?", billed=Billed.MAYBE), "maybe", "Ask the person", "search_history"),
+        (UsageError("No folder."), "no", "change them first", ""),
+    ],
+)
+def test_every_error_says_whether_to_call_again(
+    error: ZimageError, billed: str, repeat: str, hint: str
+) -> None:
+    said = failed(error).structured_content
+    assert said["billed"] == billed
+    assert repeat in said["repeat"]
+    assert hint in (said["hint"] or "")
+    assert said["message"] == error.message
+
+
 def test_a_bug_says_that_it_is_one_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     import anyio
-    from mcp import Client
+    from mcp import Client as Host
     from mcp.server import MCPServer
     from mcp_types import ToolAnnotations
 
-    from zimage_cli.errors import Billed
     from zimage_cli.mcp.tools import Call, tool
 
     async def broken(call: Call) -> Any:
@@ -175,8 +248,8 @@ def test_a_bug_says_that_it_is_one_and_nothing_else(caplog: pytest.LogCaptureFix
             output_schema=None,
             annotations=ToolAnnotations(),
         )
-        async with Client(MCPServer("test", tools=[made], log_level="WARNING")) as client:
-            return await client.call_tool("broken", {"any": "thing"})
+        async with Host(MCPServer("test", tools=[made], log_level="WARNING")) as host:
+            return await host.call_tool("broken", {"any": "thing"})
 
     answer = anyio.run(talk)
     assert answer.is_error

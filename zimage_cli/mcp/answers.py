@@ -39,7 +39,10 @@ def made(
     if skipped := len(plan.requests) - len(outcomes):
         notes.append(f"{skipped} of {len(plan.requests)} were not asked for: {fatal}")
     if failed:
-        document |= errors.said(min((one.error for one in failed if one.error), key=_gravity))
+        worst = min(failed, key=lambda one: _GRAVITY.index(one.billed))
+        assert worst.error is not None
+        # The sandbox bills nothing, whatever an error says.
+        document |= errors.said(worst.error.but(billed=worst.billed))
     document["pictures"] = [_picture(one) for one in pictures]
     if failed:
         document["errors"] = [_failure(one) for one in failed]
@@ -117,10 +120,6 @@ def _failure(outcome: Outcome) -> dict[str, Any]:
         **errors.short(error_document(outcome.error)),
         "billed": outcome.billed.value,
     }
-
-
-def _gravity(error: ZimageError) -> int:
-    return _GRAVITY.index(error.billed)
 
 
 def _paid(outcomes: list[Outcome]) -> Price | None:

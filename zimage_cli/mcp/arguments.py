@@ -130,8 +130,11 @@ def file_name(text: object) -> str:
     return name
 
 
-def _wrong_count(count: object) -> UsageError:
-    nearest = MOST if isinstance(count, int) and count > MOST else 1
+def _wrong_count(count: Any) -> UsageError:
+    try:
+        nearest = min(max(int(count), 1), MOST)
+    except (TypeError, ValueError, OverflowError):
+        nearest = 1
     return UsageError(
         "{field}: {value} is not allowed; allowed: {allowed}; nearest: {nearest}",
         hint="For more than {most} pictures: start_batch",

@@ -40,6 +40,8 @@ async def permitted(
     `what` names what is to be made: `4 pictures of 1024*1024`; its `prompt` is shown too. Raises
     BoundReached where it is over the purse, and where the person says no or cannot be asked.
     """
+    from mcp_types import InputRequiredResult
+
     desk.purse.check(estimate)
     price = estimate.cost
     if price is None or not is_asked(estimate, desk.bounds.confirm_above):
@@ -58,7 +60,7 @@ async def permitted(
     call.doing = lambda: "waiting for the person's answer"
     question = _question(desk, price, what, prompt)
     answer = await _asked(desk, call, estimate, question)
-    if not hasattr(answer, "action"):
+    if isinstance(answer, InputRequiredResult):
         return answer
     if answer.action != "accept":
         said = "declined" if answer.action == "decline" else "did not answer"

@@ -10,9 +10,11 @@ from zimage_cli.errors import (
     AnswerLost,
     AuthenticationError,
     Billed,
+    BillingError,
     BoundReached,
     ConfigurationError,
     NotSavedError,
+    QuotaError,
     RefusedError,
     RequestInvalid,
     ServiceError,
@@ -91,6 +93,15 @@ _CHANGED = "Do not repeat the same arguments: change them first."
 _LATER = "Nothing was billed. It may be called again in a minute, once."
 
 
+_FOR_THE_PERSON = (
+    AuthenticationError,
+    BillingError,
+    BoundReached,
+    ConfigurationError,
+    QuotaError,
+)
+
+
 def repeat(error: ZimageError) -> str:
     """Return whether the same call may be made again, in words."""
     if error.billed is Billed.MAYBE:
@@ -99,7 +110,7 @@ def repeat(error: ZimageError) -> str:
         return _PAID
     if isinstance(error, RefusedError):
         return "Do not repeat this prompt: word it differently."
-    if isinstance(error, BoundReached | AuthenticationError | ConfigurationError):
+    if isinstance(error, _FOR_THE_PERSON):
         return _PERSON
     if isinstance(error, UsageError):
         return _CHANGED
