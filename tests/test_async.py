@@ -29,6 +29,16 @@ SLOWLY = 0.01
 """Requests a second: the second one waits for 100 s, unless it is given up."""
 
 
+EARLIER = set[threading.Thread]()
+
+
+@pytest.fixture(autouse=True)
+def earlier() -> None:
+    """Note the threads that other tests have left behind."""
+    EARLIER.clear()
+    EARLIER.update(threading.enumerate())
+
+
 @pytest.fixture
 def server() -> Iterator[Callable[..., Any]]:
     png = noise(512, 512, 20_000)
@@ -64,8 +74,9 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-def runs() -> int:
-    return sum(thread.name.startswith(WORK) for thread in threading.enumerate())
+def threads(name: str) -> int:
+    """Return how many threads of this test have such a name."""
+    return sum(one.name == name for one in {*threading.enumerate()} - EARLIER)
 
 
 def statuses() -> list[str]:
@@ -168,7 +179,7 @@ def test_fifty_at_once_have_a_bounded_number_of_threads(server: Any, work: Path)
         async with client(service) as one:
             tasks = [asyncio.create_task(one.generate(f"kite {n}")) for n in range(50)]
             await posts(service, AT_ONCE)
-            assert runs() == AT_ONCE
+            assert threads(WORK) == AT_ONCE
             hold.release()
             pictures = await asyncio.gather(*tasks)
             assert {picture.prompt for picture in pictures} == {f"kite {n}" for n in range(50)}
@@ -270,7 +281,7 @@ def test_what_waits_for_its_turn_is_not_sent_when_it_is_cancelled(service: Any) 
         await ear.paced.wait()
         await by_cancel(waiting)
         # Not by `close`, which would stop it too.
-        await until(lambda: not runs())
+        await until(lambda: not threads(WORK))
         await one.close()
 
     in_a_loop(main())
@@ -293,8 +304,8 @@ def test_what_is_cancelled_while_it_is_planned_is_never_begun(service: Any) -> N
         assert await asyncio.to_thread(reached.wait, 60)
         await by_cancel(task)
         go.set()
-        await until(lambda: "zimage-async" not in {one.name for one in threading.enumerate()})
-        assert not runs()
+        await until(lambda: not threads("zimage-async"))
+        assert not threads(WORK)
         await one.close()
 
     in_a_loop(main())
@@ -307,7 +318,7 @@ def test_who_breaks_out_sends_nothing_more(service: Any, work: Path) -> None:
         async for outcome in one.run(list("abc")):
             assert outcome.status == "saved"
             break
-        await until(lambda: not runs())
+        await until(lambda: not threads(WORK))
         await one.close()
 
     in_a_loop(main())
@@ -333,7 +344,7 @@ def test_a_loop_that_is_closed_under_a_run_loses_no_picture(
     loop.close()
     second.release()
     # A loop in which nobody waits any more hears of nothing; the rest is not sent.
-    in_a_loop(until(lambda: not runs()))
+    in_a_loop(until(lambda: not threads(WORK)))
     assert statuses() == ["saved"] * 2
     assert service.books.post_count == saved(work) == 2
     in_a_loop(one.close())

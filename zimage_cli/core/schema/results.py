@@ -85,7 +85,7 @@ _ERROR: dict[str, Schema] = {
     "nearest": {"description": "A value or name that would be right.", **_VALUE},
     "retryable": {"description": "Whether the same call may go well later.", "type": "boolean"},
     "billed": {"description": "Whether a picture may be on the bill.", **_BILLED},
-    "http_status": {"type": ["integer", "null"], "minimum": 100, "maximum": 599},
+    "http_status": {"type": ["integer", "null"], "minimum": 100, "maximum": 999},
     "request_id": {"description": "The service's name for the call.", **_TEXT_OR_NULL},
     "prompt": {"description": "The prompt that it was about.", **_TEXT_OR_NULL},
 }
