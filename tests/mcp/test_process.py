@@ -196,6 +196,7 @@ def test_two_servers_share_one_history(priced: Any, wire: Any) -> None:
     fox = {**FOX["arguments"], "count": 4}
     asked = [(one, one.ask("tools/call", name=FOX["name"], arguments=fox)) for one in servers]
     told = [one.answer(number)["result"]["structuredContent"] for one, number in asked]
+    assert [one["status"] for one in told] == ["ok", "ok"], told
     pictures = [picture for one in told for picture in one["pictures"]]
     assert [server.end() for server in servers] == [0, 0]
     assert len({picture["path"] for picture in pictures}) == 8
