@@ -138,7 +138,10 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_sent(
             ("7", "name"),
         ):
             assert any(one.startswith(f"prompt {place}: ") and word in one for one in problems)
-        for wrong in ([], "a kite", None, {}, ["a"] * (MOST + 1), [{"prompt": "a", "count": 1001}]):
+        said = told(await client.call_tool("start_batch", {"prompts": '["a", 5]'}), wrong=True)
+        assert said["message"].startswith("prompt 2: 5 is neither")
+        many = [{"prompt": "a", "count": MOST + 1}]
+        for wrong in ([], "a kite", "7", None, {}, ["a"] * (MOST + 1), many):
             said = told(await client.call_tool("start_batch", {"prompts": wrong}), wrong=True)
             assert said["message"].startswith("prompts: ")
         said = told(
