@@ -22,6 +22,7 @@ from zimage_cli.errors import (
     NotSavedError,
     QuotaError,
     RefusedError,
+    RequestInvalid,
     ServiceError,
     UsageError,
     ZimageError,
@@ -188,6 +189,34 @@ def test_a_thousand_problems_are_counted() -> None:
     said = answer.structured_content
     assert len(answer.model_dump_json(by_alias=True, exclude_none=True).encode()) <= 4096
     assert len(said["errors"]) + said["more_errors"] == 1000
+
+
+def test_problems_that_are_told_can_be_read() -> None:
+    words = "size: 3 has the wrong type; allowed: a text: W*H such as 1024*1024, or a ratio; "
+    problems = [
+        UsageError("{words}", field="prompts", words=f"prompt {n}: {words}{words}")
+        for n in range(60)
+    ]
+    answer = failed(RequestInvalid(tuple(problems)))
+    assert len(answer.model_dump_json(by_alias=True, exclude_none=True).encode()) <= 4096
+    said = answer.structured_content
+    assert said["message"] == "The arguments have 60 problems."
+    told = [one["message"] for one in said["errors"]]
+    assert len(told) >= 4
+    assert told == [one.message for one in problems[: len(told)]]
+    assert said["more_errors"] == 60 - len(told)
+
+
+def test_long_prompts_cut_no_other_words() -> None:
+    note = "SANDBOX: the pictures are labelled stand-ins, and nothing was billed."
+    pictures = [
+        {"path": f"/p/{n}.png", "seed": n, "rewritten_prompt": "风筝" * 4000} for n in range(4)
+    ]
+    errors = [{"history_id": 9, "message": "The service says no. " * 9, "billed": "maybe"}]
+    answer = result({"status": "partial", "pictures": pictures, "errors": errors, "notes": [note]})
+    said = answer.structured_content
+    assert said["notes"] == [note, "texts that end in … are cut"]
+    assert said["errors"] == errors
 
 
 def test_what_looks_like_a_key_is_masked_but_in_paths() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_in import Hold
+from stand_in import Hold, kept_port
 
 from zimage_cli.client import Client
 from zimage_cli.errors import UsageError
@@ -138,7 +138,10 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_sent(
             ("7", "name"),
         ):
             assert any(one.startswith(f"prompt {place}: ") and word in one for one in problems)
-        for wrong in ([], "a kite", None, {}, ["a"] * (MOST + 1), [{"prompt": "a", "count": 1001}]):
+        said = told(await client.call_tool("start_batch", {"prompts": '["a", 5]'}), wrong=True)
+        assert said["message"].startswith("prompt 2: 5 is neither")
+        many = [{"prompt": "a", "count": MOST + 1}]
+        for wrong in ([], "a kite", "7", None, {}, ["a"] * (MOST + 1), many):
             said = told(await client.call_tool("start_batch", {"prompts": wrong}), wrong=True)
             assert said["message"].startswith("prompts: ")
         said = told(
@@ -165,26 +168,28 @@ def test_the_whole_price_is_bounded_and_asked_about(
 ) -> None:
     service = priced()
 
+    whom = person("decline", "accept")
+
     async def meet(client: Any) -> None:
-        for count, words in ((11, "over what is left"), (2, "first")):
-            said = told(
-                await client.call_tool("start_batch", {"prompts": ["a kite"] * count}), wrong=True
-            )
-            assert words in said["message"]
-            assert said["spent"]["amount"] == "0.00"
+        async def begin(count: int, *, wrong: bool = True) -> Any:
+            prompts = {"prompts": ["a kite"] * count}
+            return told(await client.call_tool("start_batch", prompts), wrong=wrong)
 
-    talk(service, meet)
-    assert not asked(service)
-    assert not (work / "output").exists()
-
-    async def agree(client: Any) -> None:
-        begun = told(await client.call_tool("start_batch", {"prompts": ["a kite"] * 2}))
+        said = await begin(11)
+        assert "over what is left" in said["message"]
+        said = await begin(2)
+        assert "declined" in said["message"]
+        assert said["spent"]["amount"] == "0.00"
+        assert not asked(service)
+        assert not (work / "output").exists()
+        begun = await begin(2, wrong=False)
         assert (await ended(client, begun["id"]))["status"] == "done"
 
-    whom = person("accept")
-    talk(service, agree, person=whom)
-    [question] = whom.asked
-    assert question.message.startswith("Make 2 pictures of 1024*1024 in beijing for CNY 0.20?")
+    talk(service, meet, person=whom)
+    for question in whom.asked:
+        price = "Make 2 pictures of 1024*1024 in beijing for CNY 0.20?"
+        assert question.message.startswith(price)
+    assert len(whom.asked) == 2
     assert asked(service) == {"a kite": 2}
 
 
@@ -230,17 +235,41 @@ def test_the_command_line_goes_on_and_pays_nothing_twice(
         found = state()
         lost = IN_FLIGHT if way == "killed" else 0
         assert (found["lost"], found["saved"] + found["to_make"]) == (lost, 24 - lost)
-        assert found["status"] == "ended" if found["to_make"] else "done"
+        assert found["status"] == ("ended" if lost or found["to_make"] else "done")
         assert found["to_make"] == 5 or way == "closed"
-        command = shlex.split(found.get("go_on", "zimage sizes"))
-        # What is lost is left alone.
-        service.zimage(*command[1:], "--yes", env=service.env, status=9 if lost else 0)
+        if "go_on" in found:
+            command = shlex.split(found["go_on"])
+            # What is lost is left alone.
+            service.zimage(*command[1:], "--yes", env=service.env, status=9 if lost else 0)
         found = state()
         assert (found["saved"], found["to_make"], found["lost"]) == (24 - lost, 0, lost)
         assert found["cost"]["up_to"] == "2.40"
         assert Decimal(found["cost"]["amount"]) == Decimal("0.10") * (24 - lost)
     assert asked(service) == Counter(prompts)
     assert len([*Path(found["folder"]).glob("*.png")]) == 24 - lost
+
+
+def test_a_service_that_cannot_be_reached_is_told_of(
+    priced: Callable[..., Any], wire: Any, unpaced: None
+) -> None:
+    """It waits, and the end of the server does not wait for it."""
+    service = priced()
+    with kept_port() as port:
+        proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
+        server = wire(service, *RICH, env={**service.env, **proxy})
+        server.shake_hands()
+        call = {"name": "start_batch", "arguments": {"prompts": ["a kite", "a fox"]}}
+        name = data_of(server.request("tools/call", **call))["id"]
+        status = {"name": "batch_status", "arguments": {"id": name}}
+
+        def waits(_books: Any) -> bool:
+            return "waiting" in data_of(server.request("tools/call", **status))
+
+        assert service.books.wait_for(waits)
+        found = data_of(server.request("tools/call", **status))
+        assert (found["status"], found["to_make"]) == ("running", 2)
+        assert "tries again for up to an hour" in found["waiting"]
+        assert server.end() == 0
 
 
 def test_what_is_no_batch_is_told_in_words(work: Path) -> None:

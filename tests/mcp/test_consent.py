@@ -97,6 +97,32 @@ def test_a_client_that_cannot_ask_gets_the_price_in_words(inside: Any, version: 
     assert len(server.service.books.calls) == 1
 
 
+@pytest.mark.parametrize("answer", ["an error", "nonsense"])
+def test_a_client_without_an_answer_that_can_be_read_allows_nothing(
+    inside: Any, answer: str
+) -> None:
+    from mcp_types import ElicitResult, ErrorData
+
+    server = inside()
+
+    async def person(_context: Any, _question: Any) -> Any:
+        if answer == "an error":
+            return ErrorData(code=-32601, message="elicit what?")
+        return ElicitResult.model_construct(action="accept, of course")
+
+    async def talk(host: Any) -> Any:
+        return await make(host, 4)
+
+    refused = server(talk, version="2025-11-25", person=person)
+    assert refused.is_error
+    assert refused.structured_content["message"] == (
+        "4 pictures of 512*512 cost CNY 0.40, and over CNY 0.10 the person is asked first; this "
+        "client brought no answer. Nothing was sent."
+    )
+    assert refused.structured_content["billed"] == "no"
+    assert server.service.books.calls == []
+
+
 def test_what_is_over_the_cap_is_not_asked_about(inside: Any) -> None:
     server, person = inside(), Person("accept")
 

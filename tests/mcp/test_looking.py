@@ -135,31 +135,6 @@ def test_nothing_of_what_lies_outside_is_ever_told(
     assert server.stderr == ""
 
 
-def test_wrong_arguments_are_told_in_words(service: Any, talk: Any) -> None:
-    async def meet(client: Any) -> None:
-        async def wrong(name: str, **arguments: Any) -> str:
-            answer = await client.call_tool(name, arguments)
-            assert answer.is_error
-            return str(told(answer)["message"])
-
-        for side in (63, 1569, "512", True, 99.5, [64]):
-            said = await wrong("view_picture", ref="last", max_side=side)
-            assert said.startswith("max_side: ")
-            assert said.endswith("is not allowed; allowed: 64 … 1568")
-        said = await wrong("search_history", limit=51)
-        assert said == "limit: 51 is not allowed; allowed: 1 … 50"
-        assert (await wrong("search_history", query=["fox"])).startswith("query: an array is not")
-        assert await wrong("inspect_picture", ref="last", path="/etc/passwd") == (
-            '"path" is no argument of this tool; allowed: ref'
-        )
-        assert "names no picture in" in await wrong("view_picture", ref="last")
-        # As some hosts fill in what was left out.
-        found = await client.call_tool("search_history", {"query": None, "limit": None})
-        assert told(found)["pictures"] == []
-
-    talk(service, meet)
-
-
 # -- what is drawn --------------------------------------------------------------------------------
 
 
@@ -167,6 +142,27 @@ def test_wrong_arguments_are_told_in_words(service: Any, talk: Any) -> None:
 def folder(tmp_path: Path) -> Folder:
     (tmp_path / "out").mkdir()
     return Folder(tmp_path / "out", None, lambda: nullcontext(None))
+
+
+def test_wrong_arguments_are_told_in_words(folder: Folder) -> None:
+    def wrong(tool: Any, **arguments: Any) -> str:
+        with pytest.raises(UsageError) as error:
+            tool(folder, arguments)
+        return error.value.message
+
+    for side in (63, 1569, "512", True, 99.5, [64]):
+        said = wrong(view_picture, ref="last", max_side=side)
+        assert said.startswith("max_side: ")
+        assert said.endswith("is not allowed; allowed: 64 … 1568")
+    said = wrong(search_history, limit=51)
+    assert said == "limit: 51 is not allowed; allowed: 1 … 50"
+    assert wrong(search_history, query=["fox"]).startswith("query: an array is not")
+    assert wrong(inspect_picture, ref="last", path="/etc/passwd") == (
+        '"path" is no argument of this tool; allowed: ref'
+    )
+    assert "names no picture in" in wrong(view_picture, ref="last")
+    # As some hosts fill in what was left out.
+    assert told(search_history(folder, {"query": None, "limit": None}))["pictures"] == []
 
 
 def test_a_picture_is_shown_upright_on_white_and_never_larger(folder: Folder) -> None:

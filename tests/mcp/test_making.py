@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +91,17 @@ def test_some_that_fail_do_not_hide_the_others(inside: Any) -> None:
 
 def test_what_would_fail_again_is_not_asked_for(inside: Any) -> None:
     server = inside()
-    server.service.script(Fault("Arrearage", times=4))
+    server.service.script("Arrearage")
 
     async def talk(host: Any) -> Any:
         return await make(host, 4)
 
-    said = check(server(talk, confirm_above=BIG), is_error=True)
+    # A second one would be sent after a minute and more.
+    said = check(server(talk, confirm_above=BIG, rps=0.01), is_error=True)
     assert (said["status"], said["pictures"], said["billed"]) == ("error", [], "no")
     assert said["spent"]["amount"] == "0.00"
-    asked = len(server.service.books.posts)
-    assert asked < 4
-    assert said["notes"][0].startswith(f"{4 - asked} of 4 were not asked for: ")
+    assert said["notes"][0].startswith("3 of 4 were not asked for: ")
+    assert len(server.service.books.posts) == 1
 
 
 def test_all_that_is_wrong_with_the_arguments_comes_at_once(inside: Any) -> None:
@@ -239,7 +240,7 @@ def test_progress_rises_until_the_end(inside: Any, version: str) -> None:
 
     async def heard(progress: float, _total: float | None, message: str | None) -> None:
         told.append((progress, message))
-        if len(told) == 2:
+        if message is not None and message.startswith("painting") and len(told) > 1:
             hold.release()
 
     async def talk(host: Any) -> Any:
@@ -250,7 +251,7 @@ def test_progress_rises_until_the_end(inside: Any, version: str) -> None:
     numbers = [progress for progress, _ in told]
     assert numbers == sorted(set(numbers))
     assert len(numbers) >= 2
-    assert told[1][1] == "painting, 2 s"
+    assert all(re.fullmatch(r"[a-z ]+, [0-9]+ s", message or "") for _, message in told)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

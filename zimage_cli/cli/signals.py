@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.api import threads
-from zimage_cli.core.run.run import settle
-from zimage_cli.errors import ConfigurationError, Stopped
+from zimage_cli.core.run.run import begin, settle
+from zimage_cli.errors import Stopped
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -215,13 +214,7 @@ class Signals:
             self.wake()
 
         thread = threading.Thread(target=run, name=WORK[0], daemon=True)
-        try:
-            threads.start(thread)
-        except RuntimeError:
-            raise ConfigurationError(
-                "The system allows this process no more threads. Nothing was sent.",
-                hint="See the limits: ulimit -a",
-            ) from None
+        begin(thread)
         return thread, ended
 
     def _note(self, number: int, _frame: FrameType | None) -> None:

@@ -13,6 +13,7 @@ from zimage_cli.api.endpoint import REGION_NAMES
 from zimage_cli.core.advice import error_document
 from zimage_cli.core.batch.source import open_source
 from zimage_cli.core.files import open_locked
+from zimage_cli.core.observer import Watcher
 from zimage_cli.core.run.journal import LOCK_NAME, Journal
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.status import Status
@@ -23,10 +24,13 @@ from zimage_cli.mcp.results import fitting
 from zimage_cli.text import clip, redact, shown
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mcp_types import CallToolResult
 
     from zimage_cli.core.batch.plan import FilePlan
     from zimage_cli.core.run.run import Run
+    from zimage_cli.errors import ConnectionFailed
     from zimage_cli.mcp.desk import Desk
 
 PROMPTS = "prompts.jsonl"
@@ -34,6 +38,7 @@ _NEWEST = 5
 """Batches, and prompts of a cause, that are named."""
 _CLOSING_SECONDS = 5.0
 """In which a run of ours that has ended frees its folder, on any machine."""
+_WAITING = "The batch tries again for up to an hour, and then ends."
 _UNSAVED = (Status.REFUSED, Status.FAILED, Status.LOST, Status.MADE)
 
 WHOLE = {"type": "integer"}
@@ -53,6 +58,7 @@ STATUS_SCHEMA: dict[str, Any] = {
         "cost": {"type": "object", "description": "So far; up_to with what may be billed."},
         "causes": {"type": "array", "description": "What was not saved, by cause."},
         "newest_files": {"type": "array", "items": {"type": "string"}},
+        "waiting": {"type": "string", "description": "Why nothing is made at the moment."},
         "folder": {"type": "string", "description": "The files are in it."},
         "go_on": {"type": "string", "description": "The command that goes on."},
         "spent": COST_SCHEMA,
@@ -61,11 +67,26 @@ STATUS_SCHEMA: dict[str, Any] = {
 }
 
 
+class Reach(Watcher):
+    """Knows why the service cannot be reached, while it cannot."""
+
+    why: ConnectionFailed | None = None
+
+    def unreachable(self, since: datetime, error: ConnectionFailed) -> None:  # noqa: ARG002
+        """Note that everything waits."""
+        self.why = error
+
+    def reachable(self, seconds: float) -> None:  # noqa: ARG002
+        """Note that it goes on."""
+        self.why = None
+
+
 class Begun(NamedTuple):
     """A batch that this server has begun."""
 
     plan: FilePlan
     run: Run
+    reach: Reach
 
     @property
     def works(self) -> bool:
@@ -84,14 +105,14 @@ def standing(desk: Desk, top: Path, all_begun: Mapping[str, Begun], name: object
         open_source(str(folder / PROMPTS), None) as source,
         closing(planned(desk.client, source, folder, RunOptions(), dry=True)) as plan,
     ):
-        works = begun is not None and begun.works
+        works, waits = begun is not None and begun.works, None
         if begun is not None and not works:
             # It may be about to be closed; after a bug nobody else does it.
             begun.plan.close()
         records = _records(folder)
         counts, pictures = plan.preflight.kinds, plan.preflight.pictures
         if begun is not None and works:
-            status, counts = "running", begun.run.tally.counts
+            status, counts, waits = "running", begun.run.tally.counts, begun.reach.why
         elif _is_locked(folder, 0.0 if begun is None else _CLOSING_SECONDS):
             status = "running in another zimage"
             counts = Counter(Status(one["status"]) for one in records)
@@ -106,6 +127,7 @@ def standing(desk: Desk, top: Path, all_begun: Mapping[str, Begun], name: object
             "to_make": left,
             "cost": _cost(desk, plan),
             "seconds": round(plan.forecast().left(left)) if status == "running" else None,
+            **({} if waits is None else {"waiting": f"{waits.message} {_WAITING}"}),
             "folder": str(folder),
             **_going_on(desk, folder, plan, status, begun),
             **desk.purse.document,
@@ -209,8 +231,8 @@ def _documents(document: dict[str, Any], records: list[dict[str, Any]]) -> Itera
 def _cause(status: str, cause: str, found: list[dict[str, Any]], length: int) -> dict[str, Any]:
     return {
         "status": status,
-        "cause": clip(redact(cause), length),
-        "message": clip(redact(str(found[-1].get("message"))), length),
+        "cause": clip(redact(clip(cause, 1000)), length),
+        "message": clip(redact(clip(str(found[-1].get("message") or ""), 1000)), length),
         "count": len(found),
         "prompts": [one.get("line") for one in found[:_NEWEST]],
     }

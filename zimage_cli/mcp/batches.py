@@ -18,13 +18,20 @@ from zimage_cli.core.batch.source import open_source
 from zimage_cli.core.drafts import write_whole
 from zimage_cli.core.files import make_folder, reason, sync_folder
 from zimage_cli.core.making.save import FOLDER, within
-from zimage_cli.core.observer import Watcher
 from zimage_cli.core.request.names import numbered, slug
 from zimage_cli.core.request.prices import cost
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.errors import Billed, UsageError
 from zimage_cli.mcp import consent
-from zimage_cli.mcp.batch_state import COST_SCHEMA, PROMPTS, STATUS_SCHEMA, WHOLE, Begun, standing
+from zimage_cli.mcp.batch_state import (
+    COST_SCHEMA,
+    PROMPTS,
+    STATUS_SCHEMA,
+    WHOLE,
+    Begun,
+    Reach,
+    standing,
+)
 from zimage_cli.mcp.given import refuse_unknown
 from zimage_cli.mcp.making import check_folder
 from zimage_cli.mcp.prompts import MOST, Checked, checked, planned, request_schema
@@ -124,13 +131,15 @@ class Batches:
             undo.callback(plan.close)
             check_folder(self._desk, plan)
 
+            reach = Reach()
+
             def ended() -> None:
                 plan.close()
                 source.close()
 
-            run = hold.start(client, plan, Watcher(), ended)
+            run = hold.start(client, plan, reach, ended)
             undo.pop_all()
-        self._begun[folder.name] = Begun(plan, run)
+        self._begun[folder.name] = Begun(plan, run, reach)
         return folder.name
 
     def _new_folder(self, found: Checked) -> Path:

@@ -46,20 +46,23 @@ async def permitted(
     price = estimate.cost
     if price is None or not is_asked(estimate, desk.bounds.confirm_above):
         return None
-    if not _can_ask(call):
+    answer, why = None, "cannot show the question"
+    if _can_ask(call):
+        call.doing = lambda: "waiting for the person's answer"
+        question = _question(desk, price, what, prompt)
+        answer, why = await _asked(desk, call, estimate, question), "brought no answer"
+    if answer is None:
         raise BoundReached(
-            "{what} cost {cost}, and over {above} the person is asked first; this client cannot "
-            "show the question. Nothing was sent.",
+            "{what} cost {cost}, and over {above} the person is asked first; this client {why}. "
+            "Nothing was sent.",
             hint="Tell the person the price and ask whether you may spend it. They allow it with "
             "a higher --confirm-above where this server is set up.",
             field="confirm_above",
             what=what,
             cost=money(price),
             above=money(price._replace(amount=desk.bounds.confirm_above)),
+            why=why,
         )
-    call.doing = lambda: "waiting for the person's answer"
-    question = _question(desk, price, what, prompt)
-    answer = await _asked(desk, call, estimate, question)
     if isinstance(answer, InputRequiredResult):
         return answer
     if answer.action != "accept":
@@ -94,8 +97,8 @@ def _can_ask(call: Call) -> bool:
 
 async def _asked(
     desk: Desk, call: Call, estimate: Estimate, question: str
-) -> ElicitResult | InputRequiredResult:
-    """Ask, by the way that the protocol has, and return the answer.
+) -> ElicitResult | InputRequiredResult | None:
+    """Ask, by the way that the protocol has, and return the answer; None where none can be read.
 
     Up to 2025-11-25 a question is a request of the server's while the call waits. From 2026-07-28
     on the call ends with it, and comes again with the answer and the question's name; the SDK binds
@@ -104,6 +107,7 @@ async def _asked(
     from mcp.shared.exceptions import MCPError
     from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
     from mcp_types.version import is_version_at_least
+    from pydantic import ValidationError
 
     context = call.context
     if not is_version_at_least(context.protocol_version or "", "2026-07-28"):
@@ -111,9 +115,9 @@ async def _asked(
             told: ElicitResult = await context.session.elicit_form(
                 question, _SCHEMA, context.request_id
             )
-        except MCPError:
+        except (MCPError, ValidationError):
             # Its words are the client's, and say nothing to a model.
-            return ElicitResult(action="cancel")
+            return None
         return told
     answer = (context.input_responses or {}).get(_KEY)
     if isinstance(answer, ElicitResult) and desk.questions.take(context.request_state, estimate):

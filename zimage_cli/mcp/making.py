@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.core.request.prices import Price, format_price, list_price
 from zimage_cli.core.run.money import count_of, money
-from zimage_cli.errors import Billed, RequestInvalid, UsageError, ZimageError
+from zimage_cli.errors import Billed, UsageError, ZimageError
 from zimage_cli.mcp import answers, arguments
 from zimage_cli.mcp.consent import is_asked, permitted
 from zimage_cli.mcp.results import result
@@ -152,7 +152,7 @@ def _named(plan: RequestPlan) -> str:
 async def _check(desk: Desk, call: Call) -> CallToolResult:
     try:
         plan = arguments.plan(desk.client, call.given)
-    except (RequestInvalid, UsageError) as error:
+    except UsageError as error:
         return result(answers.invalid(error, desk.purse))
     estimate = plan.estimate
     over: ZimageError | None = None

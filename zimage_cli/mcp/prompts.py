@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.core.batch.reader import LineDefaults
@@ -84,6 +85,10 @@ def _file(lines: Any) -> bytes:
 def _lines(given: object) -> tuple[dict[int, Mapping[str, object]], dict[str, list[int]]]:
     """Return the requests by their place, from 1, and what is wrong with which of them."""
     wrong: dict[str, list[int]] = {}
+    if isinstance(given, str):
+        # Some hosts send lists as the text of their JSON.
+        with suppress(ValueError, RecursionError):
+            given = json.loads(given)
     if not isinstance(given, list) or not 1 <= len(given) <= MOST:
         raise UsageError(
             "prompts: {value} is not allowed; allowed: a list of 1 … {most:,} texts or requests",

@@ -15,9 +15,15 @@ MOST_BYTES = 3900
 """A whole answer: hosts show all of it to the model, which pays for every word. With what the SDK
 adds it is under 4,096."""
 
-_TEXTS = frozenset({"prompt", "rewritten_prompt", "message", "hint", "notes", "warnings"})
-"""What may be cut, because a file or the history has it whole, or its beginning says enough."""
-_LENGTHS = (1000, 400, 200, 100, 50, 20, 5, 1)
+_PROMPTS = frozenset({"prompt", "rewritten_prompt"})
+"""What may be cut to nothing, because the file and the history have it whole."""
+_WORDS = frozenset({"message", "hint", "notes", "warnings"})
+"""What may be cut, because its beginning says enough."""
+_LENGTHS = (1000, 400, 200)
+_SHORT = ((100, 200), (50, 200), (20, 200), (1, 200), (1, 100), (1, 50), (1, 20), (1, 1))
+"""Characters of prompts and of words."""
+_MANY = 4
+"""Errors: where there are more, fewer that can be read say more than all of them cut short."""
 
 _TWICE = frozenset({"size", "cost"})
 """What a picture says that follows from the rest."""
@@ -70,22 +76,30 @@ def _smaller(
     yield document, links
     document = _kept(document, lambda name: name not in _TWICE)
     yield document, links
-    cut = document
     for length in _LENGTHS:
-        cut = _cut(document, length)
-        if cut != document:
-            cut["notes"] = [*cut.get("notes", ()), _CUT]
+        yield _cut(document, length, length), links
+    for fewer in _fewer(document, _MANY):
+        document = fewer
+        yield _cut(document, _LENGTHS[-1], _LENGTHS[-1]), links
+    for prompts, words in _SHORT:
+        cut = _cut(document, prompts, words)
         yield cut, links
-    errors = cut.get("errors", [])
-    while len(errors) > 1:
-        errors = errors[: len(errors) // 2]
-        more = len(document["errors"]) - len(errors)
-        cut = {**cut, "errors": errors, "more_errors": more}
+    for fewer in _fewer(cut, 1):
+        cut = fewer
         yield cut, links
     cut = _kept(cut, lambda name: name not in _SMALL)
     yield cut, links
     yield cut, []
     yield _kept(cut, lambda name: name in _NEEDED), []
+
+
+def _fewer(document: dict[str, Any], most: int) -> Iterator[dict[str, Any]]:
+    """Yield a document with ever fewer of its errors, down to so many; the others are counted."""
+    errors, more = document.get("errors", []), document.get("more_errors", 0)
+    count = len(errors)
+    while count > most:
+        count = max(most, count * 2 // 3)
+        yield {**document, "errors": errors[:count], "more_errors": more + len(errors) - count}
 
 
 def _kept(document: dict[str, Any], wanted: Callable[[str], bool]) -> dict[str, Any]:
@@ -122,13 +136,19 @@ def _size(made: CallToolResult) -> int:
     return len(made.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
-def _cut(value: Any, length: int, name: str = "") -> Any:
-    """Return a document with its long texts cut."""
-    if isinstance(value, dict):
-        return {key: _cut(inner, length, key) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_cut(inner, length, name) for inner in value]
-    return clip(value, length) if isinstance(value, str) and name in _TEXTS else value
+def _cut(document: dict[str, Any], prompts: int, words: int) -> dict[str, Any]:
+    """Return a document with its long texts cut, which it says then."""
+    lengths = {**dict.fromkeys(_PROMPTS, prompts), **dict.fromkeys(_WORDS, words)}
+
+    def cut(value: Any, name: str = "") -> Any:
+        if isinstance(value, dict):
+            return {key: cut(inner, key) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [cut(inner, name) for inner in value]
+        return clip(value, lengths[name]) if isinstance(value, str) and name in lengths else value
+
+    made: dict[str, Any] = cut(document)
+    return made if made == document else {**made, "notes": [*made.get("notes", ()), _CUT]}
 
 
 def _masked(value: Any, name: str = "") -> Any:

@@ -16,7 +16,7 @@ from zimage_cli.core.history import query as reading
 from zimage_cli.core.history.entry import batch_name
 from zimage_cli.core.history.file import fold
 from zimage_cli.core.history.history import History
-from zimage_cli.core.history.query import Query, find, matching, time_of, words_of
+from zimage_cli.core.history.query import Query, find, located, matching, time_of, words_of
 from zimage_cli.core.request.sizes import parse_size
 from zimage_cli.errors import UsageError
 
@@ -134,6 +134,16 @@ def test_what_is_written_later_is_found(book: History) -> None:
 def test_a_path_that_is_no_text(book: History) -> None:
     row = book.begin(**{**ROW, "path": "/a/\udcff-fox.png"})
     assert search(book, "/a/", "fox.png") == [row]
+    assert located(book, Query(("fox.png",))) == [(row, "/a/\udcff-fox.png")]
+
+
+def test_where_a_picture_is_or_was_to_go(book: History) -> None:
+    gone = book.begin(**{**ROW, "status": "lost", "wanted_path": "/wanted/fox.png"})
+    piped = book.begin(**{**ROW, "path": "-", "wanted_path": "-"})
+    places = dict(located(book, Query()))
+    assert [*places] == [*range(piped, 0, -1)]
+    assert (places[gone], places[piped]) == ("/wanted/fox.png", "-")
+    assert (places[4], places[1]) == ("/pictures/fox-100%.png", "")
 
 
 @given(st.text(), st.text())
