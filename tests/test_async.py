@@ -411,6 +411,22 @@ print(touched)
     assert program(code, service, zimage) == "[]\n"
 
 
+def test_what_takes_long_is_loaded_before_a_turn_is_taken(service: Any, zimage: Any) -> None:
+    # Turns whose requests leave too late keep no place: all of them would leave at once.
+    code = """
+from zimage_cli import Observer, Watcher
+class Ear(Watcher, Observer):
+    started = lambda self, job: self
+    sending = lambda self, attempt: print("httpx" in sys.modules)
+async def main():
+    async with AsyncClient(base_url=sys.argv[1], api_key=sys.argv[2], size="512*512") as one:
+        print("httpx" in sys.modules)
+        assert [outcome.status async for outcome in one.run(["a fox"], Ear())] == ["saved"]
+asyncio.run(main())
+"""
+    assert program(code, service, zimage) == "False\nTrue\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
 def test_ctrl_c_costs_no_picture_and_a_fork_uses_nothing_of_its_parent(
     server: Any, zimage: Any, work: Path

@@ -107,7 +107,7 @@ with importing("click", "socksio", "certifi", "idna") as wrong:
     from zimage_cli.errors import ConnectionFailed
     from zimage_cli.api.wire import Wire
     with Wire(timeout=1) as wire:
-        wire.prepare_for_pictures("https://a.invalid/")
+        wire.prepare("https://a.invalid/", pictures=True)
         try:
             wire.models("http://127.0.0.1:9/api/v1", "sk-0123456789abcdef0123456789abcdef")
         except ConnectionFailed as error:

@@ -114,7 +114,7 @@ def test_a_picture_beside_a_code_is_a_picture(
 def test_the_client_is_prepared_and_closed_at_any_time(clients: Any) -> None:
     for _ in range(5):
         client = clients()
-        thread = threading.Thread(target=client.prepare_for_pictures, args=(FAR,))
+        thread = threading.Thread(target=client.prepare, args=(FAR,), kwargs={"pictures": True})
         thread.start()
         client.close()
         thread.join(60)

@@ -109,7 +109,7 @@ def test_the_library_puts_nothing_in_the_place_of_modules() -> None:
 import sys
 from zimage_cli.api.wire import Wire
 with Wire() as wire:
-    wire.prepare_for_pictures("https://a.invalid/")
+    wire.prepare("https://a.invalid/", pictures=True)
 import httpx, idna, certifi, socksio
 print(sorted(name for name, module in sys.modules.items() if module is None))
 print(bool(certifi.where()), "zimage_cli.cli" in sys.modules)

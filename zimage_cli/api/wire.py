@@ -95,14 +95,13 @@ class Wire(Lines):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def prepare_for_pictures(self, url: str) -> None:
-        """Build the client that fetches pictures, for a URL such as theirs will be.
+    def prepare(self, url: str, *, pictures: bool = False) -> None:
+        """Build the client for a URL such as this, or for `pictures`, before there is a hurry.
 
-        For the time in which the service paints. What fails here fails again, and is reported, when
-        the client is needed.
+        What fails here fails again, and is reported, when the client is needed.
         """
         with suppress(Exception):
-            self._pool.prepare(_kind(url, pictures=True))
+            self._pool.prepare(_kind(url, pictures=pictures))
 
     def close(self) -> None:
         """Close all connections but those that a pool keeps for the next run."""

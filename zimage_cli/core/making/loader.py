@@ -70,4 +70,4 @@ class Loader:
 
         # Also where this run changes nothing: a line of a batch may name a format of its own.
         finish.load(self._wish)
-        self._wire.prepare_for_pictures(self._api_root)
+        self._wire.prepare(self._api_root, pictures=True)

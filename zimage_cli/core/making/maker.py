@@ -211,6 +211,8 @@ class _Asking:
     def _try_once(self) -> Answer:
         generation, maker = self.generation, self.maker
         if maker.pace is not None:
+            # Before it: a turn keeps its place for PENDING, and a slow machine loads for longer.
+            maker.wire.prepare(generation.wire.url)
             self.turn = maker.pace.take(
                 sleep=self.sleep_unpaid, on_wait=generation.observer.pacing, lead=LEAD
             )
