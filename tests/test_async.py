@@ -143,6 +143,9 @@ def test_every_call_is_awaited(service: Any, work: Path) -> None:
                 await one.generate("a fox", seed=-1)
         with pytest.raises(errors.UsageError, match="closed"):
             await one.generate("a fox")
+        # An exception that no future takes.
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await one.validate(request=iter([]).__next__)
 
     in_a_loop(main())
     assert service.books.billed_count == saved(work) == 5

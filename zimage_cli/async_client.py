@@ -56,6 +56,11 @@ async def in_thread(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             result = work()
+        except StopIteration as error:
+            # Of a function that was given to us. No future takes it.
+            stopped = RuntimeError("what was called raised StopIteration")
+            stopped.__cause__ = error
+            wake(loop, note, partial(done.set_exception, stopped))
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             wake(loop, note, partial(done.set_exception, error))
         else:

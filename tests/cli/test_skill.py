@@ -106,6 +106,11 @@ def test_one_command_writes_them(zimage: Any, tmp_path: Path) -> None:
         assert (tmp_path / name).read_text("utf-8") == text
 
 
+def test_no_command_of_it_fills_a_models_memory() -> None:
+    for line in (line for text in TEXTS.values() for line in command_lines(text)):
+        assert "schema request" not in line or "--for" in line, line
+
+
 def test_links_lead_to_files_of_the_skill() -> None:
     headings = {
         re.sub(r"[^a-z -]", "", line.lower()).strip().replace(" ", "-")

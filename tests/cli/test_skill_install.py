@@ -209,9 +209,32 @@ def test_a_folder_that_takes_no_file_is_told(zimage: Any, work: Path) -> None:
     (work / ".agents").write_text("a file")
     run = zimage("skill", "install", "--json", status=2)
     assert (run.json["status"], run.json["files"]) == ("error", [])
-    told = run.json["errors"][0]["message"]
-    assert told.startswith(f"{work / COMMON / 'SKILL.md'} cannot be written: ")
-    assert run.json["errors"][0]["type"] == "configuration"
+    # One cause is told once.
+    [error] = run.json["errors"]
+    assert error["message"].startswith(f"{work / COMMON / 'SKILL.md'} cannot be written: ")
+    assert error["type"] == "configuration"
+    assert error["hint"] == "Put it in place yourself: zimage skill show"
+
+
+def test_what_could_not_be_updated_is_still_known_as_ours(zimage: Any, work: Path) -> None:
+    from hashlib import sha256
+
+    zimage("skill", "install")
+    folder = work / COMMON
+    old = dict.fromkeys(FILES, b"of an older version")
+    for name, data in old.items():
+        (folder / name).write_bytes(data)
+    hashes = {name: sha256(data).hexdigest() for name, data in old.items()}
+    (folder / MANIFEST).write_text(json.dumps({"files": hashes}))
+    references = folder / "references"
+    references.rename(work / "aside")
+    references.write_text("a file")
+    assert len(zimage("skill", "install", "--json", status=2).json["errors"]) == 1
+    references.unlink()
+    (work / "aside").rename(references)
+    told = actions(zimage("skill", "install", "--json"), folder)
+    assert (told["SKILL.md"], told["references/errors.md"]) == ("unchanged", "updated")
+    assert is_whole(folder)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX homes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
@@ -140,6 +141,12 @@ def test_a_file_that_is_gone_or_is_no_picture_leaves_the_facts(picture: Picture)
         assert found.facts["prompt"] == "a fox"
         assert "img" not in {tag for tag, _ in found.tags}
     assert picture._repr_png_() is None
+    if hasattr(os, "mkfifo"):
+        # Nobody writes into it: whoever opens it waits.
+        picture.path.rmdir()
+        os.mkfifo(picture.path)
+        assert page(picture).facts["prompt"] == "a fox"
+        assert picture._repr_png_() is None
     assert "file" not in page(like(picture, path=None)).facts
     assert like(picture, path=None)._repr_png_() is None
 

@@ -16,6 +16,7 @@ import pytest
 from stand_in import Hold
 
 FOX = {"name": "generate_image", "arguments": {"prompt": "a fox", "size": "512*512"}}
+CLIENT = {"name": "test", "version": "1"}
 CHECK = {"name": "check_request", "arguments": {"prompt": "a fox"}}
 
 PRINTER = """
@@ -239,12 +240,27 @@ def test_hosts_close_the_input_and_then_send_sigterm(held: Any, wire: Any) -> No
     assert [row["status"] for row in service.history()] == ["saved"]
 
 
-def test_nobody_reads_the_answer(held: Any, wire: Any) -> None:
+def test_nobody_reads_the_answer(held: Any) -> None:
     service, hold = held
-    server = painting(service, wire)
-    server.process.stdin.close()
-    hold.release()
-    assert server.wait() == 0
+    server = service.popen("mcp", stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT}
+    for message in (
+        {"id": 1, "method": "initialize", "params": hello},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": FOX},
+    ):
+        server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        server.stdin.flush()
+    try:
+        assert service.books.wait_for(lambda books: books.post_count == 1)
+        server.stdout.close()
+        hold.release()
+        assert service.books.wait_for(lambda books: len(books.pictures) == 1)
+        server.stdin.close()
+        assert server.wait(60) == 0
+    finally:
+        server.kill()
+        server.wait()
     assert [row["status"] for row in service.history()] == ["saved"]
 
 

@@ -145,14 +145,19 @@ def _serve(out: Output, client: Client, bounds: Bounds) -> None:
     server = build(Desk(client, bounds))
 
     def work() -> None:
+        full = False
         try:
             server.run("stdio")
         except* BrokenPipeError:
             out.note("nobody reads the answers any more")
+        except* OSError:
+            full = True
         finally:
             # What was printed while it served, and is printed from now on, is no answer.
             process.divert_stdout()
             client.close()
+        if full:
+            raise UsageError("The answers cannot be written to the standard output.")
 
     with Signals() as signals:
         standard_input = process.Input(mended)

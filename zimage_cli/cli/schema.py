@@ -63,7 +63,10 @@ def _list(output: Output) -> None:
     for name, about in NAMES.items():
         table.add_row(name, about)
     output.result_table(table)
-    output.note("zimage schema NAME prints one.")
+    output.note(
+        "zimage schema NAME prints one. That of a request is 150 kB, for validators; "
+        "for a model: zimage schema request --for mcp"
+    )
 
 
 def _known(field: str, value: str, names: list[str] | tuple[str, ...]) -> None:

@@ -68,6 +68,9 @@ def _image(file: Path | None) -> str:
     try:
         from PIL import Image
 
+        # A named pipe would be waited for.
+        if not file.is_file():
+            return ""
         with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image:
             if image.width * image.height > _MOST_PIXELS:
                 return ""

@@ -90,6 +90,8 @@ class Picture:
         from io import BytesIO
 
         try:
+            if not self._file().is_file():
+                return None
             if self._file().suffix.lower() == ".png":
                 return self._file().read_bytes()
             shown = BytesIO()

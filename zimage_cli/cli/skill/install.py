@@ -26,6 +26,7 @@ from zimage_cli.version import __version__
 MANIFEST = ".zimage.json"
 WRITTEN, UNCHANGED, UPDATED, KEPT = "written", "unchanged", "updated", "kept"
 
+_BY_HAND = "Put it in place yourself: zimage skill show"
 _LARGEST = 1 << 20
 """Bytes that are read of a file: what is longer is none of ours."""
 
@@ -103,20 +104,20 @@ def install_into(
     known = hashes_in(_read(folder / MANIFEST) or b"")
     files: list[Installed] = []
     problems: list[ZimageError] = []
-    hashes: dict[str, str] = {}
+    # What is not replaced stays known for what it is.
+    hashes = {name: known[name] for name in FILES if name in known}
     for name in FILES:
-        data, before = shipped(name), known.get(name)
+        data = shipped(name)
         try:
-            found = _bring(folder / name, root, data, before, force=force)
+            found = _bring(folder / name, root, data, known.get(name), force=force)
         except ConfigurationError as error:
+            # The others would fail for the same reason.
             problems.append(error)
-            continue
+            break
         files.append(found)
         if found.action != KEPT:
             hashes[name] = _hash(data)
             continue
-        if before is not None:
-            hashes[name] = before
         problems.append(
             UsageError(
                 "{path} is not as zimage wrote it, and stays.",
@@ -150,7 +151,7 @@ def _bring(path: Path, root: Path, data: bytes, before: str | None, *, force: bo
         write_whole(path, data)
     except OSError as error:
         raise ConfigurationError(
-            "{path} cannot be written: {why}", path=path, why=reason(error)
+            "{path} cannot be written: {why}", hint=_BY_HAND, path=path, why=reason(error)
         ) from None
     return Installed(path, UPDATED if there else WRITTEN)
 
@@ -162,12 +163,12 @@ def _stay_inside(folder: Path, root: Path) -> None:
         inside = target.is_relative_to(root.resolve())
     except (OSError, RuntimeError) as error:
         raise ConfigurationError(
-            "{path} leads nowhere: {why}", path=folder, why=str(error)
+            "{path} leads nowhere: {why}", hint=_BY_HAND, path=folder, why=str(error)
         ) from None
     if not inside:
         raise ConfigurationError(
             "{path} leads to {target}, outside of {root}: nothing is written there",
-            hint="Put it in place yourself: zimage skill show",
+            hint=_BY_HAND,
             path=folder,
             target=target,
             root=root,

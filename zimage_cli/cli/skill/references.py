@@ -91,8 +91,8 @@ def _commands(tree: Command) -> Iterator[str]:
     yield f"Made from the command tree by `{COMMAND}`: do not edit."
     yield ""
     yield "Examples stand in each command's help: `zimage generate --help`. All of this as data,"
-    yield "with defaults, choices and examples: `zimage --help --json`, or of one command only:"
-    yield "`zimage generate --help --json`."
+    yield "with defaults, choices and examples: `zimage generate --help --json`, or of all commands"
+    yield "at once, in about 100 kB: `zimage --help --json`."
     for command in tree.walk():
         if not command.path:
             continue
