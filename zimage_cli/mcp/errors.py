@@ -122,7 +122,10 @@ def hint(error: ZimageError) -> str | None:
     if isinstance(error, RequestInvalid):
         return "Correct the arguments. check_request tells, free of charge, whether they are right."
     if isinstance(error, AnswerLost) or (isinstance(error, ServiceError) and error.maybe_billed):
-        return "search_history shows it as lost. Ask the person before you pay for another try."
+        return (
+            "Ask the person before you pay for another try; search_history shows it as lost where "
+            "a history is kept."
+        )
     if _is_place(error):
         return "Tell the person: the output folder is set where this server is set up."
     if isinstance(error, NotSavedError) and error.hint is None:
