@@ -242,7 +242,8 @@ def test_what_looks_like_a_key_is_masked_but_in_paths() -> None:
         (ConnectionFailed("Not reached."), "no", "again in a minute", "zimage validate --online"),
         (ServiceError("Failed."), "no", "again in a minute", "Try again in a minute."),
         (ServiceError("What?", billed=Billed.MAYBE), "maybe", "Ask the person", "search_history"),
-        (UsageError("No folder."), "no", "change them first", ""),
+        (UsageError("{field}", field="seed"), "no", "change them first", ""),
+        (UsageError("{path}", hint="--output", path="/x"), "no", "before the person", "set up."),
     ],
 )
 def test_every_error_says_whether_to_call_again(
