@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apart import apart
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -242,7 +243,8 @@ def test_what_looks_like_a_key_is_masked_but_in_paths() -> None:
         (ConnectionFailed("Not reached."), "no", "again in a minute", "zimage validate --online"),
         (ServiceError("Failed."), "no", "again in a minute", "Try again in a minute."),
         (ServiceError("What?", billed=Billed.MAYBE), "maybe", "Ask the person", "search_history"),
-        (UsageError("No folder."), "no", "change them first", ""),
+        (UsageError("{field}", field="seed"), "no", "change them first", ""),
+        (UsageError("{path}", hint="--output", path="/x"), "no", "before the person", "set up."),
     ],
 )
 def test_every_error_says_whether_to_call_again(
@@ -280,7 +282,7 @@ def test_a_bug_says_that_it_is_one_and_nothing_else(caplog: pytest.LogCaptureFix
         async with Host(MCPServer("test", tools=[made], log_level="WARNING")) as host:
             return await host.call_tool("broken", {"any": "thing"})
 
-    answer = anyio.run(talk)
+    answer = apart(lambda: anyio.run(talk))
     assert answer.is_error
     assert answer.structured_content == {
         "status": "error",

@@ -194,6 +194,13 @@ def test_what_is_no_whole_picture_is_an_error(folder: Folder, data: bytes) -> No
         view_picture(folder, {"ref": "a.png"})
 
 
+def test_what_is_no_picture_is_said_of_the_argument(folder: Folder) -> None:
+    (folder.path / "a.png").write_text("words")
+    with pytest.raises(UsageError, match="is no picture in PNG, JPEG or WebP") as caught:
+        inspect_picture(folder, {"ref": "a.png"})
+    assert caught.value.facts["field"] == "ref"
+
+
 # -- what is said ---------------------------------------------------------------------------------
 
 

@@ -228,6 +228,7 @@ def test_a_link_that_leads_out_is_not_followed(inside: Any, tmp_path: Path) -> N
 
     said = check(server(talk), is_error=True)
     assert "leads out of the output folder" in said["message"]
+    assert said["repeat"] == "Do not repeat this call before the person has changed something."
     assert server.service.books.calls == []
     assert list(outside.iterdir()) == []
 

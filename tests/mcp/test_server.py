@@ -21,26 +21,42 @@ CALLS: dict[str, dict[str, Any]] = {
 """Tools with arguments that work, in an order in which they do."""
 
 
-async def say_all(client: Any) -> tuple[list[Any], dict[str, Any]]:
+async def say_all(client: Any) -> tuple[Any, list[Any], dict[str, Any]]:
     """List the tools and call each of them."""
+    info = client.server_info
     tools = (await client.list_tools()).tools
     answers = {name: await client.call_tool(name, given) for name, given in CALLS.items()}
     batch = {"id": answers["start_batch"].structured_content["id"]}
-    return tools, {**answers, "batch_status": await client.call_tool("batch_status", batch)}
+    answers["batch_status"] = await client.call_tool("batch_status", batch)
+    return (info.name, info.title, info.version, client.instructions), tools, answers
 
 
 @pytest.mark.usefixtures("unpaced")
 @pytest.mark.parametrize("asked", [True, False], ids=["elicitation", "none"])
-@pytest.mark.parametrize("version", VERSIONS)
-def test_every_tool_says_what_it_is_and_works(
-    service: Any, talk: Any, person: Any, version: str, asked: bool
+def test_every_tool_says_what_it_is_and_works_in_both_versions(
+    service: Any, talk: Any, person: Any, asked: bool
 ) -> None:
-    from jsonschema import Draft202012Validator
-
     someone = person("decline") if asked else None
     args = ("--region", "sandbox")
     env = {"DASHSCOPE_BASE_URL": None}
-    tools, answers = talk(service, say_all, *args, version=version, person=someone, env=env)
+    told = []
+    for version in VERSIONS:
+        who, tools, answers = talk(
+            service, say_all, *args, version=version, person=someone, env=env
+        )
+        check(tools, answers)
+        told.append((who, [tool.model_dump() for tool in tools]))
+    assert told[0] == told[1]
+    assert told[0][0][:3] == ("zimage", "zimage", __version__)
+    assert "spent" in told[0][0][3]
+    assert not asked or someone.asked == []
+    assert talk.stderr == ""
+
+
+def check(tools: list[Any], answers: dict[str, Any]) -> None:
+    """Check what the tools say of themselves, and that their answers are as they say."""
+    from jsonschema import Draft202012Validator
+
     assert {tool.name for tool in tools} == {*answers}
     for tool in tools:
         assert tool.title, tool.name
@@ -58,17 +74,3 @@ def test_every_tool_says_what_it_is_and_works(
         else:
             Draft202012Validator.check_schema(tool.output_schema)
             Draft202012Validator(tool.output_schema).validate(result.structured_content)
-    assert not asked or someone.asked == []
-    assert talk.stderr == ""
-
-
-def test_both_versions_have_the_same_tools(service: Any, talk: Any) -> None:
-    async def meet(client: Any) -> Any:
-        info = client.server_info
-        tools = [one.model_dump() for one in (await client.list_tools()).tools]
-        return (info.name, info.title, info.version), client.instructions, tools
-
-    told = [talk(service, meet, version=version) for version in VERSIONS]
-    assert told[0] == told[1]
-    assert told[0][0] == ("zimage", "zimage", __version__)
-    assert "spent" in told[0][1]

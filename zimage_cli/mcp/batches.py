@@ -170,7 +170,6 @@ def _remove(folder: Path) -> None:
 def _unwritable(folder: Path, error: OSError) -> UsageError:
     return UsageError(
         "The folder {path} cannot be written to: {why}. Nothing was sent.",
-        hint="Tell the person: the output folder is set where this server is set up.",
         path=folder,
         why=reason(error),
     )

@@ -110,7 +110,7 @@ def repeat(error: ZimageError) -> str:
         return _PAID
     if isinstance(error, RefusedError):
         return "Do not repeat this prompt: word it differently."
-    if isinstance(error, _FOR_THE_PERSON):
+    if isinstance(error, _FOR_THE_PERSON) or _is_place(error):
         return _PERSON
     if isinstance(error, UsageError):
         return _CHANGED
@@ -122,7 +122,17 @@ def hint(error: ZimageError) -> str | None:
     if isinstance(error, RequestInvalid):
         return "Correct the arguments. check_request tells, free of charge, whether they are right."
     if isinstance(error, AnswerLost) or (isinstance(error, ServiceError) and error.maybe_billed):
-        return "search_history shows it as lost. Ask the person before you pay for another try."
+        return (
+            "Ask the person before you pay for another try; search_history shows it as lost where "
+            "a history is kept."
+        )
+    if _is_place(error):
+        return "Tell the person: the output folder is set where this server is set up."
     if isinstance(error, NotSavedError) and error.hint is None:
         return "Tell the person: within 24 hours, zimage history recover fetches it."
     return hint_for(error)
+
+
+def _is_place(error: ZimageError) -> bool:
+    """Tell whether it is about a place of pictures, which no argument changes."""
+    return isinstance(error, UsageError) and "path" in error.facts and "field" not in error.facts

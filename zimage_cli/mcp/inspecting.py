@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.errors import UsageError
 from zimage_cli.mcp.folder import Folder, ref_of
 from zimage_cli.mcp.given import refuse_unknown
 from zimage_cli.mcp.results import fitting
@@ -51,7 +52,10 @@ def inspect_picture(folder: Folder, given: Mapping[str, Any]) -> CallToolResult:
 
     refuse_unknown(given, "ref")
     with folder.open(ref_of(given)) as found:
-        inspected = inspect_open(str(found.path), found.file, hashed=False)
+        try:
+            inspected = inspect_open(str(found.path), found.file, hashed=False)
+        except UsageError as error:
+            raise error.but(field="ref") from None
     return fitting(_said(inspected, found.entry, *level) for level in _LEVELS)
 
 

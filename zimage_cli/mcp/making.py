@@ -136,8 +136,7 @@ def check_folder(desk: Desk, plan: Plan) -> None:
     for folder in folders:
         if not folder.resolve().is_relative_to(desk.folder):
             raise UsageError(
-                "{path} leads out of the output folder {folder}. Nothing was sent.",
-                hint="Tell the person: what leads out is a link; --output-dir says where to save.",
+                "{path} leads out of the output folder {folder} by a link. Nothing was sent.",
                 path=folder,
                 folder=desk.folder,
             )

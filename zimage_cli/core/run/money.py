@@ -17,6 +17,10 @@ ASK_ABOVE = {"CNY": Decimal(1), "USD": Decimal("0.15")}
 """A run that costs more is asked about first."""
 
 
+_MOST = Decimal(10**9)
+"""Of a bound: an amount with more digits than Python calculates with cannot be told."""
+
+
 class Estimate(NamedTuple):
     """What a run costs at list price; `cost` is None where no price is known.
 
@@ -82,7 +86,7 @@ def parse_bound(text: str | None, option: str = "--max-cost") -> Decimal | None:
         amount = Decimal(text.strip())
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or not 0 <= amount <= _MOST:
         raise UsageError(
             "{option}: {value!r} is not an amount; allowed: {allowed}",
             option=option,
