@@ -138,7 +138,8 @@ def _checked(
     for text, numbers in found.wrong.items():
         wrong.setdefault(text, []).extend(lines[number - 1][0] for number in numbers)
     if wrong:
-        raise _invalid(wrong)
+        named = {number for numbers in found.wrong.values() for number in numbers}
+        raise _invalid(wrong, found.invalid - len(named))
     written, warnings = dict[int, Mapping[str, object]](), []
     for job in plan.jobs():
         if job.line in written:
@@ -167,8 +168,13 @@ def _sizes(plan: FilePlan) -> str:
     return ", ".join(sizes[:_SIZES]) + more
 
 
-def _invalid(wrong: Mapping[str, list[int]]) -> RequestInvalid:
-    return RequestInvalid(tuple(_problems(wrong)))
+def _invalid(wrong: Mapping[str, list[int]], unnamed: int = 0) -> RequestInvalid:
+    problems = [*_problems(wrong)]
+    if unnamed:
+        problems.append(
+            UsageError("{count} more prompts have others", field="prompts", count=unnamed)
+        )
+    return RequestInvalid(tuple(problems))
 
 
 def _problems(wrong: Mapping[str, list[int]]) -> Iterator[UsageError]:
