@@ -279,6 +279,9 @@ def test_prompts_that_are_not_named_are_counted(work: Path) -> None:
     *named, last = [one.message for one in caught.value.problems]
     assert len(named) == 51
     assert last == "49 more prompts have others"
+    with Client(sandbox=True) as client, pytest.raises(RequestInvalid) as caught:
+        checked(client, work, [{"prompt": "a", **{f"k{number}": 1 for number in range(5000)}}])
+    assert caught.value.problems[-1].message == "prompt 1: 4988 more are no fields here"
 
 
 def test_what_is_no_batch_is_told_in_words(work: Path) -> None:
