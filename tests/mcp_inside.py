@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import pytest
+from apart import apart
 
 from zimage_cli.client import Client
 from zimage_cli.mcp.bounds import Bounds
@@ -51,7 +52,7 @@ class Inside:
         bounds = Bounds(Decimal(max_cost), Decimal(confirm_above))
         with Client(**options) as client:
             self.desk = Desk(client, bounds)
-            return anyio.run(meet)
+            return apart(lambda: anyio.run(meet))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apart import apart
 from gate import Gate
 from noise import noise
 from stand_in import Hold, Sandbox
@@ -61,7 +62,7 @@ def in_a_loop(main: Coroutine[Any, Any, Any]) -> Any:
         async with asyncio.timeout(100):
             return await main
 
-    return asyncio.run(bounded(), debug=True)
+    return apart(lambda: asyncio.run(bounded(), debug=True))
 
 
 async def posts(service: Any, count: int) -> None:
@@ -338,19 +339,26 @@ def test_a_loop_that_is_closed_under_a_run_loses_no_picture(
             second(line)
 
     service = server(log=log)
-    one, loop = client(service), asyncio.new_event_loop()
-    plan = loop.run_until_complete(one.plan_all(list("abc"), options=RunOptions(concurrency=1)))
-    found = one.run(plan)
-    assert loop.run_until_complete(anext(found)).status == "saved"
-    loop.run_until_complete(posts(service, 2))
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
+    one = client(service)
+
+    def begin() -> Any:
+        loop = asyncio.new_event_loop()
+        plan = loop.run_until_complete(one.plan_all(list("abc"), options=RunOptions(concurrency=1)))
+        found = one.run(plan)
+        assert loop.run_until_complete(anext(found)).status == "saved"
+        loop.run_until_complete(posts(service, 2))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        return found
+
+    found = apart(begin)
     second.release()
     # A loop in which nobody waits any more hears of nothing; the rest is not sent.
     in_a_loop(until(lambda: not threads(WORK)))
     assert statuses() == ["saved"] * 2
     assert service.books.post_count == saved(work) == 2
     in_a_loop(one.close())
+    del found
     assert capfd.readouterr() == ("", "")
 
 

@@ -56,8 +56,9 @@ asyncio.run(main())
 
 @pytest.fixture
 def sandbox(zimage: Any) -> dict[str, str]:
-    """A home whose settings ask the sandbox for small pictures, and with a preset."""
+    """A home whose settings ask the sandbox for small pictures, at once, and with a preset."""
     zimage("config", "set", "size", "512*512")
+    zimage("config", "set", "rps", "0")
     zimage("config", "preset", "set", "ink", "--prompt", "{prompt}, ink")
     return dict(zimage.environment({"ZIMAGE_REGION": "sandbox"}))
 

@@ -167,6 +167,21 @@ def test_two_at_once_leave_it_whole(zimage: Any, work: Path, files: Any) -> None
     assert files(work / COMMON) == {*ALL}
 
 
+def test_what_a_killed_one_left_is_finished_and_cleared_away(
+    zimage: Any, work: Path, files: Any
+) -> None:
+    zimage("skill", "install")
+    folder = work / COMMON
+    (folder / MANIFEST).unlink()
+    for name in FILES[2:]:
+        (folder / name).unlink()
+    (folder / "references" / ".zimage-0123456789ab.part").write_text("hal")
+    told = actions(zimage("skill", "install", "--json"), folder)
+    assert [*told.values()] == ["unchanged"] * 2 + ["written"] * 3
+    assert is_whole(folder)
+    assert files(folder) == {*ALL}
+
+
 def test_folders_that_are_linked_in_the_project_are_one(zimage: Any, work: Path) -> None:
     (work / ".claude").mkdir()
     (work / ".claude" / "skills").symlink_to("../.agents/skills")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from apart import apart
 from cli.conftest import KEY, Service, png, serve, service, terminal, unpaced
 from cloud import KEYS, Cloud, certificate, clouds
 
@@ -106,7 +107,7 @@ class Talk:
                     assert client.protocol_version == version
                     return await conversation(client)
 
-        return anyio.run(meet)
+        return apart(lambda: anyio.run(meet))
 
     @property
     def stderr(self) -> str:

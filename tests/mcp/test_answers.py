@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apart import apart
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -289,7 +290,7 @@ def test_a_bug_says_that_it_is_one_and_nothing_else(caplog: pytest.LogCaptureFix
         async with Host(MCPServer("test", tools=[made], log_level="WARNING")) as host:
             return await host.call_tool("broken", {"any": "thing"})
 
-    answer = anyio.run(talk)
+    answer = apart(lambda: anyio.run(talk))
     assert answer.is_error
     assert answer.structured_content == {
         "status": "error",

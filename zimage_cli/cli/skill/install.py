@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zimage_cli.cli.skill.files import AGENTS, COMMON, FILES, NAME, shipped
-from zimage_cli.core.drafts import write_whole
+from zimage_cli.core.drafts import remove_abandoned, write_whole
 from zimage_cli.core.files import make_folder, open_own, reason
 from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
 from zimage_cli.messages import Shown
@@ -148,6 +148,7 @@ def _bring(path: Path, root: Path, data: bytes, before: str | None, *, force: bo
         return Installed(path, KEPT)
     try:
         make_folder(path.parent)
+        remove_abandoned(path.parent)
         write_whole(path, data)
     except OSError as error:
         raise ConfigurationError(
