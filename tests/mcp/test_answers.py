@@ -109,6 +109,14 @@ def test_a_wrong_count_is_refused_and_a_right_one_proposed(count: object, neares
     assert problem["hint"] == "For more than 4 pictures: start_batch"
 
 
+def test_thousands_of_unknown_arguments_are_counted() -> None:
+    given = {f"k{number}": 1 for number in range(5000)}
+    with Client(sandbox=True) as client, pytest.raises(RequestInvalid) as caught:
+        plan(client, {"prompt": "a kite", **given})
+    assert len(caught.value.problems) == 21
+    assert caught.value.problems[-1].message == "4980 more are no arguments of this tool"
+
+
 def test_words_say_what_is_furthest() -> None:
     with Client(sandbox=True) as client:
         jobs = [*plan(client, {"prompt": "a kite", "count": 2, "seed": 7}).jobs()]

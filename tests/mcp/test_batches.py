@@ -15,12 +15,12 @@ import pytest
 from stand_in import Hold, kept_port
 
 from zimage_cli.client import Client
-from zimage_cli.errors import UsageError
+from zimage_cli.errors import RequestInvalid, UsageError
 from zimage_cli.mcp.batch_state import standing
 from zimage_cli.mcp.batches import BATCHES
 from zimage_cli.mcp.bounds import Bounds
 from zimage_cli.mcp.desk import Desk
-from zimage_cli.mcp.prompts import MOST
+from zimage_cli.mcp.prompts import MOST, checked
 from zimage_cli.mcp.results import MOST_BYTES
 from zimage_cli.sandbox.faults import Fault
 
@@ -270,6 +270,18 @@ def test_a_service_that_cannot_be_reached_is_told_of(
         assert (found["status"], found["to_make"]) == ("running", 2)
         assert "tries again for up to an hour" in found["waiting"]
         assert server.end() == 0
+
+
+def test_prompts_that_are_not_named_are_counted(work: Path) -> None:
+    sizes = [{"prompt": "a", "size": f"{number}*9"} for number in range(99)]
+    with Client(sandbox=True) as client, pytest.raises(RequestInvalid) as caught:
+        checked(client, work, [*sizes, 7])
+    *named, last = [one.message for one in caught.value.problems]
+    assert len(named) == 51
+    assert last == "49 more prompts have others"
+    with Client(sandbox=True) as client, pytest.raises(RequestInvalid) as caught:
+        checked(client, work, [{"prompt": "a", **{f"k{number}": 1 for number in range(5000)}}])
+    assert caught.value.problems[-1].message == "prompt 1: 4988 more are no fields here"
 
 
 def test_what_is_no_batch_is_told_in_words(work: Path) -> None:

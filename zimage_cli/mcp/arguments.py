@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST = 4
 """Pictures of one call: more are a batch, which returns at once."""
+_LISTED = 20
+"""Unknown arguments that are told one by one: there may be any number, and each takes a while."""
 NAME_BYTES = 80
 """Of a file's name, before its number and suffix."""
 
@@ -72,7 +74,12 @@ def plan(client: Client, given: Mapping[str, Any]) -> RequestPlan:
     from zimage_cli.core.request.sweep import Sweep
 
     given = {name: value for name, value in given.items() if value is not None or name == "prompt"}
-    problems = [_unknown(name, value) for name, value in given.items() if name not in ARGUMENTS]
+    unknown = [name for name in given if name not in ARGUMENTS]
+    problems = [_unknown(name, given[name]) for name in unknown[:_LISTED]]
+    if (more := len(unknown) - _LISTED) > 0:
+        problems.append(
+            UsageError("{count} more are no arguments of this tool", field="others", count=more)
+        )
     count, preset, name = given.get("count", 1), given.get("preset", ""), given.get("name")
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
         problems.append(_wrong_count(count))

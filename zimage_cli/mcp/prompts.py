@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST = 1000
 """Prompts of a batch, and pictures."""
 _LISTED = 12
-"""Prompts that an error names."""
+"""Prompts that an error names, and unknown fields of one."""
 _SIZES = 3
 
 
@@ -120,9 +120,11 @@ def _lines(given: object) -> tuple[dict[int, Mapping[str, object]], dict[str, li
 
 def _own_problems(line: dict[str, object]) -> Iterator[str]:
     """Yield what is wrong that a file of the command line may say; a name becomes a file's."""
-    for name in line:
-        if name not in ARGUMENTS:
-            yield f"{shown(name)} is no field here; allowed: {', '.join(ARGUMENTS)}"
+    unknown = [name for name in line if name not in ARGUMENTS]
+    for name in unknown[:_LISTED]:
+        yield f"{shown(name)} is no field here; allowed: {', '.join(ARGUMENTS)}"
+    if (more := len(unknown) - _LISTED) > 0:
+        yield f"{more} more are no fields here"
     if "name" in line:
         try:
             line["name"] = file_name(line["name"])
@@ -138,7 +140,8 @@ def _checked(
     for text, numbers in found.wrong.items():
         wrong.setdefault(text, []).extend(lines[number - 1][0] for number in numbers)
     if wrong:
-        raise _invalid(wrong)
+        named = {number for numbers in found.wrong.values() for number in numbers}
+        raise _invalid(wrong, found.invalid - len(named))
     written, warnings = dict[int, Mapping[str, object]](), []
     for job in plan.jobs():
         if job.line in written:
@@ -167,8 +170,13 @@ def _sizes(plan: FilePlan) -> str:
     return ", ".join(sizes[:_SIZES]) + more
 
 
-def _invalid(wrong: Mapping[str, list[int]]) -> RequestInvalid:
-    return RequestInvalid(tuple(_problems(wrong)))
+def _invalid(wrong: Mapping[str, list[int]], unnamed: int = 0) -> RequestInvalid:
+    problems = [*_problems(wrong)]
+    if unnamed:
+        problems.append(
+            UsageError("{count} more prompts have others", field="prompts", count=unnamed)
+        )
+    return RequestInvalid(tuple(problems))
 
 
 def _problems(wrong: Mapping[str, list[int]]) -> Iterator[UsageError]:
