@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.run.tally import RunOptions
     from zimage_cli.core.validate.ping import Ping
     from zimage_cli.core.validate.report import Asked, Report
+    from zimage_cli.messages import Message
 
 T = TypeVar("T")
 Requests = Sequence[str | Mapping[str, object] | Request]
@@ -95,7 +96,7 @@ class AsyncClient:
         sandbox: bool = False,
         output_dir: str | Path | None = None,
         flags: Flags | None = None,
-        on_warning: Callable[[str], None] = lambda _: None,
+        on_warning: Callable[[Message], None] = lambda _: None,
         **settings: Any,
     ) -> None:
         self._client = Client(

@@ -29,6 +29,7 @@ from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.core.settings.source import Kind
 from zimage_cli.core.settings.source import Source as Origin
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
@@ -75,7 +76,7 @@ class Client:
         sandbox: bool = False,
         output_dir: str | Path | None = None,
         flags: Flags | None = None,
-        on_warning: Callable[[str], None] = lambda _: None,
+        on_warning: Callable[[Message], None] = lambda _: None,
         **settings: Any,
     ) -> None:
         self._flags = flags or Flags(

@@ -63,7 +63,7 @@ class ZimageError(Exception):
         template: str,
         /,
         *,
-        hint: str | Message | None = None,
+        hint: str | None = None,
         code: str | None = None,
         request_id: str | None = None,
         http_status: int | None = None,
@@ -75,7 +75,7 @@ class ZimageError(Exception):
     ) -> None:
         vars(self).update(
             said=Message(template, **facts),
-            advice=Message(hint, **facts) if isinstance(hint, str) else hint,
+            advice=_filled(hint, facts),
             code=code,
             request_id=request_id,
             http_status=http_status,
@@ -96,14 +96,14 @@ class ZimageError(Exception):
     retry_after: float | None
 
     @property
-    def message(self) -> str:
-        """What happened, in English."""
-        return str(self.said)
+    def message(self) -> Message:
+        """What happened, in English as a text."""
+        return self.said
 
     @property
-    def hint(self) -> str | None:
-        """What to do next, in English, where the place that raised knew."""
-        return None if self.advice is None else str(self.advice)
+    def hint(self) -> Message | None:
+        """What to do next, in English as a text, where the place that raised knew."""
+        return self.advice
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -123,7 +123,7 @@ class ZimageError(Exception):
         changed = {name: changes.pop(name) for name in _ATTRIBUTES & changes.keys()}
         if "hint" in changed:
             hint = changed.pop("hint")
-            changed["advice"] = Message(hint, **changes) if isinstance(hint, str) else hint
+            changed["advice"] = _filled(hint, changes)
         if template is not None:
             changed["said"] = Message(template, **{**self.facts, "cause": self.said, **changes})
         elif changes and self.facts:
@@ -137,7 +137,7 @@ class ZimageError(Exception):
         super().__setattr__(name, value)
 
     def __str__(self) -> str:
-        return self.message
+        return str(self.said)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), vars(self))
@@ -147,6 +147,10 @@ _ATTRIBUTES = frozenset(ZimageError.__init__.__kwdefaults__ or ())
 """What an error is told by name that is no fact: `hint`, `code`, …."""
 
 _E = TypeVar("_E", bound=ZimageError)
+
+
+def _filled(hint: str | None, facts: Mapping[str, Any]) -> Message | None:
+    return Message(hint, **facts) if hint is not None and not isinstance(hint, Message) else hint
 
 
 def _again(cls: type[_E], values: dict[str, Any]) -> _E:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from math import isfinite
 
-from zimage_cli.messages import Shown
+from zimage_cli.messages import Message, Shown
 
 # Letters, marks and spaces that show as nothing though their category does not say so: they hide
 # text or make two strings look alike.
@@ -121,18 +121,18 @@ def shown(value: object, length: int = 60) -> Shown:
             return Shown(visible(json.dumps(text, ensure_ascii=False)), text)
         case int() if value.bit_length() >= 200:
             # Python refuses to print integers of more than some thousand digits.
-            text = "an integer of too many digits"
+            text = Message("an integer of too many digits")
         case float() if not isfinite(value):
             text = json.dumps(value)
         case None | bool() | int() | float():
             return Shown(json.dumps(value), value)
         case list() | tuple():
-            text = "an array"
+            text = Message("an array")
         case dict():
-            text = "an object"
+            text = Message("an object")
         case _:
-            text = f"a {type(value).__name__}"
-    return Shown(text, text)
+            text = Message("a {type}", type=type(value).__name__)
+    return Shown(text, str(text))
 
 
 def _masked(text: str) -> str:

@@ -20,6 +20,7 @@ from zimage_cli.core.files import (
     reason,
     sync_folder,
 )
+from zimage_cli.messages import Message, translated
 
 SOURCE = Path(__file__).parents[2]
 
@@ -182,3 +183,12 @@ def test_a_lock_is_on_the_file_that_has_the_name_now(work: Path) -> None:
     assert os.path.samestat(os.fstat(other), path.stat())
     os.close(other)
     os.close(handle)
+
+
+def test_what_the_system_says_most_often_can_be_translated() -> None:
+    words = {"permission denied": "权限不足"}
+    for number, said in ((13, "权限不足"), (10_000, "owner died")):
+        why = reason(OSError(number, "Permission denied" if number == 13 else "Owner died"))
+        assert translated(why, lambda text: words.get(text, text)) == said
+    own = OSError(22, Message("it is a link"), "x")
+    assert (str(reason(own)), reason(own).template) == ("it is a link", "it is a link")

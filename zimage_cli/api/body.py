@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.messages import Message, foreign
+
 if TYPE_CHECKING:
     import httpx
 
@@ -22,6 +24,11 @@ _LONGEST_INTEGER = 20
 """Characters. Python refuses integers of 4,300 digits and more, and the whole text with them."""
 _MARK = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _HIDDEN = "***"
+_NUMBERED = re.compile(r"\[Errno (-?\d+)\] (.+)")
+_CUT = re.compile(
+    r"peer closed connection without sending complete message body"
+    r" \(received (\d+) bytes, expected (\d+)\)"
+)
 
 
 class UnreadableEncoding(Exception):
@@ -111,10 +118,26 @@ def without_key(body: bytes, key: str) -> bytes:
     return json.dumps(hide(document, key)).encode()
 
 
+def words_of(error: Exception) -> Message:
+    """Return what an error of the connection says."""
+    text = str(error).rstrip(".") or type(error).__name__
+    if found := _NUMBERED.fullmatch(text):
+        return Message("[Errno {number}] {why}", number=found[1], why=foreign(found[2]))
+    if found := _CUT.fullmatch(text):
+        return Message(
+            "peer closed connection without sending complete message body"
+            " (received {got} bytes, expected {whole})",
+            got=found[1],
+            whole=found[2],
+        )
+    return foreign(text)
+
+
 def hide(value: Any, key: str) -> Any:
     """Return a value of JSON without the key; lists and objects are changed in place."""
     if isinstance(value, str):
-        return value.replace(key, _HIDDEN)
+        # A Message without the key stays one.
+        return value.replace(key, _HIDDEN) if key in value else value
     if isinstance(value, list):
         for at, item in enumerate(value):
             value[at] = hide(item, key)

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from zimage_cli.api import limits
-from zimage_cli.api.body import UnreadableEncoding, content
+from zimage_cli.api.body import UnreadableEncoding, content, words_of
 from zimage_cli.api.endpoint import is_loopback_host, without_query
 from zimage_cli.api.lines import Line
 from zimage_cli.api.png import PngCheck, PngError, PngInfo
@@ -168,8 +168,7 @@ def _answer(client: Wire, url: str, give_up: float) -> Iterator[tuple[Line, http
                 raise _again(
                     "What the picture's host sent is no sound PNG: {why}.", why=error.said
                 ) from None
-            why = str(error).rstrip(".") or type(error).__name__
-            raise _again("The download broke off: {why}.", why=why) from None
+            raise _again("The download broke off: {why}.", why=words_of(error)) from None
 
 
 def _quiet(client: Wire) -> float:

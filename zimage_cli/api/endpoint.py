@@ -40,7 +40,7 @@ class Region(NamedTuple):
     name: str
     id: str
     shared_host: str
-    data: str
+    data: Message
     """Where inference runs and data rests, in words."""
     key_page: str
 
@@ -62,14 +62,14 @@ REGIONS = (
         "beijing",
         "cn-beijing",
         "dashscope.aliyuncs.com",
-        "inference and data stay in mainland China",
+        Message("inference and data stay in mainland China"),
         "https://bailian.console.aliyun.com",
     ),
     Region(
         "singapore",
         "ap-southeast-1",
         "dashscope-intl.aliyuncs.com",
-        "inference anywhere but mainland China",
+        Message("inference anywhere but mainland China"),
         "https://modelstudio.console.aliyun.com/ap-southeast-1",
     ),
 )
@@ -177,7 +177,7 @@ def normalize_base_url(text: str) -> str:
     def refuse(template: str) -> UsageError:
         return UsageError(
             template,
-            field=Shown("base URL", "base_url"),
+            field=Shown(Message("base URL"), "base_url"),
             value=_given(text),
             hint="Give an origin such as https://dashscope.aliyuncs.com, its /api/v1 root, "
             "or the full generation URL.",

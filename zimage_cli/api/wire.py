@@ -29,6 +29,7 @@ from zimage_cli.errors import (
     Stopped,
     ZimageError,
 )
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     import ssl
@@ -225,10 +226,10 @@ class Wire(Lines):
         except _failures() as error:
             if self.cancelled:
                 raise Stopped from None
-            from zimage_cli.api.body import hide
+            from zimage_cli.api.body import hide, words_of
 
             # They may quote what the other side sent, and that may hold the key.
-            why = hide(_reason(error, line, timeout), key)
+            why = _reason(error, line, timeout) or hide(words_of(error), key)
             if clock.sent:
                 raise AnswerLost(
                     "The request was sent to {host} and the answer was lost: {why}. "
@@ -296,21 +297,23 @@ def _read(
     # Loaded while the service paints.
     from zimage_cli.api.body import UnreadableEncoding, content, hide, without_key
 
-    status, body, wrong = response.status_code, bytearray(), ""
+    status, body, wrong = response.status_code, bytearray(), None
     try:
         for piece in content(response):
             body += piece
             if len(body) > limits.ANSWER_MAX_BYTES:
-                wrong = "larger than any answer can be"
+                wrong = Message("larger than any answer can be")
                 break
     except UnreadableEncoding:
-        wrong = "packed in a way that zimage does not read"
+        wrong = Message("packed in a way that zimage does not read")
     if wrong:
         text = "The service's answer is {wrong}."
-        if paid:
-            text += " The picture may have been made and billed."
+        maybe = "The service's answer is {wrong}. The picture may have been made and billed."
         raise ServiceError(
-            text, wrong=wrong, http_status=status, billed=Billed.MAYBE if paid else Billed.NO
+            maybe if paid else text,
+            wrong=wrong,
+            http_status=status,
+            billed=Billed.MAYBE if paid else Billed.NO,
         )
     headers = {name: hide(text, key) for name, text in response.headers.items()}
     return status, headers, without_key(bytes(body), key)
@@ -384,19 +387,24 @@ def _failures() -> tuple[type[Exception], ...]:
     return (*transport_errors(), OSError)
 
 
-def _proxy_hint(url: str) -> str | None:
+def _proxy_hint(url: str) -> Message | None:
     """Return what to look at where a proxy of the environment may stand in the way."""
     names = [name for name in os.environ if name.upper() in _PROXIES and os.environ[name]]
     if not names or is_loopback_host(host_of(url)):
         return None
-    return f"A proxy is set by {', '.join(names)}: does it run, and does it let you through?"
+    return Message(
+        "A proxy is set by {names}: does it run, and does it let you through?",
+        names=", ".join(names),
+    )
 
 
-def _reason(error: Exception, line: Line, timeout: float) -> str:
+def _reason(error: Exception, line: Line, timeout: float) -> Message | None:
+    """Return why an exchange failed, where it took too long."""
     import httpx
 
     if isinstance(error, httpx.ConnectTimeout):
-        return f"no connection within {min(timeout, limits.CONNECT_TIMEOUT):g} s"
+        seconds = min(timeout, limits.CONNECT_TIMEOUT)
+        return Message("no connection within {seconds:g} s", seconds=seconds)
     if isinstance(error, httpx.TimeoutException) or line.expired:
-        return f"no answer within {timeout:g} s"
-    return str(error).rstrip(".") or type(error).__name__
+        return Message("no answer within {seconds:g} s", seconds=timeout)
+    return None

@@ -12,6 +12,7 @@ from zimage_cli.core.request.request import parse_json_object
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
 from zimage_cli.core.run.money import count_of, money
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import shown
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ LONG_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
 
+_ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
+
 _CONTRADICTIONS = (
     ("--size", "--sizes"),
     ("--seed", "--seeds"),
@@ -33,7 +36,7 @@ _CONTRADICTIONS = (
 )
 
 
-def read_stdin(what: str) -> str:
+def read_stdin(what: Message) -> str:
     """Return standard input as text. Raises UsageError where it is not UTF-8 or far too long."""
     stream = sys.stdin
     if stream is None or stream.closed:
@@ -41,7 +44,7 @@ def read_stdin(what: str) -> str:
     return _text(stream.buffer, what)
 
 
-def _text(file: Path | BinaryIO, what: str) -> str:
+def _text(file: Path | BinaryIO, what: Message) -> str:
     try:
         return read_text(file, _MAX_INPUT)
     except TooLarge:
@@ -68,7 +71,7 @@ def read_request(
     if prompt == "-" and file == "-":
         raise UsageError("the prompt and --file cannot both be standard input")
     if prompt == "-":
-        prompt = read_stdin("the prompt on standard input")
+        prompt = read_stdin(Message("the prompt on standard input"))
     text, name = request, "--request"
     if file is not None:
         text, name = _read_file(file), f"--file {file}"
@@ -96,9 +99,9 @@ def _refuse_option(prompt: str) -> None:
 
 def _read_file(file: str) -> str:
     if file == "-":
-        return read_stdin("--file -")
+        return read_stdin(Message("--file -"))
     try:
-        return _text(Path(file), f"--file {file}")
+        return _text(Path(file), Message("--file {file}", file=file))
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise UsageError("--file {value}: {why}", field="file", value=file, why=why) from None
@@ -178,14 +181,19 @@ def agree(
     estimate, bound = plan.estimate, plan.options.max_cost
     estimate.refuse_over(bound, plan.settings.target.host)
     if not told and (aloud or bound is not None or estimate.is_much):
-        cost = "free: sandbox" if estimate.free else f"list price {money(estimate.cost)}"
-        out.note(f"{count_of(estimate.pictures)}, {cost}")
+        template = "{pictures}, free: sandbox" if estimate.free else "{pictures}, list price {cost}"
+        count, cost = count_of(estimate.pictures), money(estimate.cost)
+        out.note(Message(template, pictures=count, cost=cost))
     if estimate.is_much and not yes:
-        confirm(out, f"This costs up to {money(estimate.cost)}.", told=told)
+        confirm(out, Message("This costs up to {cost}.", cost=money(estimate.cost)), told=told)
 
 
 def confirm(
-    out: Output, text: str, *, told: bool = False, otherwise: str = "Nothing was sent."
+    out: Output,
+    text: Message,
+    *,
+    told: bool = False,
+    otherwise: Message = Message("Nothing was sent."),  # noqa: B008 - it never changes
 ) -> None:
     """Ask whether to go on; `text`, where it was `told` already, is not said again.
 
@@ -204,8 +212,17 @@ def confirm(
             text=text,
             otherwise=otherwise,
         )
-    with raising():
-        agreed = typer.confirm("Go on?" if told else f"{text} Go on?", err=True)
+    template = "Go on? [y/N]:" if told else "{text} Go on? [y/N]:"
+    question = f"{out.text(Message(template, text=text))} "
+    agreed = None
+    while agreed is None:
+        with raising():
+            answer = typer.prompt(
+                question, default="", show_default=False, prompt_suffix="", err=True
+            )
+        agreed = _ANSWERS.get(answer.strip().lower())
+        if agreed is None:
+            out.say(Message("Error: invalid input"))
     if not agreed:
         out.say(otherwise)
         raise typer.Exit(INTERRUPTED_STATUS)

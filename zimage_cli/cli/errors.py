@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli import errors
 from zimage_cli.core.advice import error_document, hint_for
 from zimage_cli.core.files import is_limited
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import redact, visible
 
 if TYPE_CHECKING:
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 BUG_STATUS = 1
 INTERRUPTED_STATUS = 130
-_BUG_HINT = "run it again with ZIMAGE_DEBUG=1 and report what it prints, without your key"
+_BUG_HINT = Message("run it again with ZIMAGE_DEBUG=1 and report what it prints, without your key")
 
-LEFT_BEHIND = (
+LEFT_BEHIND = Message(
     "What was in flight may have been made and billed, and could not be noted in time: "
     "zimage history list"
 )
+
+_ERROR, _SERVICE, NEXT = Message("error:"), Message("service:"), Message("next:")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -30,7 +32,7 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(
-        self, number: int, *, note: str | None = None, document: dict[str, Any] | None = None
+        self, number: int, *, note: Message | None = None, document: dict[str, Any] | None = None
     ) -> None:
         super().__init__()
         self.number = int(number)
@@ -38,9 +40,10 @@ class Interrupted(KeyboardInterrupt):
         self.document = document
 
     @property
-    def words(self) -> str:
+    def words(self) -> Message:
         """What happened, in a word."""
-        return "interrupted" if 128 + self.number == INTERRUPTED_STATUS else "terminated"
+        stopped = 128 + self.number == INTERRUPTED_STATUS
+        return Message("interrupted") if stopped else Message("terminated")
 
     def error_document(self, *, prompt: str | None = None) -> dict[str, Any]:
         """Return the error object of `--json`."""
@@ -61,33 +64,23 @@ def bug_document(error: BaseException) -> dict[str, Any]:
 
 def print_error(output: Output, error: errors.ZimageError) -> None:
     """Print what happened, the service's words with code and request id, and what to do next."""
-    output.tell(f"error: {_shown(error.message)}", label="error:", sgr="1;31")
+    output.tell(error.message, label=_ERROR, sgr="1;31")
     facts = [
-        fact
-        for fact in (
-            error.code,
-            f"HTTP {error.http_status}" if error.http_status else None,
-            f"request id {error.request_id}" if error.request_id else None,
-        )
-        if fact
+        Message("{named}", named=error.code) if error.code else None,
+        Message("HTTP {status}", status=error.http_status) if error.http_status else None,
+        Message("request id {id}", id=error.request_id) if error.request_id else None,
     ]
-    said = visible(redact(error.service_message or ""))
-    about = visible(", ".join(facts))
+    about = Listing(", ", [fact for fact in facts if fact])
+    words = visible(redact(error.service_message or ""))
     # The message names the status already.
-    if said or error.code or error.request_id:
-        line = f"{said} ({about})" if said and about else said or about
-        output.tell(f"  service: {line}", label="service:", sgr="1")
-    hint = visible(hint_for(error) or "", newlines=True)
-    if error.advice is not None and "typed" in error.advice.facts:
+    if words or error.code or error.request_id:
+        line = Message("{words} ({about})", words=words, about=about) if words and about else None
+        output.tell(
+            line or Message("{words}", words=words or about), label=_SERVICE, sgr="1", indent="  "
+        )
+    if hint := hint_for(error):
         # A command to be copied: the terminal may wrap it, but no line feed stands in it.
-        output.say(f"  {output.style('next:', '1')} {hint}")
-    elif hint:
-        output.tell(f"  next: {hint}", label="next:", sgr="1")
-
-
-def _shown(text: str) -> str:
-    # No message should hold a key; one that holds one all the same does not show it.
-    return visible(redact(text), newlines=True)
+        output.tell(hint, label=NEXT, sgr="1", indent="  ", fold="typed" not in hint.facts)
 
 
 _SCARCE = ("start new thread", "allocate lock")
@@ -129,9 +122,13 @@ def print_bug(output: Output, error: BaseException) -> None:
         import traceback
 
         trace = "".join(traceback.format_exception(error)).rstrip()
-        output.say(visible(redact(trace), newlines=True))
-    output.say(
-        f"{output.style('error:', '1;31')} this is a bug in zimage: "
-        f"{type(error).__name__}: {visible(redact(str(error)))}"
+        output.say(Message("{trace}", trace=visible(redact(trace), newlines=True)))
+    output.tell(
+        Message(
+            "this is a bug in zimage: {type}: {error}", type=type(error).__name__, error=str(error)
+        ),
+        label=_ERROR,
+        sgr="1;31",
+        fold=False,
     )
-    output.say(f"  next: {_BUG_HINT}")
+    output.tell(_BUG_HINT, label=NEXT, indent="  ", fold=False)

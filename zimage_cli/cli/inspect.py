@@ -14,10 +14,11 @@ from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.generate.facts import human_bytes, joined, pixels
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.preview import MOST, beside
-from zimage_cli.cli.table import Table, cell
+from zimage_cli.cli.table import Cell, Table
 from zimage_cli.core.advice import USAGE_STATUS, error_documents
 from zimage_cli.core.request.wish import FORMATS
 from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.messages import Listing, Message, Words
 from zimage_cli.text import clip, json_text, visible
 
 if TYPE_CHECKING:
@@ -32,18 +33,23 @@ _SHOWN = 1000
 """Characters of a text that a terminal shows; a pipe and --json get it whole."""
 _LISTED = 20
 """Texts of other programs that are listed; --json has them all."""
-_C2PA = "present, not verified"
-_NAMES = {"request_id": "request id", "rewritten_prompt": "rewritten prompt", "time": "made"}
+_C2PA = Message("present, not verified")
+_NAMES = {
+    "request_id": Message("request id"),
+    "rewritten_prompt": "rewritten prompt",
+    # With a fact: elsewhere "made" heads the number of pictures made, another word in Chinese.
+    "time": Message("made{at}", at=""),
+}
 _SOURCES = {
-    "zimage": "its zimage text",
-    "parameters": "its parameters text",
-    "UserComment": "its EXIF UserComment",
-    "XMP": "its XMP",
+    "zimage": Message("its zimage text"),
+    "parameters": Message("its parameters text"),
+    "UserComment": Message("its EXIF UserComment"),
+    "XMP": Message("its XMP"),
 }
 _PROPERTIES = {
-    "description": "XMP text",
-    "creator_tool": "XMP tool",
-    "digital_source_type": "XMP source",
+    "description": Message("XMP text"),
+    "creator_tool": Message("XMP tool"),
+    "digital_source_type": Message("XMP source"),
 }
 _PARAMETERS = {
     "prompt": "parameters",
@@ -110,7 +116,7 @@ def inspect(
 
 def _show(preview: Preview, found: Inspected) -> None:
     if found.path == "-":
-        preview.refuse("the picture came from the standard input")
+        preview.refuse(Message("the picture came from the standard input"))
     else:
         preview.show([Path(found.path)])
 
@@ -162,7 +168,8 @@ def _recipe(found: Inspected, recipe: Recipe) -> dict[str, Any]:
 class _Fact(NamedTuple):
     """A line: its name, and its value on a terminal and in a pipe; None: it does not stand there.
 
-    A value is one line in a pipe. One that is `whole` is not folded on a terminal.
+    A value is one line in a pipe. One that is `whole` is not folded on a terminal. A text that is
+    no Message is of the picture.
     """
 
     name: str
@@ -178,7 +185,7 @@ def _print(out: Output, found: Inspected) -> None:
                 out.result(f"{fact.name}: {visible(fact.piped)}")
         return
     if found.path == "-":
-        out.result("standard input")
+        out.result(out.result_text(Message("standard input")))
     else:
         out.path(Path(found.path))
     for one in _cards(found):
@@ -186,8 +193,9 @@ def _print(out: Output, found: Inspected) -> None:
     table = Table(("name", "value"), last="fold", header=False)
     for fact in _facts(found):
         if fact.shown is not None:
-            text = cell(clip(fact.shown, _SHOWN))
-            table.add_row(cell(fact.name, "dim"), text._replace(whole=fact.whole))
+            shown = fact.shown
+            text = shown if isinstance(shown, Words) else visible(clip(shown, _SHOWN))
+            table.add_row(Cell(fact.name, "dim"), Cell(text, whole=fact.whole))
     out.result_table(table)
 
 
@@ -197,20 +205,29 @@ def _cards(found: Inspected) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     if recipe is not None:
         parts = [(_block(recipe.prompt), "")]
         if recipe.rewritten_prompt:
-            parts += [("rewritten prompt", "bold dim"), (_block(recipe.rewritten_prompt), "")]
-        facts = [
-            pixels(recipe.size),
-            "" if recipe.seed is None else f"seed {recipe.seed}",
-            {None: "", True: "prompt_extend on", False: "prompt_extend off"}[found.prompt_extend],
-            *(recipe.model, recipe.region),
-            f"zimage {recipe.version}" if recipe.version else "",
-        ]
-        yield "recipe", [*parts, (visible(joined(facts)), "dim")]
+            rewritten = _block(recipe.rewritten_prompt)
+            parts += [(Message("rewritten prompt"), "bold dim"), (rewritten, "")]
+        yield Message("recipe"), [*parts, (_request(found, recipe), "dim")]
     if foreign is not None:
         parts = [(_block(foreign.prompt), "")]
         if foreign.negative_prompt:
-            parts += [("negative prompt", "bold dim"), (_block(foreign.negative_prompt), "")]
-        yield "parameters of another program", [*parts, (visible(_settings(foreign)), "dim")]
+            negative = _block(foreign.negative_prompt)
+            parts += [(Message("negative prompt"), "bold dim"), (negative, "")]
+        title = Message("parameters of another program")
+        yield title, [*parts, (visible(_settings(foreign)), "dim")]
+
+
+def _request(found: Inspected, recipe: Recipe) -> Listing:
+    """Return what was asked for beside the words."""
+    extended = Message("prompt_extend on"), Message("prompt_extend off")
+    facts = (
+        visible(pixels(recipe.size)),
+        "" if recipe.seed is None else Message("seed {seed}", seed=recipe.seed),
+        "" if found.prompt_extend is None else extended[not found.prompt_extend],
+        *(visible(recipe.model), visible(recipe.region)),
+        f"zimage {visible(recipe.version)}" if recipe.version else "",
+    )
+    return Listing(" · ", [fact for fact in facts if fact])
 
 
 def _settings(foreign: Parameters) -> str:
@@ -225,13 +242,14 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
     """Yield what is known; on a terminal, what does not stand in a card."""
     form, dimensions = FORMATS[found.format], f"{found.width}×{found.height}"
     yield _Fact("path", None, found.path)
-    yield _Fact("picture", joined([form, dimensions, human_bytes(found.bytes)]), None)
+    yield _Fact(Message("picture"), joined([form, dimensions, human_bytes(found.bytes)]), None)
     yield _Fact("format", None, form)
     yield _Fact("dimensions", None, dimensions)
     yield _Fact("bytes", None, str(found.bytes))
     yield _Fact("sha256", found.sha256, found.sha256, whole=True)
     if not found.whole:
-        yield _both("whole", "no: it is cut off or damaged, or holds more than is read")
+        why = Message("no: it is cut off or damaged, or holds more than is read")
+        yield _both(Message("whole"), why)
     if found.recipe is not None:
         yield from _recipe_facts(found, found.recipe)
     if found.parameters is not None:
@@ -243,27 +261,36 @@ def _facts(found: Inspected) -> Iterator[_Fact]:
         )
     yield from _comfyui_facts(found)
     for label in found.labels:
-        yield _Fact(
-            "AIGC label",
-            f"{_named(label.data)} (in {label.source})",
-            f"{_one_line(label.data)} (in {label.source})",
+        named = visible(clip(_named(label.data), _SHOWN))
+        shown, piped = (
+            Message("{label} (in {source})", label=one, source=label.source)
+            for one in (named, _one_line(label.data))
         )
+        yield _Fact(Message("AIGC label"), shown, piped)
     if found.c2pa:
         yield _both("C2PA", _C2PA)
     yield from _xmp_facts(found)
     for keyword, text in found.texts[:_LISTED]:
-        yield _both("text", f"{keyword}: {text}")
+        yield _both(Message("text"), f"{keyword}: {text}")
     if len(found.texts) > _LISTED:
-        yield _both("text", f"and {len(found.texts) - _LISTED:,} more; --json has them")
+        more = len(found.texts) - _LISTED
+        yield _both(Message("text"), Message("and {more:,} more; --json has them", more=more))
     if found.unread:
-        yield _both("not read", f"{', '.join(found.unread)}: damaged, or longer than 1 MiB")
+        names = ", ".join(found.unread)
+        shown, piped = (
+            Message("{texts}: damaged, or longer than 1 MiB", texts=one)
+            for one in (visible(clip(names, _SHOWN)), names)
+        )
+        yield _Fact(Message("not read"), shown, piped)
     if _command(found) is not None:
         from zimage_cli.core.recipe.again import typed
 
         again = f"zimage inspect {typed(found.path)} --command"
-        yield _Fact("to make again", again if found.path != "-" else None, None, whole=True)
+        yield _Fact(
+            Message("to make again"), again if found.path != "-" else None, None, whole=True
+        )
     elif found.recipe is None and found.parameters is None and not found.comfyui:
-        yield _both("recipe", "none")
+        yield _both(Message("recipe"), Message("none"))
 
 
 def _xmp_facts(found: Inspected) -> Iterator[_Fact]:
@@ -279,7 +306,9 @@ def _xmp_facts(found: Inspected) -> Iterator[_Fact]:
 
 def _comfyui_facts(found: Inspected) -> Iterator[_Fact]:
     for name, data in found.comfyui.items():
-        about = f"{len(data):,} entries; --json has them" if isinstance(data, dict | list) else ""
+        about = ""
+        if isinstance(data, dict | list):
+            about = Message("{count:,} entries; --json has them", count=len(data))
         yield _Fact(f"ComfyUI {name}", about, json_text(data))
 
 
@@ -290,7 +319,7 @@ def _recipe_facts(found: Inspected, recipe: Recipe) -> Iterator[_Fact]:
             on_terminal = name in {"time", "request_id"}
             text = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
             yield _Fact(_NAMES.get(name, name), shown if on_terminal else None, text, whole=True)
-    yield _both("recipe from", _SOURCES[str(found.source)])
+    yield _both(Message("recipe from"), _SOURCES[str(found.source)])
 
 
 def _both(name: str, text: str) -> _Fact:

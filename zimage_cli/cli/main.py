@@ -11,7 +11,6 @@ import typer
 
 from zimage_cli.cli.app import PROMISED, App, Group
 from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
-from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.errors import ZimageError
@@ -163,9 +162,10 @@ class _Failure:
     def of_usage(self, error: typer.TyperException, args: list[str]) -> int:
         from zimage_cli.cli.meant import from_typer
         from zimage_cli.core.advice import USAGE_STATUS
+        from zimage_cli.messages import Message
 
         if type(error).__name__ == "NoArgsIsHelpError":  # typer's own class for it is private
-            self._output.say(error.message)
+            self._output.say(Message("{help}", help=error.message))
             return USAGE_STATUS
         return self.of(from_typer(error, typer.main.get_command(app), args))
 
@@ -178,10 +178,8 @@ class _Failure:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         end = stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT)
         self._output.say(end.words)
-        for line in (end.note or "").split("\n"):
-            if line:
-                # A note may hold an address, which is text of the service.
-                self._output.tell(f"  {visible(line)}")
+        if end.note:
+            self._output.tell(end.note, indent="  ")
         if end.document is not None:
             self._output.json(end.document)
         else:

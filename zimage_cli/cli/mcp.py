@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from zimage_cli.cli import options, process
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import LEFT_BEHIND, Interrupted
+from zimage_cli.cli.errors import LEFT_BEHIND, NEXT, Interrupted
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
@@ -21,6 +21,7 @@ from zimage_cli.core.settings.source import Kind
 from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.mcp.bounds import CONFIRM_ABOVE, MAX_COST, Bounds
 from zimage_cli.mcp.hosts import HOSTS
+from zimage_cli.messages import Message
 
 app = App()
 
@@ -80,8 +81,9 @@ def mcp(
     client = Client(flags=flags, on_warning=out.warn)
     _refuse_without_mcp()
     if sys.stdin and sys.stdin.isatty():
-        out.say("zimage mcp speaks MCP to the program that starts it; Ctrl-D ends it.")
-        out.say("  next: zimage mcp --print-config claude|codex|cursor|vscode")
+        out.say(Message("zimage mcp speaks MCP to the program that starts it; Ctrl-D ends it."))
+        config = "zimage mcp --print-config claude|codex|cursor|vscode"
+        out.tell(Message("{command}", command=config), label=NEXT, indent="  ", fold=False)
     _serve(out, client, bounds)
 
 
@@ -105,12 +107,17 @@ def _print_config(out: Output, host: str, bounds: Bounds, flags: Flags) -> None:
     key, region = settings.key(), settings.target.key_region
     for line in HOSTS[host].written(command).split("\n"):
         out.result(line)
-    out.note(f"It belongs into {HOSTS[host].file}.")
+    out.note(Message("It belongs into {file}.", file=HOSTS[host].file))
     store = f"zimage config set-key --region {region}"
     if region is not None and key is None:
-        out.note(f"There is no key yet. Store one: {store}")
+        out.note(Message("There is no key yet. Store one: {command}", command=store))
     elif key is not None and key.origin.kind is Kind.ENVIRONMENT:
-        out.note(f"The key is in this shell's environment, which a host may not have: {store}")
+        out.note(
+            Message(
+                "The key is in this shell's environment, which a host may not have: {command}",
+                command=store,
+            )
+        )
 
 
 def _own_command() -> list[str]:
@@ -149,7 +156,7 @@ def _serve(out: Output, client: Client, bounds: Bounds) -> None:
         try:
             server.run("stdio")
         except* BrokenPipeError:
-            out.note("nobody reads the answers any more")
+            out.note(Message("nobody reads the answers any more"))
         except* OSError:
             full = True
         finally:
@@ -163,7 +170,9 @@ def _serve(out: Output, client: Client, bounds: Bounds) -> None:
         standard_input = process.Input(mended)
 
         def stop() -> None:
-            out.say("stopping: pictures that are being made are saved; again leaves at once")
+            out.say(
+                Message("stopping: pictures that are being made are saved; again leaves at once")
+            )
             standard_input.close()
 
         ended = signals.attend(work, stop)

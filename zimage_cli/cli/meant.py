@@ -35,7 +35,7 @@ _ALLOWED: dict[str, Message | str] = {
     "seed": f"0 … {MAX_SEED}",
     "count": f"1 … {MAX_COUNT}",
     "size": ALLOWED_SIZES,
-    "integer_or_new": f"0 … {MAX_SEED}, or new",
+    "integer_or_new": Message("{numbers}, or new", numbers=f"0 … {MAX_SEED}"),
 }
 """Parameter, or type that only one has, → what it takes, where typer does not know it."""
 

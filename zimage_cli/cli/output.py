@@ -14,12 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, TextIO
-from unicodedata import east_asian_width
 
 import typer
 
 from zimage_cli.errors import UsageError
-from zimage_cli.text import json_text, visible
+from zimage_cli.messages import Message, Words
+from zimage_cli.text import json_text, redact, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +38,8 @@ _PIPE_WIDTH = 100_000
 """Columns of what rich writes in a pipe: nothing there may wrap or be cut."""
 
 CARD_WIDTH = 100
+
+_WARNING = Message("warning:")
 
 _LINK_PROGRAMS = frozenset(
     {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "mintty"}
@@ -63,15 +65,6 @@ def spelled(text: str, encoding: str) -> str:
     if encoding.lower().startswith("utf"):
         return text
     return text.encode(encoding, "zimage").decode(encoding)
-
-
-_SECOND = "\ue000"
-"""Of private use, so that no text that is made visible holds it."""
-
-
-def _is_wide(char: str) -> bool:
-    """Tell whether a terminal shows a character in two columns."""
-    return char > "\u10ff" and east_asian_width(char) in "WF"
 
 
 def set_up_streams() -> None:
@@ -102,6 +95,15 @@ def _fill_closed() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+def _labelled(label: str, text: str) -> str:
+    """Return a label and what follows it; a mark of full width is followed by no blank."""
+    return f"{label}{text}" if "：" in label else f"{label} {text}"
+
+
+def _indent_of(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _silence(stream: TextIO) -> None:
@@ -222,60 +224,75 @@ class Output:
         """Print a table that is the result: tab-separated values in a pipe."""
         self._table(self.stdout, table)
 
+    def result_text(self, words: str) -> str:
+        """Return text as stdout has it."""
+        return str(words)
+
     def result_card(self, title: str, parts: Iterable[tuple[str, str]]) -> None:
         """Print a card that is the result: texts, ours or made visible, each with its style."""
         from rich.text import Text
 
         encoding = self.stdout.encoding or "utf-8"
-        texts = [Text(spelled(text, encoding), style) for text, style in parts]
-        self._print(self._console(self.stdout), card(title, *texts))
+        texts = [Text(spelled(self.result_text(text), encoding), style) for text, style in parts]
+        self._print(self._console(self.stdout), card(self.result_text(title), *texts))
 
     # -- everything else, on stderr -----------------------------------------------------------
 
-    def note(self, text: str) -> None:
-        """Print a line for the person who waits; nothing under `quiet`. Text is ours or visible."""
-        if not self.quiet:
-            self._write(self.stderr, text + "\n")
+    def text(self, words: str) -> str:
+        """Return text as the person who reads stderr has it."""
+        return str(words)
 
-    def begin(self, text: str) -> None:
+    def note(self, words: Words) -> None:
+        """Print a line for the person who waits; nothing under `quiet`. Facts in it are visible."""
+        if not self.quiet:
+            self._write(self.stderr, self.text(words) + "\n")
+
+    def begin(self, words: Words) -> None:
         """Print the beginning of a line that a result on the same terminal ends."""
         if not self.quiet:
-            self._write(self.stderr, text)
+            self._write(self.stderr, self.text(words))
 
-    def warn(self, text: str) -> None:
+    def warn(self, words: Words) -> None:
         """Print a warning, made visible, and each text once; nothing under `quiet`."""
-        if not self.quiet and text not in self._warned:
-            self._warned.add(text)
-            self._write(self.stderr, f"{self.style('warning:', '33')} {visible(text)}\n")
+        if not self.quiet and words not in self._warned:
+            self._warned.add(words)
+            label = self.style(self.text(_WARNING), "33")
+            self._write(self.stderr, f"{_labelled(label, visible(self.text(words)))}\n")
 
-    def say(self, text: str) -> None:
+    def say(self, words: Words) -> None:
         """Print a line on stderr even under `quiet`: errors and what must not be missed."""
-        self._write(self.stderr, text + "\n")
+        self._write(self.stderr, self.text(words) + "\n")
 
-    def tell(self, text: str, *, label: str = "", sgr: str = "") -> None:
-        """Say sentences, broken between words on a terminal; `label` is in the text, styled."""
-        folded = self._folded(text) if self.stderr.isatty() else text
-        before, found, after = folded.partition(label) if label else (folded, "", "")
-        self.say(f"{before}{self.style(found, sgr) if found else ''}{after}")
+    def tell(
+        self,
+        words: Words,
+        *,
+        label: Message | None = None,
+        sgr: str = "",
+        indent: str = "",
+        fold: bool = True,
+    ) -> None:
+        """Say sentences, made visible and without keys, behind a styled label.
 
-    def _folded(self, text: str) -> str:
-        import textwrap
+        On a terminal they are broken between words, but for `fold`.
+        """
+        text, begin = visible(redact(self.text(words)), newlines=True), ""
+        if label is not None:
+            begin = self.text(label)
+            text = _labelled(begin, text)
+        text = indent + text
+        if fold and self.stderr.isatty():
+            from zimage_cli.cli.folding import folded
 
-        columns = self._columns(self.stderr)
-        lines = []
-        for line in text.split("\n"):
-            indent = len(line) - len(line.lstrip()) + 2
-            folded = textwrap.wrap(
-                # What is two columns wide counts twice: a mark that is nowhere else stands for it.
-                "".join(f"{char}{_SECOND}" if _is_wide(char) else char for char in line),
-                columns,
-                subsequent_indent=" " * indent,
-                # A path or an address in two pieces cannot be copied.
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            lines += folded or [""]
-        return "\n".join(lines).replace(_SECOND, "")
+            columns = self._columns(self.stderr)
+            lines = [
+                one
+                for line in text.split("\n")
+                for one in folded(line, columns, later=" " * (_indent_of(line) + 2))
+            ]
+            text = "\n".join(lines)
+        styled = self.style(begin, sgr) if begin and sgr else begin
+        self._write(self.stderr, text.replace(begin, styled, 1) + "\n")
 
     def show_table(self, table: Table) -> None:
         """Print a table on stderr; nothing under `quiet`."""
@@ -311,7 +328,7 @@ class Output:
 
     def spelled(self, text: str) -> str:
         """Return text as stderr can show it: what is laid out must be as wide as it looks."""
-        return spelled(text, self.stderr.encoding or "utf-8")
+        return spelled(self.text(text), self.stderr.encoding or "utf-8")
 
     def style(self, text: str, sgr: str) -> str:
         """Return text in an SGR style (`1;31`) where stderr gets colour."""
@@ -364,7 +381,7 @@ class Output:
             lines = table.lines(
                 self._columns(stream),
                 lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m" if colour else text,
-                lambda text: spelled(text, stream.encoding or "ascii"),
+                lambda text: spelled(self.text(text), stream.encoding or "ascii"),
             )
         self._write(stream, "".join(f"{line}\n" for line in lines))
 
@@ -393,8 +410,11 @@ class Output:
             _silence(self.stdout)
             if isinstance(error, BrokenPipeError):
                 raise typer.Exit(SIGPIPE_STATUS) from None
-            why = (error.strerror or str(error)).lower()
-            raise UsageError("The standard output cannot be written to: {why}.", why=why) from None
+            from zimage_cli.core.files import reason
+
+            raise UsageError(
+                "The standard output cannot be written to: {why}.", why=reason(error)
+            ) from None
 
 
 def card(title: str, *parts: Any) -> Panel:

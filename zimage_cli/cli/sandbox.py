@@ -13,6 +13,7 @@ from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
 from zimage_cli.cli.table import Table, cell
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import json_text, visible
 
 app = App(
@@ -95,9 +96,9 @@ def serve(
 
     def log(line: dict[str, Any]) -> None:
         if json:
-            out.say(json_text(line))
+            out.say(Message("{line}", line=json_text(line)))
         else:
-            out.note(log_line(line))
+            out.note(Message("{line}", line=log_line(line)))
 
     config = Sandbox(
         port=port,
@@ -110,15 +111,32 @@ def serve(
     )
     with Signals() as signals, config as server:
         out.result(server.api_root)
-        out.note(f"The sandbox serves at {server.api_root}; pictures at {server.picture_origin}.")
-        out.note("Point software at it (any key of the right shape will do):")
-        out.note(f"  export DASHSCOPE_BASE_URL={server.api_root}")
-        out.note(f"  export DASHSCOPE_HTTP_BASE_URL={server.api_root}")
-        out.note(f"  export DASHSCOPE_API_KEY={SANDBOX_KEY}")
-        out.note("What it was asked and what it billed: GET /sandbox/books. Ctrl-C ends it.")
+        out.note(
+            Message(
+                "The sandbox serves at {address}; pictures at {pictures}.",
+                address=server.api_root,
+                pictures=server.picture_origin,
+            )
+        )
+        out.note(Message("Point software at it (any key of the right shape will do):"))
+        variables = {
+            "DASHSCOPE_BASE_URL": server.api_root,
+            "DASHSCOPE_HTTP_BASE_URL": server.api_root,
+            "DASHSCOPE_API_KEY": SANDBOX_KEY,
+        }
+        for name, value in variables.items():
+            out.note(Message("{line}", line=f"  export {name}={value}"))
+        out.note(
+            Message("What it was asked and what it billed: GET /sandbox/books. Ctrl-C ends it.")
+        )
         signals.wait()
         found = server.books.summary()
-        out.note(f"\nStopped after {found['posts']} calls, {found['billed']} pictures.")
+        stopped = Message(
+            "Stopped after {calls} calls, {pictures} pictures.",
+            calls=found["posts"],
+            pictures=found["billed"],
+        )
+        out.note(Message("\n{stopped}", stopped=stopped))
 
 
 def _list_faults(out: Output) -> None:

@@ -10,6 +10,7 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.core.schema import NAMES, TARGETS, schema, tool
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import json_text, shown
 
 _REQUEST = "request"
@@ -64,8 +65,10 @@ def _list(output: Output) -> None:
         table.add_row(name, about)
     output.result_table(table)
     output.note(
-        "zimage schema NAME prints one. That of a request is 150 kB, for validators; "
-        "for a model: zimage schema request --for mcp"
+        Message(
+            "zimage schema NAME prints one. That of a request is 150 kB, for validators; "
+            "for a model: zimage schema request --for mcp"
+        )
     )
 
 

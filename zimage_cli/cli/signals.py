@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zimage_cli.core.run.run import begin, settle
 from zimage_cli.errors import Stopped
+from zimage_cli.messages import Listing, Message, counted
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -59,18 +60,37 @@ def install(handler: Callable[[int, FrameType | None], None], *names: str) -> di
     }
 
 
-def stopping_words(painting: int, downloading: int = 0, connecting: int = 0) -> str:
+_ONE = {
+    "painting": "{count:,} picture still painting",
+    "downloading": "{count:,} picture still downloading",
+    "connecting": "{count:,} picture still connecting",
+}
+_MANY = {
+    "painting": "{count:,} pictures still painting",
+    "downloading": "{count:,} pictures still downloading",
+    "connecting": "{count:,} pictures still connecting",
+}
+_MORE = {
+    "downloading": "{count:,} downloading",
+    "connecting": "{count:,} connecting",
+}
+
+
+def stopping_words(painting: int, downloading: int = 0, connecting: int = 0) -> Message:
     """Return what a run that was asked to end still waits for, and how to leave it.
 
     What waits for its turn is not among it: nothing of that was sent, and nothing will be.
     """
     counts = {"painting": painting, "downloading": downloading, "connecting": connecting}
-    still = [f"{count:,} {doing}" for doing, count in counts.items() if count]
+    still: list[Message] = []
+    for doing, count in counts.items():
+        if count and still:
+            still.append(Message(_MORE[doing], count=count))
+        elif count:
+            still.append(counted(count, _ONE[doing], _MANY[doing]))
     if not still:
-        return "stopping: nothing is painting any more; Ctrl-C again leaves at once"
-    number, _, first = still[0].partition(" ")
-    still[0] = f"{number} picture{'' if number == '1' else 's'} still {first}"
-    return f"stopping: {', '.join(still)}; Ctrl-C again leaves at once"
+        return Message("stopping: nothing is painting any more; Ctrl-C again leaves at once")
+    return Message("stopping: {still}; Ctrl-C again leaves at once", still=Listing(", ", still))
 
 
 class Signals:

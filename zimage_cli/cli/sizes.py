@@ -7,6 +7,7 @@ from typing import Any
 from zimage_cli.cli.app import App, Json
 from zimage_cli.cli.output import Output
 from zimage_cli.core.request import sizes
+from zimage_cli.messages import Listing, Message
 
 app = App()
 
@@ -53,11 +54,11 @@ def document() -> dict[str, Any]:
 
 
 def _print_table(output: Output) -> None:
-    from zimage_cli.cli.table import Table, cell
+    from zimage_cli.cli.table import Cell, Table, cell
 
-    headers = [cell("ratio")]
+    headers = [Cell(Message("ratio"))]
     for tier in sizes.TIERS:
-        headers += [cell(f"@{tier}"), cell("pixels", piped=f"pixels @{tier}")]
+        headers += [cell(f"@{tier}"), Cell(Message("pixels"), piped=f"pixels @{tier}")]
     table = Table(headers, right=[one.text for one in headers[1:]])
     for ratio in sizes.RATIOS:
         row = [cell(ratio)]
@@ -67,9 +68,19 @@ def _print_table(output: Output) -> None:
                 row.append(cell(f"{size.pixels:,}", "dim", piped=str(size.pixels)))
         table.add_row(*row)
     output.result_table(table)
-    names = ", ".join(f"{name} is {ratio}" for name, ratio in sizes.NAMED_RATIOS.items())
-    output.note(f"{names}; without @TIER it is @{sizes.TIERS[0]}.")
+    names = Listing(
+        ", ",
+        [
+            Message("{name} is {ratio}", name=name, ratio=ratio)
+            for name, ratio in sizes.NAMED_RATIOS.items()
+        ],
+    )
+    output.note(Message("{names}; without @TIER it is @{tier}.", names=names, tier=sizes.TIERS[0]))
     output.note(
-        f"Any W*H of {sizes.MIN_PIXELS:,} to {sizes.MAX_PIXELS:,} pixels works; the default is "
-        f"{sizes.DEFAULT_SIZE}."
+        Message(
+            "Any W*H of {least:,} to {most:,} pixels works; the default is {default}.",
+            least=sizes.MIN_PIXELS,
+            most=sizes.MAX_PIXELS,
+            default=sizes.DEFAULT_SIZE,
+        )
     )

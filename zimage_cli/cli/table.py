@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from zimage_cli.cli.folding import folded
 from zimage_cli.text import visible
 
 _PROSE = 100
@@ -84,12 +85,15 @@ class Table:
             # Spelled now, and not when they are written: escapes are wider.
             return [row[at]._replace(text=spelled(row[at].text)) for at in shown]
 
+        names = [self.headers[at].text for at in shown]
         headers, began = cells(self.headers), False
         for title, found in self.sections:
             if title:
-                yield from ["", style(title, "1")] if began else [style(title, "1")]
+                yield from (
+                    ["", style(spelled(title), "1")] if began else [style(spelled(title), "1")]
+                )
             rows = [cells(row) for row in found]
-            layout = _Layout(self, headers, rows, width)
+            layout = _Layout(self, names, headers, rows, width)
             if self.header and not began:
                 yield from layout.row([one._replace(style="bold") for one in headers], style)
                 yield style("─" * min(layout.total, width), _SGR["dim"])
@@ -102,11 +106,16 @@ class _Layout:
     """Where the columns of rows stand, at a width of the terminal."""
 
     def __init__(
-        self, table: Table, headers: Sequence[Cell], rows: list[list[Cell]], width: int
+        self,
+        table: Table,
+        names: Sequence[str],
+        headers: Sequence[Cell],
+        rows: list[list[Cell]],
+        width: int,
     ) -> None:
         from rich.cells import cell_len
 
-        self._names = [one.text for one in headers]
+        self._names = names
         self._right = table.right
         self._kind = table.last
         above = [headers] if table.header else []
@@ -194,28 +203,3 @@ def cut(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     return chop_cells(text, max(width - 1, 1))[0].rstrip() + "…"
-
-
-def folded(text: str, width: int) -> Iterator[str]:
-    """Yield text in lines of so many columns, broken between words.
-
-    A word that is too long stays whole. Letters that are two columns wide are written without
-    spaces: between those a line may end anywhere, but not in a path.
-    """
-    from rich.cells import cell_len, chop_cells
-
-    for paragraph in text.split("\n"):
-        line = ""
-        for word in paragraph.split(" "):
-            longer = f"{line} {word}" if line else word
-            if cell_len(longer) <= width:
-                line = longer
-                continue
-            if cell_len(word) > len(word) and not {"/", "\\"} & {*word}:
-                *before, line = chop_cells(longer, width)
-                yield from before
-                continue
-            if line:
-                yield line
-            line = word
-        yield line

@@ -10,13 +10,14 @@ from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
 from zimage_cli.cli.errors import print_error
 from zimage_cli.cli.output import Output
-from zimage_cli.cli.table import Cell, Table, cell
+from zimage_cli.cli.table import Cell, Table
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.files import reason
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.core.validate import report as selfcheck
 from zimage_cli.core.validate.report import Check, Report
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
@@ -95,15 +96,18 @@ def _show(out: Output, report: Report) -> None:
     try:
         report.write()
     except (OSError, ValueError) as error:
-        out.warn(f"{selfcheck.REPORT} could not be written: {reason(error)}")
+        out.warn(
+            Message("{file} could not be written: {why}", file=selfcheck.REPORT, why=reason(error))
+        )
     if not out.quiet:
         _show_table(out, report)
     for failure in report.errors:
         print_error(out, failure)
-    verdict = selfcheck.verdict(report.checks)
-    style = "1;32" if verdict == selfcheck.READY else "1;31"
-    first, colon, rest = str(verdict).partition(":")
-    out.note(f"{out.style(first + colon, style)}{visible(rest)}")
+    why = selfcheck.obstacle(report.checks)
+    if why is None:
+        out.note(Message("{ready}", ready=out.style(out.text(selfcheck.READY), "1;32")))
+    elif not out.quiet:
+        out.tell(why, label=selfcheck.NOT_READY, sgr="1;31", fold=False)
 
 
 def _show_table(out: Output, report: Report) -> None:
@@ -112,12 +116,12 @@ def _show_table(out: Output, report: Report) -> None:
     for check in report.checks:
         mark, style = _MARKS[check.status]
         # An error is told below, and what is missing in the verdict.
-        found = "see below" if check.error is not None else check.detail
+        found = Message("see below") if check.error is not None else check.detail
         if check.hint and check.status != selfcheck.FAILED and check.lacks is None:
-            found += f"\n{check.hint}"
-        text = visible(found, newlines=True)
-        name = cell(f"{mark} {check.name}", style, piped=check.name)
-        table.add_row(name, check.status, Cell(text, piped=found))
+            found = Message("{found}\n{way}", found=found, way=check.hint)
+        text = visible(out.text(found), newlines=True)
+        name = Message("{mark} {name}", mark=mark, name=check.name)
+        table.add_row(Cell(name, style, piped=check.name), check.status, Cell(text, piped=found))
     out.show_table(table)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from zimage_cli.core.observer import Observer, Watcher
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from zimage_cli.cli.output import Output
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
+    from zimage_cli.messages import Words
 
 
 def shown_on_terminal(out: Output) -> bool:
@@ -25,8 +27,8 @@ def shown_on_terminal(out: Output) -> bool:
     return not out.quiet and out.stderr.isatty()
 
 
-TURN, CONNECTING, PAINTING = "waiting for its turn", "connecting", "painting"
-RETRYING, DOWNLOADING = "retrying", "downloading"
+TURN, CONNECTING = Message("waiting for its turn"), Message("connecting")
+PAINTING, RETRYING, DOWNLOADING = Message("painting"), Message("retrying"), Message("downloading")
 
 
 class Watch(Observer):
@@ -36,7 +38,7 @@ class Watch(Observer):
     the pause before another try with the time of its end, `received` the bytes so far, of how many.
     """
 
-    def __init__(self, job: Job, doing: str = TURN) -> None:
+    def __init__(self, job: Job, doing: Message = TURN) -> None:
         self.job = job
         self.doing = doing
         self.began = self.since = time.monotonic()
@@ -45,7 +47,7 @@ class Watch(Observer):
         self.wait: tuple[float, Wait] | None = None
         self.received: tuple[int, int | None] | None = None
 
-    def _do(self, doing: str) -> None:
+    def _do(self, doing: Message) -> None:
         if doing != self.doing:
             self.doing, self.since = doing, time.monotonic()
 
@@ -114,13 +116,13 @@ class View(Watcher):
     def refresh(self) -> None:
         """Show how far it has come."""
 
-    def say(self, text: str) -> None:
+    def say(self, words: Words) -> None:
         """Say something once."""
-        self._out.note(text)
+        self._out.note(words)
 
     def stopping(self) -> None:
         """Say that nothing more is sent, and what is still waited for."""
-        self.say("stopping: what is in flight is waited for; Ctrl-C again leaves at once")
+        self.say(Message("stopping: what is in flight is waited for; Ctrl-C again leaves at once"))
 
     def _result(self, write: Callable[[], None]) -> None:
         """Write to the standard output, as long as it takes anything."""

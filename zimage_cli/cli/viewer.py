@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zimage_cli.errors import ConfigurationError, UsageError
-from zimage_cli.text import visible
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     import subprocess
@@ -66,7 +66,7 @@ def open_files(out: Output, paths: Sequence[Path]) -> bool:
     except (ConfigurationError, UsageError) as error:
         failures = [error]
     for failure in failures:
-        out.tell(f"warning: {visible(failure.message)}", label="warning:", sgr="33")
+        out.tell(failure.message, label=Message("warning:"), sgr="33")
     return not failures
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from zimage_cli import errors
-from zimage_cli.messages import Shown
+from zimage_cli.messages import Message, Shown
 from zimage_cli.text import redact
 
 USAGE_STATUS = 2
@@ -15,51 +15,63 @@ class Row(NamedTuple):
     """What one cause means to a shell and to a person."""
 
     exit_status: int
-    hint: str | None
+    hint: Message | None
 
 
 TABLE: dict[type[errors.ZimageError], Row] = {
     errors.UsageError: Row(USAGE_STATUS, None),
-    errors.ConfigurationError: Row(USAGE_STATUS, "See what is set where: zimage config show"),
+    errors.ConfigurationError: Row(
+        USAGE_STATUS, Message("See what is set where: zimage config show")
+    ),
     errors.AuthenticationError: Row(
-        3, "Set a key (zimage config set-key), or try without one: --sandbox"
+        3, Message("Set a key (zimage config set-key), or try without one: --sandbox")
     ),
-    errors.RefusedError: Row(4, "Word the prompt differently."),
-    errors.QuotaError: Row(5, "See quota and billing in the Model Studio console."),
-    errors.BillingError: Row(5, "Settle the account in the Alibaba Cloud console."),
+    errors.RefusedError: Row(4, Message("Word the prompt differently.")),
+    errors.QuotaError: Row(5, Message("See quota and billing in the Model Studio console.")),
+    errors.BillingError: Row(5, Message("Settle the account in the Alibaba Cloud console.")),
     errors.ThrottledError: Row(
-        5, "Wait a minute and try again; the limit counts the whole account, 2 requests a second."
+        5,
+        Message(
+            "Wait a minute and try again; the limit counts the whole account, 2 requests a second."
+        ),
     ),
-    errors.BoundReached: Row(9, "With a higher --max-cost it goes on."),
+    errors.BoundReached: Row(9, Message("With a higher --max-cost it goes on.")),
     errors.ConnectionFailed: Row(
-        6, "Check the network and proxy settings, then: zimage validate --online"
+        6, Message("Check the network and proxy settings, then: zimage validate --online")
     ),
     errors.AnswerLost: Row(
         6,
-        "It is in zimage history as lost. Run the command again to pay for another try, "
-        "or use --retry-lost to have that automatic.",
+        Message(
+            "It is in zimage history as lost. Run the command again to pay for another try, "
+            "or use --retry-lost to have that automatic."
+        ),
     ),
-    errors.ServiceError: Row(7, "Try again in a minute."),
-    errors.NotSavedError: Row(8, "Within 24 hours of making it: zimage history recover"),
+    errors.ServiceError: Row(7, Message("Try again in a minute.")),
+    errors.NotSavedError: Row(8, Message("Within 24 hours of making it: zimage history recover")),
     errors.AddressRefused: Row(
-        8, "zimage never fetches such an address. Ask the service what became of the picture."
+        8,
+        Message(
+            "zimage never fetches such an address. Ask the service what became of the picture."
+        ),
     ),
 }
-_MAYBE_MADE = "It is in zimage history as lost. Run the command again to pay for another try."
+_MAYBE_MADE = Message(
+    "It is in zimage history as lost. Run the command again to pay for another try."
+)
 """What to do after an answer that is no picture and may be billed: no option tries that again."""
 
 EXIT_STATUSES = {
-    0: "done",
-    1: "a bug in zimage",
-    2: "usage: bad option, invalid request, corrupt config",
-    3: "no key, or key or permission refused",
-    4: "prompt or picture refused by content moderation",
-    5: "throttled, quota or billing",
-    6: "the service could not be reached, or the answer was lost",
-    7: "the service failed or answered nonsense",
-    8: "made but not saved: zimage history recover gets it within 24 h",
-    9: "a batch ended with some failures, or a run at its --max-cost",
-    130: "interrupted",
+    0: Message("done"),
+    1: Message("a bug in zimage"),
+    2: Message("usage: bad option, invalid request, corrupt config"),
+    3: Message("no key, or key or permission refused"),
+    4: Message("prompt or picture refused by content moderation"),
+    5: Message("throttled, quota or billing"),
+    6: Message("the service could not be reached, or the answer was lost"),
+    7: Message("the service failed or answered nonsense"),
+    8: Message("made but not saved: zimage history recover gets it within 24 h"),
+    9: Message("a batch ended with some failures, or a run at its --max-cost"),
+    130: Message("interrupted"),
 }
 """What the exit statuses mean, as every help shows them."""
 
@@ -77,7 +89,7 @@ def exit_status(error: errors.ZimageError) -> int:
     return row_for(error).exit_status
 
 
-def hint_for(error: errors.ZimageError) -> str | None:
+def hint_for(error: errors.ZimageError) -> Message | None:
     """Return what to do next: the raiser's own hint, else the table's."""
     if error.hint is not None:
         return error.hint
@@ -89,7 +101,7 @@ def hint_for(error: errors.ZimageError) -> str | None:
 
 def error_document(error: errors.ZimageError, *, prompt: str | None = None) -> dict[str, Any]:
     """Return the error object of `--json`."""
-    message = error.message
+    message = str(error.message)
     if error.service_message:
         message = f"{message} The service said: {error.service_message}"
     facts = error.facts

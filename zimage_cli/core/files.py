@@ -13,6 +13,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
+from zimage_cli.messages import Message, foreign
+
 _FEW_FILES = 64
 """A picture needs about 15 open at a time."""
 
@@ -23,6 +25,8 @@ _NO_SYNC = frozenset(
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _LOOK_AGAIN = 0.01
 """Seconds between two looks at a lock that another process holds."""
+
+_LOCKED = Message("another process has locked it")
 
 _unsynced: set[Path] = set()
 """Folders with names that may not be on disk yet."""
@@ -80,7 +84,7 @@ def open_locked(path: Path, flags: int, *, patience: float = 0.0) -> int:
             return handle
         if not free:
             if time.monotonic() > until:
-                raise BlockingIOError(errno.EAGAIN, "another process has locked it", str(path))
+                raise BlockingIOError(errno.EAGAIN, _LOCKED, str(path))
             time.sleep(_LOOK_AGAIN)
 
 
@@ -97,11 +101,11 @@ def open_own(path: Path | str, flags: int, *, dir_fd: int | None = None) -> int:
     except OSError as error:
         # A link: FreeBSD has a number of its own for it.
         if error.errno in {errno.ELOOP, errno.EMLINK}:
-            raise OSError(error.errno, "it is a link", str(path)) from None
+            raise OSError(error.errno, Message("it is a link"), str(path)) from None
         raise
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, Message("it is no regular file"), str(path))
     return handle
 
 
@@ -170,7 +174,7 @@ def read_text(file: Path | BinaryIO, most: int) -> str:
     else:
         data = file.read(most + 1)
     if len(data) > most:
-        raise TooLarge(errno.EFBIG, f"it is larger than {most} bytes")
+        raise TooLarge(errno.EFBIG, Message("it is larger than {most} bytes", most=most))
     return data.decode("utf-8-sig")
 
 
@@ -194,16 +198,17 @@ def largest_file() -> int | None:
     return None if limit == resource.RLIM_INFINITY else limit
 
 
-def reason(error: OSError | ValueError) -> str:
+def reason(error: OSError | ValueError) -> Message:
     """Return why a path cannot be used: an OSError's own words, without the path.
 
     ValueError: it holds NUL, or letters that the locale's file names cannot have.
     """
     if isinstance(error, ValueError):
-        return "no such name is possible"
+        return Message("no such name is possible")
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "a file is in the way"
-    return (error.strerror or str(error)).lower()
+        return Message("a file is in the way")
+    words = error.strerror or str(error)
+    return foreign(words if isinstance(words, Message) else words.lower())
 
 
 def is_limited() -> bool:

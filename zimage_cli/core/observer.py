@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
     from zimage_cli.errors import ConnectionFailed
+    from zimage_cli.messages import Message
 
 
 class Observer:
@@ -44,10 +45,10 @@ class Observer:
     def saved(self, picture: Picture) -> None:
         """Note that the picture is in its place."""
 
-    def stopped(self, note: str | None) -> None:
+    def stopped(self, note: Message | None) -> None:
         """Note that the picture was given up on request; `note` says what became of it."""
 
-    def warning(self, text: str) -> None:
+    def warning(self, text: Message) -> None:
         """Say what is worth knowing and stops nothing."""
 
 
@@ -61,7 +62,7 @@ class Watcher:
     def ended(self, outcome: Outcome) -> None:
         """Note that a picture has come to its end."""
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: Message) -> None:
         """Say what is worth knowing and stops nothing."""
 
     def unreachable(self, since: datetime, error: ConnectionFailed) -> None:

@@ -10,6 +10,7 @@ from zimage_cli.core.advice import error_document, hint_for
 from zimage_cli.core.request.prices import Price, cost
 from zimage_cli.core.status import Status
 from zimage_cli.errors import Billed, ZimageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.picture import Picture
@@ -40,7 +41,7 @@ class Outcome:
     elapsed: float | None = None
     address: Mapping[str, Any] | None = None
     """What is needed to fetch it, where it was made and is not saved."""
-    reason: str | None = None
+    reason: Message | None = None
     recall: Callable[[], Mapping[str, Any]] | None = None
 
     def take(self) -> Picture:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from zimage_cli.messages import Message
+
 NAME = "zimage"
 
 _PATIENCE = 300
@@ -39,7 +41,9 @@ def _toml(command: Sequence[str]) -> str:
 
 
 HOSTS: Mapping[str, Host] = {
-    "claude": Host("claude_desktop_config.json, or .mcp.json in a project", _json("mcpServers")),
+    "claude": Host(
+        Message("claude_desktop_config.json, or .mcp.json in a project"), _json("mcpServers")
+    ),
     "codex": Host("~/.codex/config.toml", _toml),
     "cursor": Host("~/.cursor/mcp.json", _json("mcpServers")),
     "vscode": Host(".vscode/mcp.json", _json("servers", type="stdio")),

@@ -24,6 +24,7 @@ from zimage_cli.core.validate.report import (
     write_report,
 )
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
 
@@ -55,11 +56,11 @@ def test_the_verdict(home: Path) -> None:
     assert str(verdict([nowhere])) == (
         "Not ready: no key for beijing. zimage config set-key --region beijing"
     )
-    bad = Check("config", "failed", "odd")
+    bad = Check("config", "failed", Message("odd"))
     assert str(verdict([bad, nowhere])) == "Not ready: the check of config failed."
     assert str(verdict([bad, nowhere, bad])) == "Not ready: 2 checks failed."
     # What is only worth knowing keeps nobody from a picture.
-    assert verdict([Check("history", "warning", "read-only", "a hint")]) == READY
+    assert verdict([Check("history", "warning", Message("read-only"), Message("a hint"))]) == READY
     assert str(READY) == "Ready."
 
 
@@ -162,7 +163,7 @@ def test_a_whole_validation(home: Path, work: Path) -> None:
         environment, Flags(sandbox=True), request=lambda: (asked, {"seed": 4}), online=True
     )
     assert [check.name for check in report.checks[-2:]] == ["request", "online"]
-    assert report.checks[-2] == Check("request", "ok", "1280*720, seed 4")
+    assert report.checks[-2] == Check("request", "ok", Message("1280*720, seed 4"))
     assert report.checks[-1].detail.startswith("http://127.0.0.1:")
     assert (report.errors, report.exit_status, report.base) == ([], 0, Path("output"))
     report.write()

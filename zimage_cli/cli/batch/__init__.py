@@ -26,6 +26,7 @@ from zimage_cli.core.run.money import parse_bound
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.errors import BoundReached, UsageError
+from zimage_cli.messages import Message, counted
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def batch(
         ) as source,
     ):
         if source.guessed is not None and not quiet:
-            out.tell(visible(str(source.guessed)))
+            out.tell(source.guessed)
         for text in client.settings.warnings:
             out.warn(text)
         plan = client.plan_file(
@@ -258,11 +259,12 @@ def _refuse_invalid(out: Output, plan: FilePlan, *, skip_invalid: bool) -> None:
     """
     preflight = plan.preflight
     for text, lines in preflight.wrong.items():
-        out.tell(f"{lines_of(lines)}: {visible(text)}")
+        problem = visible(out.text(text))
+        out.tell(Message("{lines}: {problem}", lines=lines_of(lines), problem=problem))
     told = {line for lines in preflight.wrong.values() for line in lines}
     more = preflight.invalid - len(told)
     if more > 0:
-        out.say(f"and {more:,} more line{'s' if more > 1 else ''}")
+        out.say(counted(more, "and {count:,} more line", "and {count:,} more lines"))
     if preflight.invalid and not skip_invalid:
         raise UsageError(
             "{invalid} of {lines} lines of {file} cannot be used. Nothing was sent.",
@@ -279,7 +281,7 @@ def _end_dry(out: Output, plan: FilePlan, *, json: bool) -> None:
     if json:
         document = {"type": "summary", "schema": 1, "status": "dry-run", **plan.document}
         out.json({**document, "errors": []})
-    out.note("nothing was sent")
+    out.note(Message("nothing was sent"))
 
 
 def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
@@ -311,14 +313,21 @@ def _run(out: Output, client: Client, plan: FilePlan, *, json: bool) -> None:
         raise typer.Exit(status)
 
 
-def _cut_off(plan: FilePlan, run: Run) -> str:
+def _cut_off(plan: FilePlan, run: Run) -> Message:
     """Return what a second signal left in flight."""
     if not run.cut_off:
-        return "left at once: nothing was being painted"
-    were = "pictures were" if run.cut_off > 1 else "picture was"
-    they = "they" if run.cut_off > 1 else "it"
-    billed = "" if plan.settings.target.is_sandbox else f": {they} may have been made and billed"
-    return f"left at once: {run.cut_off:,} {were} left in flight{billed}"
+        return Message("left at once: nothing was being painted")
+    if plan.settings.target.is_sandbox:
+        return counted(
+            run.cut_off,
+            "left at once: {count:,} picture was left in flight",
+            "left at once: {count:,} pictures were left in flight",
+        )
+    return counted(
+        run.cut_off,
+        "left at once: {count:,} picture was left in flight: it may have been made and billed",
+        "left at once: {count:,} pictures were left in flight: they may have been made and billed",
+    )
 
 
 def _status(plan: FilePlan, run: Run, signals: list[int]) -> int:
@@ -340,7 +349,7 @@ def _patience(text: str) -> float:
             "--patience: {value!r} is not allowed; allowed: {allowed}",
             field="patience",
             value=text,
-            allowed="seconds, or a span such as 30m or 2h",
+            allowed=Message("seconds, or a span such as 30m or 2h"),
         )
     return float(int(digits) * unit)
 
@@ -355,6 +364,6 @@ def _shard(text: str | None) -> tuple[int, int]:
             "--shard: {value!r} is not allowed; allowed: {allowed}",
             field="shard",
             value=text,
-            allowed="I/N such as 1/4",
+            allowed=Message("I/N such as 1/4"),
         )
     return int(part), int(parts)

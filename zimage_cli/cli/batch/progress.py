@@ -14,33 +14,69 @@ from zimage_cli.core.run.forecast import Forecast
 from zimage_cli.core.run.money import money
 from zimage_cli.core.run.tally import NOT_SAVED, Tally
 from zimage_cli.core.status import Status
+from zimage_cli.messages import Listing, Message, Words
+from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.request.jobs import Job
 
-WORDS = {
-    Status.REFUSED: "refused",
-    Status.FAILED: "failed",
-    Status.MADE: "paid and not saved",
-    Status.LOST: "lost",
-    Status.SKIPPED: "skipped",
+_ENDED = {
+    Status.REFUSED: "{count:,} refused",
+    Status.FAILED: "{count:,} failed",
+    Status.MADE: "{count:,} paid and not saved",
+    Status.LOST: "{count:,} lost",
 }
+
+_CAUSES = {
+    str(one): one
+    for one in (
+        Message("authentication"),
+        Message("billing"),
+        Message("configuration"),
+        Message("connection"),
+        Message("quota"),
+        Message("refused"),
+        Message("service"),
+        Message("throttled"),
+        Message("usage"),
+    )
+}
+"""Types of errors that say why a picture was not saved; of most errors the code does."""
 
 _SLOW = 15.0
 """Seconds after which a line in flight is shown by name: the service usually takes 2 to 10."""
 
-_WAITING = "waiting for their turn"
+_WAITING = "waiting"
 _IN_FLIGHT = (PAINTING, DOWNLOADING, RETRYING, CONNECTING)
 """What a line that has had its turn may be doing; in the order in which it is told."""
+_STAGES = {
+    PAINTING: "{count:,} painting",
+    DOWNLOADING: "{count:,} downloading",
+    RETRYING: "{count:,} retrying",
+    CONNECTING: "{count:,} connecting",
+    _WAITING: "{count:,} waiting for their turn",
+}
 
 
-def span(seconds: float) -> str:
+def not_saved(status: Status, count: int) -> Message:
+    """Return how many pictures were not saved, and what became of them."""
+    return Message(_ENDED[status], count=count)
+
+
+def cause_of(name: str) -> Message:
+    """Return the code of an error, or its type, for a person."""
+    return _CAUSES.get(name) or Message("{name}", name=visible(name))
+
+
+def span(seconds: float) -> Message:
     """Return a time span for a person: `2 h 5 min`."""
     if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds) // 60
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+        return Message("{seconds:.0f} s", seconds=seconds)
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    if not hours:
+        return Message("{minutes} min", minutes=minutes)
+    return Message("{hours} h {minutes} min", hours=hours, minutes=minutes)
 
 
 class LineWatch(Watch):
@@ -64,16 +100,20 @@ class LineWatch(Watch):
         self.answer_came = True
         self._do(DOWNLOADING)
 
-    def slow(self, now: float) -> str | None:
+    def slow(self, now: float) -> Message | None:
         """Return what it is doing, and for how long all in all, where that is unusually long."""
-        seconds, doing, wait = now - self.began, self.doing, self.wait
+        seconds, wait = now - self.began, self.wait
+        doing: str = self.doing
         if doing == TURN or seconds <= _SLOW:
             return None
         if wait is not None:
             until, why = wait
+            cause = cause_of(why.error.code or why.error.kind)
             left = max(0.0, until - now)
-            doing = f"{why.error.code or why.error.kind}: next try in {left:.0f} s"
-        return f"{self.job.place}: {doing}, {seconds:.0f} s"
+            doing = Message("{cause}: next try in {left:.0f} s", cause=cause, left=left)
+        return Message(
+            "{place}: {doing}, {seconds:.0f} s", place=self.job.place, doing=doing, seconds=seconds
+        )
 
 
 class Progress:
@@ -90,8 +130,8 @@ class Progress:
         """Of those that are done: how many this run left as an earlier one had ended them."""
         self.tally = Tally()
         self.stopping = False
-        self.outage = ""
-        """Since when the service cannot be reached, in words; empty where it can."""
+        self.outage: Message | None = None
+        """Since when the service cannot be reached, in words; None where it can."""
         self._forecast = forecast
         self._cost = cost
         self._lock = threading.Lock()
@@ -128,7 +168,12 @@ class Progress:
         """How much of it is done, from 0 to 1."""
         return self.done / max(self.total, 1)
 
-    def slow(self) -> list[str]:
+    @property
+    def share_in_words(self) -> Message:
+        """How many of all are done."""
+        return Message("{done:,} of {total:,}", done=self.done, total=self.total)
+
+    def slow(self) -> list[Message]:
         """Return what takes unusually long, in a line each; the longest first."""
         if self.outage:
             # Then that is true of everything.
@@ -138,7 +183,7 @@ class Progress:
             flying = sorted(self._flying.values(), key=lambda watch: watch.began)
         return [text for text in (one.slow(now) for one in flying) if text]
 
-    def facts(self) -> list[str]:
+    def facts(self) -> list[Message]:
         """Return how long it still takes, what was spent of what, and how fast it goes."""
         now, stages = time.monotonic(), self._stages()
         unsent = stages[_WAITING] + stages[CONNECTING] + stages[RETRYING]
@@ -146,39 +191,41 @@ class Progress:
             since = [one.painting_since or 0.0 for one in self._flying.values()]
             painted_for = now - max(since) if any(since) else None
             left = self._forecast.left(unsent, painted_for)
-            rate = [f"{self._forecast.rate:.2f}/s"] if self._forecast.measured else []
+            measured, rate = self._forecast.measured, self._forecast.rate
         # What takes longer than usual may take any time.
-        facts = [f"about {span(max(1.0, left))} left"] if left else []
+        facts = [Message("about {span} left", span=span(max(1.0, left)))] if left else []
         if self._cost is not None:
             spent = money(Price(self.tally.spent, self._cost.currency))
-            facts.append(f"{spent} of {money(self._cost).partition(' ')[2]}")
-        return facts + rate
+            # The currency is said once.
+            whole = money(self._cost).facts["amount"]
+            facts.append(Message("{spent} of {whole}", spent=spent, whole=whole))
+        return facts + ([Message("{rate:.2f}/s", rate=rate)] if measured else [])
 
-    def doing(self) -> list[str]:
+    def doing(self) -> list[Message]:
         """Return how many pictures are in flight, by what they are doing, and how many wait."""
         stages = self._stages()
-        return [f"{stages[stage]:,} {stage}" for stage in (*_IN_FLIGHT, _WAITING) if stages[stage]]
+        known = (*_IN_FLIGHT, _WAITING)
+        return [Message(_STAGES[one], count=stages[one]) for one in known if stages[one]]
 
-    def still(self) -> str:
+    def still(self) -> Words:
         """Return what a run that stops still waits for: what was sent, and what has its turn."""
         with self._lock:
             flying = [*self._flying.values()]
         stages = Counter(DOWNLOADING if one.answer_came else one.doing for one in flying)
         return stopping_words(stages[PAINTING], stages[DOWNLOADING], stages[CONNECTING])
 
-    def line(self) -> str:
+    def line(self) -> Listing:
         """Return how far it has come, as a line of its own."""
         counts = self.tally.counts
-        ended = [f"{self.saved:,} saved"]
-        ended += [f"{counts[status]:,} {WORDS[status]}" for status in NOT_SAVED if counts[status]]
+        ended = [Message("{count:,} saved", count=self.saved)]
+        ended += [not_saved(one, counts[one]) for one in NOT_SAVED if counts[one]]
         doing = [self.still()] if self.stopping else [*self.facts(), *self.doing()]
-        words = [f"{self.done:,} of {self.total:,}", *ended, *doing, self.outage]
-        return ", ".join(filter(None, words))
+        return Listing(", ", filter(None, [self.share_in_words, *ended, *doing, self.outage]))
 
     def _stages(self) -> Counter[str]:
         """Return what all that have not ended are doing; in flight is only what was sent."""
         with self._lock:
-            stages = Counter(watch.doing for watch in self._flying.values())
+            stages: Counter[str] = Counter(watch.doing for watch in self._flying.values())
             left = self.total - self.done
         if self.outage:
             # One of them tries now and then; no other has a connection.

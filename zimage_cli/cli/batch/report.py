@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import reduce
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.cli.batch.progress import WORDS, span
+from zimage_cli.cli.batch.progress import cause_of, not_saved, span
+from zimage_cli.cli.folding import columns_of
 from zimage_cli.cli.output import CARD_WIDTH, card
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.request.prices import Price, format_price
@@ -15,6 +17,7 @@ from zimage_cli.core.run.money import money
 from zimage_cli.core.run.tally import Tally
 from zimage_cli.core.status import Status
 from zimage_cli.errors import Billed, ZimageError
+from zimage_cli.messages import Listing, Message, Words, counted
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -25,13 +28,20 @@ _LINES_SHOWN = 12
 _SIZES_SHOWN = 3
 
 _LEFT = {
-    Status.SAVED: "already saved",
-    Status.MADE: "to fetch, paid before",
-    Status.REFUSED: "refused before, left",
-    Status.FAILED: "failed before, left",
-    Status.LOST: "lost before, left",
+    Status.SAVED: Message("already saved"),
+    Status.MADE: Message("to fetch, paid before"),
+    Status.REFUSED: Message("refused before, left"),
+    Status.FAILED: Message("failed before, left"),
+    Status.LOST: Message("lost before, left"),
 }
-_LOST = "What was lost may have been billed; to make it again and pay it:"
+_LEFT_AGAIN = {
+    Status.REFUSED: "{count:,} refused before, left ({lines})",
+    Status.FAILED: "{count:,} failed before, left ({lines})",
+    Status.LOST: "{count:,} lost before, left ({lines})",
+}
+_FOLDER = Message("folder")
+_LABEL = 22
+"""Columns of what stands before a row's value where there is no card."""
 _SAID = frozenset({"lost", "not-saved"})
 """Types of errors that say no more than what became of the picture."""
 
@@ -46,13 +56,13 @@ def show(out: Output, plan: FilePlan) -> None:
     """Show what a run will do, and what it will cost: a card on a terminal, else rows."""
     if out.quiet:
         return
-    rows = _rows(plan)
+    rows = [(out.text(name), visible(out.text(value))) for name, value in _rows(plan)]
     folder = visible(shown_folder(plan))
     if not out.stderr.isatty():
-        for name, value in (*rows, ("folder", folder)):
-            out.note(f"{name:<22} {visible(value)}")
+        for name, value in (*rows, (out.text(_FOLDER), folder)):
+            blanks = " " * (_LABEL - columns_of(name))
+            out.note(Message("{name}{blanks} {value}", name=name, blanks=blanks, value=value))
         return
-    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
@@ -60,15 +70,15 @@ def show(out: Output, plan: FilePlan) -> None:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in rows:
-        grid.add_row(name, Text(visible(value)))
+        grid.add_row(name, Text(value))
     # A path is never broken: one that is too long stands below the card.
-    console, beside = out.stderr_console, max(len(name) for name, _ in rows) + 2
-    inside = cell_len(folder) <= min(console.width, CARD_WIDTH) - 4 - beside
+    console, beside = out.stderr_console, max(columns_of(name) for name, _ in rows) + 2
+    inside = columns_of(folder) <= min(console.width, CARD_WIDTH) - 4 - beside
     if inside:
-        grid.add_row("folder", Text(folder))
-    out.show(card("batch", grid))
+        grid.add_row(out.text(_FOLDER), Text(folder))
+    out.show(card(out.text(Message("batch")), grid))
     if not inside:
-        out.note(folder)
+        out.note(Message("{folder}", folder=folder))
 
 
 def shown_folder(plan: FilePlan) -> str:
@@ -76,42 +86,65 @@ def shown_folder(plan: FilePlan) -> str:
     return os.path.join(plan.folder, "")  # noqa: PTH118 - a Path drops the last separator
 
 
-def _rows(plan: FilePlan) -> list[tuple[str, str]]:
+def _rows(plan: FilePlan) -> list[tuple[Message, Words]]:
     """Return what there is to say of a plan but its folder; what is 0 or a default is left out."""
     found, target = plan.preflight, plan.settings.target
-    lines = f"{found.lines:,} line{'' if found.lines == 1 else 's'}"
-    from_lines = f" from {lines}" if found.lines != found.pictures else ""
-    rows = [("pictures", f"{found.pictures:,}{from_lines}")]
-    rows += [(name, f"{found.kinds[kind]:,}") for kind, name in _LEFT.items() if found.kinds[kind]]
-    rows += [("invalid, left", f"{found.invalid:,}")] if found.invalid else []
-    rows += [("to make", f"{found.to_make:,}")] if found.to_make != found.pictures else []
+    left = [(name, found.kinds[kind]) for kind, name in _LEFT.items()]
+    left.append((Message("invalid, left"), found.invalid))
+    rows: list[tuple[Message, Words]] = [(Message("pictures"), _pictures(found))]
+    rows += [(name, _number(count)) for name, count in left if count]
+    if found.to_make != found.pictures:
+        rows.append((Message("to make"), _number(found.to_make)))
     if found.to_make:
-        rows.append(("size", _sizes(found.sizes)))
+        rows.append((Message("size"), _sizes(found.sizes)))
         if found.extended:
             some = found.extended < found.to_make
-            rows.append(("prompt_extend", f"on for {found.extended:,}" if some else "on"))
-        rows.append(("price", "free" if target.is_sandbox else _price(found)))
-        rows.append(("takes about", span(plan.seconds)))
-    return [*rows, ("region", target.region_name)]
+            extended = Message("on for {count:,}", count=found.extended) if some else Message("on")
+            rows.append((Message("{field}", field="prompt_extend"), extended))
+        price = Message("free") if target.is_sandbox else _price(found)
+        rows += [(Message("price"), price), (Message("takes about"), span(plan.seconds))]
+    return [*rows, (Message("region"), Message("{region}", region=target.region_name))]
 
 
-def _sizes(sizes: Counter[str]) -> str:
+def _number(count: int) -> Message:
+    return Message("{count:,}", count=count)
+
+
+def _pictures(found: Preflight) -> Message:
+    """Return how many pictures a file stands for, and of how many lines where those are not it."""
+    if found.lines == found.pictures:
+        return _number(found.pictures)
+    return counted(
+        found.lines,
+        "{pictures:,} from {count:,} line",
+        "{pictures:,} from {count:,} lines",
+        pictures=found.pictures,
+    )
+
+
+def _sizes(sizes: Counter[str]) -> Words:
     most = sizes.most_common(_SIZES_SHOWN)
-    several = len(sizes) > 1
-    words = [size.replace("*", "×") + (f" ({count:,})" if several else "") for size, count in most]
-    more = f" and {len(sizes) - len(most):,} more" if len(sizes) > len(most) else ""
-    return ", ".join(words) + more
+    named = [(size.replace("*", "×"), count) for size, count in most]
+    if len(named) == 1:
+        return Message("{size}", size=named[0][0])
+    words = Listing(", ", (Message("{size} ({count:,})", size=size, count=n) for size, n in named))
+    if len(sizes) == len(most):
+        return words
+    return Message("{sizes} and {more:,} more", sizes=words, more=len(sizes) - len(most))
 
 
-def _price(found: Preflight) -> str:
+def _price(found: Preflight) -> Message:
     """Return what a picture costs, and all of them."""
     if found.cost is None or not found.prices:
         return money(None)
-    each = " or ".join(format_price(price) for price in sorted(found.prices))
-    unknown = f", and {found.unpriced:,} at a price that is not known" if found.unpriced else ""
+    prices = map(format_price, sorted(found.prices))
+    each = reduce(lambda some, one: Message("{some} or {one}", some=some, one=one), prices)
     if found.to_make == 1:
         return each
-    return f"{money(found.cost)}, {each} a picture{unknown}"
+    template = "{cost}, {each} a picture"
+    if found.unpriced:
+        template = "{cost}, {each} a picture, and {unpriced:,} at a price that is not known"
+    return Message(template, cost=money(found.cost), each=each, unpriced=found.unpriced)
 
 
 class Report:
@@ -136,31 +169,37 @@ class Report:
         self._show_counts(out)
         if tally.over_budget:
             bound = self._plan.options.max_cost
-            out.note(f"Stopped at --max-cost {bound}; with a higher one, to go on:")
-            out.note(f"  {self._again()}")
+            out.note(
+                Message("Stopped at --max-cost {bound}; with a higher one, to go on:", bound=bound)
+            )
+            out.note(self._command())
         unfetched = tally.counts[Status.MADE] - tally.printed
         if unfetched or (self._left > 0 and not tally.over_budget):
-            words = [f"{self._left:,} left"] if self._left > 0 else []
-            if unfetched and free:
-                words.append(f"{unfetched:,} not fetched: made again")
-            elif unfetched:
-                words.append(
-                    f"{unfetched:,} paid and not fetched: {_fetching(unfetched, tally.over)}"
-                )
-            out.note(f"{', '.join(words)}; to go on:")
-            out.note(f"  {self._again()}")
+            words = [Message("{count:,} left", count=self._left)] if self._left > 0 else []
+            if unfetched:
+                words.append(_fetching(unfetched, tally.over, free=free))
+            out.note(Message("{words}; to go on:", words=Listing(", ", words)))
+            out.note(self._command())
         if tally.printed and not free:
-            told = "the address is printed above: no file could take it"
-            out.say(f"{tally.printed:,} paid, and {told}")
+            template = "{count:,} paid, and the address is printed above: no file could take it"
+            out.say(Message(template, count=tally.printed))
         if self._has(Status.REFUSED):
-            out.note("What was refused needs other words: a changed line is made like a new one.")
+            out.note(
+                Message(
+                    "What was refused needs other words: a changed line is made like a new one."
+                )
+            )
         if self._has(Status.FAILED):
-            out.note("To try again what failed:")
-            out.note(f"  {self._again('--retry-failed')}")
+            out.note(Message("To try again what failed:"))
+            out.note(self._command("--retry-failed"))
         if self._has(Status.LOST):
-            paid = "To make again what was lost:" if free else _LOST
-            out.note(paid)
-            out.note(f"  {self._again('--retry-lost')}")
+            if free:
+                out.note(Message("To make again what was lost:"))
+            else:
+                out.note(
+                    Message("What was lost may have been billed; to make it again and pay it:")
+                )
+            out.note(self._command("--retry-lost"))
 
     def document(self, status: int, error: ZimageError | None) -> dict[str, Any]:
         """Return the last object of `--json`: the counts, what was billed, and how to go on."""
@@ -186,6 +225,9 @@ class Report:
         """Tell whether anything ended so, in this run or in an earlier one that it leaves alone."""
         return any(self._tally.counts[kind] or kind in self._tally.left for kind in kinds)
 
+    def _command(self, *options: str) -> Message:
+        return Message("  {command}", command=self._again(*options))
+
     def _again(self, *options: str) -> str:
         """Return the command that goes on."""
         return visible(join(["zimage", *self._words, *options]))
@@ -195,49 +237,81 @@ class Report:
         tally, found = self._tally, self._plan.preflight
         good, bad = out.style("✓", "32"), out.style("✗", "31")
         tell = out.say if tally.not_saved else out.note
-        tell(self._head(good if tally.saved else bad if tally.not_saved else ""))
+        tell(_marked(good if tally.saved else bad if tally.not_saved else "", self._head()))
         by_count = sorted(tally.causes.items(), key=lambda one: -len(one[1]))
         for (status, cause), lines in by_count:
-            why = "" if cause in _SAID else f": {visible(cause)}"
-            tell(f"{bad} {len(lines):,} {WORDS[status]}{why} ({lines_of(lines)})")
+            template = "{mark} {what} ({lines})"
+            if cause not in _SAID:
+                template = "{mark} {what}: {cause} ({lines})"
+            what = not_saved(status, len(lines))
+            why, where = cause_of(cause), lines_of(lines)
+            tell(Message(template, mark=bad, what=what, cause=why, lines=where))
         if found.invalid:
-            out.note(f"{bad} {found.invalid:,} invalid, left out")
+            out.note(_marked(bad, Message("{count:,} invalid, left out", count=found.invalid)))
         for status in (Status.REFUSED, Status.FAILED, Status.LOST):
             if numbers := tally.left.get(status):
-                out.note(
-                    f"{bad} {len(numbers):,} {WORDS[status]} before, left ({lines_of(numbers)})"
-                )
+                where = lines_of(numbers)
+                said = Message(_LEFT_AGAIN[status], count=len(numbers), lines=where)
+                out.note(_marked(bad, said))
 
-    def _head(self, mark: str) -> str:
+    def _head(self) -> Words:
         """Return how many are saved where, how long that took and what it cost."""
         tally, found, folder = self._tally, self._plan.preflight, visible(shown_folder(self._plan))
         before = len(tally.left.get(Status.SAVED, ()))
         if before and tally.ended == tally.counts[Status.SKIPPED] == found.pictures:
-            if before < found.pictures:
-                return f"nothing new to make: {before:,} of {found.pictures:,} are in {folder}"
-            every = f"all {before:,} are" if before > 1 else "the picture is"
-            return f"nothing to do: {every} in {folder}"
-        words = [f"{tally.saved:,} saved in {folder}"]
-        words += [f"{before:,} saved before"] if before else []
+            if before == found.pictures:
+                return counted(
+                    before,
+                    "nothing to do: the picture is in {folder}",
+                    "nothing to do: all {count:,} are in {folder}",
+                    folder=folder,
+                )
+            return Message(
+                "nothing new to make: {before:,} of {pictures:,} are in {folder}",
+                before=before,
+                pictures=found.pictures,
+                folder=folder,
+            )
+        words = [Message("{count:,} saved in {folder}", count=tally.saved, folder=folder)]
+        words += [Message("{count:,} saved before", count=before)] if before else []
         words.append(span(self._seconds))
         if found.cost and tally.spent:
+            spent = money(Price(tally.spent, found.cost.currency))
             # Whether what was lost is on the bill, nobody knows.
-            most = "up to " if tally.billed[Billed.MAYBE] else ""
-            words.append(f"{most}{money(Price(tally.spent, found.cost.currency))}")
-        return f"{mark} {' · '.join(words)}".lstrip()
+            maybe = tally.billed[Billed.MAYBE]
+            words.append(Message("up to {spent}", spent=spent) if maybe else spent)
+        return Listing(" · ", words)
 
 
-def _fetching(unfetched: int, over: int) -> str:
+def _marked(mark: str, words: Words) -> Message:
+    return (
+        Message("{mark} {words}", mark=mark, words=words)
+        if mark
+        else Message("{words}", words=words)
+    )
+
+
+def _fetching(unfetched: int, over: int, *, free: bool) -> Message:
     """Return what it costs to fetch what is paid, and for how many there is little hope."""
-    if not over:
-        return "for 24 hours that costs nothing"
-    many = "" if over >= unfetched else f" of {over:,}"
-    return f"storage refuses the address{many}, and one more try is free"
+    template = "{count:,} paid and not fetched: for 24 hours that costs nothing"
+    if free:
+        template = "{count:,} not fetched: made again"
+    elif over >= unfetched:
+        template = (
+            "{count:,} paid and not fetched: storage refuses the address, and one more try is free"
+        )
+    elif over:
+        template = (
+            "{count:,} paid and not fetched: storage refuses the address of {over:,}, and one more "
+            "try is free"
+        )
+    return Message(template, count=unfetched, over=over)
 
 
-def lines_of(numbers: list[int]) -> str:
+def lines_of(numbers: list[int]) -> Message:
     """Return line numbers for a person, the first of many: `lines 3, 4 and 7 more`."""
     found = sorted(set(numbers))
-    shown = ", ".join(map(str, found[:_LINES_SHOWN]))
-    more = f" and {len(found) - _LINES_SHOWN:,} more" if len(found) > _LINES_SHOWN else ""
-    return f"line{'s' if len(found) > 1 else ''} {shown}{more}"
+    shown, more = Listing(", ", found[:_LINES_SHOWN]), len(found) - _LINES_SHOWN
+    if more > 0:
+        return Message("lines {lines} and {more:,} more", lines=shown, more=more)
+    return counted(len(found), "line {lines}", "lines {lines}", lines=shown)

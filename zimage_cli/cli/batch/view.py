@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,10 +10,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from zimage_cli.cli.batch.progress import WORDS, LineWatch, Progress, span
+from zimage_cli.cli.batch.progress import LineWatch, Progress, span
 from zimage_cli.cli.desktop import Desktop
+from zimage_cli.cli.folding import columns_of
 from zimage_cli.cli.view import View, Watch
 from zimage_cli.core.making.reach import PAUSES
+from zimage_cli.core.status import Status
+from zimage_cli.messages import Message, Words
 from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
@@ -23,12 +27,18 @@ if TYPE_CHECKING:
     from zimage_cli.core.outcome import Outcome
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.run.run import Run
-    from zimage_cli.errors import ConnectionFailed
+    from zimage_cli.errors import ConnectionFailed, ZimageError
 
 _FRAME_EVERY = 0.1
 _LINE_EVERY = 10.0
 """Seconds between lines where stderr is no terminal."""
 
+_ENDED = {
+    Status.REFUSED: "{place} refused: {error}",
+    Status.FAILED: "{place} failed: {error}",
+    Status.MADE: "{place} paid and not saved: {error}",
+    Status.LOST: "{place} lost: {error}",
+}
 _TROUBLES = 4
 _SUCCESSES = 2
 _SLOW_SHOWN = 3
@@ -50,7 +60,7 @@ class _LineWatch(LineWatch):
         self._view.progress.gave_up(self.job)
 
     def warning(self, text: str) -> None:
-        self._view.warn(f"{self.job.place}: {text}")
+        self._view.warn(Message("{place}: {text}", place=self.job.place, text=text))
 
 
 class BatchView(View):
@@ -121,31 +131,30 @@ class BatchView(View):
         self.progress.started(job, watch)
         return watch
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: Words) -> None:
         """Show a warning; where warnings are not overwritten, only the first of them."""
         with self._lock:
             if self._live is not None:
-                self._troubles.append((visible(text), "yellow"))
+                self._troubles.append((visible(self._out.text(text)), "yellow"))
                 return
             self._warned += 1
             warned = self._warned
         if warned <= _WARNINGS:
-            self._out.warn(visible(text))
+            self._out.warn(text)
         elif warned == _WARNINGS + 1:
-            self._out.warn("further warnings of this kind are not shown")
+            self._out.warn(Message("further warnings of this kind are not shown"))
 
     def ended(self, outcome: Outcome) -> None:
         """Note a line that has ended; print its record, or the path of its picture."""
         picture, place = outcome.picture, outcome.job.place
         self.progress.ended(outcome)
         if picture is not None:
-            name = "" if picture.path is None else f": {picture.path.name}"
+            if picture.path is not None:
+                place = Message("{place}: {text}", place=place, text=picture.path.name)
             with self._lock:
-                self._successes.append(f"✓ {visible(place + name)}")
+                self._successes.append(f"✓ {visible(self._out.text(place))}")
         elif outcome.error is not None:
-            words = WORDS.get(outcome.status, outcome.status.value)
-            code = f" ({outcome.error.code})" if outcome.error.code else ""
-            text = f"{place} {words}: {clip(str(outcome.error), 200)}{code}"
+            text = self._out.text(_told(outcome.status, place, outcome.error, self._out))
             with self._lock:
                 self._troubles.append((f"✗ {visible(text)}", "red"))
         if self._json:
@@ -156,20 +165,29 @@ class BatchView(View):
 
     def unreachable(self, since: datetime, error: ConnectionFailed) -> None:
         """Say once that everything waits, and why."""
-        outage = self.progress.outage = f"the service cannot be reached since {since:%H:%M}"
+        outage = Message("the service cannot be reached since {time}", time=f"{since:%H:%M}")
+        self.progress.outage = outage
         self.say(
-            f"{outage}; trying again, at most every {PAUSES[-1]:.0f} s; Ctrl-C stops\n"
-            f"  {visible(error.message)}"
+            Message(
+                "{outage}; trying again, at most every {seconds:.0f} s; Ctrl-C stops\n  {error}",
+                outage=outage,
+                seconds=PAUSES[-1],
+                error=visible(self._out.text(error.message)),
+            )
         )
 
     def reachable(self, seconds: float) -> None:
         """Say that the service answers again."""
-        self.progress.outage = ""
-        self.say(f"the service can be reached again, after {span(seconds)}")
+        self.progress.outage = None
+        self.say(Message("the service can be reached again, after {span}", span=span(seconds)))
 
     def address(self, job: Job, command: str) -> None:
         """Print an address that no file could take, even under `quiet`."""
-        text = f"{job.place}: made and paid, to be fetched within 24 hours: {visible(command)}"
+        text = Message(
+            "{place}: made and paid, to be fetched within 24 hours: {command}",
+            place=job.place,
+            command=visible(command),
+        )
         self._print(text, self._out.say, whole=True)
 
     # -- what is shown -------------------------------------------------------------------------
@@ -188,13 +206,14 @@ class BatchView(View):
         if live is not None:
             with self._drawing():
                 live.update(self._frame())
-                title = f"zimage: {it.done:,} of {it.total:,}"
-                self._desktop.show(title, it.share, paused=bool(it.outage or it.stopping))
+                title = Message("zimage: {share}", share=it.share_in_words)
+                paused = bool(it.outage or it.stopping)
+                self._desktop.show(self._out.text(title), it.share, paused=paused)
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
             self._out.note(it.line())
 
-    def say(self, text: str) -> None:
+    def say(self, text: Words) -> None:
         """Say something once, above the live view."""
         self._print(text, self._out.note)
 
@@ -204,11 +223,13 @@ class BatchView(View):
         if self._live is None:
             self.say(self.progress.still())
 
-    def _print(self, text: str, otherwise: Callable[[str], None], *, whole: bool = False) -> None:
+    def _print(
+        self, text: Words, otherwise: Callable[[Words], None], *, whole: bool = False
+    ) -> None:
         live = self._live
         if live is not None:
             with self._drawing():
-                live.print(text, whole=whole)
+                live.print(self._out.text(text), whole=whole)
                 return
         otherwise(text)
 
@@ -225,8 +246,8 @@ class BatchView(View):
         parts += [self._text(it.outage, "yellow")] if it.outage else []
         parts.append(self._bar())
         if it.stopping:
-            still = it.still()
-            lines = [still] if len(still) <= self._columns else still.split("; ")
+            still = self._out.text(it.still())
+            lines = [still] if columns_of(still) <= self._columns else re.split("; |；", still)
             parts += [self._text(line, "bold yellow") for line in lines]
         else:
             parts += [self._joined(words) for words in (it.facts(), it.doing()) if words]
@@ -243,10 +264,12 @@ class BatchView(View):
         from zimage_cli.cli.bar import bar
 
         it = self.progress
-        counts = [Text(f"{it.done:,} of {it.total:,}", "bold")]
+        counts = [Text(self._out.text(it.share_in_words), "bold")]
         counts += [Text(f"✓ {it.saved:,}", "green")] if it.saved else []
         counts += [Text(f"✗ {it.failed:,}", "red")] if it.failed else []
-        counts += [Text(f"{it.before:,} before", "dim")] if it.before else []
+        if it.before:
+            before = Message("{count:,} before", count=it.before)
+            counts.append(Text(self._out.text(before), "dim"))
         words = Text("  ").join(counts)
         room = min(self._columns, _WIDEST) - words.cell_len - 2
         if room < _SHORTEST:
@@ -255,12 +278,12 @@ class BatchView(View):
         ascii_only = self._out.stderr_console.options.ascii_only
         return Text.assemble(bar(it.share, room, ascii_only=ascii_only), "  ", words)
 
-    def _joined(self, words: list[str]) -> Text:
+    def _joined(self, words: list[Message]) -> Text:
         """Return as many of the words as there is room for, the first ones first."""
         line = ""
-        for word in words:
+        for word in map(self._out.text, words):
             longer = f"{line} · {word}" if line else word
-            if line and len(longer) > self._columns:
+            if line and columns_of(longer) > self._columns:
                 break
             line = longer
         return self._text(line)
@@ -268,6 +291,13 @@ class BatchView(View):
     def _text(self, text: str, style: str = "") -> Text:
         from rich.text import Text
 
-        line = Text(text, style, no_wrap=True)
+        line = Text(self._out.text(text), style, no_wrap=True)
         line.truncate(self._columns, overflow="ellipsis")
         return line
+
+
+def _told(status: Status, place: Message, error: ZimageError, out: Output) -> Message:
+    """Return what became of a line that was not saved; of a long sentence the beginning."""
+    words = clip(out.text(error.message), 200)
+    said = Message(_ENDED[status], place=place, error=words)
+    return Message("{said} ({named})", said=said, named=error.code) if error.code else said

@@ -20,6 +20,7 @@ from zimage_cli.core.drafts import write_whole
 from zimage_cli.core.files import reason
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.errors import ConfigurationError, UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 MARK = "# zimage completions install"
@@ -45,7 +46,7 @@ class ShellFiles:
     folders: tuple[Path, ...]
     rc: Path | None
     lines: tuple[str, ...]
-    why: str
+    why: Message
 
 
 def install(output: Output, shell: str, script: bytes) -> None:
@@ -57,21 +58,28 @@ def install(output: Output, shell: str, script: bytes) -> None:
     files = _files(shell, home, ask=True)
     changed = _write(_inside(files.script, home, shell), script)
     output.result(str(files.script))
-    words = "written" if changed else "is there already"
-    output.note(visible(f"The script for {shell} {words}: {files.script}"))
+    output.note(
+        Message(
+            "The script for {shell} written: {path}"
+            if changed
+            else "The script for {shell} is there already: {path}",
+            shell=shell,
+            path=visible(str(files.script)),
+        )
+    )
     if files.rc is not None and files.lines:
         target = _inside(files.rc, home, shell)
         before = _read(target)
-        after = _with_lines(before, files.lines)
+        after, shown = _with_lines(before, files.lines), visible(str(files.rc))
         if before == after:
-            output.note(visible(f"{files.rc} has what it needs already."))
+            output.note(Message("{path} has what it needs already.", path=shown))
         else:
             _write(target, after)
-            output.note(visible(f"Added to {files.rc}, since {files.why}:"))
+            output.note(Message("Added to {path}, since {why}:", path=shown, why=files.why))
             for line in files.lines:
-                output.note(visible(f"  {line}"))
+                output.note(Message("{line}", line=visible(f"  {line}")))
         output.result(str(files.rc))
-    output.note("It holds for shells that are started from now on.")
+    output.note(Message("It holds for shells that are started from now on."))
 
 
 def uninstall(output: Output, shell: str) -> None:
@@ -89,9 +97,11 @@ def uninstall(output: Output, shell: str) -> None:
                 break
         found = True
         output.result(str(files.script))
-        output.note(visible(f"Removed {files.script}"))
+        output.note(Message("Removed {path}", path=visible(str(files.script))))
     elif data is not None:
-        output.warn(visible(f"{files.script} is not of zimage's making, and stays"))
+        output.warn(
+            Message("{path} is not of zimage's making, and stays", path=visible(str(files.script)))
+        )
     if files.rc is not None:
         target = _inside(files.rc, home, shell)
         before = _read(target)
@@ -103,9 +113,11 @@ def uninstall(output: Output, shell: str) -> None:
                 _write(target, after)
             found = True
             output.result(str(files.rc))
-            output.note(visible(f"Removed zimage's lines from {files.rc}"))
+            output.note(Message("Removed zimage's lines from {path}", path=visible(str(files.rc))))
     if not found:
-        output.note(f"There is no completion for {shell} of zimage's installing.")
+        output.note(
+            Message("There is no completion for {shell} of zimage's installing.", shell=shell)
+        )
 
 
 # -- which shell, and where ---------------------------------------------------------------------
@@ -192,7 +204,8 @@ def _bash(home: Path, environment: Environment, ask: bool) -> ShellFiles:
         if "_comp" not in _ask(["bash", "-ic", words], environment.variables, apart=True):
             quoted = shlex.quote(str(script))
             lines = (f"[ ! -r {quoted} ] || . {quoted}",)
-    return ShellFiles(script, (script.parent, folder), rc, lines, "bash-completion is not loaded")
+    why = Message("bash-completion is not loaded")
+    return ShellFiles(script, (script.parent, folder), rc, lines, why)
 
 
 def _zsh(home: Path, environment: Environment, ask: bool) -> ShellFiles:
@@ -209,14 +222,14 @@ def _zsh(home: Path, environment: Environment, ask: bool) -> ShellFiles:
                 f"fpath=({shlex.quote(str(folder))} $fpath)",
                 f"{start}; autoload -Uz _zimage && compdef _zimage zimage",
             )
-    why = "zsh does not look into that folder by itself"
+    why = Message("zsh does not look into that folder by itself")
     return ShellFiles(folder / SCRIPTS["zsh"], (folder,), dot / ".zshrc", lines, why)
 
 
 def _fish(home: Path, environment: Environment, ask: bool) -> ShellFiles:  # noqa: ARG001 - one signature
     config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     folder = config / "fish" / "completions"
-    return ShellFiles(folder / SCRIPTS["fish"], (folder,), None, (), "")
+    return ShellFiles(folder / SCRIPTS["fish"], (folder,), None, (), Message(""))
 
 
 def _powershell(home: Path, environment: Environment, ask: bool) -> ShellFiles:
@@ -224,9 +237,8 @@ def _powershell(home: Path, environment: Environment, ask: bool) -> ShellFiles:
     script = profile.parent / SCRIPTS["powershell"]
     quoted = "'" + str(script).replace("'", "''") + "'"
     lines = (f"if (Test-Path -LiteralPath {quoted}) {{ . {quoted} }}",) if ask else ()
-    return ShellFiles(
-        script, (script.parent,), profile, lines, "PowerShell has no folder for scripts"
-    )
+    why = Message("PowerShell has no folder for scripts")
+    return ShellFiles(script, (script.parent,), profile, lines, why)
 
 
 def _profile(home: Path, environment: Environment) -> Path:

@@ -26,6 +26,7 @@ from zimage_cli.core.schema import TARGETS
 from zimage_cli.core.settings.checks import PREVIEWS
 from zimage_cli.core.settings.table import NAMES, TABLE
 from zimage_cli.mcp.hosts import HOSTS
+from zimage_cli.messages import Message
 from zimage_cli.sandbox import faults
 from zimage_cli.sandbox.labels import LABELS
 
@@ -71,7 +72,7 @@ class Value:
 def _region_words() -> tuple[Word, ...]:
     return (
         *(Word(region.name, region.data) for region in REGIONS),
-        *(Word(region.id, f"the id of {region.name}") for region in REGIONS),
+        *(Word(region.id, Message("the id of {region}", region=region.name)) for region in REGIONS),
     )
 
 
@@ -89,7 +90,7 @@ def _size_words() -> tuple[Word, ...]:
 
 def _fault_words() -> tuple[Word, ...]:
     kinds = (Word(kind, text) for _, of_it in faults.groups() for kind, text in of_it.items())
-    return (Word("list", "Name and explain the kinds."), *kinds)
+    return (Word("list", Message("Name and explain the kinds.")), *kinds)
 
 
 def _subcommands() -> tuple[tuple[str, Value], ...]:
@@ -106,7 +107,7 @@ def _subcommands() -> tuple[tuple[str, Value], ...]:
 
 FREE = Value("free")
 SERVICE_REGION = Value("service_region", _region_words())
-REGION = Value("region", (*_region_words(), Word(SANDBOX, "the stand-in inside zimage")))
+REGION = Value("region", (*_region_words(), Word(SANDBOX, Message("the stand-in inside zimage"))))
 ENDPOINT = Value("endpoint", tuple(map(Word, ENDPOINTS)))
 SIZE = Value("size", _size_words(), more=True)
 SIZES = Value("sizes", _size_words(), more=True, goes_on=",")
@@ -141,7 +142,7 @@ GROUP = Value("group", tuple(map(Word, GROUPS)))
 EXPORT_FORMAT = Value("export_format", tuple(map(Word, EXPORT_FORMATS)))
 EXPORT_FILE = Value("export_file", suffixes=(".jsonl", ".csv"), folders=True)
 PAGE_FILE = Value("page_file", suffixes=(".html",), folders=True)
-RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, "any other host")))
+RECORDED_REGION = Value("recorded_region", (*REGION.words, Word(CUSTOM, Message("any other host"))))
 STYLES_FILE = Value("styles_file", suffixes=(".csv",), folders=True)
 SCHEMA = Value("schema", tuple(Word(*one) for one in SCHEMAS.items()))
 TARGET = Value("target", tuple(map(Word, TARGETS)))

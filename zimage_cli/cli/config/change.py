@@ -22,6 +22,7 @@ from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import TABLE, text_of
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 
@@ -88,7 +89,14 @@ def set_workspace(
     output, environment = Output(), Environment.current()
     where = key_region(environment, region)
     path = put(environment, config_file.WORKSPACES, where, checked)
-    output.note(visible(f"workspace of {where} = {checked} in {path}"))
+    output.note(
+        Message(
+            "workspace of {region} = {value} in {path}",
+            region=where,
+            value=visible(checked),
+            path=visible(str(path)),
+        )
+    )
     warn_if_overridden(output, environment, "workspace")
     describe_place(output, environment)
 
@@ -96,7 +104,14 @@ def set_workspace(
 def _store(output: Output, environment: Environment, name: str, value: Any) -> None:
     refuse_contradiction(environment, **{name: value})
     path = put(environment, None, name, value)
-    output.note(visible(f"{name} = {text_of(value)} in {path}"))
+    output.note(
+        Message(
+            "{name} = {value} in {path}",
+            name=name,
+            value=visible(text_of(value)),
+            path=visible(str(path)),
+        )
+    )
     warn_if_overridden(output, environment, name)
 
 

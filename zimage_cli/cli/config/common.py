@@ -18,6 +18,7 @@ from zimage_cli.core.settings.settings import Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import NAMES, TABLE, VARIABLES
 from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 RegionOption = Annotated[
@@ -101,7 +102,12 @@ def warn_if_overridden(output: Output, environment: Environment, name: str) -> N
     """Say which environment variable wins over what was just stored."""
     for variable in VARIABLES.get(name, ()):
         if environment.get(variable) is not None:
-            output.warn(f"environment {variable} is set, and wins over the config file")
+            output.warn(
+                Message(
+                    "environment {variable} is set, and wins over the config file",
+                    variable=variable,
+                )
+            )
             return
 
 
@@ -113,17 +119,19 @@ def now(environment: Environment) -> Settings | None:
         return None
 
 
-def key_words(settings: Settings) -> str:
+def key_words(settings: Settings) -> Message:
     """Say whether a key is found for the active region."""
     if settings.target.is_sandbox:
-        return "none needed"
+        return Message("none needed")
     try:
         key = settings.key()
     except ZimageError as error:
         return error.message
     if key:
-        return f"{key.value} ({key.source})"
-    return f"none; set one: zimage config set-key --region {settings.region.value}"
+        return Message("{key} ({source})", key=key.value.masked, source=key.origin.said)
+    return Message(
+        "none; set one: zimage config set-key --region {region}", region=settings.region.value
+    )
 
 
 def describe_place(output: Output, environment: Environment) -> None:
@@ -132,11 +140,19 @@ def describe_place(output: Output, environment: Environment) -> None:
     if settings is None:
         return
     target = settings.target
-    where = f"{target.endpoint} endpoint, {target.host}" if target.host else "inside this process"
-    output.note(visible(f"region: {target.region_name} ({settings.region.source}); {where}"))
-    output.note(visible(f"key: {key_words(settings)}"))
+    where = Message("inside this process")
+    if target.host:
+        where = Message("{kind} endpoint, {host}", kind=target.endpoint, host=target.host)
+    facts = {"region": target.region_name, "source": settings.region.origin.said, "where": where}
+    _note_visible(output, Message("region: {region} ({source}); {where}", **facts))
+    _note_visible(output, Message("key: {key}", key=key_words(settings)))
     for warning in settings.warnings:
-        output.warn(visible(warning))
+        output.warn(warning)
+
+
+def _note_visible(output: Output, words: Message) -> None:
+    """Note words whose facts come from outside."""
+    output.note(Message("{words}", words=visible(output.text(words))))
 
 
 def drop(environment: Environment, table: str | None, name: str, words: str) -> None:
@@ -150,7 +166,9 @@ def drop(environment: Environment, table: str | None, name: str, words: str) -> 
     path = environment.require_config_file()
     if path.exists():
         config_change.change(path, edit)
-    of = f" of {name}" if table and find_region(name) else ""
-    what = "removed from" if any(was) else "was not in"
-    output.note(visible(f"{words}{of} {what} {path}"))
+    what = visible(words)
+    if table and find_region(name):
+        what = Message("{setting} of {region}", setting=words, region=name)
+    template = "{what} removed from {path}" if any(was) else "{what} was not in {path}"
+    output.note(Message(template, what=what, path=visible(str(path))))
     warn_if_overridden(output, environment, words)

@@ -16,6 +16,7 @@ from zimage_cli.cli.signals import install
 from zimage_cli.core.settings import config_change, config_file
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.key import KEY_VARIABLE
+from zimage_cli.core.settings.reason import reason
 from zimage_cli.core.settings.table import TABLE, text_of
 from zimage_cli.errors import ConfigurationError, ZimageError
 from zimage_cli.messages import Message
@@ -40,12 +41,12 @@ def edit() -> None:
             _run_editor([*command, str(copy)], environment, signals)
             after = _read_copy(copy)
             if after == offered:
-                output.note(visible(f"unchanged: {path}"))
+                output.note(Message("unchanged: {path}", path=visible(str(path))))
                 return
             keep = True
             _accept(environment, path, copy, before, after)
             keep = False
-            output.note(visible(f"changed: {path}"))
+            output.note(Message("changed: {path}", path=visible(str(path))))
         finally:
             if not keep:
                 copy.unlink(missing_ok=True)
@@ -129,7 +130,7 @@ def _make_copy(path: Path, text: str) -> Path:
             "no copy to edit can be made in {folder}: {why}",
             hint="Check the folder's permissions.",
             folder=path.parent,
-            why=error.strerror,
+            why=reason(error),
         ) from None
     return Path(name)
 
@@ -142,7 +143,7 @@ def _run_editor(command: list[str], environment: Environment, signals: _EditorSi
     try:
         signals.editor = subprocess.Popen(command, env=variables)  # noqa: S603 - the user's own
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a command"
+        why = reason(error) if isinstance(error, OSError) else Message("not a command")
         raise ConfigurationError(
             "the editor {editor!r} cannot be started: {why}; nothing was changed",
             hint="Set VISUAL or EDITOR to an editor.",

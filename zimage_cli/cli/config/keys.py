@@ -22,6 +22,7 @@ from zimage_cli.core.settings import config_file
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.key import KEY_VARIABLE, MAX_LENGTH, Key, check_key
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 
@@ -42,20 +43,37 @@ def set_key(
     output, environment = Output(), Environment.current()
     where = key_region(environment, region)
     before = now(environment)
-    key = Key(check_key(_read(environment, where, from_env=from_env)))
+    key = Key(check_key(_read(output, environment, where, from_env=from_env)))
     path = put(environment, config_file.KEYS, where, key.reveal())
-    output.note(visible(f"key {key} stored for {where} in {path}"))
+    output.note(
+        Message(
+            "key {key} stored for {region} in {path}",
+            key=key.masked,
+            region=where,
+            path=visible(str(path)),
+        )
+    )
     warn_if_overridden(output, environment, "key")
     after = now(environment)
     if after is None:
         return
     active = after.region.value
     if before is not None and before.region.value != active:
-        output.note(f"the active region is {active} now ({after.region.source})")
+        output.note(
+            Message(
+                "the active region is {region} now ({source})",
+                region=active,
+                source=after.region.origin.said,
+            )
+        )
     if active != where:
         output.note(
-            f"the active region is {active}: use --region {where}, "
-            f"or zimage config set-region {where}"
+            Message(
+                "the active region is {active}: use --region {region}, "
+                "or zimage config set-region {region}",
+                active=active,
+                region=where,
+            )
         )
 
 
@@ -65,7 +83,7 @@ def unset_key(region: RegionOption = None) -> None:
     drop(environment, config_file.KEYS, key_region(environment, region), "key")
 
 
-def _read(environment: Environment, region: str, *, from_env: bool) -> str:
+def _read(output: Output, environment: Environment, region: str, *, from_env: bool) -> str:
     if from_env:
         text = environment.get(KEY_VARIABLE)
         if text is None:
@@ -79,7 +97,7 @@ def _read(environment: Environment, region: str, *, from_env: bool) -> str:
             hint="Set {variable}, then: --from-env",
             variable=KEY_VARIABLE,
         )
-    return _ask(region) if sys.stdin.isatty() else _read_line()
+    return _ask(output, region) if sys.stdin.isatty() else _read_line()
 
 
 def _read_line() -> str:
@@ -96,19 +114,23 @@ def _read_line() -> str:
     return line
 
 
-def _ask(region: str) -> str:
+def _ask(output: Output, region: str) -> str:
     """Ask on the terminal without echo. Ctrl-C and Ctrl-D end it with nothing stored."""
     import warnings
     from getpass import GetPassWarning, getpass
 
     known = find_region(region)
-    page = f" (from {known.key_page})" if known else ""
+    question = Message("API key for {region}, not shown:", region=region)
+    if known:
+        question = Message(
+            "API key for {region} (from {page}), not shown:", region=region, page=known.key_page
+        )
     with warnings.catch_warnings():
         # Where echo cannot be turned off, getpass only warns: then the key is not asked for.
         warnings.simplefilter("error", GetPassWarning)
         try:
             with raising():
-                return getpass(f"API key for {region}{page}, not shown: ")
+                return getpass(f"{output.text(question)} ")
         except GetPassWarning:
             raise UsageError(
                 "this terminal cannot hide what is typed", hint="Pipe the key into it instead."

@@ -14,11 +14,14 @@ from zimage_cli.core.settings import config_file
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.table import text_of
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Listing, Message, Words, counted
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
+    from zimage_cli.core.batch.styles import Styles
     from zimage_cli.core.request.presets import Preset
 
+_MAKE_ONE = "zimage config preset set ink --prompt '{prompt}, ink wash, blank space'"
 _TOLD = 10
 """Names, and rows that are no preset, that are told one by one."""
 
@@ -49,7 +52,8 @@ def list_presets(json: Json = False) -> None:
     if json:
         output.document("ok", presets=[one._asdict() for one in presets])
         return
-    table = Table(("name", "size", "seed", "prompt_extend", "prompt"), last="cut")
+    headers = (Message("name"), Message("size"), Message("seed"), "prompt_extend")
+    table = Table((*headers, Message("prompt")), last="cut")
     for one in presets:
         said = {field: text_of(value) for field, value in one.fields.items()}
         size = said.get("size", "")
@@ -62,8 +66,8 @@ def list_presets(json: Json = False) -> None:
     if presets:
         output.result_table(table)
     else:
-        output.note("There is no preset. Make one:")
-        output.note("zimage config preset set ink --prompt '{prompt}, ink wash, blank space'")
+        output.note(Message("There is no preset. Make one:"))
+        output.note(Message("{command}", command=_MAKE_ONE))
 
 
 @app.command(
@@ -80,7 +84,7 @@ def show(name: Name, json: Json = False) -> None:
     if json:
         output.document("ok", preset=found._asdict())
         return
-    table = Table(("field", "value"), last="fold", header=False)
+    table = Table((Message("field"), Message("value")), last="fold", header=False)
     for field, value in {"name": found.name, **found.fields}.items():
         text = text_of(value)
         shown = text.replace("*", "×") if field == "size" else text
@@ -134,7 +138,11 @@ def set_preset(
     if json:
         output.document("ok", preset=stored._asdict(), config_file=str(path))
         return
-    output.note(visible(f"preset {stored.name} stored in {path}"))
+    output.note(
+        Message(
+            "preset {name} stored in {path}", name=visible(stored.name), path=visible(str(path))
+        )
+    )
 
 
 @app.command(
@@ -151,8 +159,8 @@ def unset(name: Name, json: Document = False) -> None:
     if json:
         output.document("ok", removed=was, config_file=str(path))
         return
-    what = "removed from" if was else "was not in"
-    output.note(visible(f"preset {name} {what} {path}"))
+    template = "preset {name} removed from {path}" if was else "preset {name} was not in {path}"
+    output.note(Message(template, name=visible(name), path=visible(str(path))))
 
 
 @app.command(
@@ -208,31 +216,51 @@ def import_styles(
             config_file=str(path),
         )
         return
-    many = "preset" if len(stored) == 1 else "presets"
-    output.note(visible(f"{len(stored):,} {many} stored in {path}"))
+    where = visible(str(path))
+    one, many = "{count:,} preset stored in {path}", "{count:,} presets stored in {path}"
+    output.note(counted(len(stored), one, many, path=where))
     if overwrite and there:
-        output.note(f"replaced: {_names(there)}")
+        output.note(Message("replaced: {names}", names=_names(there)))
     if kept:
-        output.note(f"kept as they were, --overwrite replaces them: {_names(kept)}")
+        output.note(
+            Message("kept as they were, --overwrite replaces them: {names}", names=_names(kept))
+        )
+    _tell_of_styles(output, styles)
+
+
+def _tell_of_styles(output: Output, styles: Styles) -> None:
+    """Say which styles have another name now, and which are no presets."""
     if styles.renamed:
         pairs = [f"{shown} → {name}" for shown, name in styles.renamed.items()]
-        output.note(f"under another name: {_names(pairs)}")
+        output.note(Message("under another name: {names}", names=_names(pairs)))
     if styles.twice:
-        output.note(f"more than once in the file, the last one counts: {_names(styles.twice)}")
+        output.note(
+            Message(
+                "more than once in the file, the last one counts: {names}",
+                names=_names(styles.twice),
+            )
+        )
     for line, why in styles.skipped[:_TOLD]:
-        output.warn(f"line {line}: {why}")
+        output.warn(Message("line {line}: {why}", line=line, why=why))
     if len(styles.skipped) > _TOLD:
-        output.warn(f"{len(styles.skipped) - _TOLD:,} more rows are no preset")
+        output.warn(Message("{more:,} more rows are no preset", more=len(styles.skipped) - _TOLD))
     if styles.negative:
-        output.warn(f"negative prompts left out, because the model has none: {styles.negative:,}")
+        output.warn(
+            Message(
+                "negative prompts left out, because the model has none: {count:,}",
+                count=styles.negative,
+            )
+        )
 
 
 def _all() -> dict[str, Preset]:
     return dict(config_file.read(Environment.current().config_file()).presets)
 
 
-def _names(names: Iterable[str]) -> str:
+def _names(names: Iterable[str]) -> Words:
     """Return names as they may be shown, the first few of many."""
     known = [visible(name) for name in names]
-    more = f" and {len(known) - _TOLD:,} more" if len(known) > _TOLD else ""
-    return ", ".join(known[:_TOLD]) + more
+    first = Listing(", ", known[:_TOLD])
+    if len(known) <= _TOLD:
+        return first
+    return Message("{names} and {more:,} more", names=first, more=len(known) - _TOLD)

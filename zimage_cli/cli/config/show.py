@@ -15,6 +15,7 @@ from zimage_cli.core.settings.settings import Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import NAMES, TABLE, Setting, text_of
 from zimage_cli.errors import ZimageError
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import visible
 
 
@@ -31,7 +32,7 @@ def show(json: Json = False) -> None:
         _print_table(output, rows)
         _print_notes(output, settings)
     for warning in (*settings.warnings, *([problem.message] if problem else ())):
-        output.warn(visible(warning))
+        output.warn(warning)
 
 
 def get(
@@ -54,10 +55,10 @@ def _key(settings: Settings) -> tuple[Setting[Any], ZimageError | None]:
     try:
         found = settings.key()
     except ZimageError as error:
-        return Setting("key", None, Source(Kind.DEFAULT, words="not usable")), error
+        return Setting("key", None, Source(Kind.DEFAULT, words=Message("not usable"))), error
     if found:
         return found, None
-    words = "none needed" if settings.target.is_sandbox else "none found"
+    words = Message("none needed" if settings.target.is_sandbox else "none found")
     return Setting("key", None, Source(Kind.DEFAULT, words=words)), None
 
 
@@ -81,20 +82,27 @@ def _plain(value: object) -> object:
 
 
 def _print_table(output: Output, rows: list[Setting[Any]]) -> None:
-    table = Table(("setting", "value", "source"), loose="value")
+    headers = (Message("setting"), Message("value"), Message("source"))
+    table = Table(headers, loose="value")
     for row in rows:
         shown = TABLE[row.name].shown if row.name in TABLE and row.value is not None else text_of
-        table.add_row(row.name, cell(shown(row.value) or "-"), cell(row.source, "dim"))
+        value, source = shown(row.value) or "-", row.origin.said
+        table.add_row(
+            row.name,
+            cell(output.result_text(value), piped=value),
+            cell(output.result_text(source), "dim", piped=source),
+        )
     output.result_table(table)
 
 
 def _print_notes(output: Output, settings: Settings) -> None:
-    stored = ", ".join(f"{name} {key.masked}" for name, key in settings.config.keys.items())
+    stored = [f"{name} {key.masked}" for name, key in settings.config.keys.items()]
     if stored:
-        output.note(visible(f"stored keys: {stored}"))
+        output.note(Message("stored keys: {keys}", keys=Listing(", ", stored)))
     where = settings.config.path
     if where is None:
-        output.note("config file: none, as there is no home folder")
+        output.note(Message("config file: none, as there is no home folder"))
     else:
-        made = "" if where.exists() else " (not made yet)"
-        output.note(visible(f"config file: {where}{made}"))
+        there = where.exists()
+        template = "config file: {path}" if there else "config file: {path} (not made yet)"
+        output.note(Message(template, path=visible(str(where))))

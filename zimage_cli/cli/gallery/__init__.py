@@ -18,6 +18,7 @@ from zimage_cli.cli.history import filters
 from zimage_cli.cli.output import Output
 from zimage_cli.client import Client
 from zimage_cli.errors import ConfigurationError, UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import shown, visible
 
 if TYPE_CHECKING:
@@ -219,8 +220,12 @@ def _folder(out: Output, words: Sequence[str], given: Sequence[str]) -> Path | N
                 filter={"statuses": "status"}.get(given[0], given[0]),
             )
         if not written:
-            name = visible(word)
-            out.note(f"the folder {name}; for the word in the history: '\"{name}\"'")
+            out.note(
+                Message(
+                    "the folder {name}; for the word in the history: '\"{name}\"'",
+                    name=visible(word),
+                )
+            )
         return Path(word)
     return None
 
@@ -248,7 +253,14 @@ def _history(out: Output, *, needed: bool) -> AbstractContextManager[History | N
             if book is not None:
                 book.count()
     except ConfigurationError as error:
-        out.warn(f"{error.message.rstrip('.')}. What pictures say of themselves is shown.")
+        out.warn(
+            Message(
+                "{cause} What pictures say of themselves is shown."
+                if error.message.endswith(".")
+                else "{cause}. What pictures say of themselves is shown.",
+                cause=error.message,
+            )
+        )
         return nullcontext()
     return Client.history()
 

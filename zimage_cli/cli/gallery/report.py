@@ -14,7 +14,7 @@ from zimage_cli.cli.errors import Interrupted
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
 from zimage_cli.errors import Stopped
-from zimage_cli.messages import Listing, Message
+from zimage_cli.messages import Listing, Message, counted
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def made(out: Output, making: Making, make: Callable[[], Made]) -> Made:
                 None if live is None else show,
             )
         except Stopped:
-            raise Interrupted(signals.numbers[0], note="no page was written") from None
+            raise Interrupted(signals.numbers[0], note=Message("no page was written")) from None
         finally:
             if live is not None:
                 with suppress(OSError):
@@ -76,7 +76,8 @@ def _line(out: Output, making: Making, clock: float) -> Text:
     share = done / total if making.stage is Stage.DRAWING and total else None
     ascii_only = out.stderr_console.options.ascii_only
     drawn = bar(share, _BAR, clock=clock, ascii_only=ascii_only)
-    return Text.assemble("  ", drawn, f"  {texts[making.stage]}", no_wrap=True, end="")
+    now = out.spelled(texts[making.stage])
+    return Text.assemble("  ", drawn, f"  {now}", no_wrap=True, end="")
 
 
 def tell(out: Output, made: Made) -> None:
@@ -84,27 +85,41 @@ def tell(out: Output, made: Made) -> None:
     from zimage_cli.core.gallery.gallery import summary
 
     if made.masked:
-        out.warn("a text holds what looks like an API key: it is masked in the page")
+        out.warn(Message("a text holds what looks like an API key: it is masked in the page"))
     if made.outside:
-        lie = "picture lies" if made.outside == 1 else "pictures lie"
         out.warn(
-            f"{made.outside:,} {lie} outside the page's "
-            "folder: their paths stand in the page, and who gets the folder alone sees "
-            "thumbnails only"
+            counted(
+                made.outside,
+                "{count:,} picture lies outside the page's folder: their paths stand in the page, "
+                "and who gets the folder alone sees thumbnails only",
+                "{count:,} pictures lie outside the page's folder: their paths stand in the page, "
+                "and who gets the folder alone sees thumbnails only",
+            )
         )
     for one in made.undrawn[:_NAMED]:
-        out.warn(f"{one.path} has no thumbnail and is shown as it is: {one.why}")
+        out.warn(
+            Message(
+                "{path} has no thumbnail and is shown as it is: {why}", path=one.path, why=one.why
+            )
+        )
     more = len(made.undrawn) - _NAMED
     if more > 0:
-        out.warn(f"{more:,} more have no thumbnail and are shown as they are")
+        out.warn(Message("{count:,} more have no thumbnail and are shown as they are", count=more))
     for one in made.skipped[:_NAMED]:
-        out.note(f"skipped {visible(one.path)}: {visible(str(one.why))}")
-    text = str(summary(made))
-    out.note(f"{text}; {visible(str(skipped(made.skipped)))}" if made.skipped else text)
+        _note(out, Message("skipped {path}: {why}", path=one.path, why=one.why))
+    text = summary(made)
+    if made.skipped:
+        text = Message("{pictures}; {skipped}", pictures=text, skipped=skipped(made.skipped))
+    _note(out, text)
+
+
+def _note(out: Output, words: Message) -> None:
+    """Print a note of names and reasons that may be any text."""
+    out.note(Message("{words}", words=visible(out.text(words))))
 
 
 def skipped(files: Sequence[Skipped]) -> Message:
     """Return how many files are skipped, and why."""
-    whys = Counter(str(one.why) for one in files)
+    whys = Counter(one.why for one in files)
     counts = [Message("{count:,} {why}", count=count, why=why) for why, count in whys.items()]
     return Message("{count:,} skipped: {whys}", count=len(files), whys=Listing(", ", counts))

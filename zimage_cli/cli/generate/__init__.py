@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ from zimage_cli.core.run.plan import is_folder
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.errors import UsageError, ZimageError
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -205,7 +207,7 @@ def generate(
         for text in plan.warnings:
             out.warn(text)
         for text in plan.notes:
-            out.note(visible(text))
+            out.note(Message("{note}", note=visible(out.text(text))))
         asks = plan.estimate.is_much and not (yes or dry_run)
         introduced = asks and shown_on_terminal(out)
         if introduced:
@@ -241,7 +243,7 @@ def _refuse_contradictions(
     wanted = [option for option, given in results if given]
     if len(wanted) > 1:
         raise UsageError(
-            "{options} both take standard output: give only one", options=" and ".join(wanted)
+            "{options} both take standard output: give only one", options=reduce(_both, wanted)
         )
     given = [option for option, text in sources if text is not None]
     if "--like" in given and len(given) > 1:
@@ -252,6 +254,10 @@ def _refuse_contradictions(
         raise UsageError("--dry-run sends nothing, so --print-response has nothing to print")
     if all(names):
         raise UsageError("--name and --output FILE both name the picture: give only one")
+
+
+def _both(one: str, other: str) -> Message:
+    return Message("{one} and {other}", one=one, other=other)
 
 
 def _deep_folder(output: str | None, output_dir: str | Path | None) -> str | None:
@@ -332,7 +338,8 @@ def _run(
     _print_errors(out, plan, [error for error, _ in errors])
     left = len(plan.requests) - len(view.pictures) - len(failures)
     if left and len(plan.requests) > 1:
-        out.say(f"{left:,} of {len(plan.requests):,} pictures were not asked for")
+        template = "{left:,} of {count:,} pictures were not asked for"
+        out.say(Message(template, left=left, count=len(plan.requests)))
     if report == "json":
         out.json(_document(view, errors))
     if opens:
@@ -362,7 +369,8 @@ def _print_errors(out: Output, plan: RequestPlan, errors: Sequence[ZimageError])
     for alike in same.values():
         print_error(out, alike[0])
         if len(alike) > 1:
-            out.say(f"  pictures: {len(alike):,} of {len(plan.requests):,} ended so")
+            template = "  pictures: {count:,} of {all:,} ended so"
+            out.say(Message(template, count=len(alike), all=len(plan.requests)))
 
 
 def _interrupted(
@@ -370,10 +378,14 @@ def _interrupted(
 ) -> Interrupted:
     """Return the interrupt with what became of the pictures that were being made."""
     counts = Counter(filter(None, view.stopped.values()))
-    notes = [f"{count:,} pictures: {note}" if count > 1 else note for note, count in counts.items()]
+    notes = [
+        Message("{count:,} pictures: {note}", count=count, note=note) if count > 1 else note
+        for note, count in counts.items()
+    ]
     if run.unsettled:
         notes.append(LEFT_BEHIND)
-    end = Interrupted(number, note="\n".join(notes) or None)
+    note = Message("{notes}", notes=Listing("\n", notes)) if notes else None
+    end = Interrupted(number, note=note)
     if report == "json":
         found = _document(view, _errors(view.failures))
         found["status"] = "partial" if view.pictures else "error"

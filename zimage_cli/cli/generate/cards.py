@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.cli.bar import bar
+from zimage_cli.cli.folding import columns_of
 from zimage_cli.cli.generate.facts import (
     human_bytes,
     joined,
     request_facts,
-    tries,
+    span,
+    tried,
     usually,
-    why,
     wordings,
 )
 from zimage_cli.cli.output import card
 from zimage_cli.cli.view import CONNECTING, DOWNLOADING, PAINTING, RETRYING, TURN
 from zimage_cli.core.run.money import count_of
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -52,10 +54,11 @@ def request_card(plan: RequestPlan, spelled: Callable[[str], str]) -> Any:
     words = wordings(plan)
     parts = [Text(spelled(text)) for text in words[:_WORDINGS]]
     if len(words) > _WORDINGS:
-        parts.append(Text(f"… and {len(words) - _WORDINGS:,} more wordings", style="dim"))
+        more = Message("… and {count:,} more wordings", count=len(words) - _WORDINGS)
+        parts.append(Text(spelled(more), style="dim"))
     parts.append(Text(spelled(joined(request_facts(plan))), style="dim"))
     count = len(plan.requests)
-    return card("request" if count == 1 else count_of(count), *parts)
+    return card(spelled(Message("request") if count == 1 else count_of(count)), *parts)
 
 
 def rewritten_card(picture: Picture, number: int | None, spelled: Callable[[str], str]) -> Any:
@@ -68,20 +71,32 @@ def rewritten_card(picture: Picture, number: int | None, spelled: Callable[[str]
     rewritten, reasoning = picture.rewritten_prompt, picture.reasoning
     parts = [Text(spelled(visible(rewritten, newlines=True)))] if rewritten else []
     if rewritten and reasoning:
-        parts.append(Text("reasoning", style="bold dim"))
+        parts.append(Text(spelled(Message("reasoning")), style="bold dim"))
     if reasoning:
         parts.append(Text(spelled(visible(reasoning, newlines=True)), style="dim"))
-    title = "rewritten prompt" if rewritten else "reasoning"
-    return card(title if number is None else f"{title} of picture {number}", *parts)
+    if number is None:
+        title = Message("rewritten prompt" if rewritten else "reasoning")
+    else:
+        title = Message(
+            "rewritten prompt of picture {number}"
+            if rewritten
+            else "reasoning of picture {number}",
+            number=number,
+        )
+    return card(spelled(title), *parts)
 
 
 @dataclass
 class Scene:
-    """What the moving lines are drawn for: a terminal and a moment. `clock` is in seconds."""
+    """What the moving lines are drawn for: a terminal and a moment. `clock` is in seconds.
+
+    `spelled` gives text as the terminal can show it.
+    """
 
     columns: int
     ascii_only: bool
     clock: float
+    spelled: Callable[[str], str]
 
     def spinner(self) -> Text:
         """Return a sign that moves."""
@@ -102,37 +117,42 @@ class Scene:
 
         head = Text.assemble(self.spinner(), " ", name, "  " if name else "")
         seconds = time.monotonic() - watch.since
-        elapsed = f"{seconds:.1f} s"
+        elapsed = self.spelled(span(seconds))
         if watch.doing == RETRYING and watch.wait is not None:
             until, wait = watch.wait
             left = max(0.0, until - time.monotonic())
             # What moves comes first: a narrow terminal cuts off the end.
-            head.append(f"{tries(wait)} in {left:.1f} s: {why(wait)}", style="yellow")
-            return self._cut(head)
+            retry = Message(
+                "try {next} of {of} in {left:.1f} s: {why}", left=left, **tried(wait, self.spelled)
+            )
+            return self._cut(head.append(self.spelled(retry), style="yellow"))
         if watch.doing == DOWNLOADING:
             received, total = watch.received or (0, None)
-            of = f" of {human_bytes(total)}" if total else ""
-            said = f"{human_bytes(received)}{of}" if received else elapsed
+            said = human_bytes(received) if received else elapsed
+            if received and total:
+                of = Message("{received} of {total}", received=said, total=human_bytes(total))
+                said = self.spelled(of)
             return self._with_bar(head, DOWNLOADING, received / total if total else None, said, "")
         if watch.doing == PAINTING:
             done = share(seconds, usual.median) if usual else None
-            return self._with_bar(head, PAINTING, done, elapsed, usually(usual))
+            return self._with_bar(head, PAINTING, done, elapsed, self.spelled(usually(usual)))
         doing = watch.doing
         if doing == CONNECTING and watch.attempt > 1:
-            doing = f"{CONNECTING}, try {watch.attempt}"
+            doing = Message("connecting, try {number}", number=watch.attempt)
         if doing == TURN and seconds > 1:
-            doing = f"{TURN}: the account's limit is shared"
-        return self._cut(head.append(f"{doing}  {elapsed}"))
+            doing = Message("waiting for its turn: the account's limit is shared")
+        return self._cut(head.append(f"{self.spelled(doing)}  {elapsed}"))
 
-    def all_pictures(self, done: int, failed: int, count: int, words: Sequence[str]) -> Text:
+    def all_pictures(self, done: int, failed: int, count: int, words: str) -> Text:
         """Return the line of all pictures: how many have ended, and what else there is to say."""
         from rich.text import Text
 
         line = bar(done / count, self._room(_WIDEST), ascii_only=self.ascii_only)
-        line.append(f"  {done:,} of {count:,}")
+        ended = Message("{done:,} of {count:,}", done=done, count=count)
+        line.append("  ").append(self.spelled(ended))
         if failed:
             line.append("  ").append(f"✗ {failed:,}", style="red")
-        return self._cut(Text.assemble(line, "  ", joined(words)))
+        return self._cut(Text.assemble(line, "  ", words))
 
     def names(self, labels: Sequence[tuple[int, str]], count: int) -> list[str]:
         """Return numbers and labels of pictures in columns."""
@@ -146,12 +166,17 @@ class Scene:
             for (number, _), cell in zip(labels, cells, strict=True)
         ]
 
-    def _with_bar(self, head: Text, doing: str, done: float | None, said: str, more: str) -> Text:
+    def _with_bar(
+        self, head: Text, doing: Message, done: float | None, said: str, more: str
+    ) -> Text:
         """Return a line with a bar as wide as there is room; without room `more` goes first."""
-        room = self.columns - head.cell_len - len(f"{doing:<11}  ") - len(said) - 2
-        if more and room - len(more) - 2 >= _NARROWEST:
-            room, said = room - len(more) - 2, f"{said}  {more}"
-        line = head.append(f"{doing:<11}  " if room >= _NARROWEST else f"{doing}  ")
+        word = self.spelled(doing)
+        pad = max(columns_of(self.spelled(one)) for one in (PAINTING, DOWNLOADING))
+        room = self.columns - head.cell_len - pad - 2 - columns_of(said) - 2
+        if more and room - columns_of(more) - 2 >= _NARROWEST:
+            room, said = room - columns_of(more) - 2, f"{said}  {more}"
+        blanks = pad - columns_of(word) if room >= _NARROWEST else 0
+        line = head.append(word).append(" " * (blanks + 2))
         if room >= _NARROWEST:
             width = min(room, self._room(_WIDEST))
             line.append_text(bar(done, width, clock=self.clock, ascii_only=self.ascii_only))

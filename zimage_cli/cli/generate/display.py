@@ -19,12 +19,13 @@ from zimage_cli.cli.view import (
     CONNECTING,
     DOWNLOADING,
     PAINTING,
+    RETRYING,
     TURN,
     View,
     Watch,
     shown_on_terminal,
 )
-from zimage_cli.text import visible
+from zimage_cli.messages import Listing, Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.request.request import Request
     from zimage_cli.core.run.plan import RequestPlan
+    from zimage_cli.messages import Words
 
 _FRAME = 0.1
 _SHOW_AFTER = 1.0
@@ -47,6 +49,14 @@ _ROWS = 16
 """Pictures that are shown while they are made, a row each; fewer in a low terminal."""
 _OTHER_ROWS = 4
 """Rows of a terminal that are left to other lines."""
+
+
+_COUNTS = {
+    CONNECTING: "{count:,} connecting",
+    PAINTING: "{count:,} painting",
+    RETRYING: "{count:,} retrying",
+    DOWNLOADING: "{count:,} downloading",
+}
 
 
 class _PictureWatch(Watch):
@@ -73,10 +83,10 @@ class _PictureWatch(Watch):
         super().answered(answer, request)
         self._view.wake.set()
 
-    def stopped(self, note: str | None) -> None:
+    def stopped(self, note: Message | None) -> None:
         self._view.stopped[self.job.number] = note
 
-    def warning(self, text: str) -> None:
+    def warning(self, text: Message) -> None:
         self._view.warn(text)
 
 
@@ -121,7 +131,7 @@ class Display(View):
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
         self.wake = threading.Event()
-        self.stopped: dict[int, str | None] = {}
+        self.stopped: dict[int, Message | None] = {}
         self.pictures: dict[int, Picture] = {}
         self.failures: list[Outcome] = []
 
@@ -203,13 +213,13 @@ class Display(View):
         elif self.shown and self._count > 1 and number not in self.stopped:
             self._tell_unless_live(lambda: self._printer.failed(outcome))
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: Message) -> None:
         """Keep a warning for a moment when no live line is in the way."""
-        self._tell_unless_live(lambda: self._out.warn(visible(text)))
+        self._tell_unless_live(lambda: self._out.warn(text))
 
-    def say(self, text: str) -> None:
+    def say(self, words: Words) -> None:
         """Say something at a moment when no live line is in the way."""
-        self._tell_unless_live(lambda: self._out.note(text))
+        self._tell_unless_live(lambda: self._out.note(words))
 
     def stopping(self) -> None:
         """Say what is still waited for: where lines move, as long as it is."""
@@ -221,10 +231,18 @@ class Display(View):
         """Show a pause, and why."""
         self.wake.set()
         if not self._live:
-            from zimage_cli.cli.generate.facts import tries, why
+            from zimage_cli.cli.generate.facts import tried
 
-            label = f"{job.number} of {self._count}: " if self._count > 1 else ""
-            self.say(f"{label}{why(wait)}: waiting {wait.seconds:.1f} s ({tries(wait)})")
+            facts = {"number": job.number, "count": self._count, "seconds": wait.seconds}
+            self.say(
+                Message(
+                    "{why}: waiting {seconds:.1f} s (try {next} of {of})"
+                    if self._count == 1
+                    else "{number} of {count}: {why}: waiting {seconds:.1f} s (try {next} of {of})",
+                    **facts,
+                    **tried(wait, self._out.text),
+                )
+            )
 
     def total(self) -> None:
         """Say what several pictures have come to, where the rows do not."""
@@ -234,7 +252,7 @@ class Display(View):
             self._preview.show([path for path in paths if path is not None])
         self._printer.total([*self.pictures.values()], len(self.failures), seconds)
 
-    def _still(self) -> str:
+    def _still(self) -> Message:
         from zimage_cli.cli.signals import stopping_words
 
         with self._lock:
@@ -298,19 +316,21 @@ class Display(View):
         from rich.console import Group
 
         from zimage_cli.cli.generate.cards import Scene
-        from zimage_cli.cli.generate.facts import label_of
+        from zimage_cli.cli.generate.facts import joined, label_of, span
         from zimage_cli.cli.output import one_line
 
         with self._lock:
             flying = [self._flying[number] for number in sorted(self._flying)]
         console = self._out.stderr_console
         elapsed = time.monotonic() - self._began
-        scene = Scene(console.width - 1, console.options.ascii_only, elapsed)
+        spelled = self._out.spelled
+        scene = Scene(console.width - 1, console.options.ascii_only, elapsed, spelled)
         # Those that only wait for their turn are counted, where there is no room for all.
         shown = sorted(flying, key=lambda one: one.doing == TURN)
         shown = shown[: max(1, min(_ROWS, console.height - _OTHER_ROWS))]
         labels = [
-            (one.job.number, label_of(one.job.request, self._varying, self._start)) for one in shown
+            (one.job.number, spelled(label_of(one.job.request, self._varying, self._start)))
+            for one in shown
         ]
         names = scene.names(labels, self._count) if self._count > 1 else [""] * len(shown)
         rows = [
@@ -318,27 +338,32 @@ class Display(View):
             for watch, name in zip(shown, names, strict=True)
         ]
         if not rows and not self._ended:
-            rows = [scene.text(f"{CONNECTING}  {elapsed:.1f} s")]
+            rows = [scene.text(f"{spelled(CONNECTING)}  {spelled(span(elapsed))}")]
         if self._count > 1:
             done = self._ended
-            words = [self._doing(flying), f"{elapsed:.1f} s"]
+            words = spelled(joined([self._doing(flying), span(elapsed)]))
             rows.append(scene.all_pictures(done, len(self.failures), self._count, words))
         if self._stopping:
-            rows.append(one_line(self._still(), "yellow"))
+            rows.append(one_line(spelled(self._still()), "yellow"))
         return Group(*rows)
 
     @property
     def _ended(self) -> int:
         return len(self.pictures) + len(self.failures)
 
-    def _doing(self, flying: list[Watch]) -> str:
+    def _doing(self, flying: list[Watch]) -> Words:
         """Return how many pictures are doing what, in words."""
         doing = [one.doing for one in flying]
-        words = [f"{doing.count(word):,} {word}" for word in dict.fromkeys(doing) if word != TURN]
+        words = [
+            Message(_COUNTS[word], count=doing.count(word))
+            for word in dict.fromkeys(doing)
+            if word != TURN
+        ]
         left = self._count - self._ended - len(doing)
         waiting = doing.count(TURN) + left
-        words += [f"{waiting:,} waiting for their turn"] if waiting and not self._stopping else []
-        return ", ".join(words)
+        if waiting and not self._stopping:
+            words.append(Message("{count:,} waiting for their turn", count=waiting))
+        return Listing(", ", words)
 
     def _usually(self, request: Request) -> Usual | None:
         """Return how long pictures like this one took lately; looked up once for each size."""

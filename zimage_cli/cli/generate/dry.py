@@ -6,9 +6,11 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.cli.generate.facts import SANDBOX_PRICE, common_start, pixels, varying
-from zimage_cli.cli.table import Table, cell
+from zimage_cli.cli.generate.facts import common_start, pixels, varying
+from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.core.request.prices import cost, format_price
+from zimage_cli.core.run.plan import SANDBOX_PRICE
+from zimage_cli.messages import Message
 from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ _WORDS = 40
 """Characters of a prompt in the list on a terminal."""
 
 
+_FILES = {False: "{path}", True: "{path} (exists: a number is added, or --overwrite)"}
+_SAVES = {
+    False: "saves to: {path}",
+    True: "saves to: {path} (exists: a number is added, or --overwrite)",
+}
+"""By whether the file exists."""
+
+
 def show_requests(out: Output, plan: RequestPlan, report: str) -> None:
     """Print the requests of a plan: one in full, several as a list with the call of the first."""
     jobs = list(islice(plan.jobs(), _SHOWN))
@@ -33,32 +43,37 @@ def show_requests(out: Output, plan: RequestPlan, report: str) -> None:
         return
     if count == 1:
         _print_call(out, previews[0])
-        out.result(
-            f"saves to: {visible(previews[0]['path'] or 'standard output')}{_note(previews[0])}"
-        )
-        out.result(f"price: {previews[0]['price']}")
+        path = previews[0]["path"]
+        where = visible(path) if path else Message("standard output")
+        _say(out, Message(_SAVES[previews[0]["exists"]], path=where))
+        _say(out, Message("price: {price}", price=previews[0]["price"]))
     else:
         _list(out, plan, jobs, previews)
         if count > len(jobs):
-            out.result(f"and {count - len(jobs):,} more")
+            _say(out, Message("and {more:,} more", more=count - len(jobs)))
         out.result("")
-        out.result("The first of them:")
+        _say(out, Message("The first of them:"))
         _print_curl(out, previews[0])
         price = SANDBOX_PRICE if plan.estimate.free else format_price(total)
-        out.result(f"price of all {count:,}: {price}")
-    out.result("nothing was sent")
+        _say(out, Message("price of all {count:,}: {price}", count=count, price=price))
+    _say(out, Message("nothing was sent"))
+
+
+def _say(out: Output, words: Message) -> None:
+    out.result(out.result_text(words))
 
 
 def _list(out: Output, plan: RequestPlan, jobs: list[Job], previews: list[dict[str, Any]]) -> None:
     """Print a row a picture; the words where they differ."""
     words = "prompt" in varying(plan)
     if not words:
-        out.result(f"prompt: {visible(plan.requests[0].prompt)}")
+        _say(out, Message("prompt: {prompt}", prompt=visible(plan.requests[0].prompt)))
     # Their folder is said once; a pipe has whole paths.
     folder = os.path.dirname(previews[0]["path"])  # noqa: PTH120 - as it is written
     if out.stdout.isatty() and folder:
-        out.result(f"folder: {folder}")
-    headers = ["n", "size", "seed", *(["prompt"] if words else []), "file"]
+        _say(out, Message("folder: {path}", path=folder))
+    n, prompt = Message("n"), [Message("prompt")] if words else []
+    headers = [n, Message("size"), Message("seed"), *prompt, Message("file")]
     table = Table(headers, right=("n", "seed"), last="under")
     start = common_start(plan)
     for job, preview in zip(jobs, previews, strict=True):
@@ -71,9 +86,10 @@ def _list(out: Output, plan: RequestPlan, jobs: list[Job], previews: list[dict[s
         if words:
             own = ("…" if start else "") + request.prompt[start:]
             row.append(cell(clip(own, _WORDS), piped=visible(request.prompt)))
-        path, note = preview["path"], _note(preview)
-        name = os.path.basename(path)  # noqa: PTH119
-        table.add_row(*row, cell(f"{name}{note}", piped=f"{path}{note}", whole=True))
+        path, template = preview["path"], _FILES[preview["exists"]]
+        name = visible(os.path.basename(path))  # noqa: PTH119
+        piped = Message(template, path=path)
+        table.add_row(*row, Cell(Message(template, path=name), piped=piped, whole=True))
     out.result_table(table)
 
 
@@ -91,7 +107,3 @@ def _print_curl(out: Output, preview: dict[str, Any]) -> None:
     for line in preview["curl"].split("\n"):
         out.result(line)
     out.result("")
-
-
-def _note(preview: dict[str, Any]) -> str:
-    return " (exists: a number is added, or --overwrite)" if preview["exists"] else ""

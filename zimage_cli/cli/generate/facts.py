@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from zimage_cli.api.endpoint import CUSTOM, find_region
 from zimage_cli.core.request.prices import Price, format_price
 from zimage_cli.core.run.money import count_of, money
+from zimage_cli.core.run.plan import SANDBOX_PRICE
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zimage_cli.api.retry import Wait
     from zimage_cli.core.history.usual import Usual
@@ -22,17 +24,25 @@ if TYPE_CHECKING:
     from zimage_cli.core.run.plan import RequestPlan
     from zimage_cli.core.settings.resolver import Target
 
-SANDBOX_PRICE = "sandbox, free"
-
 _PROMPT = 1000
 """Characters of a prompt that are shown."""
 _LISTED = 4
 """Sizes or seeds that are named one by one."""
 
 
-def joined(facts: Sequence[str]) -> str:
+def joined(facts: Sequence[str]) -> Listing:
     """Return facts as one line."""
-    return " · ".join(fact for fact in facts if fact)
+    return Listing(" · ", [fact for fact in facts if fact])
+
+
+def span(seconds: float) -> Message:
+    """Return a length of time as people read it: 5.2 s."""
+    return Message("{seconds:.1f} s", seconds=seconds)
+
+
+def history(number: int) -> Message:
+    """Return what names a row of the history."""
+    return Message("history {number}", number=number)
 
 
 def pixels(size: str) -> str:
@@ -60,10 +70,14 @@ def request_facts(plan: RequestPlan) -> list[str]:
     requests = plan.requests
     sizes = [pixels(size) for size in dict.fromkeys(one.size for one in requests)]
     return [
-        _some(sizes, "sizes"),
+        Listing(", ", sizes)
+        if len(sizes) <= _LISTED
+        else Message("{count:,} sizes", count=len(sizes)),
         _seeds(list(dict.fromkeys(one.seed for one in requests))),
         "prompt_extend" if requests[0].prompt_extend else "",
-        "" if (parent := requests[0].origin.parent) is None else f"like history {parent}",
+        ""
+        if (parent := requests[0].origin.parent) is None
+        else Message("like history {number}", number=parent),
         _presets(requests[0].origin.preset),
         *_where(plan.settings.target),
         _price(plan),
@@ -71,22 +85,20 @@ def request_facts(plan: RequestPlan) -> list[str]:
 
 
 def _presets(names: str | None) -> str:
-    several = "" if names is None else names.replace(",", ", ")
-    return visible(f"preset{'s' if ',' in several else ''} {several}") if several else ""
+    found = [visible(name) for name in (names or "").split(",") if name]
+    if len(found) > 1:
+        return Message("presets {names}", names=Listing(", ", found))
+    return Message("preset {name}", name=found[0]) if found else ""
 
 
-def _some(values: list[str], name: str) -> str:
-    return ", ".join(values) if len(values) <= _LISTED else f"{len(values):,} {name}"
-
-
-def _seeds(seeds: list[int | None]) -> str:
+def _seeds(seeds: list[int | None]) -> Message:
     if seeds[0] is None:
-        return "seed left to the service"
+        return Message("seed left to the service")
     if len(seeds) == 1:
-        return f"seed {seeds[0]}"
+        return Message("seed {seed}", seed=seeds[0])
     if len(seeds) <= _LISTED:
-        return f"seeds {', '.join(map(str, seeds))}"
-    return f"seeds {seeds[0]} … {seeds[-1]}"
+        return Message("seeds {seeds}", seeds=Listing(", ", seeds))
+    return Message("seeds {first} … {last}", first=seeds[0], last=seeds[-1])
 
 
 def _where(target: Target) -> list[str]:
@@ -100,22 +112,28 @@ def _where(target: Target) -> list[str]:
     return [target.region_name, "" if own else target.host or ""]
 
 
-def _price(plan: RequestPlan) -> str:
+def _price(plan: RequestPlan) -> Message:
     estimate = plan.estimate
     if estimate.free:
         return SANDBOX_PRICE
     if estimate.pictures == 1 or estimate.cost is None:
         return format_price(estimate.cost)
-    return f"{money(estimate.cost)} in all"
+    return Message("{cost} in all", cost=money(estimate.cost))
 
 
-def request_lines(plan: RequestPlan) -> list[str]:
+def request_lines(plan: RequestPlan) -> list[Message]:
     """Return prompt and request as plain lines."""
     words = [visible(text) for text in wordings(plan)]
-    more = f" (and {len(words) - 1:,} more)" if len(words) > 1 else ""
     count = len(plan.requests)
     facts = [count_of(count) if count > 1 else "", *request_facts(plan)]
-    return [f"prompt: {words[0]}{more}", f"request: {joined(facts)}"]
+    return [
+        Message(
+            "prompt: {prompt}" if len(words) == 1 else "prompt: {prompt} (and {more:,} more)",
+            prompt=words[0],
+            more=len(words) - 1,
+        ),
+        Message("request: {facts}", facts=joined(facts)),
+    ]
 
 
 def varying(plan: RequestPlan) -> tuple[str, ...]:
@@ -131,14 +149,14 @@ def common_start(plan: RequestPlan) -> int:
     return start.rfind(" ") + 1
 
 
-def label_of(request: Request, names: Sequence[str], start: int) -> str:
+def label_of(request: Request, names: Sequence[str], start: int) -> Listing:
     """Return what tells a picture from the others: those of its fields that differ.
 
     Of the prompt the words from `start` on.
     """
     words = {
         "size": pixels(request.size),
-        "seed": f"seed {request.seed}",
+        "seed": Message("seed {seed}", seed=request.seed),
         "prompt": visible(("…" if start else "") + request.prompt[start:]),
     }
     return joined([words[name] for name in names])
@@ -150,49 +168,58 @@ def saved_facts(picture: Picture) -> list[str]:
     return [
         f"{picture.width}×{picture.height}",
         human_bytes(picture.bytes or 0),
-        f"{picture.elapsed_seconds or 0.0:.1f} s",
+        span(picture.elapsed_seconds or 0.0),
         SANDBOX_PRICE if free else format_price(picture.cost),
-        "" if picture.history_id is None else f"history {picture.history_id}",
+        "" if picture.history_id is None else history(picture.history_id),
     ]
 
 
 def total_facts(pictures: Sequence[Picture], seconds: float) -> list[str]:
     """Return what several pictures have come to."""
     costs = [picture.cost for picture in pictures if picture.cost is not None]
-    price = ""
+    price: str = ""
     if pictures and pictures[0].region == "sandbox":
         price = SANDBOX_PRICE
     elif pictures and len(costs) == len(pictures):
         first, *rest = costs
         price = money(Price(sum((one.amount for one in rest), first.amount), first.currency))
     ids = sorted(one.history_id for one in pictures if one.history_id is not None)
-    span = f"{ids[0]}–{ids[-1]}" if ids else ""
-    if ids and ids[-1] - ids[0] != len(ids) - 1:
-        # Other runs have numbers between them.
-        span = _some([str(number) for number in ids], "rows")
-    history = f"history {span if len(ids) > 1 else ids[0]}" if ids else ""
-    return [f"{seconds:.1f} s", price, history]
+    return [span(seconds), price, _rows(ids)]
 
 
-def taken(plan: RequestPlan, job: Job, picture: Picture) -> str | None:
+def _rows(ids: list[int]) -> str:
+    if len(ids) <= 1:
+        return history(ids[0]) if ids else ""
+    if ids[-1] - ids[0] == len(ids) - 1:
+        return Message("history {first}–{last}", first=ids[0], last=ids[-1])
+    # Other runs have numbers between them.
+    if len(ids) <= _LISTED:
+        return Message("history {numbers}", numbers=Listing(", ", ids))
+    return Message("history {count:,} rows", count=len(ids))
+
+
+def taken(plan: RequestPlan, job: Job, picture: Picture) -> Message | None:
     """Return what to say where the file that was named exists, so that it got another name."""
     if plan.filename is None or picture.path is None:
         return None
     wanted = Path(plan.place.wanted(job.output or plan.filename)).name
     if picture.path.name == wanted:
         return None
-    return f"{visible(wanted)} exists: saved as {visible(picture.path.name)}"
+    return Message(
+        "{wanted} exists: saved as {name}",
+        wanted=visible(wanted),
+        name=visible(picture.path.name),
+    )
 
 
-def why(wait: Wait) -> str:
-    """Return why a try failed, on one line."""
+def tried(wait: Wait, text: Callable[[str], str]) -> dict[str, object]:
+    """Return the facts of a pause: why a try failed, on one line, and which comes next.
+
+    `text` gives our words in the language of the person.
+    """
     error = wait.error
-    return visible(f"{error.message.rstrip('.')}{f' [{error.code}]' if error.code else ''}")
-
-
-def tries(wait: Wait) -> str:
-    """Return which try comes next."""
-    return f"try {wait.next_try} of {wait.of}"
+    said = text(error.message).rstrip(".。") + (f" [{error.code}]" if error.code else "")
+    return {"why": visible(said), "next": wait.next_try, "of": wait.of}
 
 
 def usually(span: Usual | None) -> str:
@@ -201,7 +228,9 @@ def usually(span: Usual | None) -> str:
         return ""
     low, high = round(span.low), round(span.high)
     if high < 1:
-        return "(usually under 1 s)"
+        return Message("(usually under 1 s)")
     if low == high:
-        return f"(usually {high} s)"
-    return f"(usually {low}–{high} s)" if low else f"(usually up to {high} s)"
+        return Message("(usually {seconds} s)", seconds=high)
+    if not low:
+        return Message("(usually up to {seconds} s)", seconds=high)
+    return Message("(usually {low}–{high} s)", low=low, high=high)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.picture import Picture
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.run.plan import RequestPlan
+    from zimage_cli.messages import Words
 
 
 class Printer:
@@ -64,7 +66,7 @@ class Printer:
             for line in request_lines(self._plan):
                 out.note(line)
         if self._new_folder is not None:
-            out.note(f"made the folder {visible(self._new_folder)}")
+            out.note(Message("made the folder {path}", path=visible(self._new_folder)))
 
     def saved(self, job: Job, picture: Picture) -> None:
         """Show what was made: the rewritten prompt, then the picture, then the result itself."""
@@ -86,7 +88,8 @@ class Printer:
 
         line = one_line("")
         line.append("✗", "red").append(f" {self._number(outcome.job)}  ")
-        self._out.show(line.append(visible(str(outcome.error))))
+        words = "" if outcome.error is None else self._out.text(outcome.error.message)
+        self._out.show(line.append(visible(words)))
 
     def total(self, pictures: Sequence[Picture], failed: int, seconds: float) -> None:
         """Say what several pictures have come to; in a pipe every line has said its part."""
@@ -95,8 +98,13 @@ class Printer:
         from zimage_cli.cli.generate.facts import joined, total_facts
 
         out = self._out
-        words = [out.style(f"✓ {len(pictures):,} saved", "32")] if pictures else []
-        words += [out.style(f"✗ {failed:,} not saved", "31")] if failed else []
+        words = []
+        if pictures:
+            saved = Message("✓ {count:,} saved", count=len(pictures))
+            words.append(out.style(out.text(saved), "32"))
+        if failed:
+            unsaved = Message("✗ {count:,} not saved", count=failed)
+            words.append(out.style(out.text(unsaved), "31"))
         out.note(joined([*words, *total_facts(pictures, seconds)]))
 
     # -- inside --------------------------------------------------------------------------------
@@ -112,25 +120,23 @@ class Printer:
             number = job.number if self._count > 1 else None
             self._out.show(rewritten_card(picture, number, self._out.spelled))
             return
-        for name, text in zip(("rewritten prompt", "reasoning"), words, strict=True):
-            if text:
-                self._out.note(f"{name}: {visible(text)}")
+        rewritten, reasoning = words
+        if rewritten:
+            self._out.note(Message("rewritten prompt: {text}", text=visible(rewritten)))
+        if reasoning:
+            self._out.note(Message("reasoning: {text}", text=visible(reasoning)))
 
     def _show_saved(self, job: Job, picture: Picture) -> None:
         """Print the line of a saved picture, and on a terminal what can be done next."""
         from zimage_cli.cli.generate.facts import joined, saved_facts, taken
 
         out, facts = self._out, joined(saved_facts(picture))
-        where = "to standard output" if picture.path is None else visible(str(picture.path))
         if self._preview is not None:
             if picture.path is None:
-                self._preview.refuse("the picture went to the standard output")
+                self._preview.refuse(Message("the picture went to the standard output"))
             else:
                 self._preview.show([picture.path])
-        if self._shown:
-            out.note(f"{out.style('✓ saved', '32')}  {facts}")
-        else:
-            out.note(f"{out.style('saved', '32')} {where}: {facts}")
+        self._note_saved(picture, facts)
         note = taken(self._plan, job, picture)
         if note is not None:
             out.note(note)
@@ -142,9 +148,25 @@ class Printer:
 
             look = "open" if reachable(sys.platform, out.environ) else "history show"
             look, again = f"{look} {number}", f"generate --like {number} --seed new"
-            out.note(out.style(f"  zimage {look} · zimage {again}", "2"))
-        if not self._path_follows(picture):
-            out.note(where)
+            line = out.style(f"  zimage {look} · zimage {again}", "2")
+            out.note(Message("{line}", line=line))
+        if picture.path is None:
+            out.note(Message("to standard output"))
+        elif not self._path_follows(picture):
+            out.note(Message("{path}", path=visible(str(picture.path))))
+
+    def _note_saved(self, picture: Picture, facts: Words) -> None:
+        out = self._out
+        if self._shown:
+            saved = out.style(out.text(Message("✓ saved")), "32")
+            out.note(Message("{saved}  {facts}", saved=saved, facts=facts))
+            return
+        saved = out.style(out.text(Message("saved")), "32")
+        if picture.path is None:
+            out.note(Message("{saved} to standard output: {facts}", saved=saved, facts=facts))
+        else:
+            path = visible(str(picture.path))
+            out.note(Message("{saved} {path}: {facts}", saved=saved, path=path, facts=facts))
 
     def _begin_row(self, job: Job, picture: Picture) -> None:
         """Print the row of one of several pictures; its path is the result that ends the row."""
@@ -155,9 +177,9 @@ class Printer:
             out.note(note)
         row = f"{out.style('✓', '32')} {self._number(job)}  "
         if self._path_follows(picture):
-            out.begin(row)
+            out.begin(Message("{row}", row=row))
         else:
-            out.note(f"{row}{visible(str(picture.path))}")
+            out.note(Message("{row}{path}", row=row, path=visible(str(picture.path))))
 
     def _path_follows(self, picture: Picture) -> bool:
         """Tell whether the result of this picture stands on the same terminal."""

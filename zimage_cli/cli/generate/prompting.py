@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.cli.signals import raising
 from zimage_cli.errors import ZimageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ _PROMPTS = 50
 """Earlier prompts that the arrow keys bring back."""
 _ROWS = 500
 """Rows of the history in which they are looked for."""
+
+_NO_WORDS = Message("{words}", words="")
+"""An empty line: no sentence at all stands for the catalogue's header in gettext."""
 
 
 def ask_for_prompt(out: Output, client: Client) -> str | None:
@@ -37,12 +41,12 @@ def ask_for_prompt(out: Output, client: Client) -> str | None:
             readline.add_history(prompt)
     with raising(), _stdout_on_terminal():
         try:
-            text = input("Prompt: ")
+            text = input(f"{out.text(Message('Prompt:'))} ")
         except EOFError:
-            out.say("")
+            out.say(_NO_WORDS)
             return None
         except KeyboardInterrupt:
-            out.say("")
+            out.say(_NO_WORDS)
             raise
     return text if text.strip() else None
 

@@ -6,18 +6,38 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.cli.table import Cell
+from zimage_cli.messages import Message
+from zimage_cli.text import visible
+
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
 
 REF_HELP = "An id, 42-45, last, last:4, or a picture's file."
 
-MARKS = {
-    "saved": ("✓", "green"),
-    "made": ("!", "yellow"),
-    "refused": ("✗", "red"),
-    "failed": ("✗", "red"),
-    "lost": ("✗", "red"),
+STYLES = {"saved": "green", "made": "yellow", "refused": "red", "failed": "red", "lost": "red"}
+STATUSES = {
+    "saved": Message("saved"),
+    "made": Message("made"),
+    "refused": Message("refused"),
+    "failed": Message("failed"),
+    "lost": Message("lost"),
+    "sending": Message("sending"),
 }
+_MARKED = {
+    "saved": Message("✓ saved"),
+    "made": Message("! made"),
+    "refused": Message("✗ refused"),
+    "failed": Message("✗ failed"),
+    "lost": Message("✗ lost"),
+    "sending": Message("  sending"),
+}
+
+
+def marked(status: str) -> Cell:
+    """Return a status with its mark."""
+    text = _MARKED.get(status) or visible(f"  {status}")
+    return Cell(text, STYLES.get(status, "dim"), piped=status)
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import raising
 from zimage_cli.client import Client
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message, counted
 
 
 def export(
@@ -69,7 +70,7 @@ def export(
         out.document("ok", path=str(path), entries=len(found))
     else:
         out.path(path)
-        out.note("1 entry written" if len(found) == 1 else f"{len(found):,} entries written")
+        out.note(counted(len(found), "{count:,} entry written", "{count:,} entries written"))
 
 
 def _interruptible(lines: Iterable[str]) -> Iterator[str]:
@@ -103,6 +104,6 @@ def _format(output: str | None, form: str | None) -> str:
             hint="Or name it: --format jsonl, --format csv",
             field="output",
             value=output,
-            allowed="a name that ends in .jsonl or .csv",
+            allowed=Message("a name that ends in .jsonl or .csv"),
         )
     return ending

@@ -15,6 +15,7 @@ from zimage_cli.core.advice import USAGE_STATUS, error_documents
 from zimage_cli.core.history import ref
 from zimage_cli.core.run.money import count_of
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.forget import Forgetting
@@ -40,8 +41,11 @@ def forget(
         what = forgetting(book, ids)
         _warn(out, what)
         if not yes:
-            text = f"{count_of(len(ids))} will be deleted from the history; files stay."
-            confirm(out, text, otherwise="Nothing was forgotten.")
+            text = Message(
+                "{pictures} will be deleted from the history; files stay.",
+                pictures=count_of(len(ids)),
+            )
+            confirm(out, text, otherwise=Message("Nothing was forgotten."))
         count = forget(book, what)
     if count < len(ids):
         error = UsageError(
@@ -59,7 +63,10 @@ def forget(
     if json:
         out.document("ok", forgotten=count)
     out.note(
-        f"{count_of(count)} forgotten. The files stay: pictures, evidence, and what a batch wrote."
+        Message(
+            "{pictures} forgotten. The files stay: pictures, evidence, and what a batch wrote.",
+            pictures=count_of(count),
+        )
     )
 
 
@@ -67,16 +74,23 @@ def _warn(out: Output, what: Forgetting) -> None:
     """Say what goes with the rows."""
     if what.unsaved:
         out.warn(
-            f"{_named(what.unsaved)}: made, billed and not saved; without the history it cannot be "
-            "recovered."
+            Message(
+                "{rows}: made, billed and not saved; without the history it cannot be recovered.",
+                rows=_named(what.unsaved),
+            )
         )
     if what.unfinished:
         out.warn(
-            f"{_named(what.unfinished)}: of a batch; the same batch run again may make and pay it "
-            "once more."
+            Message(
+                "{rows}: of a batch; the same batch run again may make and pay it once more.",
+                rows=_named(what.unfinished),
+            )
         )
 
 
-def _named(ids: tuple[int, ...]) -> str:
-    more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
-    return f"history {', '.join(map(str, ids[:_NAMED]))}{more}"
+def _named(ids: tuple[int, ...]) -> Message:
+    return Message(
+        "history {ids} and {more:,} more" if len(ids) > _NAMED else "history {ids}",
+        ids=", ".join(map(str, ids[:_NAMED])),
+        more=len(ids) - _NAMED,
+    )

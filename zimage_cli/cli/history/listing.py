@@ -11,13 +11,14 @@ import typer
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.cli import options
 from zimage_cli.cli.history import filters
-from zimage_cli.cli.history.common import MARKS, entry_document, local
+from zimage_cli.cli.history.common import entry_document, local, marked
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.request.prices import format_price
 from zimage_cli.core.status import Status
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
@@ -87,18 +88,26 @@ def list_(
             _guess(out, words[0])
 
 
-def _count(found: Found, *, narrow: bool) -> str:
+def _count(found: Found, *, narrow: bool) -> Message:
     """Return how many there are, and how many of them are shown."""
     shown, matching, count = len(found.entries), found.matching, found.all
     if not count:
-        return "Nothing has been made yet."
+        return Message("Nothing has been made yet.")
     if not narrow:
-        more = f"{shown:,} of {count:,}, newest first; --limit N for more"
-        return more if count > shown else f"all {count:,}, newest first"
+        template = "{shown:,} of {count:,}, newest first; --limit N for more"
+        return Message(
+            template if count > shown else "all {count:,}, newest first", shown=shown, count=count
+        )
     if not matching:
-        return f"None of the {count:,} in the history matches."
-    text = f"{matching:,} of {count:,} match, newest first"
-    return f"{text}; {shown:,} of them shown, --limit N for more" if matching > shown else text
+        return Message("None of the {count:,} in the history matches.", count=count)
+    return Message(
+        "{matching:,} of {count:,} match, newest first; {shown:,} of them shown, --limit N for more"
+        if matching > shown
+        else "{matching:,} of {count:,} match, newest first",
+        matching=matching,
+        count=count,
+        shown=shown,
+    )
 
 
 def _guess(out: Output, word: str) -> None:
@@ -107,11 +116,20 @@ def _guess(out: Output, word: str) -> None:
 
     near = get_close_matches(word, _COMMANDS, n=1, cutoff=0.7)
     if near:
-        out.note(f"Did you mean the command zimage history {near[0]}?")
+        out.note(Message("Did you mean the command zimage history {command}?", command=near[0]))
 
 
 def _print_table(out: Output, entries: list[Entry]) -> None:
-    headers = ("id", "when", "status", "size", "seed", "cost", "file", "prompt")
+    headers = (
+        Message("id"),
+        Message("when"),
+        Message("status"),
+        Message("size"),
+        Message("seed"),
+        Message("cost"),
+        Message("file"),
+        Message("prompt"),
+    )
     right = ("id", "when", "seed", "cost")
     # On a narrow terminal these give way, so that something of the prompt can be read.
     table = Table(headers, right=right, last="cut", drop=("file", "size"))
@@ -122,13 +140,12 @@ def _print_table(out: Output, entries: list[Entry]) -> None:
 
 
 def _cells(entry: Entry, now: datetime) -> list[Cell]:
-    mark, style = MARKS.get(entry.status, (" ", "dim"))
     status, size, seed = entry.status, entry.size, entry.seed
     path = entry.path or ""
     return [
         cell(str(entry.id)),
         cell(local(entry.created_at, now), piped=entry.created_at),
-        cell(f"{mark} {status}", style, piped=status),
+        marked(status),
         cell(size.replace("*", "×"), piped=size),
         cell("-" if seed is None else str(seed)),
         _cost(entry),
@@ -140,8 +157,9 @@ def _cells(entry: Entry, now: datetime) -> list[Cell]:
 def _cost(entry: Entry) -> Cell:
     """Return what a picture has cost, with a question mark where it may not have been billed."""
     if entry.region == SANDBOX:
-        return cell("sandbox", "dim")
-    price = format_price(entry.price) if entry.price else ""
+        return Cell(Message("sandbox"), "dim")
+    price = format_price(entry.price) if entry.price else "-"
     if entry.status in {Status.SAVED, Status.MADE}:
-        return cell(price or "-")
-    return cell(f"{price}?" if entry.status == Status.LOST and price else "-")
+        return Cell(price)
+    unsure = entry.status == Status.LOST and entry.price
+    return Cell(Message("{price}?", price=price) if unsure else "-")

@@ -11,15 +11,16 @@ import typer
 
 from zimage_cli.cli import keys, options
 from zimage_cli.cli.errors import Interrupted, print_error
+from zimage_cli.cli.folding import columns_of
 from zimage_cli.cli.history.common import REF_HELP
 from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
-from zimage_cli.cli.table import Table, cell
+from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.advice import exit_status
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.errors import Stopped
-from zimage_cli.messages import Listing, Message
+from zimage_cli.messages import Listing, Message, counted
 from zimage_cli.text import clip, visible
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def recover(
         client.recovery(pictures or (), here=output_dir is not None, dry=dry_run) as recovery,
     ):
         if not recovery.found:
-            out.note("Nothing to recover: no picture is known to be made and not saved.")
+            out.note(Message("Nothing to recover: no picture is known to be made and not saved."))
         if not dry_run and recovery.found:
             results = _Fetching(out, recovery, by_name=bool(pictures), json=json).run()
         else:
@@ -72,12 +73,13 @@ def recover(
 
 def _list(out: Output, found: list[Candidate]) -> None:
     """Print what can be recovered, and what cannot any more."""
-    table = Table(("id", "state", "prompt"), right=("id",), last="cut")
+    headers = (Message("id"), Message("state"), Message("prompt"))
+    table = Table(headers, right=("id",), last="cut")
     for one in found:
         prompt = one.entry.prompt
         table.add_row(
             cell(str(one.entry.id)),
-            cell(str(one.words), "dim" if one.is_over else ""),
+            Cell(one.words, "dim" if one.is_over else ""),
             cell(" ".join(prompt.split()), piped=prompt),
         )
     out.result_table(table)
@@ -138,25 +140,23 @@ class _Fetching:
         if result.error is not None and result.failed:
             print_error(out, result.error.but("{name}: {cause}", name=name))
         elif result.path is None:
-            out.note(f"{name}: {result.words}")
+            out.note(Message("{name}: {cause}", name=name, cause=result.words))
         else:
-            out.note(f"{out.style('✓', '32')} {name}")
+            out.note(Message("{mark} {name}", mark=out.style("✓", "32"), name=name))
             if not self._json:
                 out.result(str(result.path))
 
-    def _left(self) -> str:
+    def _left(self) -> Message:
         """Return what was recovered before an interrupt, and how to get the others."""
         done = {id(result.entry) for result in self._results}
         left = [one.entry.id for one in self._tried if id(one.entry) not in done]
         ids = "".join(f" {number}" for number in left) if self._by_name else ""
-        return str(
-            Message(
-                "{recovered} of {all} recovered; {left} left: zimage history recover{ids}",
-                recovered=sum(result.path is not None for result in self._results),
-                all=len(self._tried),
-                left=len(left),
-                ids=ids,
-            )
+        return Message(
+            "{recovered} of {all} recovered; {left} left: zimage history recover{ids}",
+            recovered=sum(result.path is not None for result in self._results),
+            all=len(self._tried),
+            left=len(left),
+            ids=ids,
         )
 
     # -- the live line -------------------------------------------------------------------------
@@ -187,11 +187,12 @@ class _Fetching:
         signs = "-\\|/" if ascii_only else "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
         number = next(at for at, each in enumerate(self._tried, 1) if each is one)
         sign = (signs[int(clock * 10) % len(signs)], "cyan")
-        head = Text.assemble(sign, f" {number:,} of {len(self._tried):,}  ")
-        tail = f"{human_bytes(received)} of {human_bytes(total)}" if total else "connecting"
-        if received and not total:
-            tail = human_bytes(received)
-        room = columns - head.cell_len - len(tail) - 4
+        place = Message("{number:,} of {all:,}", number=number, all=len(self._tried))
+        head = Text.assemble(sign, f" {self._out.spelled(place)}  ")
+        now, whole = human_bytes(received), human_bytes(total or 0)
+        size = Message("{now} of {whole}", now=now, whole=whole) if total else Message("connecting")
+        tail = self._out.spelled(now if received and not total else size)
+        room = columns - head.cell_len - columns_of(tail) - 4
         width = min(_BAR, room // 2)
         # As it will stand there: what a console cannot show becomes an escape, and that is wider.
         prompt = Text(self._out.spelled(_words(one.entry)), no_wrap=True)
@@ -211,7 +212,7 @@ def _name(entry: Entry) -> Message:
     return Message("history {number}, {prompt}", number=entry.id, prompt=_words(entry))
 
 
-def _total(results: list[Recovered]) -> str:
+def _total(results: list[Recovered]) -> Message:
     """Return what became of all of them, in a sentence."""
     recovered = sum(one.path is not None for one in results)
     over = sum(one.over for one in results)
@@ -219,13 +220,12 @@ def _total(results: list[Recovered]) -> str:
     left = len(results) - recovered - over - failed
     parts = [Message("{recovered:,} of {all:,} recovered", recovered=recovered, all=len(results))]
     if over:
-        one, more = Message("1 is over"), Message("{over:,} are over", over=over)
-        parts.append(one if over == 1 else more)
+        parts.append(counted(over, "{count:,} is over", "{count:,} are over"))
     if failed:
         parts.append(Message("{failed:,} failed", failed=failed))
     if left:
         parts.append(Message("{left:,} left alone", left=left))
-    return f"{Listing(', ', parts)}."
+    return Message("{parts}.", parts=Listing(", ", parts))
 
 
 def _status(results: list[Recovered]) -> str:

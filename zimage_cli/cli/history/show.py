@@ -10,13 +10,14 @@ import typer
 
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.cli import options
-from zimage_cli.cli.history.common import MARKS, REF_HELP, entry_document, local
+from zimage_cli.cli.history.common import REF_HELP, STYLES, entry_document, local
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.preview import MOST, beside
-from zimage_cli.cli.table import Cell, Table, cell
+from zimage_cli.cli.table import Cell, Table
 from zimage_cli.client import Client
 from zimage_cli.core.history import ref
 from zimage_cli.core.request.prices import format_price
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
 
 _MEANINGS = {
-    "sending": "asked for, not answered yet",
-    "made": "made and billed, not saved: zimage history recover",
-    "saved": "made and saved",
-    "refused": "by content moderation, not billed",
-    "failed": "not made, not billed",
-    "lost": "may have been made and billed, and there is no picture",
+    "sending": Message("sending: asked for, not answered yet"),
+    "made": Message("made: made and billed, not saved: zimage history recover"),
+    "saved": Message("saved: made and saved"),
+    "refused": Message("refused: by content moderation, not billed"),
+    "failed": Message("failed: not made, not billed"),
+    "lost": Message("lost: may have been made and billed, and there is no picture"),
 }
 _PROSE = {
     *("status", "prompt", "typed prompt", "rewritten prompt", "reasoning"),
@@ -62,7 +63,7 @@ def show(
 
 def _show_picture(preview: Preview, entry: Entry) -> None:
     if entry.path is None:
-        preview.refuse(f"history {entry.id} has no picture")
+        preview.refuse(Message("history {number} has no picture", number=entry.id))
     else:
         preview.show([Path(entry.path)])
 
@@ -71,9 +72,10 @@ def _show(out: Output, entry: Entry) -> None:
     table = Table(("name", "value"), last="fold", header=False)
     piped = {"asked": entry.created_at, "size": entry.size, "bytes": str(entry.bytes)}
     for name, value in _facts(entry):
-        style = MARKS.get(entry.status, ("", ""))[1] if name == "status" else ""
-        text, whole = visible(value, newlines=True), name not in _PROSE
-        table.add_row(cell(name, "dim"), Cell(text, style, piped.get(name, value), whole))
+        style = STYLES.get(entry.status, "") if name == "status" else ""
+        text = value if isinstance(value, Message) else visible(value, newlines=True)
+        whole = name not in _PROSE
+        table.add_row(Cell(name, "dim"), Cell(text, style, piped.get(name, value), whole))
     out.result_table(table)
 
 
@@ -83,42 +85,53 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     said = error.get("service_message")
     price = format_price(entry.price) if entry.price else None
     if entry.region == SANDBOX:
-        price = "free: sandbox"
+        price = Message("free: sandbox")
     until = entry.expires_at
     in_time = until is not None and datetime.now(UTC) < until
     again = entry.status == "lost" and entry.image_url and in_time
-    elapsed = f"{entry.elapsed_seconds:g} s" if entry.elapsed_seconds else None
+    seconds = entry.elapsed_seconds
     served = None if entry.served_sha256 == entry.sha256 else entry.served_sha256
     rows: list[tuple[str, object]] = [
-        ("id", entry.id),
-        ("status", f"{entry.status}: {_MEANINGS.get(entry.status, '')}"),
-        ("asked", local(entry.created_at)),
-        ("prompt", entry.prompt),
-        ("typed prompt", entry.typed_prompt),
-        ("preset", entry.preset),
-        ("parent", None if entry.parent is None else f"history {entry.parent}"),
-        ("size", entry.size.replace("*", "×")),
-        ("seed", "left to the service" if entry.seed is None else entry.seed),
-        ("prompt_extend", "on" if entry.prompt_extend else "off"),
-        ("region", entry.region),
-        ("endpoint", entry.endpoint),
-        ("workspace", entry.workspace),
-        ("list price", price),
-        ("tries", entry.attempts),
-        ("request id", entry.request_id),
-        ("rewritten prompt", entry.rewritten_prompt),
-        ("reasoning", entry.reasoning),
-        ("picture", f"{entry.width}×{entry.height}" if entry.width else None),
-        ("bytes", None if entry.bytes is None else f"{entry.bytes:,}"),
+        (Message("id"), entry.id),
+        (Message("status"), _MEANINGS.get(entry.status, f"{entry.status}: ")),
+        (Message("asked"), local(entry.created_at)),
+        (Message("prompt"), entry.prompt),
+        (Message("typed prompt"), entry.typed_prompt),
+        (Message("preset"), entry.preset),
+        (Message("parent"), None if entry.parent is None else _history(entry.parent)),
+        (Message("size"), entry.size.replace("*", "×")),
+        (Message("seed"), Message("left to the service") if entry.seed is None else entry.seed),
+        ("prompt_extend", Message("on") if entry.prompt_extend else Message("off")),
+        (Message("region"), entry.region),
+        (Message("endpoint"), entry.endpoint),
+        (Message("workspace"), entry.workspace),
+        (Message("list price"), price),
+        (Message("tries"), entry.attempts),
+        (Message("request id"), entry.request_id),
+        (Message("rewritten prompt"), entry.rewritten_prompt),
+        (Message("reasoning"), entry.reasoning),
+        (Message("picture"), f"{entry.width}×{entry.height}" if entry.width else None),
+        (Message("bytes"), None if entry.bytes is None else f"{entry.bytes:,}"),
         ("sha256", entry.sha256),
-        ("served sha256", served),
-        ("path", entry.path),
-        ("was to go to", entry.wanted_path if entry.path is None else None),
-        ("fetch until", local(until.isoformat()) if until and entry.status == "made" else None),
-        ("to try again", f"zimage history recover {entry.id}" if again else None),
-        ("evidence", entry.evidence_path),
-        ("took", elapsed),
-        ("error", error.get("message")),
-        ("service said", f"{said} ({error.get('code')})" if said else None),
+        (Message("served sha256"), served),
+        (Message("path"), entry.path),
+        (Message("was to go to"), entry.wanted_path if entry.path is None else None),
+        (
+            Message("fetch until"),
+            local(until.isoformat()) if until and entry.status == "made" else None,
+        ),
+        (Message("to try again"), f"zimage history recover {entry.id}" if again else None),
+        (Message("evidence"), entry.evidence_path),
+        (Message("took"), Message("{seconds:g} s", seconds=seconds) if seconds else None),
+        (Message("error"), error.get("message")),
+        (Message("service said"), f"{said} ({error.get('code')})" if said else None),
     ]
-    return [(name, str(value)) for name, value in rows if value is not None]
+    return [
+        (name, value if isinstance(value, Message) else str(value))
+        for name, value in rows
+        if value is not None
+    ]
+
+
+def _history(number: int) -> Message:
+    return Message("history {number}", number=number)

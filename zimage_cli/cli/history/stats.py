@@ -8,9 +8,11 @@ import typer
 
 from zimage_cli.cli import options
 from zimage_cli.cli.history import filters
+from zimage_cli.cli.history.common import STATUSES
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.client import Client
+from zimage_cli.messages import Listing, Message
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -44,14 +46,14 @@ def stats(
         groups = [_document(group) for group in found.groups]
         out.document("ok", by=by, groups=groups, total=_document(found.total))
     elif not found.total.statuses:
-        none = f"None of the {count:,} in the history matches."
-        out.note(none if count else "Nothing has been made yet.")
+        none = Message("None of the {count:,} in the history matches.", count=count)
+        out.note(none if count else Message("Nothing has been made yet."))
     elif by is None:
         _print_facts(out, found.total)
     else:
         _print_groups(out, by, found.groups, found.total)
     if not json and any(cost.up_to != cost.amount for cost in found.total.cost):
-        out.note("Up to: pictures that were lost may have been billed.")
+        out.note(Message("Up to: pictures that were lost may have been billed."))
 
 
 def _document(group: Group) -> dict[str, Any]:
@@ -76,26 +78,49 @@ def _print_facts(out: Output, total: Group) -> None:
     for name, one in zip(_HEADERS, _cells(total), strict=True):
         if out.stdout.isatty() and name == "cost up to":
             continue
-        table.add_row(cell(name, "dim"), one)
+        table.add_row(Cell(name, "dim"), one)
     out.result_table(table)
 
 
-_HEADERS = ("made", "failed", "lost", "cost", "cost up to", "median", "p95", "bytes")
+_HEADERS = (
+    Message("made"),
+    Message("failed"),
+    Message("lost"),
+    Message("cost"),
+    Message("cost up to"),
+    Message("median"),
+    Message("p95"),
+    Message("bytes"),
+)
+_BY = {
+    "day": Message("day"),
+    "month": Message("month"),
+    "region": Message("region"),
+    "size": Message("size"),
+    "status": Message("status"),
+}
 
 
 def _print_groups(out: Output, by: str, groups: list[Group], total: Group) -> None:
     """Print a line a group and one of all; on a terminal with a bar for what was made."""
     bars, most = out.stdout.isatty(), max(group.made for group in groups)
-    headers = (by, *_HEADERS, *(("",) if bars else ()))
+    headers = (_BY[by], *_HEADERS, *(("",) if bars else ()))
     # The last column is the bar; on a narrow terminal these give way to it.
-    table = Table(headers, right=_HEADERS, last="cut", drop=("bytes", "p95"), piped=("cost up to",))
+    table = Table(
+        headers, right=_HEADERS, last="cut", drop=("bytes", "p95", "median"), piped=("cost up to",)
+    )
     for group in groups:
-        name = (group.name or "-").replace("*", "×" if by == "size" else "*")
         drawn = [_bar(out, group.made, most)] if bars else []
-        table.add_row(cell(name, piped=group.name or "-"), *_cells(group), *drawn)
+        table.add_row(_name(by, group.name or "-"), *_cells(group), *drawn)
     if bars:
-        table.add_row(cell("all", "bold"), *_cells(total), cell(""))
+        table.add_row(Cell(Message("all"), "bold"), *_cells(total), cell(""))
     out.result_table(table)
+
+
+def _name(by: str, name: str) -> Cell:
+    if by == "status" and name in STATUSES:
+        return Cell(STATUSES[name], piped=name)
+    return cell(name.replace("*", "×") if by == "size" else name, piped=name)
 
 
 def _bar(out: Output, made: int, most: int) -> Cell:
@@ -117,7 +142,7 @@ def _cells(group: Group) -> list[Cell]:
         cell(f"{group.made:,}", piped=str(group.made)),
         _count(group.failed),
         _count(group.lost),
-        cell(", ".join(map(_shown, cost)) or "-", piped=sure),
+        Cell(Listing(", ", map(_shown, cost)) if cost else "-", piped=sure),
         cell(up_to),
         _seconds(group.seconds(0.5)),
         _seconds(group.seconds(0.95)),
@@ -132,16 +157,16 @@ def _count(number: int) -> Cell:
 def _seconds(value: float | None) -> Cell:
     if value is None:
         return cell("-")
-    return cell(f"{value:.1f} s", piped=f"{value:g}")
+    return Cell(Message("{seconds:.1f} s", seconds=value), piped=f"{value:g}")
 
 
-def _shown(cost: Cost) -> str:
+def _shown(cost: Cost) -> Message:
     if cost.up_to == cost.amount:
         return _money(cost.currency, cost.amount)
-    return f"up to {_money(cost.currency, cost.up_to)}"
+    return Message("up to {amount}", amount=_money(cost.currency, cost.up_to))
 
 
-def _money(currency: str, amount: Decimal) -> str:
+def _money(currency: str, amount: Decimal) -> Message:
     from zimage_cli.core.request.prices import Price
     from zimage_cli.core.run.money import money
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.api import threads
 from zimage_cli.cli import keys
-from zimage_cli.core.files import is_limited
+from zimage_cli.core.files import is_limited, reason
 from zimage_cli.errors import ZimageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MOST = 16
 _SAVED_ROWS, _TOLD_ROWS = 10, 20
 """Rows of what is said of a picture: with its request when it is saved, and all that is known."""
 
-_MISSING = "chafa is not installed: pip install 'zimage-cli[preview]'"
+_MISSING = Message("chafa is not installed: pip install 'zimage-cli[preview]'")
 
 
 def can_show(out: Output) -> bool:
@@ -58,7 +59,7 @@ def beside(out: Output, given: bool | None) -> Preview | None:
             config = read(environment.config_file())
             setting = Resolver(environment, Flags(), None, config).plain("preview").value
         except ZimageError as error:
-            out.warn(str(error))
+            out.warn(error.message)
             return None
     preview = Preview(out, setting, text=_TOLD_ROWS)
     return preview if preview.wanted else None
@@ -81,7 +82,7 @@ class Preview:
         self._drawing: Any = None
         self._way: str | None = None
         """How the terminal shows pictures; None where nothing is shown."""
-        self._untold: str | None = None
+        self._untold: Message | None = None
 
     def begin(self) -> None:
         """Load what showing a picture needs in a thread: the service paints meanwhile."""
@@ -91,7 +92,7 @@ class Preview:
             with suppress(RuntimeError):
                 threads.start(thread)
 
-    def complaint(self) -> str | None:
+    def complaint(self) -> Message | None:
         """Return, once, why nothing can be shown that was asked for; None before that is known."""
         told, self._untold = self._untold, None
         return told
@@ -108,12 +109,12 @@ class Preview:
         for words in [why] if why else told:
             self._out.note(words)
         if self._way is not None and len(paths) > MOST:
-            self._out.note(f"… and {len(paths) - MOST:,} more")
+            self._out.note(Message("… and {count:,} more", count=len(paths) - MOST))
 
-    def refuse(self, why: str) -> None:
-        """Say why there is nothing to show, where it was asked for. The text is ours or visible."""
+    def refuse(self, why: Message) -> None:
+        """Say why there is nothing to show, where it was asked for."""
         if self.wanted and self._forced:
-            self._out.note(f"no preview: {why}")
+            self._out.note(Message("no preview: {why}", why=why))
 
     @property
     def _in_front(self) -> bool:
@@ -129,7 +130,9 @@ class Preview:
             self._loaded = True
             if is_limited():
                 # What finds no memory in chafa ends the process.
-                self._fail("the system gives this process little memory or few files (ulimit -a)")
+                self._fail(
+                    Message("the system gives this process little memory or few files (ulimit -a)")
+                )
                 return
             # A library of others: what it needs may be missing, or be of another machine.
             try:
@@ -142,12 +145,13 @@ class Preview:
                     self._drawing, self._way = drawing, way
             except Exception as error:  # noqa: BLE001
                 missing = isinstance(error, ModuleNotFoundError) and error.name == "chafa"
-                self._fail(_MISSING if missing else visible(f"chafa cannot be loaded: {error}"))
+                broken = Message("chafa cannot be loaded: {why}", why=visible(str(error)))
+                self._fail(_MISSING if missing else broken)
 
-    def _fail(self, why: str) -> None:
-        self._untold = f"no preview: {why}" if self._forced else None
+    def _fail(self, why: Message) -> None:
+        self._untold = Message("no preview: {why}", why=why) if self._forced else None
 
-    def _show(self, paths: Sequence[Path]) -> list[str]:
+    def _show(self, paths: Sequence[Path]) -> list[Message]:
         """Draw pictures; return what is to be said of those that cannot be shown."""
         from zimage_cli.cli.preview.sheet import sheet
         from zimage_cli.cli.preview.terminal import SIXEL, Screen
@@ -163,7 +167,8 @@ class Preview:
             failed = {visible(paths[0].name): error}
         if not self._forced:
             return []
-        return [f"no preview of {name}: {_why(error)}" for name, error in failed.items()]
+        template = "no preview of {name}: {why}"
+        return [Message(template, name=name, why=_why(error)) for name, error in failed.items()]
 
     def _drawn(self, sheet: Any) -> bytes:
         environ = self._out.environ
@@ -191,11 +196,11 @@ class Preview:
             self._out.lose_stderr()
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception) -> Message:
     if isinstance(error, FileNotFoundError):
-        return "its file is gone"
+        return Message("its file is gone")
     if isinstance(error, OSError) and error.strerror:
-        return visible(error.strerror.lower())
+        return reason(error)
     if type(error).__name__ == "TooLarge":
-        return "it has too many pixels"
-    return "it cannot be read as a picture"
+        return Message("it has too many pixels")
+    return Message("it cannot be read as a picture")

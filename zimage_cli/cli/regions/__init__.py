@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
@@ -17,9 +18,14 @@ from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import TABLE, VARIABLES
 from zimage_cli.errors import ZimageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 app = App(default="list")
+
+
+Said = Callable[[str], str]
+"""Returns text in the language of the person who reads it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Row:
     name: str | None = None
     id: str | None = None
     active: bool = False
-    active_source: str | None = None
+    active_source: Message | None = None
     endpoint: str | None = None
     host: str | None = None
     """Where its calls go; None where the settings name no host for it."""
@@ -37,55 +43,67 @@ class Row:
     price: dict[str, str | None] | None = None
     price_prompt_extend: dict[str, str | None] | None = None
     key: str | None = None
-    key_source: str | None = None
-    key_problem: str | None = None
+    key_source: Message | None = None
+    key_problem: Message | None = None
     key_stored: bool = False
     data: str | None = None
     key_page: str | None = None
 
-    @property
-    def listed(self) -> list[Cell]:
-        """What a person reads of it in a list."""
+    def listed(self, said: Said) -> list[Cell]:
+        """Return what a person reads of it in a list."""
         free = self.name == SANDBOX
-        where = "inside this process" if free else self.host or self.key_problem or ""
-        key = "none needed" if free else self.key or "none"
+        where = Message("inside this process") if free else self.host or self.key_problem or ""
+        key = Message("none needed") if free else self.key or Message("none")
         if self.key_problem:
             # Where there is no host, no key was looked for.
-            key = "not usable" if self.host else "-"
+            key = Message("not usable") if self.host else "-"
         name = self.name or ""
         return [
             cell(f"{'✓' if self.active else ' '} {name}", "green" * self.active, piped=name),
             cell(self.id or "-"),
-            cell("free" if free else _money(self.price)),
-            cell("free" if free else _money(self.price_prompt_extend)),
-            cell(key),
-            cell("yes" if self.active else "no"),
-            cell(where, "dim", whole=where == self.host),
+            Cell(self._price(prompt_extend=False)),
+            Cell(self._price(prompt_extend=True)),
+            cell(said(key), piped=key),
+            Cell(Message("yes" if self.active else "no")),
+            cell(said(where), "dim", piped=where, whole=where == self.host),
         ]
 
     @property
-    def lines(self) -> list[tuple[str, str]]:
+    def lines(self) -> list[tuple[Message, str]]:
         """All that a person reads of it alone: labels and values."""
         free = self.name == SANDBOX
-        endpoint = "inside this process, on loopback" if free else self.endpoint
-        key = "none needed" if free else self.key_problem or "none"
+        endpoint: str | None = self.endpoint
+        if free:
+            endpoint = Message("inside this process, on loopback")
+        elif self.host:
+            endpoint = Message("{endpoint}: {host}", endpoint=endpoint, host=self.host)
+        active = Message("yes: {source}", source=self.active_source)
+        key: str = Message("none needed") if free else self.key_problem or Message("none")
+        if self.key:
+            key = Message("{key} ({source})", key=self.key, source=self.key_source)
         rows = [
-            ("region", self.name),
-            ("id", self.id),
-            ("active", f"yes: {self.active_source}" if self.active else "no"),
-            ("endpoint in use", f"{endpoint}: {self.host}" if self.host else endpoint),
-            *((f"{kind} host", host) for kind, host in self.hosts.items()),
-            ("price a picture", "free" if free else _money(self.price)),
-            ("with prompt_extend", None if free else _money(self.price_prompt_extend)),
-            ("key", f"{self.key} ({self.key_source})" if self.key else key),
-            ("data", self.data),
-            ("keys are made at", self.key_page),
+            (Message("region"), self.name),
+            (Message("id"), self.id),
+            (Message("active"), active if self.active else Message("no")),
+            (Message("endpoint in use"), endpoint),
+            *((Message("{kind} host", kind=kind), host) for kind, host in self.hosts.items()),
+            (Message("price a picture"), self._price(prompt_extend=False)),
+            (
+                Message("with prompt_extend"),
+                None if free else self._price(prompt_extend=True),
+            ),
+            (Message("key"), key),
+            (Message("data"), self.data),
+            (Message("keys are made at"), self.key_page),
         ]
         return [(label, value) for label, value in rows if value is not None]
 
+    def _price(self, *, prompt_extend: bool) -> Message:
+        from zimage_cli.core.request.prices import format_price, list_price
 
-def _money(price: dict[str, str | None] | None) -> str:
-    return f"{price['currency']} {price['amount']}" if price else "no list price"
+        if self.name == SANDBOX:
+            return Message("free")
+        return format_price(list_price(self.name or "", prompt_extend=prompt_extend))
 
 
 @app.callback(
@@ -119,9 +137,9 @@ def list_regions(as_json: Json = False) -> None:
         for row in rows:
             # Without a host, the reason stands in its place.
             if row.host and row.key_problem:
-                output.warn(visible(row.key_problem))
+                output.warn(row.key_problem)
     for warning in active.warnings:
-        output.warn(visible(warning))
+        output.warn(warning)
 
 
 @app.command(
@@ -143,7 +161,7 @@ def show(
     else:
         _print_row(output, row)
     for warning in active.warnings:
-        output.warn(visible(warning))
+        output.warn(warning)
 
 
 app.command(
@@ -174,7 +192,7 @@ def _row(environment: Environment, active: Settings, region: Region) -> Row:
         name=region.name,
         id=region.id,
         active=is_active,
-        active_source=active.region.source if is_active else None,
+        active_source=active.region.origin.said if is_active else None,
         endpoint=endpoint,
         host=host,
         hosts={
@@ -185,7 +203,7 @@ def _row(environment: Environment, active: Settings, region: Region) -> Row:
         price=cost(list_price(region.name, prompt_extend=False)),
         price_prompt_extend=cost(list_price(region.name, prompt_extend=True)),
         key=key.value.masked if key else None,
-        key_source=key.source if key else None,
+        key_source=key.origin.said if key else None,
         key_problem=problem,
         key_stored=region.name in active.config.keys,
         data=region.data,
@@ -198,9 +216,9 @@ def _sandbox(active: Settings) -> Row:
     return Row(
         name=SANDBOX,
         active=is_active,
-        active_source=active.region.source if is_active else None,
+        active_source=active.region.origin.said if is_active else None,
         endpoint=SANDBOX,
-        data="nothing leaves this machine",
+        data=Message("nothing leaves this machine"),
     )
 
 
@@ -219,30 +237,41 @@ def _at(environment: Environment, active: Settings, region: Region) -> Settings:
 
 
 def _print_list(output: Output, rows: list[Row]) -> None:
-    headers = ("region", "id", "price", "extended", "key", "active", "host")
     # The mark before the name tells it on a terminal.
-    table = Table(
-        [cell(f"  {headers[0]}", piped=headers[0]), *map(cell, headers[1:])],
-        last="under",
-        piped=("active",),
+    headers: tuple[str | Cell, ...] = (
+        Cell(Message("  {heading}", heading=Message("region")), piped="region"),
+        *(Message("id"), Message("price"), Message("extended"), Message("key")),
+        *("active", Message("host")),
     )
+    table = Table(headers, last="under", piped=("active",))
     for row in rows:
-        table.add_row(*row.listed)
+        table.add_row(*row.listed(output.result_text))
     output.result_table(table)
 
 
 def _print_row(output: Output, row: Row) -> None:
     table = Table(("name", "value"), last="fold", header=False)
     for label, value in row.lines:
-        table.add_row(cell(label, "dim"), cell(value))
+        table.add_row(Cell(label, "dim"), cell(output.result_text(value), piped=value))
     output.result_table(table)
 
 
 def _print_active(output: Output, active: Settings) -> None:
     target = active.target
     if target.region_name == CUSTOM:
-        where, why = target.api_root, active.base_url.source
-        output.note(visible(f"Calls go to {where} ({why}), in no region."))
+        output.note(
+            Message(
+                "Calls go to {where} ({source}), in no region.",
+                where=visible(str(target.api_root)),
+                source=active.base_url.origin.said,
+            )
+        )
         return
-    name = "the sandbox" if target.is_sandbox else target.region_name
-    output.note(visible(f"The active region is {name} ({active.region.source})."))
+    name = Message("the sandbox") if target.is_sandbox else target.region_name
+    output.note(
+        Message(
+            "The active region is {region} ({source}).",
+            region=name,
+            source=active.region.origin.said,
+        )
+    )

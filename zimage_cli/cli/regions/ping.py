@@ -13,7 +13,7 @@ from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.client import Client
 from zimage_cli.core.advice import error_document, exit_status
 from zimage_cli.errors import UsageError
-from zimage_cli.text import visible
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.validate.ping import Ping
@@ -35,7 +35,7 @@ def ping(
     output = Output()
     with Client(region=name) as client:
         for warning in client.settings.warnings:
-            output.warn(visible(warning))
+            output.warn(warning)
         answers = client.ping(every=every)
     failed = [one.error for one in answers if one.error]
     if as_json:
@@ -53,23 +53,27 @@ def ping(
 
 
 def _print_answers(output: Output, answers: list[Ping]) -> None:
-    headers = ("region", "reachable", "key", "model", "connect", "answer", "host")
+    headers = (
+        *(Message("region"), Message("reachable"), Message("key"), Message("model")),
+        *(Message("connect"), Message("answer"), Message("host")),
+    )
     table = Table(headers, right=("connect", "answer"), last="under")
     for one in answers:
         times = (one.connect_ms, one.answer_ms)
         table.add_row(
             cell(one.region),
-            _answered(one.reachable, "yes", "no"),
-            _answered(one.key_accepted, "accepted", "refused"),
-            _answered(one.model_visible, "visible", "not visible"),
+            _answered(one.reachable, Message("yes"), Message("no")),
+            _answered(one.key_accepted, Message("accepted"), Message("refused")),
+            _answered(one.model_visible, Message("visible"), Message("not visible")),
             *(cell("-" if time is None else f"{time:.0f} ms") for time in times),
-            cell(one.host or "-", "dim", whole=True),
+            Cell(one.host or "-", "dim", whole=True),
         )
     output.result_table(table)
 
 
-def _answered(good: bool | None, yes: str, no: str) -> Cell:
+def _answered(good: bool | None, yes: Message, no: Message) -> Cell:
     if good is None:
         return cell("-")
     words = yes if good else no
-    return cell(f"{'✓' if good else '✗'} {words}", "green" if good else "red", piped=words)
+    shown = Message("{mark} {words}", mark="✓" if good else "✗", words=words)
+    return Cell(shown, "green" if good else "red", piped=words)

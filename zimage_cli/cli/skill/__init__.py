@@ -67,6 +67,7 @@ def install(
     from zimage_cli.cli.skill.install import KEPT, UNCHANGED, install_into, places
     from zimage_cli.core.advice import USAGE_STATUS, error_documents
     from zimage_cli.errors import UsageError
+    from zimage_cli.messages import Message
     from zimage_cli.text import visible
 
     if project and user:
@@ -80,7 +81,7 @@ def install(
         errors += problems
     for one in done:
         if one.action == UNCHANGED:
-            output.note(visible(f"{one.path} is there already"))
+            output.note(Message("{path} is there already", path=visible(str(one.path))))
         elif one.action != KEPT and not json:
             output.path(one.path)
     for error in errors:
@@ -92,4 +93,4 @@ def install(
         output.document(status, files=named, errors=told)
     if errors:
         raise typer.Exit(USAGE_STATUS)
-    output.note("Agents that are started from now on find it.")
+    output.note(Message("Agents that are started from now on find it."))

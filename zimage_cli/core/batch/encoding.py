@@ -9,6 +9,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import shown
 
 UTF8 = "utf-8"
@@ -99,7 +100,7 @@ def _known(given: str) -> str:
             "--encoding: {value} is no encoding that Python knows; allowed: {allowed}",
             field="encoding",
             value=shown(given),
-            allowed="utf-8, gb18030, gbk, big5, utf-16, shift_jis, cp1252 and many more",
+            allowed=Message("utf-8, gb18030, gbk, big5, utf-16, shift_jis, cp1252 and many more"),
         ) from None
 
 

@@ -23,6 +23,7 @@ from zimage_cli.core.run.plan import check_format
 from zimage_cli.core.run.state import States
 from zimage_cli.core.status import Status
 from zimage_cli.errors import Billed, DiskError, UsageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +55,9 @@ class Preflight:
     lines: int = 0
     pictures: int = 0
     invalid: int = 0
-    problems: list[tuple[int, str]] = field(default_factory=list)
+    problems: list[tuple[int, Message]] = field(default_factory=list)
     """The first of them, each with its line."""
-    wrong: dict[str, list[int]] = field(default_factory=dict)
+    wrong: dict[Message, list[int]] = field(default_factory=dict)
     """The first different ones, each with all its lines."""
     kinds: Counter[Status] = field(default_factory=Counter)
     cost: Price | None = None

@@ -36,7 +36,7 @@ class Invalid:
     """A line that is no request: every problem, in a sentence each."""
 
     line: int
-    problems: tuple[str, ...]
+    problems: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class JobReader:
         """Yield the pictures of this shard in order, and every line that cannot be used."""
         for record in records:
             if record.fields is None:
-                yield Invalid(record.line, (str(record.problem or "cannot be read"),))
+                yield Invalid(record.line, (record.problem or Message("cannot be read"),))
                 continue
             try:
                 yield from self._jobs(record.line, dict(record.fields))
@@ -179,24 +179,16 @@ class JobReader:
         return output
 
 
-def _said(problem: ZimageError) -> str:
+def _said(problem: ZimageError) -> Message:
     """Return what is wrong with a line: it may hold more than the fields of a request."""
     name = problem.facts.get("field")
     if name is None or name in COLUMNS:
         return problem.message
     allowed, nearest = ", ".join(COLUMNS), nearest_column(str(name))
+    template = "{name}: is not a field of a line; allowed: {allowed}; did you mean {nearest}?"
     if nearest is None:
-        said = Message(
-            "{name}: is not a field of a line; allowed: {allowed}", name=name, allowed=allowed
-        )
-    else:
-        said = Message(
-            "{name}: is not a field of a line; allowed: {allowed}; did you mean {nearest}?",
-            name=name,
-            allowed=allowed,
-            nearest=nearest,
-        )
-    return str(said)
+        template = "{name}: is not a field of a line; allowed: {allowed}"
+    return Message(template, name=name, allowed=allowed, nearest=nearest)
 
 
 def _count(value: object) -> int:

@@ -140,7 +140,7 @@ def open_source(
     else UTF-8. What cannot be read twice (standard input, a pipe), and what is not UTF-8, is first
     copied to an unnamed temporary file. Raises UsageError, also for a file without a record.
     """
-    name = "standard input" if path == "-" else visible(clip(path, 200))
+    name = Message("standard input") if path == "-" else visible(clip(path, 200))
     if path == "-":
         known = _format(path, name, input_format) if input_format is not None else None
         stream = stdin or getattr(sys.stdin, "buffer", None)
@@ -211,8 +211,8 @@ def _one_document(name: str) -> UsageError:
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> UsageError:
-    why = reason(error) if isinstance(error, OSError) else str(error)
-    return UsageError("{name}: {why}", name=name or shown(name), why=visible(why))
+    why = reason(error) if isinstance(error, OSError) else visible(str(error))
+    return UsageError("{name}: {why}", name=name or shown(name), why=why)
 
 
 def _spool(pieces: Iterable[bytes], name: str) -> IO[bytes]:

@@ -15,7 +15,7 @@ from zimage_cli.core.gallery.page import page as html
 from zimage_cli.core.gallery.thumbnails import NotDrawn, Shelf
 from zimage_cli.core.gallery.write import Addresses, encoded, unwritable, write
 from zimage_cli.errors import Stopped, UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Message, counted
 
 MOST_EMBEDDED = 500
 
@@ -150,7 +150,8 @@ class Making:
                 for one, address in zip(collection.found, pictures, strict=True)
             ]
             self.stage = Stage.WRITING
-            write(page, self._checked(html(title, cards)))
+            text = html(title, cards)
+            write(page, self._checked(text))
             shelf.tidy({*names})
         outside = sum(address.startswith("../") for address in pictures)
         return Made(page, (), cards, collection.skipped, undrawn, outside, collection.masked)
@@ -190,7 +191,10 @@ def summary(made: Made) -> Message:
     """Return how many pictures a page has, and how many of them the sandbox made."""
     count, sandbox = len(made.cards), sum(card.sandbox for card in made.cards)
     if sandbox == 0:
-        return Message("1 picture") if count == 1 else Message("{count:,} pictures", count=count)
-    if count == 1:
-        return Message("1 picture, of the sandbox")
-    return Message("{count:,} pictures, {sandbox:,} of the sandbox", count=count, sandbox=sandbox)
+        return counted(count, "{count:,} picture", "{count:,} pictures")
+    return counted(
+        count,
+        "{count:,} picture, of the sandbox",
+        "{count:,} pictures, {sandbox:,} of the sandbox",
+        sandbox=sandbox,
+    )

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from zimage_cli.core.drafts import make_temporary, publish, remove_abandoned
 from zimage_cli.core.files import make_folder, reason, sync_folder
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 
 PAGE = "gallery.html"
 STDOUT = "-"
@@ -39,7 +40,7 @@ def target(output: str | None, folder: Path, *, overwrite: bool) -> Path:
                 hint="Did you mean {nearest}?",
                 field="output",
                 value=output,
-                allowed="a name that ends in .html, or a folder",
+                allowed=Message("a name that ends in .html, or a folder"),
                 nearest=wanted.with_suffix(_SUFFIX),
             )
         page = Path(os.path.realpath(wanted.parent)) / wanted.name

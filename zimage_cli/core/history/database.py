@@ -19,6 +19,7 @@ from zimage_cli.core.history.file import (
     HistoryLocked,
     sqlite_errors,
 )
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     import sqlite3
@@ -65,7 +66,7 @@ class Database:
         *,
         patience: float = PATIENCE,
         paid_patience: float = PAID_PATIENCE,
-        on_locked: Callable[[str], None] = lambda _: None,
+        on_locked: Callable[[Message], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
         read_only: bool = False,
     ) -> None:
@@ -127,7 +128,9 @@ class Database:
                 if waited >= patience or self._hurried.is_set():
                     raise
                 if waited >= _TOLD_AFTER and self._first_to_tell():
-                    self._on_locked("The history is locked by another program; waiting for it.")
+                    self._on_locked(
+                        Message("The history is locked by another program; waiting for it.")
+                    )
                 (sleep or self._hurried.wait)(_PAUSE)
 
     def _first_to_tell(self) -> bool:
@@ -231,7 +234,7 @@ class Database:
             with sqlite_errors(self.path):
                 if not self._closed and _identity(self.path) != self._identity:
                     # SQLite would go on writing to the old file.
-                    raise OSError("it was moved or replaced")
+                    raise OSError(Message("it was moved or replaced"))
                 with self._db:
                     for write in writes:
                         write.result = write.do(self._db)

@@ -15,6 +15,7 @@ from zimage_cli.api import limits
 from zimage_cli.api.endpoint import SANDBOX, host_of, is_loopback_host
 from zimage_cli.core.history import owner
 from zimage_cli.errors import NotSavedError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     import sqlite3
@@ -134,7 +135,7 @@ class Entry:
         status = said.get("http_status")
         return cls(
             "{said}",
-            said=text("message") or "It is not known why.",
+            said=text("message") or Message("It is not known why."),
             code=text("code"),
             request_id=text("request_id"),
             http_status=status if isinstance(status, int) else None,

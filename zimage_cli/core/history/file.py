@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from zimage_cli.core.files import free_bytes, open_own, reason
 from zimage_cli.errors import ConfigurationError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     import sqlite3
@@ -137,7 +138,7 @@ def _typed(path: Path, error: Exception) -> HistoryError:
             path=path,
         )
     if code in _FULL or getattr(error, "errno", None) in _NO_ROOM:
-        why = "no space left on device" if code == _SQLITE_FULL else str(error)
+        why = Message("no space left on device") if code == _SQLITE_FULL else str(error)
         return full(path, reason(error) if isinstance(error, OSError) else why)
     of_the_row = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
     of_the_file = isinstance(error, (sqlite3.DatabaseError, OSError))
@@ -146,7 +147,8 @@ def _typed(path: Path, error: Exception) -> HistoryError:
         "The history {path} cannot be used: {why}",
         hint="Pictures are still made and saved. Move the file away to begin a new history.",
         path=path,
-        why=str(error),
+        # Ours, or the words of others.
+        why=next((said for said in error.args if isinstance(said, Message)), str(error)),
     )
 
 

@@ -14,6 +14,7 @@ from zimage_cli.core.request.prices import format_price, list_price
 from zimage_cli.core.request.recorded import FIELDS
 from zimage_cli.core.request.request import Origin, Request
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Like(NamedTuple):
     """The recorded request of a picture.
 
     `name` says which picture: `history 42`, or its file where the history does not know that.
-    `place` says where it was made, if that is known. `rewritten`: its rewritten prompt stands in
+    `made` says where it was made, if that is known. `rewritten`: its rewritten prompt stands in
     `fields`.
     """
 
@@ -34,7 +35,7 @@ class Like(NamedTuple):
     fields: Mapping[str, object]
     origin: Origin
     region: str
-    place: str | None
+    made: Message | None
     rewritten: bool
 
     def request(self, given: Mapping[str, object], presets: Sequence[Preset] = ()) -> Request:
@@ -56,23 +57,30 @@ class Like(NamedTuple):
         origin = request.origin if presets or "prompt" in given else self.origin
         return replace(request, origin=origin._replace(parent=self.origin.parent))
 
-    def notes(self, request: Request, region: str) -> tuple[str, ...]:
+    def notes(self, request: Request, region: str) -> tuple[Message, ...]:
         """Return what is worth knowing before the request goes to a region."""
         found = []
         if self.origin.parent is None:
-            found.append(f"the history does not know {self.name}: its own recipe is taken")
+            found.append(
+                Message("the history does not know {name}: its own recipe is taken", name=self.name)
+            )
         if self.rewritten:
             price, double = list_price(region, False), list_price(region, True)
             found.append(
-                f"the rewritten prompt is sent: {format_price(price)} a picture instead of "
-                f"{format_price(double)}"
+                Message(
+                    "the rewritten prompt is sent: {price} a picture instead of {double}",
+                    price=format_price(price),
+                    double=format_price(double),
+                )
                 if price is not None
-                else "the rewritten prompt is sent, with prompt_extend off"
+                else Message("the rewritten prompt is sent, with prompt_extend off")
             )
         if "seed" not in self.fields and request.seed is None:
-            found.append(f"{self.name} has no recorded seed, so this picture will differ")
-        if self.region != region and self.place is not None:
-            found.append(f"{self.name} was made {self.place}")
+            found.append(
+                Message("{name} has no recorded seed, so this picture will differ", name=self.name)
+            )
+        if self.region != region and self.made is not None:
+            found.append(self.made)
         return tuple(found)
 
 
@@ -95,13 +103,11 @@ def like(book: History | None, text: str | None, *, rewritten: bool) -> Like:
         recipe = _recipe(text)
         if recipe is None:
             raise
-        found, name, origin = recipe, visible(text), Origin()
-        # A recipe holds no address.
-        place = f"in {found.region}" if find_region(found.region) else None
+        found, name, origin, endpoint = recipe, visible(text), Origin(), ""
     else:
-        name, origin = f"history {entry.id}", Origin(entry.id, entry.preset, entry.typed_prompt)
-        place = f"at {entry.endpoint}" if entry.region == CUSTOM else f"in {entry.region}"
-    place = "by the sandbox" if found.region == SANDBOX else place
+        name = Message("history {number}", number=entry.id)
+        origin, endpoint = Origin(entry.id, entry.preset, entry.typed_prompt), entry.endpoint
+    made = _made(name, found.region, endpoint)
     fields: dict[str, object] = {name: getattr(found, name) for name in FIELDS}
     if rewritten:
         if not found.rewritten_prompt:
@@ -117,7 +123,18 @@ def like(book: History | None, text: str | None, *, rewritten: bool) -> Like:
     # A file may not tell all of it, or name another model.
     fields |= {"model": getattr(found, "model", None)}
     fields = {name: value for name, value in fields.items() if value not in {None, ""}}
-    return Like(name, fields, origin, found.region, place, rewritten)
+    return Like(name, fields, origin, found.region, made, rewritten)
+
+
+def _made(name: str, region: str, endpoint: str) -> Message | None:
+    """Return where a picture was made, None where nobody knows: a recipe holds no address."""
+    if region == SANDBOX:
+        return Message("{name} was made by the sandbox", name=name)
+    if region == CUSTOM and endpoint:
+        return Message("{name} was made at {endpoint}", name=name, endpoint=endpoint)
+    if endpoint or find_region(region):
+        return Message("{name} was made in {region}", name=name, region=region)
+    return None
 
 
 def _recipe(path: str) -> Recipe | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.errors import ConfigurationError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.history import History
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(
-    environment: Environment, *, warn: Callable[[str], None] | None = None
+    environment: Environment, *, warn: Callable[[Message], None] | None = None
 ) -> Iterator[History | None]:
     """Open the history, to change it where `warn` is given; None where there is none yet.
 

@@ -13,6 +13,7 @@ from zimage_cli.api.endpoint import CUSTOM, REGION_NAMES, SANDBOX, region_name
 from zimage_cli.core.history.entry import batch_name, columns
 from zimage_cli.core.history.file import FOLDED, HistoryError, fold
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import shown
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.history.history import History
 
 STATUSES = ("saved", "made", "lost", "failed", "refused", "sending")
-TIMES = "7d, 12h, 30min, 2w, today, yesterday, 2026-11-01, 2026-11 or 2026-11-01T12:30"
+TIMES = Message("7d, 12h, 30min, 2w, today, yesterday, 2026-11-01, 2026-11 or 2026-11-01T12:30")
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "min": "minutes"}
 _LONGEST = 8_000

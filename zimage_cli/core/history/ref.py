@@ -16,6 +16,7 @@ from zimage_cli.core.files import reason
 from zimage_cli.core.history.entry import columns
 from zimage_cli.core.status import Status
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import shown
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
     from zimage_cli.core.history.history import History
 
-ALLOWED = "an id (42), a range (42-45), last, last:4, a picture's file"
+ALLOWED = Message("an id (42), a range (42-45), last, last:4, a picture's file")
 
 _MOST = 2**63 - 1
 _LARGEST_FILE = 256 * 1024 * 1024

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zimage_cli.core.history.file import HistoryBroken, HistoryFull, HistoryLocked
 from zimage_cli.core.history.history import History
 from zimage_cli.errors import ConfigurationError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
@@ -29,7 +30,7 @@ class SafeHistory:
     def __init__(
         self,
         path: Path | None,
-        warn: Callable[[str], None],
+        warn: Callable[[Message], None],
         *,
         sleep: Callable[[float], None] = time.sleep,
         **patience: float,
@@ -40,14 +41,14 @@ class SafeHistory:
         self._unwritten: set[str] = set()
         self._history: History | None = None
         if path is None:
-            self._say("given up", "history is not being kept: no home folder is known")
+            self._say("given up", Message("history is not being kept: no home folder is known"))
             return
         try:
             self._history = History(path, on_locked=warn, sleep=sleep, **patience)
         except (HistoryLocked, HistoryFull) as error:
             raise error.but("{cause} Nothing was sent.") from None
         except ConfigurationError as error:
-            self._say("given up", f"history is not being kept: {error.message}")
+            self._say("given up", _not_kept(error))
 
     @property
     def book(self) -> History | None:
@@ -131,17 +132,22 @@ class SafeHistory:
     def _failed(self, history: History, error: ConfigurationError) -> None:
         if not isinstance(error, HistoryBroken):
             if self._history is not None:
-                self._say(type(error).__name__, f"the history is not complete: {error.message}")
+                text = Message("the history is not complete: {cause}", cause=error.message)
+                self._say(type(error).__name__, text)
             return
         with self._saying:
             first, self._history = self._history is not None, None
         if first:
             history.close()
-            self._say("given up", f"history is not being kept: {error.message}")
+            self._say("given up", _not_kept(error))
 
-    def _say(self, cause: str, text: str) -> None:
+    def _say(self, cause: str, text: Message) -> None:
         with self._saying:
             first = cause not in self._said
             self._said.add(cause)
         if first:
             self._warn(text)
+
+
+def _not_kept(error: ConfigurationError) -> Message:
+    return Message("history is not being kept: {cause}", cause=error.message)

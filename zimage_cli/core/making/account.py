@@ -20,7 +20,7 @@ class Account(NamedTuple):
     region: str
     workspace: str | None
     key: str
-    key_hint: str | Message | None = None
+    key_hint: Message | None = None
     """What to do where the service refuses the key."""
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zimage_cli.api import limits, retry
 from zimage_cli.core.files import reason
 from zimage_cli.errors import DiskError, NotSavedError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.download import Fetched
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from zimage_cli.core.making.save import Place
     from zimage_cli.core.recipe.recipe import Recipe
     from zimage_cli.core.request.wish import Wish
-    from zimage_cli.messages import Message
 
 
 class Finish(NamedTuple):
@@ -29,7 +29,7 @@ class Finish(NamedTuple):
     tell: Callable[[Message], None]
 
 
-def once(told: dict[str, Message], warn: Callable[[str], None]) -> Callable[[Message], None]:
+def once(told: dict[str, Message], warn: Callable[[Message], None]) -> Callable[[Message], None]:
     """Return what warns of a kind of thing once, whichever picture has it first.
 
     `told` is what was told by now, for all that share it.
@@ -37,7 +37,7 @@ def once(told: dict[str, Message], warn: Callable[[str], None]) -> Callable[[Mes
 
     def tell(message: Message) -> None:
         if told.setdefault(message.template, message) is message:
-            warn(str(message))
+            warn(message)
 
     return tell
 
@@ -89,7 +89,7 @@ def fetch_and_keep(
     except OSError as error:
         raise DiskError(
             "The picture was made and could not be saved to {place}: {why}.",
-            place="the standard output" if wanted == "-" else wanted,
+            place=Message("the standard output") if wanted == "-" else wanted,
             why=reason(error),
         ) from None
     except NotSavedError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli.core.request.wish import format_of
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
@@ -156,7 +157,7 @@ class Generation:
             attempts=self.attempts,
         )
 
-    def mismatches(self) -> Iterator[str]:
+    def mismatches(self) -> Iterator[Message]:
         """Yield a warning for each dimension of the picture that is not what was asked or said."""
         assert self.answer is not None
         assert self.fetched is not None
@@ -164,6 +165,12 @@ class Generation:
         got = f"{info.width}*{info.height}"
         said = f"{answer.width or info.width}*{answer.height or info.height}"
         if got != self.request.size:
-            yield f"the picture is {got}, not {self.request.size} as asked for; saved as it is"
+            yield Message(
+                "the picture is {got}, not {wanted} as asked for; saved as it is",
+                got=got,
+                wanted=self.request.size,
+            )
         if said != got:
-            yield f"the service said {said}, the picture is {got}; saved as it is"
+            yield Message(
+                "the service said {said}, the picture is {got}; saved as it is", said=said, got=got
+            )

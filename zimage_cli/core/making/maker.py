@@ -158,7 +158,7 @@ class Maker:
         notes.saved(generation)
         return picture
 
-    def once(self, warn: Callable[[str], None]) -> Callable[[Message], None]:
+    def once(self, warn: Callable[[Message], None]) -> Callable[[Message], None]:
         """Return what warns of a kind of thing once in a run, whichever picture has it first."""
         return once(self._told, warn)
 

@@ -22,6 +22,7 @@ from zimage_cli.errors import (
     Stopped,
     ZimageError,
 )
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.answer import Answer
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
     from zimage_cli.core.making.evidence import Evidence
     from zimage_cli.core.making.generation import Generation
 
-_MAY_BE_BILLED = "The request was sent: the picture may have been made and billed."
-_IN_HISTORY = " It is in zimage history as lost."
-_BY_HAND = "Its address could not be written to the history, so fetch it yourself within 24 hours: "
-_RECOVERABLE = "The picture was made: zimage history recover fetches it within 24 hours."
-_SANDBOX_ENDS = "The sandbox has ended with its pictures; nothing was billed. Make it again."
+_MAY_BE_BILLED = Message("The request was sent: the picture may have been made and billed.")
+_LOST = Message(
+    "The request was sent: the picture may have been made and billed. "
+    "It is in zimage history as lost."
+)
+_RECOVERABLE = Message("The picture was made: zimage history recover fetches it within 24 hours.")
+_SANDBOX_ENDS = Message(
+    "The sandbox has ended with its pictures; nothing was billed. Make it again."
+)
 
 
 class Notes(NamedTuple):
@@ -129,7 +134,9 @@ class Notes(NamedTuple):
             if not self.warned.is_set():
                 self.warned.set()
                 why = reason(problem) if isinstance(problem, OSError) else str(problem)
-                generation.observer.warning(f"evidence could not be written: {why}")
+                generation.observer.warning(
+                    Message("evidence could not be written: {why}", why=why)
+                )
             return None
         return path.absolute()
 
@@ -150,7 +157,7 @@ class Notes(NamedTuple):
                     why=error.said,
                 )
         self._ended(generation, Status.LOST if lost else status, noted)
-        told = _MAY_BE_BILLED + (_IN_HISTORY if generation.entry is not None else "")
+        told = _MAY_BE_BILLED if generation.entry is None else _LOST
         _tell_stopped(generation, error, told if lost else None)
         return error
 
@@ -159,7 +166,13 @@ class Notes(NamedTuple):
     ) -> BaseException:
         refused = isinstance(error, AddressRefused)
         self._ended(generation, Status.LOST if refused else Status.MADE, error)
-        hint = None if generation.noted else _BY_HAND + generation.curl()
+        hint = None
+        if not generation.noted:
+            hint = Message(
+                "Its address could not be written to the history, so fetch it yourself within "
+                "24 hours: {typed}",
+                typed=generation.curl(),
+            )
         if isinstance(error, AddressRefused):
             if answer.request_id is not None:
                 asked = answer.request_id
@@ -212,7 +225,7 @@ class Notes(NamedTuple):
         )
 
 
-def _tell_stopped(generation: Generation, error: BaseException, note: str | None) -> None:
+def _tell_stopped(generation: Generation, error: BaseException, note: Message | None) -> None:
     """Tell what became of a picture that somebody gave up; an error speaks for itself."""
     if not isinstance(error, ZimageError):
         generation.observer.stopped(_SANDBOX_ENDS if note and _in_sandbox(generation) else note)

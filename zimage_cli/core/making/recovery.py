@@ -113,7 +113,7 @@ class Recovery:
         *,
         folder: Path | None,
         default_folder: Path,
-        warn: Callable[[str], None] = lambda _: None,
+        warn: Callable[[Message], None] = lambda _: None,
     ) -> None:
         self._book = book
         self._wire = wire

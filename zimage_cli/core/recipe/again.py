@@ -10,6 +10,7 @@ from zimage_cli.api.payload import MODEL
 from zimage_cli.core.recipe.inspect import Inspected
 from zimage_cli.core.request.request import parse_request
 from zimage_cli.errors import RequestInvalid, UsageError
+from zimage_cli.messages import Listing
 from zimage_cli.text import is_safe, json_text, visible
 
 
@@ -38,7 +39,7 @@ def command(found: Inspected) -> str:
             field="FILE",
             value=found.path,
             name=name,
-            lacking=" and ".join(lacking),
+            lacking=Listing(" and ", lacking),
         )
     if found.prompt_extend is not None:
         fields["prompt_extend"] = found.prompt_extend

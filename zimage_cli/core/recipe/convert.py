@@ -19,7 +19,14 @@ _LONGEST = {
 
 
 class ConversionError(ValueError):
-    """A picture that cannot become the other format without a loss that nobody asked for."""
+    """A picture that cannot become the other format without a loss that nobody asked for.
+
+    `said` is why.
+    """
+
+    def __init__(self, template: str, /, **facts: Any) -> None:
+        self.said = Message(template, **facts)
+        super().__init__(str(self.said))
 
 
 class _Served(NamedTuple):
@@ -123,7 +130,7 @@ def _packet(said: _Served, recipe: Recipe | None, longest: int) -> tuple[bytes |
         made = _merged(said.xmp, label)
     except xmp.XmpError as error:
         if label:
-            raise ConversionError(f"its label cannot be carried over: {error}") from None
+            raise ConversionError("its label cannot be carried over: {why}", why=error) from None
         # It goes over as it is, whatever it is.
         label, made = [], said.xmp
         recipe = None
@@ -161,7 +168,7 @@ def _painted(image: Any, target: str) -> Any:
     if image.mode in {"1", "L"}:
         return image.convert("L" if target == "jpeg" else "RGB")
     if image.mode not in {"P", "RGB"}:
-        raise ConversionError(f"it has more than 8 bits a colour ({image.mode})")
+        raise ConversionError("it has more than 8 bits a colour ({mode})", mode=image.mode)
     return image.convert("RGB")
 
 

@@ -6,6 +6,7 @@ import io
 import threading
 from typing import IO, Any, NamedTuple
 
+from zimage_cli.core.files import reason
 from zimage_cli.core.recipe import png
 from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.core.request.wish import Wish
@@ -54,8 +55,7 @@ def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -
         raise
     except Exception as error:
         # Pillow raises what it likes, MemoryError included; a paid picture is not lost for it.
-        said = (error.strerror or "").lower() if isinstance(error, OSError) else ""
-        raise FinishError("{why}", why=said or str(error) or type(error).__name__) from error
+        raise FinishError("{why}", why=_why(error)) from error
     if not done.changed or written in {None, recipe}:
         return done
     masked = Message(
@@ -63,6 +63,12 @@ def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -
         "its making"
     )
     return done._replace(told=(*done.told, masked))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return reason(error)
+    return getattr(error, "said", None) or str(error) or type(error).__name__
 
 
 def _finished(

@@ -28,6 +28,7 @@ from zimage_cli.core.recipe.foreign import (
 )
 from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
 STDIN = "-"
@@ -338,4 +339,4 @@ def _unreadable(path: str, error: OSError | ValueError) -> UsageError:
 
 
 def _name(path: str) -> str:
-    return "Standard input" if path == STDIN else visible(path)
+    return Message("Standard input") if path == STDIN else visible(path)

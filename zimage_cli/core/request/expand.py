@@ -65,13 +65,13 @@ def count(prompt: str, lines: Lines | None = None) -> int:
     return _count(_parse(prompt, lines))
 
 
-def count_text(number: int) -> str:
+def count_text(number: int) -> Message:
     """Return a count as it is shown: `1,024`, or `about 10^57` where the digits say nothing."""
     if number < 10**15:
-        return f"{number:,}"
+        return Message("{number:,}", number=number)
     from math import log10
 
-    return f"about 10^{log10(number):.0f}"
+    return Message("about 10^{digits:.0f}", digits=log10(number))
 
 
 def parse_sizes(text: str) -> tuple[str, ...]:

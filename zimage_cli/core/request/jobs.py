@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zimage_cli.core.request.request import Request, parse_request, seed_after
 from zimage_cli.core.request.sweep import Sweep
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Listing, Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.request.names import NameTemplate
@@ -37,10 +38,11 @@ class Job(NamedTuple):
     variant: int | None = None
 
     @property
-    def place(self) -> str:
+    def place(self) -> Message:
         """Where it stands in the file: `line 7`, or `line 7, picture 3` of several."""
-        more = "" if self.variant is None else f", picture {self.variant}"
-        return f"line {self.line}{more}"
+        if self.variant is None:
+            return Message("line {line}", line=self.line)
+        return Message("line {line}, picture {picture}", line=self.line, picture=self.variant)
 
     @property
     def id(self) -> str | None:
@@ -78,25 +80,27 @@ def variants(
 def _swept(request: Request, sweep: Sweep, most: int, hint: str | None) -> Iterator[Variant]:
     from zimage_cli.core.request import expand
 
-    factors = {
-        "prompts": expand.count(request.prompt, sweep.lines) if sweep.expand else 1,
-        "sizes": len(sweep.sizes) or 1,
-        "seeds": len(sweep.seeds) or 1,
-        "of each": sweep.count,
-    }
-    total = prod(factors.values())
+    prompted = expand.count(request.prompt, sweep.lines) if sweep.expand else 1
+    factors = (prompted, len(sweep.sizes) or 1, len(sweep.seeds) or 1, sweep.count)
+    total = prod(factors)
     if total > most:
-        several = {name: number for name, number in factors.items() if number > 1}
-        words = (f"{expand.count_text(number)} {name}" for name, number in several.items())
+        prompts, sizes, seeds, each = map(expand.count_text, factors)
+        words = (
+            Message("{prompts} prompts", prompts=prompts),
+            Message("{sizes} sizes", sizes=sizes),
+            Message("{seeds} seeds", seeds=seeds),
+            Message("{count} of each", count=each),
+        )
+        named = [said for said, factor in zip(words, factors, strict=True) if factor > 1]
         raise UsageError(
             "{total} pictures are too many: {factors}; allowed: {most:,}",
             hint=hint,
             total=expand.count_text(total),
-            factors=" × ".join(words),
+            factors=Listing(" × ", named),
             most=most,
         )
-    prompts = expand.expand(request.prompt, sweep.lines) if sweep.expand else (request.prompt,)
-    for prompt in prompts:
+    texts = expand.expand(request.prompt, sweep.lines) if sweep.expand else (request.prompt,)
+    for prompt in texts:
         for size in sweep.sizes or (request.size,):
             for seed in sweep.seeds or (request.seed,):
                 fields = {**request.fields(), "prompt": prompt, "size": size}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from zimage_cli.messages import Message
+from zimage_cli.messages import Message, foreign
 from zimage_cli.text import shown
 
 _EXAMPLE = Message(
@@ -41,9 +41,9 @@ def decode_object(text: str) -> dict[str, object]:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        why = error.msg.removesuffix(" starting at").removesuffix(" at")
+        said = error.msg.removesuffix(" starting at").removesuffix(" at")
         raise NotAnObject(
-            "{why}", why=why, line=error.lineno, column=error.colno, example=True
+            "{why}", why=foreign(said), line=error.lineno, column=error.colno, example=True
         ) from None
     except ValueError:
         # Python's own limit on the digits of an integer.

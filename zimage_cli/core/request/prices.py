@@ -9,6 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from zimage_cli.messages import Message
+
 
 class Price(NamedTuple):
     """An amount of money in an ISO 4217 currency."""
@@ -38,9 +40,18 @@ def list_price(region_name: str, prompt_extend: bool) -> Price | None:
     return _LIST.get((region_name, prompt_extend))
 
 
-def format_price(price: Price | None) -> str:
+def format_price(price: Price | None) -> Message:
     """Return a price as `CNY 0.10`, or what stands where none is known."""
-    return f"{price.currency} {price.amount}" if price else "no list price"
+    return amount_of(price, f"{price.amount}") if price else Message("no list price")
+
+
+def amount_of(price: Price, amount: str) -> Message:
+    """Return an amount in the currency of a price, in words."""
+    if price.currency == "CNY":
+        return Message("CNY {amount}", amount=amount)
+    if price.currency == "USD":
+        return Message("USD {amount}", amount=amount)
+    return Message("{currency} {amount}", currency=price.currency, amount=amount)
 
 
 def cost(price: Price | None) -> dict[str, str | None]:

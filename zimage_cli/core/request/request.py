@@ -143,7 +143,7 @@ def parse_json_object(text: str, where: str) -> dict[str, object]:
         ) from None
 
 
-def prompt_warning(prompt: str) -> str | None:
+def prompt_warning(prompt: str) -> Message | None:
     """Return a line that shows what the service will cut off a prompt, or None if nothing.
 
     It reads 800 characters and does not say that it dropped the rest.
@@ -151,9 +151,13 @@ def prompt_warning(prompt: str) -> str | None:
     over = len(prompt) - PROMPT_LIMIT
     if over <= 0:
         return None
-    return (
-        f"the prompt has {len(prompt):,} characters; the service reads the first {PROMPT_LIMIT} "
-        f"and cuts off the last {over:,}: {shown(prompt[PROMPT_LIMIT:])}"
+    return Message(
+        "the prompt has {length:,} characters; the service reads the first {most} and cuts off the "
+        "last {over:,}: {rest}",
+        length=len(prompt),
+        most=PROMPT_LIMIT,
+        over=over,
+        rest=shown(prompt[PROMPT_LIMIT:]),
     )
 
 

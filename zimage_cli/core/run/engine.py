@@ -25,6 +25,7 @@ from zimage_cli.errors import (
     Stopped,
     ZimageError,
 )
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
@@ -104,9 +105,13 @@ class Engine:
         self._working = workers.askers
         self._saving = self._savers = workers.savers
         if workers.askers < wanted:
-            few = f"{workers.askers:,} at a time instead of {wanted:,}"
             self._watcher.warn(
-                f"pictures are made {few}: no more threads can be started (ulimit -a)"
+                Message(
+                    "pictures are made {lines:,} at a time instead of {wanted:,}: "
+                    "no more threads can be started (ulimit -a)",
+                    lines=workers.askers,
+                    wanted=wanted,
+                )
             )
         workers.go()
 

@@ -24,6 +24,7 @@ from zimage_cli.errors import (
     ServiceError,
     ZimageError,
 )
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
     from zimage_cli.core.run.tally import RunOptions
 
 _REASONS = {
-    Status.SAVED: "saved before",
-    Status.REFUSED: "refused before: --retry-failed",
-    Status.FAILED: "failed before: --retry-failed",
-    Status.LOST: "lost before, may be billed: --retry-lost",
+    Status.SAVED: Message("saved before"),
+    Status.REFUSED: Message("refused before: --retry-failed"),
+    Status.FAILED: Message("failed before: --retry-failed"),
+    Status.LOST: Message("lost before, may be billed: --retry-lost"),
 }
 _AGAIN = (
     "It may be billed. The same command leaves it alone; with --retry-lost it is made again, and "

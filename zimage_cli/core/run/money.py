@@ -7,8 +7,9 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, NamedTuple
 
 from zimage_cli.api.endpoint import SANDBOX
-from zimage_cli.core.request.prices import Price
+from zimage_cli.core.request.prices import Price, amount_of
 from zimage_cli.errors import Billed, BoundReached, UsageError
+from zimage_cli.messages import Message, counted
 
 if TYPE_CHECKING:
     from zimage_cli.core.run.tally import Tally
@@ -42,7 +43,7 @@ class Estimate(NamedTuple):
         if bound is None or self.free:
             return
         if self.cost is None or self.unpriced:
-            where = host if self.cost is None else "a base_url of the file"
+            where = host if self.cost is None else Message("a base_url of the file")
             raise UsageError(
                 "--max-cost: no list price is known at {host}. Nothing was sent.",
                 field="max_cost",
@@ -64,18 +65,18 @@ def on_the_bill(region: str, billed: Billed) -> Billed:
     return Billed.NO if region == SANDBOX else billed
 
 
-def count_of(pictures: int) -> str:
+def count_of(pictures: int) -> Message:
     """Return a number of pictures in words."""
-    return f"{pictures:,} picture{'' if pictures == 1 else 's'}"
+    return counted(pictures, "{count:,} picture", "{count:,} pictures")
 
 
-def money(price: Price | None) -> str:
+def money(price: Price | None) -> Message:
     """Return an amount for a person: `CNY 12.30`, and `USD 0.165` where that is not all of it."""
     if price is None:
-        return "unknown at this host"
+        return Message("unknown at this host")
     cents = round(price.amount, 2)
     amount = cents if cents == price.amount else price.amount.normalize()
-    return f"{price.currency} {amount:f}"
+    return amount_of(price, f"{amount:f}")
 
 
 def parse_bound(text: str | None, option: str = "--max-cost") -> Decimal | None:
@@ -92,7 +93,7 @@ def parse_bound(text: str | None, option: str = "--max-cost") -> Decimal | None:
             option=option,
             field=option.lstrip("-").replace("-", "_"),
             value=text,
-            allowed="a number such as 50",
+            allowed=Message("a number such as 50"),
         )
     return amount
 

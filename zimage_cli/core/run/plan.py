@@ -17,6 +17,7 @@ from zimage_cli.core.request.wish import OTHER_SUFFIXES, QUALITY, Wish
 from zimage_cli.core.run.money import Estimate
 from zimage_cli.core.settings.source import Kind
 from zimage_cli.errors import AuthenticationError, UsageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.making.maker import Maker
@@ -33,6 +34,8 @@ MAX_TEXT = 32_000_000
 
 SANDBOX_ROOT = "http://127.0.0.1/api/v1"
 """Stands for the sandbox, whose port is known only once it runs."""
+
+SANDBOX_PRICE = Message("sandbox, free")
 
 _BATCH_HINT = (
     "A batch makes up to 1,000,000 of each line of a file, with the same options: zimage batch FILE"
@@ -85,8 +88,8 @@ class RequestPlan(NamedTuple):
     template: NameTemplate
     options: RunOptions
     filename: str | None = None
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     @property
     def estimate(self) -> Estimate:
@@ -150,7 +153,7 @@ class RequestPlan(NamedTuple):
             "exists": path != "-" and os.path.exists(path),  # noqa: PTH110
             "region": target.region_name,
             "endpoint": origin_of(wire.url),
-            "price": "sandbox, free" if target.is_sandbox else format_price(price),
+            "price": SANDBOX_PRICE if target.is_sandbox else format_price(price),
             "cost": cost(price),
         }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zimage_cli.api import threads
 from zimage_cli.core.status import Status
 from zimage_cli.errors import ConfigurationError, Stopped, ZimageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
@@ -190,6 +191,7 @@ def not_asked_for(run: Run, plan: RequestPlan, told: Collection[int]) -> Iterato
 
     if run.fatal is not None and not told:
         raise run.fatal
+    why = run.fatal.said if run.fatal else Message("the run was stopped")
     for job in plan.jobs() if len(told) < len(plan.requests) else ():
         if job.number not in told:
             target = plan.settings.target
@@ -200,5 +202,5 @@ def not_asked_for(run: Run, plan: RequestPlan, told: Collection[int]) -> Iterato
                 target.region_name,
                 target.host or "",
                 billed=Billed.NO,
-                reason=f"not asked for: {run.fatal or 'the run was stopped'}",
+                reason=Message("not asked for: {why}", why=why),
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zimage_cli.core.run.plan import Plan
 from zimage_cli.core.settings.key import Key
 from zimage_cli.errors import ConfigurationError
+from zimage_cli.messages import Message, counted
 
 if TYPE_CHECKING:
     from zimage_cli.api.lines import Pool
@@ -35,7 +36,7 @@ class Session:
     """
 
     def __init__(
-        self, environment: Environment, key: Key | None, warn: Callable[[str], None]
+        self, environment: Environment, key: Key | None, warn: Callable[[Message], None]
     ) -> None:
         self._environment = environment
         self._key = key
@@ -72,8 +73,14 @@ class Session:
         maker = self._maker(plan, wire)
         lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
         if lines < wanted:
-            few = f"{lines:,} at a time instead of {wanted:,}"
-            watcher.warn(f"pictures are made {few}: too few files may be open (ulimit -n)")
+            watcher.warn(
+                Message(
+                    "pictures are made {lines:,} at a time instead of {wanted:,}: "
+                    "too few files may be open (ulimit -n)",
+                    lines=lines,
+                    wanted=wanted,
+                )
+            )
         options = plan.options._replace(concurrency=lines)
         return plan.engine(maker, options, watcher), plan.jobs()
 
@@ -149,7 +156,8 @@ class Session:
         count = history.without_row
         history.close()
         if count:
-            self._warn(f"{count:,} picture{'s are' if count > 1 else ' is'} not in the history")
+            one = "{count:,} picture is not in the history"
+            self._warn(counted(count, one, "{count:,} pictures are not in the history"))
 
     def _pace(self, settings: Settings, account: Account) -> Pace | None:
         """Return the account's limit, shared with every other zimage of this user.

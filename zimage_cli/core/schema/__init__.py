@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from zimage_cli.messages import Message
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 NAMES = {
-    "request": "what generate is asked with: --request, --file, a line of a batch",
-    "response": "what generate --print-response prints for each picture",
-    "result": "the document of generate --json",
-    "batch-line": "a line of batch --json and of results.jsonl",
-    "error": "an error, as it stands in every document",
+    "request": Message("what generate is asked with: --request, --file, a line of a batch"),
+    "response": Message("what generate --print-response prints for each picture"),
+    "result": Message("the document of generate --json"),
+    "batch-line": Message("a line of batch --json and of results.jsonl"),
+    "error": Message("an error, as it stands in every document"),
 }
 """Every schema, and what it describes."""
 TARGETS = ("openai", "anthropic", "mcp")

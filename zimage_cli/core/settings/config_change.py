@@ -17,6 +17,7 @@ from zimage_cli.api.endpoint import find_region
 from zimage_cli.core.drafts import write_whole
 from zimage_cli.core.files import open_locked
 from zimage_cli.core.settings.config_file import MAX_BYTES, TABLES, parse, read_text
+from zimage_cli.core.settings.reason import reason
 from zimage_cli.errors import ConfigurationError, ZimageError
 
 LOCK_SECONDS = 10.0
@@ -175,10 +176,9 @@ def _guard_tables(document: Mapping[str, Any], path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: BaseException) -> ConfigurationError:
-    why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
     return ConfigurationError(
         "{path} cannot be written: {why}",
         hint="Check the folder's permissions, or set ZIMAGE_HOME to one that you can write to.",
         path=path,
-        why=why,
+        why=reason(error),
     )

@@ -16,6 +16,7 @@ from zimage_cli.api.endpoint import REGION_NAMES, SANDBOX, find_region
 from zimage_cli.core import files
 from zimage_cli.core.settings.checks import shown
 from zimage_cli.core.settings.key import Key, check_key
+from zimage_cli.core.settings.reason import reason
 from zimage_cli.core.settings.table import TABLE
 from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
 from zimage_cli.messages import Listing, Message
@@ -44,7 +45,7 @@ class Config(NamedTuple):
     values: Mapping[str, Any] = {}
     keys: Mapping[str, Key] = {}
     workspaces: Mapping[str, str] = {}
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
     presets: Mapping[str, Preset] = {}
 
 
@@ -113,14 +114,14 @@ def read_text(path: Path) -> str:
         # Asked before it is opened: opening a named pipe would wait for a writer.
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise _unreadable(
-                path, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
-            )
+            folder = stat.S_ISDIR(mode)
+            why = Message("it is a folder") if folder else Message("it is not a regular file")
+            raise _unreadable(path, why)
         return files.read_text(path, MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except files.TooLarge:
-        raise _unreadable(path, "larger than any config file") from None
+        raise _unreadable(path, Message("larger than any config file")) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             "{path}, line {line}: it is not UTF-8 text",
@@ -129,11 +130,10 @@ def read_text(path: Path) -> str:
             line=error.object.count(b"\n", 0, error.start) + 1,
         ) from None
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a valid path"
-        raise _unreadable(path, why) from None
+        raise _unreadable(path, reason(error)) from None
 
 
-def _unreadable(path: Path, why: str | None) -> ConfigurationError:
+def _unreadable(path: Path, why: str) -> ConfigurationError:
     return ConfigurationError(
         "{path} cannot be read: {why}",
         hint="Correct or remove it; see where it is looked for: zimage config path",
@@ -149,10 +149,10 @@ def parse(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError:
-        why = "nested too deeply"
+        why: str = Message("nested too deeply")
     except ValueError as error:
         why = str(error)
-    hint = "Correct it: zimage config edit"
+    hint = Message("Correct it: zimage config edit")
     where = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", why)
     if where is None:
         raise ConfigurationError("{path}: not valid TOML: {why}", hint=hint, path=path, why=why)
@@ -167,7 +167,8 @@ def parse(text: str, path: Path) -> dict[str, Any]:
 
 def _typed(name: str, value: object) -> object:
     declared = TABLE[name]
-    allowed, words = declared.toml or ((), "")
+    assert declared.toml is not None
+    allowed, words = declared.toml
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise UsageError(
             "{field}: {value} is of the wrong type; allowed: {allowed}",
@@ -305,7 +306,7 @@ def _line_of(text: str, table: str | None, name: str) -> int | None:
     return fallback
 
 
-def _permission_warning(path: Path) -> str | None:
+def _permission_warning(path: Path) -> Message | None:
     if sys.platform == "win32":
         return None
     try:
@@ -314,4 +315,8 @@ def _permission_warning(path: Path) -> str | None:
         return None
     if not mode & 0o077:
         return None
-    return f"{path} holds keys and can be read by others (mode {mode:03o}): chmod 600 '{path}'"
+    return Message(
+        "{path} holds keys and can be read by others (mode {mode:03o}): chmod 600 '{path}'",
+        path=path,
+        mode=mode,
+    )

@@ -17,7 +17,7 @@ MAX_LENGTH = 1024
 
 CODING_PLAN = "sk-sp-"
 
-CODING_PLAN_REASON = (
+CODING_PLAN_REASON = Message(
     "is a Coding Plan key (sk-sp-…): those work at the Coding Plan's own endpoint only, "
     "not at the ones that make pictures"
 )
@@ -76,13 +76,13 @@ def check_key(text: str) -> str:
         text = text[1:-1].strip()
     why = shape_problem(text)
     if why is None and not text.startswith(KEY_PREFIXES):
-        why = "does not begin with sk- (or st-, for a temporary key)"
+        why = Message("does not begin with sk- (or st-, for a temporary key)")
     if why is None and text.startswith(CODING_PLAN):
         why = CODING_PLAN_REASON
     if why is None and ("*" in text or ".." in text):
-        why = "is the masked form that the console shows; copy the key itself"
+        why = Message("is the masked form that the console shows; copy the key itself")
     if why is None and len(text) < MIN_LENGTH:
-        why = f"is too short: {len(text)} characters"
+        why = Message("is too short: {count} characters", count=len(text))
     if why is not None:
         raise UsageError("key: what was given {why}", hint=pages_hint(), why=why)
     return text
@@ -103,14 +103,18 @@ def pages_hint(region: str | None = None) -> Message:
     )
 
 
-def shape_problem(text: str) -> str | None:
-    """Return why a text can be no value of the Authorization header; None where it can."""
+def shape_problem(text: str) -> Message | None:
+    """Return why a text can be no value of the Authorization header; None where it can.
+
+    That follows "the key from …" in a sentence.
+    """
     if not text:
-        return "is empty"
+        return Message("is empty")
     if len(text) > MAX_LENGTH:
-        return f"is too long for a key: {len(text)} characters"
+        return Message("is too long for a key: {count} characters", count=len(text))
     for place, char in enumerate(text, 1):
+        if char == " ":
+            return Message("holds a space, at place {place}", place=place)
         if not "!" <= char <= "~":
-            what = "a space" if char == " " else "a character that no key has"
-            return f"holds {what}, at place {place}"
+            return Message("holds a character that no key has, at place {place}", place=place)
     return None

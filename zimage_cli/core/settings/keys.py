@@ -22,8 +22,10 @@ from zimage_cli.core.settings.key import (
     pages_hint,
     shape_problem,
 )
+from zimage_cli.core.settings.reason import reason
 from zimage_cli.core.settings.source import CONFIG, Kind, Source
 from zimage_cli.errors import AuthenticationError, ConfigurationError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.settings.config_file import Config
@@ -62,7 +64,7 @@ def usable_key(text: str, source: Source, region: str, *, own_host: bool) -> Key
         why = CODING_PLAN_REASON
     if why is not None:
         raise AuthenticationError(
-            "the key from {source} {why}", hint=pages_hint(region), source=str(source), why=why
+            "the key from {source} {why}", hint=pages_hint(region), source=source.said, why=why
         )
     return Key(text)
 
@@ -97,7 +99,7 @@ def _from_named_file(environment: Environment) -> tuple[str, Source] | None:
     facts: dict[str, Any] = {
         "variable": KEY_FILE_VARIABLE,
         "path": path,
-        "hint": "Correct or unset {variable}.",
+        "hint": Message("Correct or unset {variable}.", variable=KEY_FILE_VARIABLE),
     }
     try:
         text = _read(path)
@@ -108,7 +110,7 @@ def _from_named_file(environment: Environment) -> tuple[str, Source] | None:
     except (OSError, ValueError) as error:
         raise AuthenticationError(
             "the file of environment {variable} cannot be read: {path}: {why}",
-            why=_reason(error),
+            why=reason(error),
             **facts,
         ) from None
     if not text:
@@ -138,7 +140,7 @@ def _from_credentials(environment: Environment) -> tuple[str, Source] | None:
         raise ConfigurationError(
             "{place}: not a credentials file (INI: a [profile] line, then lines of key = value)",
             hint="Correct the file, or set DASHSCOPE_API_KEY.",
-            place=f"{path}{_ini_line(error)}",
+            place=_ini_place(path, error),
         ) from None
     named = (environment.get(name) for name in PROFILE_VARIABLES)
     profile = next((name.strip() for name in named if name), "default")
@@ -146,10 +148,10 @@ def _from_credentials(environment: Environment) -> tuple[str, Source] | None:
     return (key, Source(Kind.FILE, f"{path} [{profile}]")) if key else None
 
 
-def _ini_line(error: Exception) -> str:
+def _ini_place(path: Path, error: Exception) -> Message:
     errors = getattr(error, "errors", None)
     line = errors[0][0] if errors else getattr(error, "lineno", None)
-    return f", line {line}" if line else ""
+    return Message("{path}, line {line}" if line else "{path}", path=path, line=line)
 
 
 def _from_sdk_file(environment: Environment) -> tuple[str, Source] | None:
@@ -170,20 +172,14 @@ def _read_optional(path: Path) -> str | None:
             "{path} cannot be read: {why}",
             hint="Correct or remove the file, or set DASHSCOPE_API_KEY.",
             path=path,
-            why=_reason(error),
+            why=reason(error),
         ) from None
 
 
 def _read(path: Path) -> str:
     if path.is_dir():
-        raise IsADirectoryError(None, "it is a folder")
+        raise IsADirectoryError(None, Message("it is a folder"))
     try:
         return read_text(path, _MAX_FILE).strip()
     except TooLarge:
-        raise OSError(None, "it is too large for a key") from None
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "not a valid path"
+        raise OSError(None, Message("it is too large for a key")) from None

@@ -20,12 +20,14 @@ from zimage_cli.api.endpoint import (
 )
 from zimage_cli.core.settings.checks import check_base_url
 from zimage_cli.core.settings.config_file import Config
+from zimage_cli.core.settings.contradiction import no_region, two_regions
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.source import CONFIG, DEFAULT, REQUEST, Kind, Source
 from zimage_cli.core.settings.table import PLACE, TABLE, VARIABLES, Setting
-from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
+from zimage_cli.errors import ConfigurationError, UsageError
+from zimage_cli.messages import Message
 
-_ONE_KEY = Source(Kind.DEFAULT, words="the one region with a stored key")
+_ONE_KEY = Source(Kind.DEFAULT, words=Message("the one region with a stored key"))
 _ONE_PLACE = "Give only one of them."
 
 
@@ -102,7 +104,7 @@ class Resolver:
         self.flags = flags
         self.request_base_url = request_base_url
         self.config = config
-        self.warnings: list[str] = []
+        self.warnings: list[Message] = []
 
     def _candidates(self, name: str) -> Iterator[Setting[Any]]:
         """Yield what was given for a setting, strongest first, each checked when it is reached."""
@@ -185,7 +187,9 @@ class Resolver:
                     flag=TABLE[name].flags[0],
                 )
         if self.request_base_url is not None:
-            self.warnings.append(f"the base_url of the request is ignored: {shown}")
+            self.warnings.append(
+                Message("the base_url of the request is ignored: {sandbox}", sandbox=shown)
+            )
 
     def _base_urls(self) -> Iterator[Setting[Any]]:
         for given in self._candidates("base_url"):
@@ -201,7 +205,12 @@ class Resolver:
         except UsageError:
             same = False
         if not same:
-            self.warnings.append(f"{' and '.join(variables)} differ: the first is used")
+            first, second = variables
+            self.warnings.append(
+                Message(
+                    "{first} and {second} differ: the first is used", first=first, second=second
+                )
+            )
 
     def _url_holds(
         self, url: Setting[Any], region: Setting[Any], endpoint: Setting[Any] | None
@@ -218,21 +227,21 @@ class Resolver:
                 return True
             # The sandbox costs nothing and sends no key: at equal strength it is the safe reading.
             if level == region_level:
-                self._ignore(url, f"the region is {SANDBOX} ({region.origin})")
+                self._ignore("the region is {value} ({source})", region, url)
             return False
         if its and its.name != region.value and region_level != Kind.DEFAULT:
             if region_level < level:
-                self._ignore(url, f"the region is {region.value} ({region.origin})")
+                self._ignore("the region is {value} ({source})", region, url)
                 return False
             if region_level == level:
-                raise _two_regions(url, its, region)
+                raise two_regions(url, its, region)
         workspace = self.flags.workspace
         if workspace is not None and url.origin.is_given:
             raise UsageError("--workspace and --base-url both say where to call", hint=_ONE_PLACE)
         kind, its_workspace = _endpoint_of(host, its)
         if endpoint and endpoint.value != kind:
             if endpoint.origin.kind < level:
-                self._ignore(url, f"the endpoint is {endpoint.value} ({endpoint.origin})")
+                self._ignore("the endpoint is {value} ({source})", endpoint, url)
                 return False
             if endpoint.origin.is_given and url.origin.is_given:
                 raise UsageError(
@@ -241,26 +250,41 @@ class Resolver:
                     endpoint=endpoint.value,
                 )
         if workspace is not None and its_workspace != workspace.lower():
-            self._ignore(url, f"the workspace is {workspace} (--workspace)")
+            named = Setting("workspace", workspace, Source(Kind.FLAG, "--workspace"))
+            self._ignore("the workspace is {value} ({source})", named, url)
             return False
         if its is None and region.origin.is_given and not url.origin.is_callers:
-            raise _no_region(url, region)
+            raise no_region(url, region)
         return True
 
-    def _ignore(self, url: Setting[Any], why: str) -> None:
-        self.warnings.append(f"the base URL {url.value} from {url.origin} is ignored: {why}")
+    def _ignore(self, template: str, stronger: Setting[Any], url: Setting[Any]) -> None:
+        self.warnings.append(
+            Message(
+                "the base URL {url} from {url_source} is ignored: {why}",
+                url=url.value,
+                url_source=url.origin.said,
+                why=Message(template, value=stronger.value, source=stronger.origin.said),
+            )
+        )
 
     def _by_url(self, url: Setting[Any], region: Setting[Any]) -> _Place:
         host = host_of(url.value)
         its = region_of_host(host)
         endpoint, workspace = _endpoint_of(host, its)
-        source = Source(url.origin.kind, url.origin.name, f"base URL ({url.origin})")
+        words = Message("base URL ({source})", source=url.origin.said)
+        source = Source(url.origin.kind, url.origin.name, words)
         if region.value != (its.name if its else None) and (
             (region.origin.kind, url.origin.kind) in _SURPRISES
         ):
             self.warnings.append(
-                f"calls go to {url.value} ({url.origin}), "
-                f"and not to the region {region.value} ({region.origin})"
+                Message(
+                    "calls go to {url} ({url_source}), "
+                    "and not to the region {region} ({region_source})",
+                    url=url.value,
+                    url_source=url.origin.said,
+                    region=region.value,
+                    region_source=region.origin.said,
+                )
             )
         if its:
             said = region.value == its.name and region.origin.kind != Kind.DEFAULT
@@ -281,7 +305,7 @@ class Resolver:
         return next(others, None) or self._default_region()
 
     def _in_sandbox(self, source: Source) -> _Place:
-        started = Source(Kind.DEFAULT, words="the sandbox gets one when it starts")
+        started = Source(Kind.DEFAULT, words=Message("the sandbox gets one when it starts"))
         return (
             Target(SANDBOX, None, SANDBOX, None, None),
             Setting("region", SANDBOX, source),
@@ -296,17 +320,22 @@ class Resolver:
             if endpoint is None or not endpoint.origin.is_given:
                 endpoint = Setting("endpoint", "workspace", workspace.origin)
             elif endpoint.value != "workspace":
-                self.warnings.append(f"--workspace is not used: the endpoint is {endpoint.value}")
+                self.warnings.append(
+                    Message(
+                        "--workspace is not used: the endpoint is {endpoint}",
+                        endpoint=endpoint.value,
+                    )
+                )
         if endpoint is None:
             endpoint = Setting("endpoint", TABLE["endpoint"].default, DEFAULT)
             if workspace.value:
-                why = Source(Kind.DEFAULT, words="a workspace is set")
+                why = Source(Kind.DEFAULT, words=Message("a workspace is set"))
                 endpoint = Setting("endpoint", "workspace", why)
         if endpoint.value == "workspace" and not workspace.value:
             raise ConfigurationError(
                 "the endpoint is workspace ({source}), and no workspace is set for {region}",
                 hint="Set it: zimage config set-workspace ID --region {region}",
-                source=endpoint.origin,
+                source=endpoint.origin.said,
                 region=region.name,
             )
         used = workspace.value if endpoint.value == "workspace" else None
@@ -316,7 +345,7 @@ class Resolver:
             Setting("region", region.name, source),
             endpoint,
             workspace,
-            Setting("base_url", root, Source(Kind.DEFAULT, words="region and endpoint")),
+            Setting("base_url", root, Source(Kind.DEFAULT, words=Message("region and endpoint"))),
         )
 
     def _workspace(self, region: str) -> Setting[Any]:
@@ -331,50 +360,6 @@ _SURPRISES = {
     (Kind.ARGUMENT, Kind.REQUEST),
 }
 """Where a region comes from and what may outrank it there, but not without a word."""
-
-
-def _two_regions(url: Setting[Any], its: Region, region: Setting[Any]) -> ZimageError:
-    cls = UsageError if url.origin.is_callers else ConfigurationError
-    return cls(
-        "the region is {region} ({region_source}), and the base URL {url} ({url_source}) "
-        "is of {other}",
-        hint="A key belongs to one region, so both must name the same one: give only one of them.",
-        region=region.value,
-        region_source=region.origin,
-        url=url.value,
-        url_source=url.origin,
-        other=its.name,
-    )
-
-
-_FLAGS_OUT = "For the host of {region}: --endpoint shared. For another place: --base-url. "
-_WAYS_OUT = {
-    (True, True): _FLAGS_OUT + "Or unset {variable}.",
-    (True, False): _FLAGS_OUT + "Or: zimage config unset base_url",
-    (False, True): "Unset {variable}, or do without a region.",
-    (False, False): "Remove it (zimage config unset base_url), or do without a region.",
-}
-"""Next steps by whether the region is a flag's, and the base URL a variable's."""
-
-
-def _no_region(url: Setting[Any], region: Setting[Any]) -> UsageError:
-    """Return the error for a region that the command names beside a base URL of no region.
-
-    To follow either without a word could send the key, and the bill, to the wrong place.
-    """
-    flag = region.origin.kind is Kind.FLAG
-    return UsageError(
-        "{region_source} {region} and the base URL {url} ({url_source}) contradict each other: "
-        "that URL belongs to no region",
-        field="region",
-        value=region.value,
-        hint=_WAYS_OUT[flag, url.origin.kind is Kind.ENVIRONMENT],
-        region=region.value,
-        region_source=region.origin,
-        url=url.value,
-        url_source=url.origin,
-        variable=url.origin.name,
-    )
 
 
 def _endpoint_of(host: str, region: Region | None) -> tuple[str, str | None]:

@@ -36,7 +36,7 @@ class Settings(Declarations):
         config: Config,
         target: Target,
         resolved: dict[str, Setting[Any]],
-        warnings: tuple[str, ...],
+        warnings: tuple[Message, ...],
     ) -> None:
         self.environment = environment
         self.config = config

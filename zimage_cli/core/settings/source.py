@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+from zimage_cli.messages import Message
+
 
 class Kind(IntEnum):
     """The kinds of places that a setting comes from; a lower one wins.
@@ -23,12 +25,10 @@ class Kind(IntEnum):
 
 
 _WORDS = {
-    Kind.FLAG: "{name}",
     Kind.ARGUMENT: "the argument {name}",
     Kind.REQUEST: "the request",
     Kind.ENVIRONMENT: "environment {name}",
     Kind.CONFIG: "config file",
-    Kind.FILE: "{name}",
     Kind.DEFAULT: "default",
 }
 
@@ -37,15 +37,20 @@ class Source(NamedTuple):
     """Where a value came from; `str` gives it in words.
 
     `name` is that of the flag, argument, variable or file. `words` stand in place of the kind's
-    own, with `{name}` where it goes.
+    own.
     """
 
     kind: Kind
     name: str = ""
-    words: str = ""
+    words: Message | None = None
+
+    @property
+    def said(self) -> Message:
+        """Where it came from, to be said in any language; so as a fact of a sentence."""
+        return self.words or Message(_WORDS.get(self.kind, "{name}"), name=self.name)
 
     def __str__(self) -> str:
-        return (self.words or _WORDS[self.kind]).format(name=self.name)
+        return str(self.said)
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)

@@ -17,7 +17,7 @@ from zimage_cli.core.settings import checks
 from zimage_cli.core.settings.key import KEY_FILE_VARIABLE, KEY_VARIABLE
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.errors import ConfigurationError, UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Message, counted
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -31,7 +31,7 @@ class Setting(NamedTuple, Generic[T_co]):
 
     @property
     def source(self) -> str:
-        """Where it came from in words: `--region`, `environment ZIMAGE_REGION`, …."""
+        """Where it came from, in English: `--region`, `environment ZIMAGE_REGION`, …."""
         return str(self.origin)
 
 
@@ -39,13 +39,13 @@ class Toml(NamedTuple):
     """The types that a setting may have in config.toml, and those types in words."""
 
     types: tuple[type, ...]
-    words: str
+    words: Message
 
 
-TEXT = Toml((str,), "text in quotes")
-SWITCH = Toml((bool,), "true or false, without quotes")
-NUMBER = Toml((int, float), "a number, without quotes")
-WHOLE = Toml((int,), "a whole number, without quotes")
+TEXT = Toml((str,), Message("text in quotes"))
+SWITCH = Toml((bool,), Message("true or false, without quotes"))
+NUMBER = Toml((int, float), Message("a number, without quotes"))
+WHOLE = Toml((int,), Message("a whole number, without quotes"))
 
 
 def text_of(value: object) -> str:
@@ -63,7 +63,7 @@ class Declared(Generic[T_co]):
     `check(name, given)` returns the value or raises UsageError. `default`, whose type is the
     setting's, holds where nothing else decides. `flags` and `help` are the option's, `metavar` what
     its value is called, `completes` the kind of value that shells offer.
-    `shown` returns a value as a person reads it, with its unit.
+    `shown` returns a value as a person reads it, with its unit: a Message where that has words.
     `variables`: the first one set wins. `toml` is None for what stands in a table of its own in
     config.toml. `sample` and `about` are its value and comment in the first file of
     `zimage config edit`.
@@ -126,7 +126,7 @@ class Declared(Generic[T_co]):
         try:
             return Setting(self.name, self.check(self.name, given), source)
         except UsageError as error:
-            facts = {**error.facts, "cause": error.said, "source": source}
+            facts = {**error.facts, "cause": error.said, "source": source.said}
             hint = error.advice
             if source.is_callers:
                 raise UsageError("{cause} (from {source})", hint=hint, **facts) from None
@@ -249,7 +249,7 @@ class Declarations:
         help=f"Seconds to wait for the answer; default: {limits.READ_TIMEOUT:g}.",
         metavar="S",
         about="seconds",
-        shown=lambda seconds: f"{seconds:g} s",
+        shown=lambda seconds: Message("{seconds:g} s", seconds=seconds),
     )
     retries = Declared(
         checks.check_retries,
@@ -258,7 +258,7 @@ class Declarations:
         flags=("--retries",),
         help=f"Further tries where none can cost twice; default: {limits.RETRIES}.",
         metavar="N",
-        shown=lambda tries: f"{tries} more {'try' if tries == 1 else 'tries'}",
+        shown=lambda tries: counted(tries, "{count} more try", "{count} more tries"),
     )
     # What the service grants an account; more is answered with 429.
     rps = Declared(
@@ -269,7 +269,7 @@ class Declarations:
         help="Requests a second, over all zimages of this account, 0 for no limit; default: 2.",
         metavar="F",
         about="requests a second",
-        shown=lambda rps: f"{rps:g} a second" if rps else "0: no limit",
+        shown=lambda rps: Message("{rps:g} a second" if rps else "0: no limit", rps=rps),
     )
     evidence = Declared(
         checks.check_switch,
@@ -283,7 +283,7 @@ class Declarations:
     preview = Declared(
         checks.check_preview,
         "auto",
-        toml=Toml((str,), '"auto", "on" or "off", with the quotes'),
+        toml=Toml((str,), Message('"auto", "on" or "off", with the quotes')),
         flags=("--preview/--no-preview",),
         help="Show the picture in the terminal; default: where it is known to show pictures.",
         completes="preview",

@@ -12,6 +12,7 @@ from zimage_cli.core.settings.keys import missing_key_error
 from zimage_cli.core.settings.settings import Flags, Setting, Settings, refused_key_hint, resolve
 from zimage_cli.core.settings.source import CONFIG
 from zimage_cli.errors import AuthenticationError, ConnectionFailed, ZimageError
+from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.settings.key import Key
@@ -26,6 +27,7 @@ class Ping:
 
     region: str
     host: str | None
+    """The host's name, or what stands for the sandbox's: a Message."""
     origin: str | None
     key: str | None
     key_source: str | None
@@ -107,7 +109,7 @@ def _ask(settings: Settings, key: Setting[Key] | None) -> Ping:
             from zimage_cli.sandbox.server import SANDBOX_KEY, Sandbox
 
             root, secret = stack.enter_context(Sandbox()).api_root, SANDBOX_KEY
-        host = target.host or "this process"
+        host = target.host or Message("this process")
         facts: dict[str, Any] = {
             "region": target.region_name,
             "host": host,
@@ -145,7 +147,7 @@ def _invisible(host: str, key: Setting[Key] | None, request_id: str | None) -> Z
         request_id=request_id,
         hint="Give the key's workspace the right to the model, in the Model Studio console.",
         host=host,
-        source=key.source if key else SANDBOX,
+        source=key.origin.said if key else SANDBOX,
     )
 
 

@@ -18,8 +18,9 @@ from zimage_cli.core.making import evidence, save
 from zimage_cli.core.request.request import Request, prompt_warning
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
+from zimage_cli.core.settings.source import Source
 from zimage_cli.errors import ZimageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import visible
 from zimage_cli.version import __version__
 
@@ -30,7 +31,8 @@ OK, WARNING, FAILED = "ok", "warning", "failed"
 COMPILED = "py_compile_ok"
 REPORT = "validate.txt"
 READY = Message("Ready.")
-ONLINE = "online"
+NOT_READY = Message("Not ready:")
+ONLINE = Message("online")
 
 Asked = tuple[Mapping[str, object], Mapping[str, object]]
 """A request's fields, and the options that win over them."""
@@ -40,10 +42,10 @@ Asked = tuple[Mapping[str, object], Mapping[str, object]]
 class Check:
     """One check: its name, how it went, what was found, and what to do about it."""
 
-    name: str
+    name: Message
     status: Literal["ok", "warning", "failed"]
-    detail: str
-    hint: str | None = None
+    detail: Message
+    hint: Message | None = None
     error: ZimageError | None = None
     """What failed it, where that is known."""
     lacks: Message | None = None
@@ -51,7 +53,7 @@ class Check:
 
     @property
     def line(self) -> str:
-        """Return the check as one line of the report."""
+        """Return the check as one line of the report: in English."""
         return f"{self.status} {self.name}: {visible(self.detail)}"
 
 
@@ -98,7 +100,7 @@ def validate(
     try:
         settings = resolve(environment, flags)
     except ZimageError as error:
-        checks.append(failed("config", error))
+        checks.append(failed(Message("config"), error))
     else:
         checks += check_settings(settings)
     if request is not None:
@@ -110,7 +112,7 @@ def validate(
             asked = plain.request(fields, overrides=overrides, presets=presets)
             its_settings = plain.for_base_url(flags, asked.base_url)
         except ZimageError as error:
-            checks.append(failed("request", error))
+            checks.append(failed(Message("request"), error))
         else:
             checks += _request(asked)
             settings = settings and its_settings
@@ -124,17 +126,23 @@ def validate(
     return Report(tuple(checks), base)
 
 
-def verdict(checks: Sequence[Check]) -> Message:
-    """Say whether a picture could be made now, and if not, why."""
+def obstacle(checks: Sequence[Check]) -> Message | None:
+    """Say why no picture could be made now; None where one could."""
     bad = [check.name for check in checks if check.status == FAILED]
     if len(bad) > 1:
-        return Message("Not ready: {count} checks failed.", count=len(bad))
+        return Message("{count} checks failed.", count=len(bad))
     if bad:
-        return Message("Not ready: the check of {name} failed.", name=bad[0])
-    return next((check.lacks for check in checks if check.lacks is not None), READY)
+        return Message("the check of {name} failed.", name=bad[0])
+    return next((check.lacks for check in checks if check.lacks is not None), None)
 
 
-def failed(name: str, error: ZimageError) -> Check:
+def verdict(checks: Sequence[Check]) -> Message:
+    """Say whether a picture could be made now, and if not, why."""
+    why = obstacle(checks)
+    return READY if why is None else Message("{label} {why}", label=NOT_READY, why=why)
+
+
+def failed(name: Message, error: ZimageError) -> Check:
     """Return a check that an error failed."""
     return Check(name, "failed", error.message, error.hint, error)
 
@@ -146,31 +154,41 @@ def check_code() -> Check:
         try:
             compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OSError) as error:
-            return Check(
-                "code", "failed", f"{path}: {error}", "Install it again: pip install -U zimage-cli"
-            )
+            found = Message("{path}: {why}", path=path, why=error)
+            again = Message("Install it again: pip install -U zimage-cli")
+            return Check(Message("code"), "failed", found, again)
     python = ".".join(map(str, sys.version_info[:3]))
-    return Check("code", "ok", f"zimage {__version__}, Python {python}")
+    found = Message("zimage {version}, Python {python}", version=__version__, python=python)
+    return Check(Message("code"), "ok", found)
 
 
 def check_settings(settings: Settings) -> Iterator[Check]:
     """Check what the resolver found: file, region, endpoint, key, folder, history."""
     path = settings.config.path
-    where = str(path) if path and path.exists() else "no config file; defaults and environment"
+    name, where = Message("config"), Message("no config file; defaults and environment")
+    if path and path.exists():
+        where = Message("{path}", path=path)
     if settings.warnings:
-        yield Check("config", "warning", f"{where}; {'; '.join(settings.warnings)}")
+        warnings = Listing("; ", settings.warnings)
+        yield Check(
+            name,
+            "warning",
+            Message("{where}; {warnings}", where=where, warnings=warnings),
+        )
     else:
-        yield Check("config", "ok", where)
+        yield Check(name, "ok", where)
     target = settings.target
-    yield Check("region", "ok", f"{target.region_name} ({settings.region.source})")
-    yield Check(
-        "endpoint",
-        "ok",
-        f"{target.endpoint}: {target.api_root or 'inside zimage'} ({settings.endpoint.source})",
-    )
+    yield Check(Message("region"), "ok", _with_source(target.region_name, settings.region.origin))
+    root = target.api_root or Message("inside zimage")
+    calls = Message("{endpoint}: {root}", endpoint=target.endpoint, root=root)
+    yield Check(Message("endpoint"), "ok", _with_source(calls, settings.endpoint.origin))
     yield _key(settings)
     yield _folder(settings.output_dir.value)
     yield _history(settings)
+
+
+def _with_source(value: str, source: Source) -> Message:
+    return Message("{value} ({source})", value=value, source=source.said)
 
 
 def write_report(base: Path, checks: Sequence[Check]) -> Path:
@@ -188,13 +206,16 @@ def write_report(base: Path, checks: Sequence[Check]) -> Path:
 
 
 def _request(asked: Request) -> Iterator[Check]:
-    seed = "drawn when sent" if asked.seed is None else str(asked.seed)
-    extend = ", prompt_extend" if asked.prompt_extend else ""
-    preset = f", preset {asked.origin.preset}" if asked.origin.preset else ""
-    yield Check("request", "ok", f"{asked.size}, seed {seed}{extend}{preset}")
+    seed = Message("seed {seed}", seed=asked.seed)
+    parts = [asked.size, Message("seed drawn when sent") if asked.seed is None else seed]
+    if asked.prompt_extend:
+        parts.append("prompt_extend")
+    if asked.origin.preset:
+        parts.append(Message("preset {name}", name=asked.origin.preset))
+    yield Check(Message("request"), "ok", Message("{parts}", parts=Listing(", ", parts)))
     warning = prompt_warning(asked.prompt)
     if warning:
-        yield Check("prompt", "warning", warning)
+        yield Check(Message("prompt"), "warning", Message("{warning}", warning=warning))
 
 
 def _online(settings: Settings) -> Iterator[Check]:
@@ -209,60 +230,66 @@ def _online(settings: Settings) -> Iterator[Check]:
     yield _answered(ONLINE, answer) if answer.error is None else failed(ONLINE, answer.error)
     if answer.key_accepted is False:
         for other in ping_others(settings):
-            name = f"{ONLINE} {other.region}"
+            name = Message("online {region}", region=other.region)
             if other.error is None:
-                yield _answered(name, other, f"zimage config set-region {other.region}")
+                way = Message("zimage config set-region {region}", region=other.region)
+                yield _answered(name, other, way)
             else:
                 yield Check(name, "warning", other.error.message)
 
 
-def _answered(name: str, answer: Ping, hint: str | None = None) -> Check:
-    detail = (
-        f"{answer.origin}: reachable, key accepted, model visible; "
-        f"connect {answer.connect_ms:.0f} ms, answer {answer.answer_ms:.0f} ms"
+def _answered(name: Message, answer: Ping, hint: Message | None = None) -> Check:
+    detail = Message(
+        "{origin}: reachable, key accepted, model visible; "
+        "connect {connect:.0f} ms, answer {answer:.0f} ms",
+        origin=answer.origin,
+        connect=answer.connect_ms,
+        answer=answer.answer_ms,
     )
     return Check(name, "ok", detail, hint)
 
 
 def _key(settings: Settings) -> Check:
+    name = Message("key")
     if settings.target.is_sandbox:
-        return Check("key", "ok", "the sandbox needs none")
+        return Check(name, "ok", Message("the sandbox needs none"))
     try:
         found = settings.key()
     except ZimageError as error:
-        return failed("key", error)
+        return failed(name, error)
     if found is None:
         region = settings.target.region_name
-        way = f"zimage config set-key --region {settings.target.key_region}"
-        lacks = Message("Not ready: no key for {region}. {command}", region=region, command=way)
-        return Check("key", "warning", f"none for {region}", way, lacks=lacks)
-    return Check("key", "ok", f"{found.value.masked} ({found.source})")
+        way = Message("zimage config set-key --region {region}", region=settings.target.key_region)
+        lacks = Message("no key for {region}. {command}", region=region, command=way)
+        none = Message("none for {region}", region=region)
+        return Check(name, "warning", none, way, lacks=lacks)
+    return Check(name, "ok", _with_source(found.value.masked, found.origin))
 
 
 def _folder(base: Path) -> Check:
-    folder = base / save.FOLDER
+    name, folder = Message("output"), base / save.FOLDER
     try:
         make_writable_folder(folder)
     except ZimageError as error:
-        return failed("output", error)
-    return Check("output", "ok", f"{folder.absolute()} is writable")
+        return failed(name, error)
+    return Check(name, "ok", Message("{folder} is writable", folder=folder.absolute()))
 
 
 def _history(settings: Settings) -> Check:
-    path = settings.environment.history_file()
-    hint = "Pictures are still made and saved; what is made is not remembered."
+    name, path = Message("history"), settings.environment.history_file()
+    hint = Message("Pictures are still made and saved; what is made is not remembered.")
     if path is None:
-        return Check("history", "warning", "no home folder is known", hint)
+        return Check(name, "warning", Message("no home folder is known"), hint)
     try:
         History(path, patience=1).close()
         if not os.access(path, os.W_OK):
-            return Check("history", "warning", f"{path} is read-only", hint)
+            return Check(name, "warning", Message("{path} is read-only", path=path), hint)
     except (HistoryLocked, HistoryFull) as error:
-        return Check(
-            "history", "warning", f"{error.message} Until then nothing is sent.", error.hint
-        )
+        found = Message("{cause} Until then nothing is sent.", cause=error.message)
+        return Check(name, "warning", found, error.hint)
     except ZimageError as error:
-        return Check("history", "warning", error.message, hint)
+        return Check(name, "warning", error.message, hint)
     except OSError as error:
-        return Check("history", "warning", f"{path}: {reason(error)}", hint)
-    return Check("history", "ok", str(path))
+        found = Message("{path}: {why}", path=path, why=reason(error))
+        return Check(name, "warning", found, hint)
+    return Check(name, "ok", Message("{path}", path=path))
