@@ -33,7 +33,7 @@ def test_empty_and_blank_count_as_unset(value: str) -> None:
     [
         {},
         {"XDG_CONFIG_HOME": "/tmp/c", "XDG_DATA_HOME": "/tmp/d"},
-        {"XDG_CONFIG_HOME": "relative/c", "XDG_DATA_HOME": ""},
+        {"XDG_CONFIG_HOME": "", "XDG_DATA_HOME": " "},
         {"XDG_CONFIG_HOME": "/tmp/a b/图", "XDG_DATA_HOME": "/tmp/d/"},
     ],
 )
@@ -47,6 +47,13 @@ def test_the_same_folders_as_platformdirs(
     data = Path(platformdirs.user_data_dir("zimage", appauthor=False))
     assert environment.config_file() == config / "config.toml"
     assert environment.history_file() == data / "history.db"
+
+
+@LINUX
+def test_a_folder_that_is_no_whole_path_is_not_used(home: Path) -> None:
+    # As the XDG specification has it; older versions of platformdirs take it all the same.
+    environment = Environment({"XDG_CONFIG_HOME": "relative/c"}, home)
+    assert environment.config_file() == home / ".config" / "zimage" / "config.toml"
 
 
 def test_zimage_home_puts_both_in_one_folder(tmp_path: Path) -> None:

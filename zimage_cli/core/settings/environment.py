@@ -14,6 +14,8 @@ APP = "zimage"
 CONFIG_NAME = "config.toml"
 HISTORY_NAME = "history.db"
 
+_XDG = {"config": ".config", "data": ".local/share"}
+
 
 class Environment(NamedTuple):
     """Environment variables and the home folder; `home` is None where there is none at all."""
@@ -87,16 +89,22 @@ class Environment(NamedTuple):
 
         On Linux a variable can name a folder where there is no home.
         """
-        import platformdirs
+        named = self.variables.get(f"XDG_{kind.upper()}_HOME", "")
+        if sys.platform != "linux":
+            import platformdirs
 
-        if self.home is None and self.get(f"XDG_{kind.upper()}_HOME") is None:
-            return None
-        find = platformdirs.user_config_dir if kind == "config" else platformdirs.user_data_dir
-        try:
-            return Path(find(APP, appauthor=False))
-        except (OSError, RuntimeError):
-            # The variable names no whole path.
-            return None
+            if self.home is None and not named.strip():
+                return None
+            find = platformdirs.user_config_dir if kind == "config" else platformdirs.user_data_dir
+            try:
+                return Path(find(APP, appauthor=False))
+            except (OSError, RuntimeError):
+                # The variable names no whole path.
+                return None
+        # platformdirs takes longer to load than all else of a start.
+        if named.startswith("/"):
+            return Path(named, APP)
+        return self.home / _XDG[kind] / APP if self.home else None
 
 
 def _passwd_home() -> Path | None:
