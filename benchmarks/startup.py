@@ -177,6 +177,32 @@ def extra(runs: int, env: dict[str, str], home: str) -> None:
         print(f"  written to kitty: {len(one.written)} bytes with it, {len(two.written)} without")
 
 
+def in_chinese(runs: int, env: dict[str, str]) -> None:
+    """Print what Chinese costs more than English, of the same program."""
+    print("in Chinese, and in English; median of differences")
+    envs = [{**env, "ZIMAGE_LANG": language} for language in ("zh", "en")]
+    for args in (("--version",), ("generate", "--help"), ("generat",)):
+        runners = [
+            lambda own=own, args=args: seconds([*ZIMAGE, *args], own, own["HOME"]) for own in envs
+        ]
+        difference(f"zimage {' '.join(args)}, start to exit", *taken(*runners, runs))
+    requests: list[dict[str, Any]] = []
+    with Sandbox(latency=0.4, log=requests.append) as server:
+        words = [*ZIMAGE, "generate", "A calm lake at dawn", "--overwrite", "-o", "a.png"]
+        for terminal in (False, True):
+            place = "in a terminal" if terminal else "in a pipe"
+            one, two = (
+                Journey(
+                    requests,
+                    words,
+                    {**own, "DASHSCOPE_BASE_URL": server.api_root},
+                    terminal=terminal,
+                )
+                for own in envs
+            )
+            difference(f"start to POST, {place} (at most +1.5)", *taken(one, two, runs))
+
+
 def taken(
     a: Callable[[], float], b: Callable[[], float], runs: int
 ) -> tuple[list[float], list[float]]:
@@ -203,6 +229,7 @@ def main() -> None:
         env = environment(home)
         start_up(runs, env, home)
         whole_path(runs, env)
+        in_chinese(runs, env)
         extra(runs, env, home)
 
 

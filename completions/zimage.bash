@@ -564,6 +564,7 @@ __zimage_values() {
             'rps'
             'evidence'
             'preview'
+            'language'
         )
         ;;
     service_region)
@@ -591,6 +592,7 @@ __zimage_values() {
             'rps'
             'evidence'
             'preview'
+            'language'
         )
         ;;
     new_value)
@@ -604,6 +606,7 @@ __zimage_values() {
         metadata) __zimage_values switch '' ;;
         evidence) __zimage_values switch '' ;;
         preview) __zimage_values preview '' ;;
+        language) __zimage_values language '' ;;
         esac
         ;;
     switch)
@@ -617,6 +620,12 @@ __zimage_values() {
             'auto'
             'on'
             'off'
+        )
+        ;;
+    language)
+        candidates=(
+            'en'
+            'zh'
         )
         ;;
     styles_file)

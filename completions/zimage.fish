@@ -688,7 +688,8 @@ function __zimage_values -S
                 'retries' \
                 'rps' \
                 'evidence' \
-                'preview'
+                'preview' \
+                'language'
         case service_region
             set candidates \
                 'beijing'\t'inference and data stay in mainland China' \
@@ -711,7 +712,8 @@ function __zimage_values -S
                 'retries' \
                 'rps' \
                 'evidence' \
-                'preview'
+                'preview' \
+                'language'
         case new_value
             switch $argv[2]
                 case region
@@ -732,6 +734,8 @@ function __zimage_values -S
                     __zimage_values switch
                 case preview
                     __zimage_values preview
+                case language
+                    __zimage_values language
             end
         case switch
             set candidates \
@@ -742,6 +746,10 @@ function __zimage_values -S
                 'auto' \
                 'on' \
                 'off'
+        case language
+            set candidates \
+                'en' \
+                'zh'
         case styles_file
             set patterns '*.csv'
             set folders 1

@@ -975,6 +975,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'evidence'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'preview'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'language'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false
@@ -1010,6 +1011,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'evidence'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'preview'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'language'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false
@@ -1021,7 +1023,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             Suffixes = @()
             Folders = $false
             Listed = $false
-            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'format' = 'format'; 'metadata' = 'switch'; 'evidence' = 'switch'; 'preview' = 'preview' }
+            After = @{ 'region' = 'region'; 'endpoint' = 'endpoint'; 'size' = 'size'; 'prompt_extend' = 'switch'; 'output_dir' = 'folder'; 'format' = 'format'; 'metadata' = 'switch'; 'evidence' = 'switch'; 'preview' = 'preview'; 'language' = 'language' }
         }
         'switch' = @{
             Words = @(
@@ -1038,6 +1040,16 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'auto'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'on'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'off'; About = ''; Type = 'ParameterValue' }
+            )
+            Suffixes = @()
+            Folders = $false
+            Listed = $false
+            After = @{  }
+        }
+        'language' = @{
+            Words = @(
+                @{ Text = 'en'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'zh'; About = ''; Type = 'ParameterValue' }
             )
             Suffixes = @()
             Folders = $false

@@ -16,6 +16,7 @@ PACKAGE = Path(zimage_cli.__file__).parent
 FLOORS = (
     "version",
     "messages",
+    "locale",
     "text",
     "errors",
     "api",

@@ -99,7 +99,10 @@ def counted(count: int, one: str, many: str, /, **facts: Any) -> Message:
 
 
 def foreign(text: str) -> Message:
-    """Return what the system, Python or a library says: it is its own id, where it has one."""
+    """Return what the system, Python or a library says: it is its own id, where it has one.
+
+    Their common texts stand in `tests/translations.py`; others stay what they are.
+    """
     return text if isinstance(text, Message) else Message(text)
 
 

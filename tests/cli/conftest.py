@@ -233,6 +233,7 @@ def terminal(zimage: Any) -> Iterator[Callable[..., Terminal]]:
         rows: int = 40,
         env: Mapping[str, str | None] | None = None,
         shell: str | None = None,
+        encoding: str = "utf-8",
     ) -> Terminal:
         command = ["/bin/sh", "-c", shell, "sh", *zimage.command] if shell else zimage.command
         child = pexpect.spawn(
@@ -241,8 +242,8 @@ def terminal(zimage: Any) -> Iterator[Callable[..., Terminal]]:
             env=zimage.environment(env),
             cwd=str(zimage.cwd),
             dimensions=(rows, columns),
-            encoding="utf-8",
-            codec_errors="backslashreplace",
+            encoding=encoding,
+            codec_errors="backslashreplace" if encoding == "utf-8" else "strict",
             timeout=20,
         )
         child.delaybeforesend = None

@@ -15,7 +15,7 @@ HEAVY = {
     *("truststore", "pydantic", "asyncio", "http.client", "hypothesis"),
     *("click", "pygments", "urllib.request", "email", "ssl", "logging", "multiprocessing"),
     *("tempfile", "hashlib", "tomllib", "subprocess", "shellingham", "difflib"),
-    *("linecache", "tokenize", "mimetypes"),
+    *("linecache", "tokenize", "mimetypes", "gettext"),
     *("chafa", "ctypes", "jinja2", "markupsafe", "webbrowser"),
     *("mcp", "mcp_types", "jsonschema"),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from zimage_cli.cli.output import Output, wants_colour
+from zimage_cli.messages import Message, said
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,10 +44,19 @@ _SHORT = "zimage.short"
 _AS_DATA = "zimage.as-data"
 """Where a context notes that the help is wanted as JSON."""
 
+_ARGUMENTS, _OPTIONS, _COMMANDS = Message("Arguments"), Message("Options"), Message("Commands")
+_STATUSES, _EXAMPLES = Message("Exit status"), Message("Examples")
+
 
 def heading(text: str) -> str:
     """Return a section's heading, bold where stdout shows it."""
     return f"\x1b[1m{text}\x1b[0m" if wants_colour(sys.stdout, os.environ) else text
+
+
+def _said(formatter: Any, text: str) -> str:
+    """Return text of a help in the formatter's language: typer's own formatter has English."""
+    translate = getattr(formatter, "translate", None)
+    return text if translate is None else said(text, translate)
 
 
 def _show_help(context: Any, option: Any, wanted: bool) -> None:
@@ -87,9 +98,8 @@ class _Helpful:
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
             option.callback = _show_help
-            option.help = self.about_help or (
-                "Show the whole help." if self.everyday else "Show this help."
-            )
+            whole, this = Message("Show the whole help."), Message("Show this help.")
+            option.help = self.about_help or (whole if self.everyday else this)
         return option
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -101,7 +111,7 @@ class _Helpful:
                 is_eager=True,
                 expose_value=False,
                 callback=_show_help,
-                help="Show the options of every day, and examples.",
+                help=Message("Show the options of every day, and examples."),
             )
         own: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         return [*own, self._short] if self._short is not None else own
@@ -119,6 +129,15 @@ class _Helpful:
         if any("--json" in param.opts for param in self.get_params(ctx)):
             return args
         return [*(word for word in own if word != "--json"), *args[end:]]
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help in the language of the person, and in columns of a terminal."""
+        translate = Output().translate
+        if translate is not None:
+            from zimage_cli.cli.help_lines import HelpLines
+
+            ctx.formatter_class = partial(HelpLines, translate)
+        return str(super().get_help(ctx))  # type: ignore[misc]
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line; in brackets what may be left out."""
@@ -138,17 +157,24 @@ class _Helpful:
             if parameter.hidden:
                 continue
             if parameter.param_type_name == "argument":
-                sections.setdefault("Arguments", []).append((label(parameter), parameter.help))
+                sections.setdefault(_ARGUMENTS, []).append((label(parameter), parameter.help))
             elif not short or {*parameter.opts} & {*self.everyday}:
                 panel = None if flat else parameter.rich_help_panel
                 row = (_spelled(parameter), parameter.help or "")
-                sections.setdefault(panel or "Options", []).append(row)
+                sections.setdefault(panel or _OPTIONS, []).append(row)
         # One column for all sections: all texts begin at the same place.
         wide = [len(name) for rows in sections.values() for name, _ in rows]
         column = max((one for one in wide if one <= _NAMES), default=1)
-        for name in sorted(sections, key=lambda name: {"Arguments": 0, "Options": 2}.get(name, 1)):
-            with formatter.section(heading(name)):
-                rows = [(option.ljust(column), text) for option, text in sections[name]]
+
+        def order(name: str) -> int:
+            return 0 if name == _ARGUMENTS else 2 if name == _OPTIONS else 1
+
+        for name in sorted(sections, key=order):
+            with formatter.section(heading(_said(formatter, name))):
+                rows = [
+                    (option.ljust(column), _said(formatter, text))
+                    for option, text in sections[name]
+                ]
                 formatter.write_dl(rows, col_max=column)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
@@ -160,16 +186,19 @@ class _Helpful:
         if self.statuses and not short:
             from zimage_cli.core.advice import EXIT_STATUSES
 
-            with formatter.section(heading("Exit status")):
-                formatter.write_dl([(str(one), EXIT_STATUSES[one]) for one in self.statuses])
+            with formatter.section(heading(_said(formatter, _STATUSES))):
+                formatter.write_dl(
+                    [(str(one), _said(formatter, EXIT_STATUSES[one])) for one in self.statuses]
+                )
         lines = [line for line in (self.epilog or "").splitlines() if line.strip()]  # type: ignore[attr-defined]
         if lines:
-            with formatter.section(heading(lines[0].rstrip(":"))):
+            with formatter.section(heading(_said(formatter, _EXAMPLES))):
                 for line in lines[1:]:
                     formatter.write(f"  {line.strip()}\n")
         if short:
             formatter.write_paragraph()
-            formatter.write(f"{ctx.command_path} --help shows all.\n")
+            more = Message("{command} --help shows all.", command=ctx.command_path)
+            formatter.write(f"{_said(formatter, more)}\n")
 
 
 class Command(_Helpful, TyperCommand):
@@ -258,19 +287,20 @@ class Group(_Helpful, TyperGroup):
         for name in self.list_commands(ctx):
             command = self.get_command(ctx, name)
             if command is not None and not command.hidden:
-                rows.append((name, _summary(command.help or "")))
+                about = (command.help or "").strip().partition("\n\n")[0]
+                rows.append((name, _summary(_said(formatter, " ".join(about.split())))))
         if rows:
-            with formatter.section(heading("Commands")):
+            with formatter.section(heading(_said(formatter, _COMMANDS))):
                 formatter.write_dl(rows)
         super().format_options(ctx, formatter)
 
 
 def _summary(text: str) -> str:
     """Return the first thing that a help says: what stands before a colon or semicolon."""
-    words = " ".join(text.strip().partition("\n\n")[0].split())
-    for end in (". ", ": ", "; "):
+    words = text
+    for end in (". ", ": ", "; ", "。", "：", "；"):
         words = words.partition(end)[0]
-    return words.rstrip(".") + "."
+    return words.rstrip(".") + ("。" if "。" in text else ".")
 
 
 def label(parameter: Any) -> str:

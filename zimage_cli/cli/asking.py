@@ -26,7 +26,8 @@ LONG_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
 
-_ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
+_ANSWERS = {"y": True, "yes": True, "是": True, "n": False, "no": False, "否": False, "": False}
+"""What is understood, whatever the language."""
 
 _CONTRADICTIONS = (
     ("--size", "--sizes"),

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 import typer
 
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message, Words
+from zimage_cli.messages import Message, Translate, Words, translated
 from zimage_cli.text import json_text, redact, visible
 
 if TYPE_CHECKING:
@@ -49,12 +49,22 @@ _LINK_TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "alacritty", "contour", "
 _STAND_INS = str.maketrans("·×✓✗–…→─", "-x+x-~>-")
 """One column for one column: lines are measured before it is known what can be shown."""
 
+_YEN, _WIDE_YEN = "¥", "￥"
+"""GBK has only the wide one."""
+
 
 def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
     """Return what a console shows for characters of ours that it does not have, or escapes."""
     assert isinstance(error, UnicodeEncodeError)
-    text = error.object[error.start : error.end].translate(_STAND_INS)
-    return text.encode("ascii", "backslashreplace").decode(), error.end
+    shown = ""
+    for char in error.object[error.start : error.end]:
+        text = char.translate(_STAND_INS)
+        if char == _YEN and error.encoding.lower().startswith(("gb", "cp936")):
+            text = _WIDE_YEN
+        elif not text.isascii():
+            text = text.encode("ascii", "backslashreplace").decode()
+        shown += text
+    return shown, error.end
 
 
 codecs.register_error("zimage", _stand_in)
@@ -65,6 +75,11 @@ def spelled(text: str, encoding: str) -> str:
     if encoding.lower().startswith("utf"):
         return text
     return text.encode(encoding, "zimage").decode(encoding)
+
+
+def _has_han(stream: TextIO) -> bool:
+    """Tell whether a stream can show Simplified Chinese: Big5, too, has other letters."""
+    return bool("\u8d39".encode(stream.encoding or "utf-8", "ignore"))
 
 
 def set_up_streams() -> None:
@@ -225,8 +240,8 @@ class Output:
         self._table(self.stdout, table)
 
     def result_text(self, words: str) -> str:
-        """Return text as stdout has it."""
-        return str(words)
+        """Return text as stdout has it: in English in a pipe, where a program may read it."""
+        return self.text(words) if self.stdout.isatty() else str(words)
 
     def result_card(self, title: str, parts: Iterable[tuple[str, str]]) -> None:
         """Print a card that is the result: texts, ours or made visible, each with its style."""
@@ -239,8 +254,17 @@ class Output:
     # -- everything else, on stderr -----------------------------------------------------------
 
     def text(self, words: str) -> str:
-        """Return text as the person who reads stderr has it."""
-        return str(words)
+        """Return text in the language of the person who reads stderr."""
+        translate = self.translate
+        return str(words) if translate is None else str(translated(words, translate))
+
+    @cached_property
+    def translate(self) -> Translate | None:
+        """What translates for the person; None for English, and where it could not be read."""
+        from zimage_cli.cli.language import translation
+
+        found = translation(self.environ)
+        return found if found and _has_han(self.stdout) and _has_han(self.stderr) else None
 
     def note(self, words: Words) -> None:
         """Print a line for the person who waits; nothing under `quiet`. Facts in it are visible."""

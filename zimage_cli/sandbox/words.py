@@ -39,8 +39,8 @@ def rewrite(prompt: str) -> tuple[str, str]:
         light = _LIGHT_HAN[dice % len(_LIGHT_HAN)]
         frame = _FRAME_HAN[dice // 7 % len(_FRAME_HAN)]
         return (
-            f"{text}。画面采用{frame},{light},细节丰富,层次分明,质感真实。",
-            f"用户想要的主体是“{text[:40]}”。保留主体,补充构图({frame})与光线({light}),不添加新的主体。",
+            f"{text}。画面采用{frame}，{light}，细节丰富，层次分明，质感真实。",
+            f"用户想要的主体是“{text[:40]}”。保留主体，补充构图（{frame}）与光线（{light}），不添加新的主体。",
         )
     light = _LIGHT[dice % len(_LIGHT)]
     frame = _FRAME[dice // 7 % len(_FRAME)]

@@ -75,6 +75,7 @@ def test_defaults() -> None:
         "rps": (2.0, "default"),
         "evidence": (True, "default"),
         "preview": ("auto", "default"),
+        "language": ("en", "default"),
     }
     assert all(one.name == name for name, one in values.items())
     assert found.warnings == ()
@@ -631,7 +632,11 @@ OPTIONAL = st.none() | TEXTS
 
 @settings(max_examples=300, deadline=None)
 @given(
-    flags=st.builds(Flags, **dict.fromkeys(TABLE, OPTIONAL), sandbox=st.booleans()),
+    flags=st.builds(
+        Flags,
+        **{name: OPTIONAL for name, one in TABLE.items() if one.flags},
+        sandbox=st.booleans(),
+    ),
     request_url=OPTIONAL,
     variables=st.dictionaries(
         st.sampled_from(["ZIMAGE_REGION", "ZIMAGE_ENDPOINT", "DASHSCOPE_BASE_URL", "OUTPUT_DIR",

@@ -14,6 +14,9 @@ from zimage_cli.core.settings.settings import Flags, resolve
 from zimage_cli.core.settings.table import NAMES, PLACE, TABLE, Declared, text_of
 
 EVERY = pytest.mark.parametrize("one", [pytest.param(one, id=name) for name, one in TABLE.items()])
+FLAGGED = pytest.mark.parametrize(
+    "one", [pytest.param(one, id=name) for name, one in TABLE.items() if one.flags]
+)
 NOWHERE = Environment({}, Path("/no-such-home"))
 
 
@@ -32,7 +35,7 @@ def test_every_default_is_what_its_check_lets_pass(one: Declared[object]) -> Non
         assert text_of(one.check(one.name, text_of(one.default))) == text_of(one.default)
 
 
-@EVERY
+@FLAGGED
 def test_every_setting_can_be_given_by_a_flag(one: Declared[object]) -> None:
     sample = {"workspace": "llm-1", "base_url": "https://gateway.example/api/v1", "quality": "80"}
     switch = isinstance(one.default, bool) or "/" in one.flags[0]

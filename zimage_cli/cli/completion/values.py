@@ -25,6 +25,7 @@ from zimage_cli.core.schema import NAMES as SCHEMAS
 from zimage_cli.core.schema import TARGETS
 from zimage_cli.core.settings.checks import PREVIEWS
 from zimage_cli.core.settings.table import NAMES, TABLE
+from zimage_cli.locale import LANGUAGES
 from zimage_cli.mcp.hosts import HOSTS
 from zimage_cli.messages import Message
 from zimage_cli.sandbox import faults
@@ -130,6 +131,7 @@ ENCODING = Value(
 )
 SWITCH = Value("switch", (Word("true"), Word("false")))
 PREVIEW = Value("preview", tuple(map(Word, PREVIEWS)))
+LANGUAGE = Value("language", tuple(map(Word, LANGUAGES)))
 FOLDER = Value("folder", folders=True)
 REQUEST_FILE = Value("request_file", suffixes=(".json",), folders=True)
 BATCH_FILE = Value(
@@ -149,7 +151,8 @@ TARGET = Value("target", tuple(map(Word, TARGETS)))
 HOST = Value("host", tuple(map(Word, HOSTS)))
 FORMAT = Value("format", tuple(map(Word, FORMATS)))
 _KINDS = {
-    value.name: value for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, PREVIEW, FOLDER, FORMAT)
+    value.name: value
+    for value in (FREE, REGION, ENDPOINT, SIZE, SWITCH, PREVIEW, LANGUAGE, FOLDER, FORMAT)
 }
 OF_SETTING = {name: _KINDS[one.completes] for name, one in TABLE.items()}
 NEW_VALUE = Value(

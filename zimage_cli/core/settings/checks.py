@@ -14,6 +14,7 @@ from zimage_cli import text as texts
 from zimage_cli.api import endpoint, limits
 from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.errors import UsageError
+from zimage_cli.locale import LANGUAGES, known_language
 from zimage_cli.messages import Message, Shown
 from zimage_cli.text import redact
 
@@ -114,6 +115,19 @@ def check_preview(field: str, value: object) -> str:
             allowed=", ".join(PREVIEWS),
         )
     return text
+
+
+def check_language(field: str, value: object) -> str:
+    """Return `en` or `zh`, also for a name such as `zh_CN.UTF-8`."""
+    found = known_language(_text(field, value))
+    if found is None:
+        raise _refused(
+            "{field}: {value} is not a language of zimage; allowed: {allowed}",
+            field,
+            value,
+            allowed=", ".join(LANGUAGES),
+        )
+    return found
 
 
 def check_output_dir(field: str, value: object) -> str:

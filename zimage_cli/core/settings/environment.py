@@ -101,7 +101,7 @@ class Environment(NamedTuple):
             except (OSError, RuntimeError):
                 # The variable names no whole path.
                 return None
-        # platformdirs takes longer to load than all else of a start.
+        # Every start asks, for its language: platformdirs takes longer to load than all else.
         if named.startswith("/"):
             return Path(named, APP)
         return self.home / _XDG[kind] / APP if self.home else None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from zimage_cli import locale
 from zimage_cli.api.endpoint import (
     CUSTOM,
     SANDBOX,
@@ -35,7 +36,7 @@ class Flags:
     """What the command line gave, by setting: `Flags(region="beijing", rps=2)`; None is not given.
 
     `sandbox` is no setting, and says where to call. `kind` is ARGUMENT where no flags were typed.
-    Raises TypeError for what is no setting.
+    Raises TypeError for what is no setting, or none that a flag can give.
     """
 
     __slots__ = ("given", "kind", "sandbox")
@@ -44,7 +45,7 @@ class Flags:
         self, *, sandbox: bool | None = None, kind: Kind = Kind.FLAG, **given: Any
     ) -> None:
         for name in given:
-            if name not in TABLE:
+            if name not in TABLE or not TABLE[name].flags:
                 raise TypeError(f"{name} is not a setting")
         self.given = {name: value for name, value in given.items() if value is not None}
         self.sandbox = sandbox
@@ -128,6 +129,8 @@ class Resolver:
 
     def plain(self, name: str) -> Setting[Any]:
         """Return a setting that no other one has a say in."""
+        if name == "language":
+            return self._language()
         default = TABLE[name].default
         given = self._first(name)
         if given is None:
@@ -138,6 +141,17 @@ class Resolver:
         typed = given.origin.is_callers
         path = Path(given.value) if typed else self.environment.expand(given.value)
         return Setting(name, path, given.origin)
+
+    def _language(self) -> Setting[Any]:
+        """Return the language: no variable is refused, and the weaker ones are the system's."""
+        named = self.environment.get(locale.VARIABLE)
+        if named is not None:
+            source = Source(Kind.ENVIRONMENT, locale.VARIABLE)
+            return Setting("language", locale.language_of(named), source)
+        if "language" in self.config.values:
+            return Setting("language", self.config.values["language"], CONFIG)
+        found, name = locale.system_language(self.environment.variables)
+        return Setting("language", found, Source(Kind.ENVIRONMENT, name) if name else DEFAULT)
 
     # -- where a call goes ------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
+from zimage_cli import locale
 from zimage_cli.api import limits
 from zimage_cli.core.request.wish import QUALITY
 from zimage_cli.core.settings import checks
@@ -61,8 +62,8 @@ class Declared(Generic[T_co]):
     """What there is to know of a setting; its name is that of the attribute.
 
     `check(name, given)` returns the value or raises UsageError. `default`, whose type is the
-    setting's, holds where nothing else decides. `flags` and `help` are the option's, `metavar` what
-    its value is called, `completes` the kind of value that shells offer.
+    setting's, holds where nothing else decides. `flags` (empty: no option) and `help` are the
+    option's, `metavar` what its value is called, `completes` the kind of value that shells offer.
     `shown` returns a value as a person reads it, with its unit: a Message where that has words.
     `variables`: the first one set wins. `toml` is None for what stands in a table of its own in
     config.toml. `sample` and `about` are its value and comment in the first file of
@@ -112,7 +113,7 @@ class Declared(Generic[T_co]):
 
     def given_by(self, kind: Kind, value: object) -> Source:
         """Return the flag or argument that gave a value; `--on/--off` is one of the two."""
-        if kind is Kind.ARGUMENT:
+        if kind is Kind.ARGUMENT or not self.flags:
             return Source(kind, self.name)
         names = self.flags[0].split("/")
         return Source(kind, names[-1] if value is False else names[0])
@@ -289,6 +290,17 @@ class Declarations:
         completes="preview",
         variables=("ZIMAGE_PREVIEW",),
         about="auto, on, off: pictures in the terminal",
+    )
+    # What is printed long before options are read has a language too: there is no flag.
+    language = Declared(
+        checks.check_language,
+        "en",
+        toml=TEXT,
+        flags=(),
+        help="",
+        completes="language",
+        variables=(locale.VARIABLE,),
+        about="en, zh: without it, that of the system",
     )
 
 
