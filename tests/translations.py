@@ -1,7 +1,7 @@
 """The sentences of zimage, and their translations: `python tests/translations.py`
 brings them up to date.
 
-It finds every sentence in the code and the help, puts new ones into
+It finds every sentence in the code, the help and the gallery's page, puts new ones into
 `zimage_cli/locale/zh_CN.po` without a translation, drops those that are gone, and compiles
 `zh_CN.mo`. With files (`python tests/translations.py new.po`) it takes their translations too. It
 ends with 1 where a sentence has no translation, or one that cannot be right.
@@ -106,7 +106,7 @@ OTHERS = (
 def sentences() -> dict[str, list[str]]:
     """Return every sentence of zimage, with the files that say it."""
     found: dict[str, list[str]] = {}
-    named = [*_in_code(), *_in_help(), *(("others", text) for text in OTHERS)]
+    named = [*_in_code(), *_in_help(), *_in_page(), *(("others", text) for text in OTHERS)]
     for name, text in sorted(named, key=lambda one: one[0]):
         if text and _has_words(text) and name not in found.setdefault(text, []):
             found[text].append(name)
@@ -249,6 +249,13 @@ def _in_help() -> Iterator[tuple[str, str]]:
                 yield from walk(below, context, f"{words} {name}")
 
     return walk(typer.main.get_command(app), None, "zimage")
+
+
+def _in_page() -> Iterator[tuple[str, str]]:
+    """Yield what the gallery's page says itself."""
+    from zimage_cli.core.gallery.page import sentences as of_page
+
+    return ((f"core/gallery/{name}", text) for name, text in of_page())
 
 
 # -- what is translated ------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def test_what_pictures_say(shown: Any, pictures: Path) -> None:
     assert [re.sub("[0-9a-f]{64}", "X", line) for line in lines] == INSPECTED.splitlines()
 
 
-def test_what_is_said_of_a_gallery(shown: Any, pictures: Path) -> None:
+def test_a_gallery_is_in_the_language_of_who_makes_it(shown: Any, pictures: Path) -> None:
     # The path alone on standard output: it may be of any length, and so may those that follow.
     lines = shown("gallery p/ > path", "gallery p/ a", status=2)
     assert "".join(lines) == (
@@ -252,6 +252,10 @@ def test_what_is_said_of_a_gallery(shown: Any, pictures: Path) -> None:
         "2 张图片；跳过 1 个文件：不是 PNG、JPEG 或 WebP 图片 1 个"
         "错误：p/ 是目录，其余的词则要在历史记录中搜索：只能给出其中一种。"
     )
+    page = (pictures / "gallery.html").read_text(encoding="utf-8")
+    assert '<html lang="zh-CN"' in page
+    assert '<h1 dir="auto">p</h1>' in page
+    assert '<p id="count" role="status">2 张图片</p>' in page
 
 
 PIPED = """

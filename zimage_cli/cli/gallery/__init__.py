@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.history.history import History
     from zimage_cli.core.history.query import Query
 
-TITLE = "Gallery"
+TITLE = Message("Gallery")
 
 app = App()
 
@@ -121,15 +121,15 @@ def gallery(
         if out.stdout.isatty():
             raise UsageError("-o - would write the page's HTML onto the terminal: redirect it.")
     page = None if to_stdout else target(output, folder or Path(), overwrite=overwrite)
-    making = Making()
+    making = Making(out.translate)
     with _history(out, needed=folder is None) as book:
         if folder is None:
             query = filters.query(book, words, **chosen)  # type: ignore[arg-type]
             source: _OfHistory | _OfFolder = _OfHistory(book, query, limit)
-            default = " ".join(words or ()) or TITLE
+            default = " ".join(words or ()) or out.text(TITLE)
         else:
             source = _OfFolder(book, folder, limit)
-            default = folder.resolve().name or TITLE
+            default = folder.resolve().name or out.text(TITLE)
         made = report.made(
             out,
             making,

@@ -15,7 +15,7 @@ from zimage_cli.core.gallery.page import page as html
 from zimage_cli.core.gallery.thumbnails import NotDrawn, Shelf
 from zimage_cli.core.gallery.write import Addresses, encoded, unwritable, write
 from zimage_cli.errors import Stopped, UsageError
-from zimage_cli.messages import Message, counted
+from zimage_cli.messages import Message, Translate, counted
 
 MOST_EMBEDDED = 500
 
@@ -47,10 +47,11 @@ class Made(NamedTuple):
 class Making:
     """A page that is being made in one thread, while another shows how far it is, or cancels it.
 
-    `total` is 0 where nobody knows it.
+    `total` is 0 where nobody knows it. The page is in English, or in what `translate` speaks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, translate: Translate | None = None) -> None:
+        self._translate = translate
         self.stage = Stage.READING
         self.done = 0
         self.total = 0
@@ -119,7 +120,7 @@ class Making:
         if not cards:
             raise UsageError("Of none of the pictures a thumbnail can be made.", field="embed")
         self.stage = Stage.WRITING
-        text = html(title, cards)
+        text = html(title, cards, translate=self._translate)
         made = Made(page, (), cards, skipped, (), 0, collection.masked)
         if page is None:
             return made._replace(html=[*encoded(text)])
@@ -150,7 +151,7 @@ class Making:
                 for one, address in zip(collection.found, pictures, strict=True)
             ]
             self.stage = Stage.WRITING
-            text = html(title, cards)
+            text = html(title, cards, translate=self._translate)
             write(page, self._checked(text))
             shelf.tidy({*names})
         outside = sum(address.startswith("../") for address in pictures)

@@ -3,58 +3,22 @@
 // from the page itself, keeps nothing, asks for nothing but pictures, and sets text only as text.
 
 // The page's own words in Chinese, by the English ones. Titles and prompts are never translated.
-const CHINESE = {
-  "Search": "搜索",
-  "Search prompts, names and seeds": "搜索提示词、文件名和种子",
-  "Sort": "排序",
-  "Newest first": "从新到旧",
-  "Oldest first": "从旧到新",
-  "By name": "按文件名",
-  "By seed": "按种子",
-  "Largest first": "尺寸从大到小",
-  "{n} pictures": "共 {n} 张图片",
-  "{n} of {all} pictures": "显示 {n} 张，共 {all} 张图片",
-  "No picture matches the search.": "没有符合条件的图片。",
-  "SANDBOX": "沙箱",
-  "Seed {n}": "种子 {n}",
-  "Copy prompt": "复制提示词",
-  "Copy command": "复制命令",
-  "Copied": "已复制",
-  "Not copied": "复制失败",
-  "The picture cannot be shown.": "无法显示图片。",
-  "search": "搜索",
-  "look closely": "查看大图",
-  "previous and next": "上一张和下一张",
-  "actual size": "实际大小",
-  "close": "关闭",
-  "Previous picture": "上一张",
-  "Next picture": "下一张",
-  "Actual size": "实际大小",
-  "Close": "关闭",
-  "{n} of {all}": "第 {n} 张，共 {all} 张",
-  "The picture's file cannot be read here. This is its thumbnail.":
-    "这里无法读取图片文件，显示的是缩略图。",
-  "Rewritten prompt": "改写后的提示词",
-  "Size": "尺寸",
-  "Made": "生成时间",
-  "Seed": "种子",
-  "Cost": "费用",
-  "File": "文件",
-  "History": "历史记录",
-  "Open the picture's file": "打开图片文件",
-};
+const CHINESE = JSON.parse(document.currentScript.dataset.chinese);
 
 const one = (id) => document.getElementById(id);
 const grid = one("pictures");
 const viewer = one("viewer");
-const chinese = /^zh/i.test(navigator.languages.find((tag) => /^(en|zh)\b/i.test(tag)));
+// A page that was made in Chinese stays so; another is in Chinese for who reads that.
+const madeInChinese = document.documentElement.lang === "zh-CN";
+const preferred = navigator.languages.find((tag) => /^(en|zh)\b/i.test(tag));
+const chinese = madeInChinese || /^zh/i.test(preferred);
 
 // ---- Words
 
-/** Return a text in the reader's language, its {names} replaced. */
-function words(text, values = {}) {
+/** Return a text in the page's language, its {names} replaced. */
+function say(text, values = {}) {
   const template = (chinese && CHINESE[text]) || text;
-  return template.replace(/\{(\w+)\}/g, (_, name) => values[name].toLocaleString());
+  return template.replace(/\{(\w+)(:,)?\}/g, (_, name) => values[name].toLocaleString());
 }
 
 /** Put the words of an element that holds no text of a card into Chinese. */
@@ -66,23 +30,24 @@ function translate(element) {
   }
   for (const name of ["aria-label", "placeholder"]) {
     for (const labelled of element.querySelectorAll(`[${name}]`)) {
-      labelled.setAttribute(name, words(labelled.getAttribute(name)));
+      labelled.setAttribute(name, say(labelled.getAttribute(name)));
     }
   }
 }
 
 function translatePage() {
-  document.documentElement.lang = "zh-Hans";
+  document.documentElement.lang = "zh-CN";
   document.querySelectorAll(".tools, #nothing, #viewer, .copy, .facts b").forEach(translate);
   for (const seed of grid.getElementsByTagName("data")) {
-    seed.textContent = words("Seed {n}", { n: seed.value });
+    seed.textContent = say("Seed {n}", { n: seed.value });
   }
 }
 
-/** Return what writes dates in the reader's language and zone. */
+/** Return what writes dates in the reader's language, or the page's Chinese, and in their zone. */
 function dates(style) {
+  const wanted = navigator.languages.filter((tag) => !madeInChinese || /^zh\b/i.test(tag));
   try {
-    return new Intl.DateTimeFormat(navigator.languages, style);
+    return new Intl.DateTimeFormat(madeInChinese ? [...wanted, "zh-CN"] : wanted, style);
   } catch {
     return new Intl.DateTimeFormat(undefined, style); // A browser may list what is no language.
   }
@@ -154,8 +119,10 @@ function search() {
 
 function showCount() {
   const [n, all] = [shown.length, pictures.length];
-  if (n < all) one("count").textContent = words("{n} of {all} pictures", { n, all });
-  else one("count").textContent = all === 1 && !chinese ? "1 picture" : words("{n} pictures", { n });
+  let text = say("{count:,} pictures", { count: n });
+  if (n < all) text = say("{n} of {all} pictures", { n, all });
+  else if (all === 1) text = say("{count:,} picture", { count: n });
+  one("count").textContent = text;
 }
 
 // What comes first has the smallest; equals keep the page's order, newest first.
@@ -189,7 +156,7 @@ function mend(image) {
     image.src = link.href;
   } else {
     image.hidden = true;
-    link.append(words("The picture cannot be shown."));
+    link.append(say("The picture cannot be shown."));
   }
 }
 
@@ -210,7 +177,7 @@ function show(place) {
   showFacts(current);
   for (const name in LABELS) label(button(name)); // "Copied" was said of another picture.
   keepFocus();
-  const position = words("{n} of {all}", { n: place + 1, all: shown.length });
+  const position = say("{n} of {all}", { n: place + 1, all: shown.length });
   one("position").textContent = position;
   one("said").textContent = viewer.open ? `${position}: ${current.caption}` : "";
   button("previous").ariaDisabled = place === 0;
@@ -251,11 +218,9 @@ async function showLarge(picture) {
   if (readable) large.src = whole.src;
   large.hidden = !small;
   button("zoom").hidden = !readable;
-  one("gone").textContent = words(
-    small
-      ? "The picture's file cannot be read here. This is its thumbnail."
-      : "The picture cannot be shown.",
-  );
+  one("gone").textContent = small
+    ? say("The picture's file cannot be read here. This is its thumbnail.")
+    : say("The picture cannot be shown.");
   one("gone").hidden = readable;
   keepFocus();
 }
@@ -328,7 +293,7 @@ async function copy(button, picture) {
   const copied = await write(picture[button.name]);
   if (viewer.contains(button) && picture !== current) return;
   const said = one(viewer.open ? "said" : "told");
-  button.textContent = said.textContent = words(copied ? "Copied" : "Not copied");
+  button.textContent = said.textContent = copied ? say("Copied") : say("Not copied");
   clearTimeout(button.timer);
   button.timer = setTimeout(() => {
     label(button);
@@ -337,7 +302,7 @@ async function copy(button, picture) {
 }
 
 function label(button) {
-  button.textContent = words(LABELS[button.name]);
+  button.textContent = say(LABELS[button.name]);
 }
 
 async function write(text) {
@@ -412,7 +377,7 @@ addEventListener("beforeprint", loadAll);
 // Not in the HTML: a browser would try it for the page too, and complain where a key came first.
 one("panel").autofocus = true;
 document.documentElement.classList.remove("no-script");
-if (chinese) {
+if (chinese && !madeInChinese) {
   translatePage();
   showCount();
 }

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zimage_cli.core.gallery.card import Card
+from zimage_cli.locale import catalogue
+from zimage_cli.messages import Translate, counted, translated
 from zimage_cli.text import escape
 from zimage_cli.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 _HERE = Path(__file__).parent
 
@@ -25,23 +29,31 @@ _ADDRESS = re.compile(
     r"(?!/|[^/]*:)[!$%&-;=@A-Z_a-z~]+"
     r"|data:image/webp;base64,[A-Za-z0-9+/]+={0,2}"
 )
+# In page.html and in page.js: say("Copy prompt").
+_SAID = re.compile(r'\bsay\(\s*"([^"]+)"')
+_SAYING = ("page.html", "page.js")
 
 
-def page(title: str, cards: Sequence[Card]) -> Iterator[str]:
+def page(title: str, cards: Sequence[Card], *, translate: Translate | None = None) -> Iterator[str]:
     """Return the page's HTML in pieces; the same cards make the same page.
 
-    Raises ValueError for a card whose address is neither relative nor a WebP picture as `data:`.
+    It is in Chinese where `translate` is that. In English it holds the Chinese words too, for who
+    reads it in a Chinese browser. Raises ValueError for a card whose address is neither relative
+    nor a WebP picture as `data:`.
     """
     from markupsafe import Markup
 
     style, script = (_HERE.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     stream = (
-        _environment()
+        _environment(translate)
         .get_template("page.html")
         .stream(
             title=title,
             cards=cards,
             shape=_shape(cards),
+            language="en" if translate is None else "zh-CN",
+            count=counted(len(cards), "{count:,} picture", "{count:,} pictures"),
+            chinese=_words(translate or catalogue("zh")),
             version=__version__,
             # Our own files, and no text of a card: nothing in them is escaped.
             style=Markup(style),  # noqa: S704
@@ -55,12 +67,26 @@ def page(title: str, cards: Sequence[Card]) -> Iterator[str]:
     return stream
 
 
-def _environment() -> Environment:
+def sentences() -> Iterator[tuple[str, str]]:
+    """Yield each of the page's own words, and which file says it."""
+    for name in _SAYING:
+        for text in _SAID.findall(_HERE.joinpath(name).read_text("utf-8")):
+            yield name, text
+
+
+def _words(translate: Translate | None) -> dict[str, str]:
+    """Return the page's own words in another language by the English ones."""
+    return {} if translate is None else {text: translate(text) for _, text in sentences()}
+
+
+def _environment(translate: Translate | None) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup, escape
 
     def held(value: object) -> object:
         """Return a value in a form that a browser reads as the same text again."""
+        if translate is not None:
+            value = translated(value, translate)
         if not isinstance(value, str) or isinstance(value, Markup):
             return value
         # A carriage return of the file is a line feed to a browser; a reference to it is not.
@@ -75,7 +101,22 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(address=_address, utc=_utc)
+    environment.globals["say"] = _saying(translate)
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
+
+
+def _saying(translate: Translate | None) -> Callable[..., Markup]:
+    """Return what says the page's own words in its language, as HTML: no text of a card."""
+    from markupsafe import Markup, escape
+
+    @cache
+    def template(text: str) -> str:
+        said = text if translate is None else translate(text)
+        # Attributes stand in double quotes.
+        return str(escape(said)).replace("&#39;", "'")
+
+    return lambda text, **facts: Markup(template(text).format_map(facts))  # noqa: S704
 
 
 def _stand_in(text: str) -> str:
