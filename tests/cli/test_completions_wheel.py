@@ -58,6 +58,7 @@ def test_an_installed_wheel_has_the_scripts_in_both_places(tmp_path: Path, zimag
         assert shown == script
     for name in FILES:
         assert (package / "skill" / "zimage" / name).read_bytes() == shipped(name)
-    # The catalogue of another language is there.
-    said = python("-m", "zimage_cli", "-h", PYTHONPATH=installed, ZIMAGE_LANG="zh")
-    assert "根据提示词生成图片并保存。" in said
+    # The catalogue of another language is there, and what a script in it is made from.
+    for words in (["-h"], ["completions", "show", "fish"]):
+        said = python("-m", "zimage_cli", *words, PYTHONPATH=installed, ZIMAGE_LANG="zh")
+        assert "根据提示词生成图片并保存。" in said

@@ -11,7 +11,7 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.output import Output
 from zimage_cli.errors import ConfigurationError, UsageError
-from zimage_cli.messages import Shown
+from zimage_cli.messages import Shown, Translate
 
 app = App(no_args_is_help=True)
 
@@ -39,7 +39,7 @@ def completions() -> None:
 def show(shell: Shell) -> None:
     """Print the script for a shell."""
     output = Output()
-    for line in script(known_shell(shell)).decode("utf-8").splitlines():
+    for line in script(known_shell(shell), output.translate).decode("utf-8").splitlines():
         output.result(line)
 
 
@@ -49,7 +49,8 @@ def install(shell: MaybeShell = None) -> None:
     from zimage_cli.cli.completion import install as places
 
     name = known_shell(shell) if shell is not None else places.current_shell()
-    places.install(Output(), name, script(name))
+    output = Output()
+    places.install(output, name, script(name, output.translate))
 
 
 @app.command(epilog="Examples:\n\nzimage completions uninstall\n\nzimage completions uninstall zsh")
@@ -74,13 +75,17 @@ def known_shell(text: str) -> str:
     return name
 
 
-def script(shell: str) -> bytes:
+def script(shell: str, translate: Translate | None = None) -> bytes:
     """Return a shell's script, UTF-8. Raises ConfigurationError where the installation lacks it.
 
-    The scripts are made when zimage is built and not when they are asked for: printing a file takes
-    none of the modules that the commands need. A wheel holds them beside the code, a checkout
-    where they are made.
+    The English scripts are made when zimage is built and not when they are asked for: printing a
+    file takes none of the modules that the commands need. A wheel holds them beside the code, a
+    checkout where they are made. In another language a script is made now.
     """
+    if translate is not None:
+        from zimage_cli.cli.completion.render import render
+
+        return render(shell, translate=translate).encode("utf-8")
     package = Path(__file__).parents[1]
     for folder in (package / "completions_data", package.parent / "completions"):
         try:

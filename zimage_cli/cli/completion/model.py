@@ -6,13 +6,14 @@ Only typer's public names and the attributes of the objects it returns are used.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import typer
 
 from zimage_cli.cli.app import label
 from zimage_cli.cli.completion.values import Value, value_of
+from zimage_cli.messages import Message, Translate, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,29 @@ def read_command(command: Any, path: tuple[str, ...] = (), parent: Any = None) -
     )
 
 
+def in_language(tree: Command, translate: Translate) -> Command:
+    """Return a tree whose texts are in another language."""
+
+    def of_value(value: Value) -> Value:
+        words = tuple(replace(one, about=said(one.about, translate)) for one in value.words)
+        after = tuple((word, of_value(kind)) for word, kind in value.after)
+        return replace(value, words=words, after=after)
+
+    return replace(
+        tree,
+        about=said(tree.about, translate),
+        options=tuple(
+            replace(one, about=said(one.about, translate), value=one.value and of_value(one.value))
+            for one in tree.options
+        ),
+        arguments=tuple(
+            replace(one, about=said(one.about, translate), value=of_value(one.value))
+            for one in tree.arguments
+        ),
+        commands=tuple(in_language(one, translate) for one in tree.commands),
+    )
+
+
 def _visible_options(command: Any, context: Any) -> list[Any]:
     found = command.get_params(context)
     return [one for one in found if one.param_type_name == "option" and not one.hidden]
@@ -162,7 +186,7 @@ def _options(path: tuple[str, ...], param: Any) -> Iterator[Option]:
     rest = (called, repeatable, _type(param), default, param.rich_help_panel)
     yield Option(_ordered(param.opts), group, about, value, *rest)
     if param.secondary_opts:
-        opposite = f"The opposite of {_ordered(param.opts)[0]}."
+        opposite = Message("The opposite of {option}.", option=_ordered(param.opts)[0])
         yield Option(_ordered(param.secondary_opts), group, opposite, None, *rest)
 
 

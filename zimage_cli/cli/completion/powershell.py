@@ -12,6 +12,7 @@ from pathlib import Path
 from zimage_cli.cli.completion import COMMAND, TITLE
 from zimage_cli.cli.completion.model import Command
 from zimage_cli.cli.completion.values import Value, Word
+from zimage_cli.cli.folding import columns_of
 
 _ASCII = str.maketrans(
     {"…": "...", "–": "-", "—": "-", "×": "x", "→": "->", "≥": ">=", "≤": "<=", "’": "'"}
@@ -88,5 +89,11 @@ def _boolean(value: bool) -> str:
 
 
 def _quoted(text: str) -> str:
+    if columns_of(text) > len(text):
+        # Han letters, and quotes among them that PowerShell would take for its own.
+        units = text.replace("\\", "\\\\").encode("utf-16-be").hex(" ", 2).split()
+        numbers = (int(unit, 16) for unit in units)
+        escaped = (chr(one) if one < 0x80 else f"\\u{one:04x}" for one in numbers)
+        return "[regex]::Unescape('" + "".join(escaped).replace("'", "''") + "')"
     plain = unicodedata.normalize("NFKD", text.translate(_ASCII)).encode("ascii", "ignore").decode()
     return "'" + plain.replace("'", "''") + "'"
