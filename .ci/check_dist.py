@@ -20,6 +20,7 @@ ALSO_IN_SDIST = {
     "LICENSE",
     "PKG-INFO",
     "README.md",
+    "README.zh-CN.md",
     "pyproject.toml",
 }
 # The completion scripts: beside the code for `zimage completions`, and where the shells look.

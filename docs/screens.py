@@ -3,7 +3,8 @@
     python docs/screens.py
 
 Each scene runs the real command in a pseudo-terminal, in an empty home, against the sandbox, and
-writes what stands on the screen to `docs/screens/NAME-light.svg` and `…-dark.svg`. What differs
+writes what stands on the screen to `docs/screens/NAME-light.svg` and `…-dark.svg`, and in Chinese
+to `docs/screens/zh/`. What differs
 with time and machine (dates, seconds, bytes, versions) is replaced by the fixed values of `FIXED`,
 so that the same program gives the same files. tests/test_readme.py compares them.
 """
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, cycle, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,9 +47,15 @@ FIXED: tuple[tuple[str, str | tuple[str, ...]], ...] = (
     (r"\bPython 3\.\d+\.\d+\S*", "Python 3.11.9"),
     (r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", "⠙"),
     (r"line \d: \S+", ("line 4: a-city-at-night.png", "line 5: a-forest-in-the-fog.png")),
+    # In Chinese; behind a letter of two columns stands a cell with nothing in it.
+    (r"\b\d+\.\d(?= 秒)", "0.2"),
+    (r"(?<=· )\d+(?= 秒)|(?<=约\0 )\d+(?= 秒)", "4"),
+    (r"(?<=每\0秒\0 )\d+\.\d+", "2.00"),
+    (r"(?<=第\0 )\d(?= 行\0：)", ("4", "5")),
+    (r"(?<=行\0：\0)\S+", ("a-city-at-night.png", "a-forest-in-the-fog.png")),
 )
 # A bar beside the seconds that a picture takes: how far it is differs with them.
-MOVING = r"[━╸╺─]{9,}(?=  \d+\.\d s)"
+MOVING = r"[━╸╺─]{9,}(?=  \d+\.\d (?:s|秒))"
 COLOURS = {
     "light": "paper#f6f8fa edge#d0d7de default#1f2328 red#cf222e green#1a7f37 brown#9a6700"
     " blue#0969da magenta#8250df cyan#1b7c83",
@@ -77,7 +84,8 @@ class Scene:
 
     `before`: typed and not shown. `kept`: where the picture that it saved is copied to.
     `while_shown`: taken when this pattern stands on the screen, else at the end. `answers`: what
-    requests a sandbox of its own answers; it keeps all others waiting.
+    requests a sandbox of its own answers; it keeps all others waiting. `folder`: where its files
+    stand below `docs/screens`, which is its language too.
     """
 
     name: str
@@ -86,9 +94,15 @@ class Scene:
     kept: Path | None = None
     while_shown: str = ""
     answers: str = ""
+    folder: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The path of its files, without theme."""
+        return str(Path(self.folder, self.name))
 
 
-SCENES = (
+ENGLISH = (
     Scene(
         "generate",
         'zimage generate "A calm lake at dawn" --size 960x540 --seed 23 --prompt-extend',
@@ -115,6 +129,18 @@ SCENES = (
     ),
     Scene("validate", "zimage validate"),
     Scene("help", "zimage generate -h"),
+)
+# What stands on a Chinese screen when the picture is taken.
+LIVE = {
+    "several": r"1/4 +3 张绘制中",
+    "batch-live": r"5/8(?s:.*)还需约 \d+ 秒 · 每秒 \S+ 张\s+2 张绘制中 · 1 张排队中",
+}
+SCENES = (
+    *ENGLISH,
+    *(
+        replace(scene, folder="zh", kept=None, while_shown=LIVE.get(scene.name, ""))
+        for scene in ENGLISH
+    ),
 )
 
 
@@ -149,6 +175,7 @@ def play(scene: Scene, columns: int = 80, rows: int = 70) -> tuple[Any, bytes]:
     with ExitStack() as stack:
         folder = tempfile.TemporaryDirectory(prefix="z", dir=TEMPORARY)
         env = environment(Path(stack.enter_context(folder), "home"))
+        env["ZIMAGE_LANG"] = scene.folder or "en"
         work = Path(folder.name, "work")
         work.mkdir()
         (work / "prompts.txt").write_text("\n".join(PROMPTS) + "\n", encoding="utf-8")
@@ -301,19 +328,19 @@ text{{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mo
 def rendered(scene: Scene) -> tuple[dict[Path, str], bytes]:
     """Return what a scene's files should hold, and the last picture that it saved."""
     screen, picture = play(scene)
-    return {FOLDER / f"{scene.name}-{theme}.svg": svg(screen, theme) for theme in COLOURS}, picture
+    return {FOLDER / f"{scene.stem}-{theme}.svg": svg(screen, theme) for theme in COLOURS}, picture
 
 
 def main() -> None:
     """Write all files anew."""
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "zh").mkdir(parents=True, exist_ok=True)
     for scene in SCENES:
         files, picture = rendered(scene)
         for file, text in files.items():
             file.write_text(text, encoding="utf-8")
         if scene.kept:
             scene.kept.write_bytes(picture)
-        print(scene.name)
+        print(scene.stem)
 
 
 if __name__ == "__main__":

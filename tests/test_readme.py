@@ -144,7 +144,7 @@ def test_the_package_names_no_address() -> None:
 
 
 @posix
-@pytest.mark.parametrize("scene", screens.SCENES, ids=lambda scene: scene.name)
+@pytest.mark.parametrize("scene", screens.SCENES, ids=lambda scene: scene.stem)
 def test_the_screens_are_up_to_date(scene: screens.Scene) -> None:
     pytest.importorskip("pexpect")
     pytest.importorskip("pyte")
@@ -160,10 +160,13 @@ def test_the_screens_are_up_to_date(scene: screens.Scene) -> None:
         assert max(apart) < 1, "python docs/screens.py makes it anew"
 
 
-def test_all_screens_are_in_the_gallery() -> None:
-    gallery = TEXTS[SOURCE / "docs" / "screens.md"]
+def test_all_screens_are_on_their_page() -> None:
+    pages = {"": "screens.md", "zh": "zh-CN/screens.md"}
+    names = set()
     for scene in screens.SCENES:
+        page = (SOURCE / "docs" / pages[scene.folder]).read_text(encoding="utf-8")
         for theme in screens.COLOURS:
-            assert f"screens/{scene.name}-{theme}.svg" in gallery
-    names = {f"{scene.name}-{theme}.svg" for scene in screens.SCENES for theme in screens.COLOURS}
-    assert {file.name for file in screens.FOLDER.iterdir()} == names
+            assert f"screens/{scene.stem}-{theme}.svg" in page
+            names.add(f"{scene.stem}-{theme}.svg")
+    files = screens.FOLDER.rglob("*.svg")
+    assert {file.relative_to(screens.FOLDER).as_posix() for file in files} == names
