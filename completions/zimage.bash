@@ -34,6 +34,7 @@ __zimage_command() {
             --timeout:free:
             --retries:free:
             --retry-lost::
+            --pace-alone::
             --max-cost:free:
             --yes|-y::
             --output|-o:picture_file:
@@ -74,6 +75,7 @@ __zimage_command() {
             --retry-lost::
             --trust-base-url::
             --rps:free:
+            --pace-alone::
             --concurrency|-j:free:
             --patience:free:
             --max-cost:free:
@@ -562,6 +564,8 @@ __zimage_values() {
             'timeout'
             'retries'
             'rps'
+            'pace_url'
+            'pace_account'
             'evidence'
             'preview'
             'language'
@@ -590,6 +594,8 @@ __zimage_values() {
             'timeout'
             'retries'
             'rps'
+            'pace_url'
+            'pace_account'
             'evidence'
             'preview'
             'language'

@@ -53,6 +53,7 @@ function __zimage_command -S
                 '--timeout:--timeout:free::Seconds to wait for the answer; default: 330.' \
                 '--retries:--retries:free::Further tries where none can cost twice; default: 4.' \
                 '--retry-lost:--retry-lost:::Try again also where the answer was lost: may be billed twice.' \
+                '--pace-alone:--pace-alone:::Keep this machine\'s own pace, whatever pace_url says.' \
                 '--max-cost:--max-cost:free::Spend no more than this, in the region\'s currency.' \
                 '--yes:--yes:::Do not ask, whatever it costs.' \
                 '--output:--output:picture_file::Picture file, folder (an existing one, or ending in /), or - for stdout.' \
@@ -101,6 +102,7 @@ function __zimage_command -S
                 '--retry-lost:--retry-lost:::Try again also where the answer was lost: may be billed twice.' \
                 '--trust-base-url:--trust-base-url:::Let lines say where they, and your key, are sent.' \
                 '--rps:--rps:free::Requests a second, over all zimages of this account, 0 for no limit; default: 2.' \
+                '--pace-alone:--pace-alone:::Keep this machine\'s own pace, whatever pace_url says.' \
                 '--concurrency:--concurrency:free::Lines in flight at most; default: 16.' \
                 '--patience:--patience:free::How long to wait for a service that cannot be reached: 90, 30m, 2h; default: 1h.' \
                 '--max-cost:--max-cost:free::Spend no more than this, in the region\'s currency.' \
@@ -687,6 +689,8 @@ function __zimage_values -S
                 'timeout' \
                 'retries' \
                 'rps' \
+                'pace_url' \
+                'pace_account' \
                 'evidence' \
                 'preview' \
                 'language'
@@ -711,6 +715,8 @@ function __zimage_values -S
                 'timeout' \
                 'retries' \
                 'rps' \
+                'pace_url' \
+                'pace_account' \
                 'evidence' \
                 'preview' \
                 'language'

@@ -56,6 +56,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--timeout'; Group = '--timeout'; Value = 'free'; Many = $false; About = 'Seconds to wait for the answer; default: 330.' }
                 @{ Name = '--retries'; Group = '--retries'; Value = 'free'; Many = $false; About = 'Further tries where none can cost twice; default: 4.' }
                 @{ Name = '--retry-lost'; Group = '--retry-lost'; Value = ''; Many = $false; About = 'Try again also where the answer was lost: may be billed twice.' }
+                @{ Name = '--pace-alone'; Group = '--pace-alone'; Value = ''; Many = $false; About = 'Keep this machine''s own pace, whatever pace_url says.' }
                 @{ Name = '--max-cost'; Group = '--max-cost'; Value = 'free'; Many = $false; About = 'Spend no more than this, in the region''s currency.' }
                 @{ Name = '--yes'; Group = '--yes'; Value = ''; Many = $false; About = 'Do not ask, whatever it costs.' }
                 @{ Name = '--output'; Group = '--output'; Value = 'picture_file'; Many = $false; About = 'Picture file, folder (an existing one, or ending in /), or - for stdout.' }
@@ -109,6 +110,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--retry-lost'; Group = '--retry-lost'; Value = ''; Many = $false; About = 'Try again also where the answer was lost: may be billed twice.' }
                 @{ Name = '--trust-base-url'; Group = '--trust-base-url'; Value = ''; Many = $false; About = 'Let lines say where they, and your key, are sent.' }
                 @{ Name = '--rps'; Group = '--rps'; Value = 'free'; Many = $false; About = 'Requests a second, over all zimages of this account, 0 for no limit; default: 2.' }
+                @{ Name = '--pace-alone'; Group = '--pace-alone'; Value = ''; Many = $false; About = 'Keep this machine''s own pace, whatever pace_url says.' }
                 @{ Name = '--concurrency'; Group = '--concurrency'; Value = 'free'; Many = $false; About = 'Lines in flight at most; default: 16.' }
                 @{ Name = '--patience'; Group = '--patience'; Value = 'free'; Many = $false; About = 'How long to wait for a service that cannot be reached: 90, 30m, 2h; default: 1h.' }
                 @{ Name = '--max-cost'; Group = '--max-cost'; Value = 'free'; Many = $false; About = 'Spend no more than this, in the region''s currency.' }
@@ -973,6 +975,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'pace_url'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'pace_account'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'evidence'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'preview'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'language'; About = ''; Type = 'ParameterValue' }
@@ -1009,6 +1013,8 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Text = 'timeout'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'retries'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'rps'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'pace_url'; About = ''; Type = 'ParameterValue' }
+                @{ Text = 'pace_account'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'evidence'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'preview'; About = ''; Type = 'ParameterValue' }
                 @{ Text = 'language'; About = ''; Type = 'ParameterValue' }

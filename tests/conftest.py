@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from forker import Forker, supported
 from hypothesis import settings
+from redis_server import RedisServer, needed
 
 import zimage_cli
 
@@ -45,6 +46,7 @@ WORKERS_PER_CORE = 3
 SLOW = (
     "tests/mcp/test_patience.py",
     *("tests/cli/batch/", "tests/cli/test_interrupts.py", "tests/cli/test_completions_shells.py"),
+    "tests/cli/test_machines.py",
     *("tests/cli/generate/test_terminal.py", "tests/cli/test_history.py", "tests/api/test_body.py"),
     *("tests/cli/test_locale.py", "tests/api/test_deadline.py"),
 )
@@ -230,6 +232,17 @@ def forker() -> Iterator[Forker | None]:
     forker = Forker(base_environment(os.devnull))
     yield forker
     forker.close()
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """A Redis for all tests of this process that do not stop it: each takes an account of its own.
+
+    Skips where there is none to start.
+    """
+    needed()
+    with RedisServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 KEY_PREFIXES = ("sk-", "st-")
 _KEY_IN_TEXT = r"(?<![A-Za-z0-9])(?:sk|st)-[!-~]{4,}"
+_USER_IN_URL = r"(?<=://)([^\s/?#@:]*):[^\s/?#]*@"
 
 
 def is_safe(char: str) -> bool:
@@ -60,14 +61,17 @@ def mask(text: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return text with everything that looks like a key masked: for values quoted in errors."""
+    """Return text with everything that looks like a key, or a URL's password, masked.
+
+    For values quoted in errors.
+    """
 
     def masked(found: re.Match[str]) -> str:
         # The quote that ends the value is not the key's.
         key = found[0].rstrip("'\"")
         return mask(key) + found[0][len(key) :]
 
-    return re.sub(_KEY_IN_TEXT, masked, text)
+    return re.sub(_KEY_IN_TEXT, masked, re.sub(_USER_IN_URL, r"\1:…@", text))
 
 
 def without_keys(text: str) -> str:

@@ -79,6 +79,8 @@ metadata       true             默认
 timeout        330 秒           默认
 retries        最多重试 4 次    默认
 rps            0：不限          配置文件
+pace_url       -                默认
+pace_account   -                默认
 evidence       true             默认
 preview        auto             默认
 language       zh               环境变量 ZIMAGE_LANG
@@ -126,7 +128,7 @@ def test_what_a_setting_cannot_be(shown: Any, folder: Path) -> None:
         == """
 错误：没有名为 "sise" 的设置；是否想用 size？可用：region, endpoint, workspace,
   base_url, key, size, prompt_extend, output_dir, format, quality, metadata,
-  timeout, retries, rps, evidence, preview, language
+  timeout, retries, rps, pace_url, pace_account, evidence, preview, language
 """
     )
     store(folder, "timeout = 0\nsize = 7\n")

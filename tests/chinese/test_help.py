@@ -135,6 +135,7 @@ WHOLE = """\
   --retry-lost              结果丢失时也重试：可能计费两次。
 
 运行：
+  --pace-alone              按本机的请求速率发送，不论 pace_url 如何设置。
   --max-cost AMOUNT         花费上限，以该地域的货币计。
   -y, --yes                 不询问，无论费用多少。
 

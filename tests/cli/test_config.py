@@ -53,6 +53,8 @@ metadata       true                                   default
 timeout        330 s                                  default
 retries        4 more tries                           default
 rps            2 a second                             default
+pace_url       -                                      default
+pace_account   -                                      default
 evidence       true                                   default
 preview        auto                                   default
 language       en                                     environment LANG
@@ -67,8 +69,8 @@ def test_show_on_a_terminal(
     screen = terminal("config", *args, columns=columns)
     assert screen.end() == 0
     told = f"config file: {config_file} (not made yet)"
-    assert "".join(screen.text.splitlines(keepends=True)[:19]) == FRESH
-    assert "".join(screen.lines[19:]) == told
+    assert "".join(screen.text.splitlines(keepends=True)[:21]) == FRESH
+    assert "".join(screen.lines[21:]) == told
 
 
 def test_show_on_a_fresh_machine(zimage: Any, config_file: Path) -> None:

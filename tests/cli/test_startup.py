@@ -17,7 +17,7 @@ HEAVY = {
     *("tempfile", "hashlib", "tomllib", "subprocess", "shellingham", "difflib"),
     *("linecache", "tokenize", "mimetypes", "gettext"),
     *("chafa", "ctypes", "jinja2", "markupsafe", "webbrowser"),
-    *("mcp", "mcp_types", "jsonschema"),
+    *("mcp", "mcp_types", "jsonschema", "redis"),
 }
 
 # What serves programs, and what they call: nobody else loads it.
@@ -125,6 +125,8 @@ def test_a_picture_in_a_pipe_needs_no_display(service: Any) -> None:
     unneeded |= {"brotli", "zstandard", "trio"}
     unneeded |= {"chafa", "jinja2", "markupsafe", "webbrowser"}
     unneeded |= {"mcp", "mcp_types", "concurrent.futures.thread"}
+    # Of a pace that machines share, nothing is loaded where there is none.
+    unneeded |= {"redis", "zimage_cli.core.making.pace.shared", "zimage_cli.core.making.pace.link"}
     assert modules & unneeded == set()
     assert not [name for name in modules if name.startswith((*SHOWING, *SERVING))]
     assert not [name for name in modules if name.startswith("zimage_cli.sandbox")]

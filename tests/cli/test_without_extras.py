@@ -1,4 +1,4 @@
-"""What a picture does not need: chafa, Jinja2, FreeType, mcp, a desktop, a home."""
+"""What a picture does not need: chafa, Jinja2, FreeType, mcp, redis, a desktop, a home."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        missing = {"chafa", "jinja2", "mcp", "pydantic"}
+        missing = {"chafa", "jinja2", "mcp", "pydantic", "redis"}
         if name.partition(".")[0] in missing or name == "PIL._imagingft":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
@@ -60,6 +60,23 @@ def test_a_server_says_what_it_needs(zimage: Any, bare: dict[str, str | None]) -
     )
     # What a host is told does not need it.
     assert "mcpServers" in zimage("mcp", "--sandbox", "--print-config", "claude", env=bare).json
+
+
+def test_a_shared_pace_says_what_it_needs(
+    service: Any, bare: dict[str, str | None], work: Path
+) -> None:
+    (work / "p.txt").write_text("a fox\n")
+    env = {**bare, "ZIMAGE_PACE_URL": "redis://127.0.0.1:1"}
+    needed = (
+        "error: pace_url needs the package redis, which cannot be loaded: "
+        "No module named 'redis'.\n"
+        "  next: Install it: pip install 'zimage-cli[redis]'\n"
+    )
+    for words in (("generate", "a fox"), ("batch", "p.txt"), ("validate", "--online")):
+        assert needed in service(*words, env=env, status=2).stderr
+    assert service.books.post_count == 0
+    service.generate("a fox", "--pace-alone", env=env)
+    assert service.books.billed_count == 1
 
 
 def test_without_a_home_too(zimage: Any, bare: dict[str, str | None], work: Path) -> None:

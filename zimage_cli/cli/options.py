@@ -96,6 +96,7 @@ RetryLost = Annotated[
     ),
 ]
 Rps = Annotated[str | None, _setting("rps", RUN)]
+PaceAlone = Annotated[bool, _setting("pace_url", RUN)]
 OutputDir = Annotated[Path | None, _setting("output_dir", SAVING)]
 NameOption = Annotated[
     str | None,

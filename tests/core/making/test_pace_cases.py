@@ -1,4 +1,4 @@
-"""The rule of the pace, and the file where it is kept: the same cases, and the same answers."""
+"""The rule of the pace, and each place where it is kept: the same cases, and the same answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import redis_server
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from zimage_cli.core.making.pace import rule
 from zimage_cli.core.making.pace.file import FileStore
@@ -175,12 +178,43 @@ class InFile(Kept):
         self.store.take("seen", -1e9)
 
 
-@pytest.fixture(params=["rule", "file"])
+class InRedis(Kept):
+    NAME = "zimage:pace:case"
+
+    def __init__(self, server: redis_server.RedisServer) -> None:
+        self.server = server
+        self.db = server.client()
+
+    def put(self, case: Case) -> None:
+        from zimage_cli.core.making.pace.shared import RedisStore
+        from zimage_cli.core.settings.pace_url import check_pace_url
+
+        url = check_pace_url("pace_url", self.server.url)
+        assert url is not None
+        self.db.delete(self.NAME)
+        self.store = RedisStore(case.rps, url, self.NAME, lambda _: None)
+        seconds, micros = self.db.time()
+        now = seconds + micros / 1e6
+        fields: dict[str, object] = {
+            f"t:{turn or number}": f"{now - ago:.6f} {0 if turn else 1}"
+            for number, (ago, turn) in enumerate(case.turns)
+        }
+        if case.hold is not None:
+            fields["hold"] = now + case.hold
+        self.db.hset(self.NAME, mapping={**fields, "factor": case.factor})
+        # As for the file.
+        self.store.take("seen", -1e9)
+        self.store.gave_up()
+
+
+@pytest.fixture(params=["rule", "file", "redis"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     if request.param == "rule":
         yield OnPaper()
         return
-    kept = InFile(tmp_path / "pace.db")
+    kept: Any = InFile(tmp_path / "pace.db")
+    if request.param == "redis":
+        kept = InRedis(request.getfixturevalue("redis"))
     yield kept
     kept.store.close()
 
@@ -206,3 +240,36 @@ def test_each_place_says_the_same(case: Case, backend: Backend) -> None:
     # However long the machine takes for anything between, it is not too early, and no later.
     assert answered + wait >= began + case.wait - SHORT
     assert wait == 0 or asked + wait <= known + case.wait + (answered - asked) + SHORT
+
+
+ago = st.floats(-0.5, 30.0)
+states = st.builds(
+    Case,
+    name=st.just("any"),
+    wait=st.just(0.0),
+    rps=st.sampled_from([0.2, 0.5, 1.0, 1.9, 2.0, 3.7, 5.0, 20.0]),
+    turns=st.lists(st.tuples(ago, st.sampled_from(["", "a", "b", "c"])), max_size=8).map(
+        lambda turns: [(at, f"{turn}{n}" if turn else "") for n, (at, turn) in enumerate(turns)]
+    ),
+    hold=st.none() | st.floats(-200.0, 100.0),
+    factor=st.floats(0.1, 1.0),
+)
+
+
+@settings(max_examples=60)
+@given(case=states)
+@example(case=Case("any", 0.0, 2.0, [(0.1, "a0"), (0.2, ""), (0.3, "b2")], 3.0, 0.5))
+def test_the_script_says_what_the_rule_says(case: Case, redis: redis_server.RedisServer) -> None:
+    paper, kept = OnPaper(), InRedis(redis)
+    paper.put(case)
+    began = time.monotonic()
+    kept.put(case)
+    try:
+        _, wait = kept.store.take("next", -1e6)
+    finally:
+        kept.store.close()
+    passed = time.monotonic() - began
+    limit = Limit(case.rps)
+    earliest = rule.ready(paper.state, limit, paper.NOW + passed) - paper.NOW - passed
+    latest = rule.ready(paper.state, limit, paper.NOW) - paper.NOW
+    assert earliest - SHORT <= wait - 1e6 <= latest + SHORT

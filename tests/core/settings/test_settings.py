@@ -73,6 +73,8 @@ def test_defaults() -> None:
         "timeout": (330.0, "default"),
         "retries": (4, "default"),
         "rps": (2.0, "default"),
+        "pace_url": (None, "default"),
+        "pace_account": (None, "default"),
         "evidence": (True, "default"),
         "preview": ("auto", "default"),
         "language": ("en", "default"),

@@ -38,11 +38,12 @@ def test_every_default_is_what_its_check_lets_pass(one: Declared[object]) -> Non
 @FLAGGED
 def test_every_setting_can_be_given_by_a_flag(one: Declared[object]) -> None:
     sample = {"workspace": "llm-1", "base_url": "https://gateway.example/api/v1", "quality": "80"}
-    switch = isinstance(one.default, bool) or "/" in one.flags[0]
+    sample |= {"pace_url": False, "pace_account": "team"}
+    switch = isinstance(one.default, bool) or "/" in "".join(one.flags)
     value = sample.get(one.name, False if switch else text_of(one.default))
     setting = getattr(resolve(NOWHERE, Flags(**{one.name: value}), config=Config()), one.name)
     assert text_of(setting.value) == text_of(one.check(one.name, value))
-    assert setting.source == one.flags[0].split("/")[-1]
+    assert setting.source == (one.flags[0].split("/")[-1] if one.flags else one.name)
 
 
 @EVERY
@@ -55,8 +56,9 @@ def test_every_setting_of_the_file_is_in_its_template(one: Declared[object]) -> 
     text = line.removeprefix("# ").replace("https://…", "https://dashscope.aliyuncs.com")
     (value,) = check(text, Path("config.toml")).values.values()
     if one.name not in PLACE:
-        # The quality that is usual is another one for each format.
-        default = 90 if one.name == "quality" else one.default
+        # The quality that is usual is another one for each format; a Redis has everybody his own.
+        samples = {"quality": 90, "pace_url": "redis://…", "pace_account": "team"}
+        default = samples.get(one.name, one.default)
         assert text_of(value) == text_of(default)
 
 

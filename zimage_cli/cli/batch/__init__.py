@@ -81,6 +81,7 @@ def batch(
         ),
     ] = False,
     rps: options.Rps = None,
+    pace_alone: options.PaceAlone = False,
     concurrency: Annotated[
         int,
         options.option(
@@ -203,6 +204,7 @@ def batch(
         timeout=timeout,
         retries=retries,
         rps=rps,
+        pace_url=False if pace_alone else None,
         format=format,
         quality=quality,
         metadata=False if no_metadata else None,

@@ -20,7 +20,7 @@ from zimage_cli.cli.output import Output
 from zimage_cli.core.settings import config_file
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.source import Kind, Source
-from zimage_cli.core.settings.table import TABLE, text_of
+from zimage_cli.core.settings.table import TABLE, stored, text_of
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message
 from zimage_cli.text import visible
@@ -103,7 +103,7 @@ def set_workspace(
 
 def _store(output: Output, environment: Environment, name: str, value: Any) -> None:
     refuse_contradiction(environment, **{name: value})
-    path = put(environment, None, name, value)
+    path = put(environment, None, name, stored(value))
     output.note(
         Message(
             "{name} = {value} in {path}",

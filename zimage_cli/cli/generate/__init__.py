@@ -92,6 +92,7 @@ def generate(
     timeout: options.Timeout = None,
     retries: options.Retries = None,
     retry_lost: options.RetryLost = False,
+    pace_alone: options.PaceAlone = False,
     max_cost: options.MaxCost = None,
     yes: options.Yes = False,
     output: Annotated[
@@ -170,6 +171,7 @@ def generate(
         output_dir=output_dir,
         timeout=timeout,
         retries=retries,
+        pace_url=False if pace_alone else None,
         format=format,
         quality=quality,
         metadata=False if no_metadata else None,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zimage_cli.core.making.account import Account
     from zimage_cli.core.making.maker import Maker
     from zimage_cli.core.making.pace import Pace
+    from zimage_cli.core.making.pace.shared import RedisStore
     from zimage_cli.core.observer import Watcher
     from zimage_cli.core.request.jobs import Job
     from zimage_cli.core.run.engine import Engine
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 PACE_NAME = "pace.db"
 """Beside the history."""
+
+_ALONE = Message("Go on without it, at this machine's own pace: --pace-alone")
 
 
 class Session:
@@ -46,6 +49,7 @@ class Session:
         self._pool: Pool | None = None
         self._history: SafeHistory | None = None
         self._paces: dict[Key, Pace] = {}
+        self._shared: dict[str, tuple[Pace, RedisStore]] = {}
         self._sandbox: Account | None = None
 
     def close(self) -> None:
@@ -70,7 +74,7 @@ class Session:
         from zimage_cli.core.run import crew
 
         wanted = plan.lines
-        maker = self._maker(plan, wire)
+        maker = self._maker(plan, wire, watcher)
         lines = crew.room_for(wanted, sandbox=plan.settings.target.is_sandbox)
         if lines < wanted:
             watcher.warn(
@@ -103,7 +107,7 @@ class Session:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _maker(self, plan: Plan, wire: Wire) -> Maker:
+    def _maker(self, plan: Plan, wire: Wire, watcher: Watcher) -> Maker:
         from zimage_cli.api import retry
         from zimage_cli.core.making.evidence import FOLDER, Evidence
         from zimage_cli.core.making.maker import Maker
@@ -122,7 +126,7 @@ class Session:
             evidence=Evidence(settings.output_dir.value / FOLDER, account)
             if settings.evidence.value
             else None,
-            pace=self._pace(settings, account),
+            pace=self._pace(plan, account, watcher),
             sleep=wire.sleep,
         )
 
@@ -159,15 +163,22 @@ class Session:
             one = "{count:,} picture is not in the history"
             self._warn(counted(count, one, "{count:,} pictures are not in the history"))
 
-    def _pace(self, settings: Settings, account: Account) -> Pace | None:
-        """Return the account's limit, shared with every other zimage of this user.
+    def _pace(self, plan: Plan, account: Account, watcher: Watcher) -> Pace | None:
+        """Return the account's limit, shared with every other zimage of this user or team.
 
-        The sandbox inside this process has no account.
+        The sandbox inside this process has no account. Where the Redis of the settings cannot be
+        used, a run that waits for nothing keeps the pace of this machine. Raises PaceLost for one
+        that would wait.
         """
+        settings = plan.settings
         if settings.target.is_sandbox or not settings.rps.value:
             return None
         from zimage_cli.core.making.pace import Pace
 
+        if settings.pace_url.value is not None:
+            shared = self._shared_pace(plan, account, watcher)
+            if shared is not None:
+                return shared
         key = Key(account.key)
         with self._opening:
             if key not in self._paces:
@@ -177,3 +188,32 @@ class Session:
                 self._stack.callback(pace.close)
                 self._paces[key] = pace
             return self._paces[key]
+
+    def _shared_pace(self, plan: Plan, account: Account, watcher: Watcher) -> Pace | None:
+        from zimage_cli.core.making.pace import Pace
+        from zimage_cli.core.making.pace.link import PaceLost, account_name
+        from zimage_cli.core.making.pace.shared import RedisStore
+
+        settings = plan.settings
+        url, rps = settings.pace_url.value, settings.rps.value
+        assert url is not None
+        name = account_name(settings.pace_account.value, account.key)
+        with self._opening:
+            pace, store = self._shared.get(name, (None, None))
+            if pace is None or store is None:
+                try:
+                    store = RedisStore(rps, url, name, watcher.warn)
+                except PaceLost as error:
+                    if plan.options.patience is not None:
+                        hint = _ALONE
+                        if error.hint is not None:
+                            hint = Message("{first}\n{second}", first=error.hint, second=_ALONE)
+                        raise error.but("{cause} Nothing was sent.", hint=hint) from None
+                    watcher.warn(Message("{why} This machine keeps its own pace.", why=error.said))
+                    return None
+                self._stack.callback(store.close)
+                pace = Pace(rps, store=store)
+                self._shared[name] = pace, store
+            # Who watches the latest run hears what becomes of it.
+            store.tell = watcher.warn
+            return pace

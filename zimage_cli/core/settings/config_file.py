@@ -59,7 +59,11 @@ def read(path: Path | None) -> Config:
     if path is None or not text:
         return Config(path)
     config = check(text, path)
-    warning = _permission_warning(path) if config.keys else None
+    warning = None
+    if config.keys:
+        warning = _permission_warning(path, keys=True)
+    elif (url := config.values.get("pace_url")) is not None and url.has_password:
+        warning = _permission_warning(path, keys=False)
     return config._replace(warnings=(warning,)) if warning else config
 
 
@@ -306,7 +310,7 @@ def _line_of(text: str, table: str | None, name: str) -> int | None:
     return fallback
 
 
-def _permission_warning(path: Path) -> Message | None:
+def _permission_warning(path: Path, *, keys: bool) -> Message | None:
     if sys.platform == "win32":
         return None
     try:
@@ -315,8 +319,10 @@ def _permission_warning(path: Path) -> Message | None:
         return None
     if not mode & 0o077:
         return None
-    return Message(
-        "{path} holds keys and can be read by others (mode {mode:03o}): chmod 600 '{path}'",
-        path=path,
-        mode=mode,
-    )
+    template = "{path} holds keys and can be read by others (mode {mode:03o}): chmod 600 '{path}'"
+    if not keys:
+        template = (
+            "{path} holds a password and can be read by others (mode {mode:03o}): "
+            "chmod 600 '{path}'"
+        )
+    return Message(template, path=path, mode=mode)

@@ -16,6 +16,7 @@ from zimage_cli.api import limits
 from zimage_cli.core.request.wish import QUALITY
 from zimage_cli.core.settings import checks
 from zimage_cli.core.settings.key import KEY_FILE_VARIABLE, KEY_VARIABLE
+from zimage_cli.core.settings.pace_url import PaceUrl, check_pace_account, check_pace_url
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.messages import Message, counted
@@ -47,6 +48,11 @@ TEXT = Toml((str,), Message("text in quotes"))
 SWITCH = Toml((bool,), Message("true or false, without quotes"))
 NUMBER = Toml((int, float), Message("a number, without quotes"))
 WHOLE = Toml((int,), Message("a whole number, without quotes"))
+
+
+def stored(value: object) -> object:
+    """Return a setting's value as the config file has it."""
+    return value.reveal() if isinstance(value, PaceUrl) else value
 
 
 def text_of(value: object) -> str:
@@ -271,6 +277,27 @@ class Declarations:
         metavar="F",
         about="requests a second",
         shown=lambda rps: Message("{rps:g} a second" if rps else "0: no limit", rps=rps),
+    )
+    # No flag gives it: a password on the command line is readable by everyone on the machine.
+    pace_url: Declared[PaceUrl | None] = Declared(
+        check_pace_url,
+        None,
+        toml=TEXT,
+        flags=("--pace-alone",),
+        help="Keep this machine's own pace, whatever pace_url says.",
+        variables=("ZIMAGE_PACE_URL",),
+        sample="redis://…",
+        about="a Redis, to take turns with other machines",
+    )
+    pace_account: Declared[str | None] = Declared(
+        check_pace_account,
+        None,
+        toml=TEXT,
+        flags=(),
+        help="",
+        variables=("ZIMAGE_PACE_ACCOUNT",),
+        sample="team",
+        about="whose turns these are there; else the key says it",
     )
     evidence = Declared(
         checks.check_switch,

@@ -20,7 +20,7 @@ from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.settings import Flags, Settings, resolve
 from zimage_cli.core.settings.source import Source
 from zimage_cli.errors import ZimageError
-from zimage_cli.messages import Listing, Message
+from zimage_cli.messages import Listing, Message, counted
 from zimage_cli.text import visible
 from zimage_cli.version import __version__
 
@@ -118,6 +118,7 @@ def validate(
             settings = settings and its_settings
     if online and settings is not None:
         checks += _online(settings)
+        checks += _pace(settings)
     base: Path | None
     if settings is not None:
         base = settings.output_dir.value if settings.evidence.value else None
@@ -236,6 +237,41 @@ def _online(settings: Settings) -> Iterator[Check]:
                 yield _answered(name, other, way)
             else:
                 yield Check(name, "warning", other.error.message)
+
+
+def _pace(settings: Settings) -> Iterator[Check]:
+    """Ask the Redis of a shared pace whether it answers, and how many take turns."""
+    url = settings.pace_url.value
+    if url is None or settings.target.is_sandbox or not settings.rps.value:
+        return
+    from zimage_cli.core.making.pace.link import Link, account_name
+
+    try:
+        key = settings.key()
+    except ZimageError:
+        # The check of the key has said so.
+        key = None
+    name = account_name(settings.pace_account.value, key.value.reveal() if key else "")
+    try:
+        link = Link(url, name, "validate", settings.rps.value)
+        try:
+            answer = link.say("bye")
+        finally:
+            link.close()
+    except ZimageError as error:
+        yield failed(Message("pace"), error)
+        return
+    yield Check(
+        Message("pace"),
+        "ok",
+        counted(
+            answer.processes,
+            "{where}: answers in {trip:.1f} ms; {count} process takes turns",
+            "{where}: answers in {trip:.1f} ms; {count:,} processes take turns",
+            where=str(url),
+            trip=1000 * answer.trip,
+        ),
+    )
 
 
 def _answered(name: Message, answer: Ping, hint: Message | None = None) -> Check:

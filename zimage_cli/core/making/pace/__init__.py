@@ -1,4 +1,4 @@
-"""The account's rate limit, kept by every zimage of a user together.
+"""The account's rate limit, kept by every zimage of a user, or of a team, together.
 
 The service counts 2 requests in any one second over the whole account and punishes bursts. So a
 turn is taken before each request. Turns are evenly spaced and counted from when their requests
@@ -6,7 +6,7 @@ turn is taken before each request. Turns are evenly spaced and counted from when
 a 429 the pace drops and comes back by itself; during a Retry-After nobody sends.
 
 `rule` says when a turn is ready. What is known together stands in a `Store`: a file of this machine
-(`file`).
+(`file`), or a Redis that many machines share (`shared`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rule of the pace: what a turn is, when the next one is ready, and what changes that.
 
-Pure functions over a small state. Times are seconds by one clock, whichever that is: the place
-where a state is kept has its own (`file`).
+Pure functions over a small state. Times are seconds by one clock, whichever that is: each place
+where a state is kept has its own (`file`, `shared`). `turns.lua` says the same again, for Redis.
 """
 
 from __future__ import annotations

@@ -1,0 +1,159 @@
+"""The Redis that keeps a shared pace: its address, and a class that shows it without its password.
+
+What is wrong with one is never quoted: a password may stand anywhere in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from zimage_cli.errors import UsageError
+from zimage_cli.text import redact
+
+SCHEMES = ("redis://", "rediss://", "unix://")
+
+_QUERY = ("db", "ssl_ca_certs")
+"""What may stand behind `?`: timeouts and retries are not for who shares a pace."""
+
+_MAX_URL = 1000
+_MAX_ACCOUNT = 100
+
+
+class PaceUrl:
+    """An address that shows itself without its password, and whole only by `reveal()`."""
+
+    __slots__ = ("_password", "_shown", "_text")
+    _text: str
+    _shown: str
+    _password: str
+
+    def __init__(self, text: str, shown: str, password: str) -> None:
+        for name, value in (("_text", text), ("_shown", shown), ("_password", password)):
+            object.__setattr__(self, name, value)
+
+    def reveal(self) -> str:
+        """Return the address itself: for the connection and the 0600 file alone."""
+        return self._text
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is something to hide."""
+        return bool(self._password)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the connection is TLS."""
+        return self._text.lower().startswith("rediss://")
+
+    def without_password(self, text: str) -> str:
+        """Return a text with the password masked, as it stands in the address and as it is sent."""
+        from urllib.parse import unquote
+
+        for secret in filter(None, {self._password, unquote(self._password)}):
+            text = text.replace(secret, "…")
+        return text
+
+    def __str__(self) -> str:
+        return self._shown
+
+    def __repr__(self) -> str:
+        return f"PaceUrl({self._shown!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._shown, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PaceUrl) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((PaceUrl, self._text))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a PaceUrl cannot be changed: {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a PaceUrl cannot be changed: {name}")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a PaceUrl is not to be pickled")
+
+
+def check_pace_url(field: str, value: object) -> PaceUrl | None:
+    """Return the address of a Redis; None for False: this machine keeps its own pace."""
+    if value is False or isinstance(value, PaceUrl):
+        return value or None
+    text = value.strip() if isinstance(value, str) else ""
+    if not text.lower().startswith(SCHEMES):
+        raise _refused(
+            "{field}: what was given begins with none of {allowed}",
+            field,
+            allowed=", ".join(SCHEMES),
+        )
+    if len(text) > _MAX_URL or not text.isprintable() or " " in text:
+        raise _refused("{field}: what was given is too long, or holds what no address has", field)
+    return _parsed(field, text)
+
+
+def check_pace_account(field: str, value: object) -> str:
+    """Return the name under which an account's zimages take turns."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or len(text) > _MAX_ACCOUNT or not text.isprintable():
+        allowed = f"1 … {_MAX_ACCOUNT}"
+        raise _refused(
+            "{field}: a name is needed, of {allowed} printable characters", field, allowed=allowed
+        )
+    if redact(text) != text:
+        raise _refused("{field}: what was given holds a key", field)
+    return text
+
+
+def _parsed(field: str, text: str) -> PaceUrl:
+    from urllib.parse import parse_qsl, urlsplit
+
+    try:
+        url = urlsplit(text)
+        _, host, password = url.port, url.hostname, url.password or ""
+        query = parse_qsl(url.query, keep_blank_values=True, strict_parsing=bool(url.query))
+    except ValueError:
+        raise _unreadable(field) from None
+    names = [name for name, _ in query]
+    if "password" in names or "username" in names:
+        raise _refused(
+            "{field}: user and password stand before the host: USER:PASSWORD@HOST:PORT", field
+        )
+    if not {*names} <= {*_QUERY}:
+        allowed = ", ".join(_QUERY)
+        raise _refused(
+            "{field}: behind ? may stand {allowed}, and nothing else", field, allowed=allowed
+        )
+    unix = url.scheme == "unix"
+    numbers = [number for name, number in query if name == "db"]
+    if not unix and url.path.strip("/"):
+        numbers.append(url.path.removeprefix("/"))
+    fits = not host and len(url.path) > 1 if unix else host
+    if not fits or url.fragment or not all(one.isascii() and one.isdecimal() for one in numbers):
+        raise _unreadable(field)
+    user, at, place = url.netloc.rpartition("@")
+    if password:
+        user = f"{url.username or ''}:…"
+    elif user:
+        # Alone, what stands there is as often the password.
+        user, password = "…", url.username or ""
+    shown = url._replace(netloc=f"{user}{at}{place}").geturl()
+    if unix and not shown.startswith("unix://"):
+        shown = "unix://" + shown.removeprefix("unix:")
+    return PaceUrl(text, shown, password)
+
+
+def _unreadable(field: str) -> UsageError:
+    return _refused(
+        "{field}: what was given is no address of a Redis; allowed: redis://HOST:PORT/DB, "
+        "rediss://HOST:PORT/DB, unix:///PATH",
+        field,
+        hint="In user and password, write other characters than letters and digits as %XX: / is "
+        "%2F.",
+    )
+
+
+def _refused(template: str, field: str, hint: str | None = None, **facts: Any) -> UsageError:
+    return UsageError(template, hint=hint, field=field, **facts)
