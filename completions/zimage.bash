@@ -84,6 +84,7 @@ __zimage_command() {
             --retry-failed::
             --fresh::
             --shard:free:
+            --merge::
             --input-format:input_format:
             --encoding:encoding:
             --output|-o:folder:
@@ -99,7 +100,7 @@ __zimage_command() {
             --dry-run::
             --help::
             -h::'
-        arguments='batch_file'
+        arguments='batch_file folder:+'
         ;;
     'validate')
         options='--size|-s:size:

@@ -111,6 +111,7 @@ function __zimage_command -S
                 '--retry-failed:--retry-failed:::Also make lines that failed in an earlier run.' \
                 '--fresh:--fresh:::Start over: make every line again, beside the old files.' \
                 '--shard:--shard:free::Only the I-th of N equal parts, for several machines.' \
+                '--merge:--merge:::Bring the folders of shards together; makes no picture.' \
                 '--input-format:--input-format:input_format::jsonl, csv, tsv or txt, where the file\'s name does not say.' \
                 '--encoding:--encoding:encoding::What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.' \
                 '--output:--output:folder::Folder of the pictures and of results.jsonl.' \
@@ -133,7 +134,7 @@ function __zimage_command -S
                 '-o:--output:folder::Folder of the pictures and of results.jsonl.' \
                 '-q:--quiet:::Only results and errors.' \
                 '-h:-h:::Show the options of every day, and examples.'
-            set arguments batch_file
+            set arguments batch_file folder+
         case 'validate'
             set options \
                 '--size:--size:size::16:9, 16:9@1536, square, portrait, landscape, 1280x720 …, see zimage sizes; default: 1024x1024.' \

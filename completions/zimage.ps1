@@ -119,6 +119,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
                 @{ Name = '--retry-failed'; Group = '--retry-failed'; Value = ''; Many = $false; About = 'Also make lines that failed in an earlier run.' }
                 @{ Name = '--fresh'; Group = '--fresh'; Value = ''; Many = $false; About = 'Start over: make every line again, beside the old files.' }
                 @{ Name = '--shard'; Group = '--shard'; Value = 'free'; Many = $false; About = 'Only the I-th of N equal parts, for several machines.' }
+                @{ Name = '--merge'; Group = '--merge'; Value = ''; Many = $false; About = 'Bring the folders of shards together; makes no picture.' }
                 @{ Name = '--input-format'; Group = '--input-format'; Value = 'input_format'; Many = $false; About = 'jsonl, csv, tsv or txt, where the file''s name does not say.' }
                 @{ Name = '--encoding'; Group = '--encoding'; Value = 'encoding'; Many = $false; About = 'What the file is written in, where it is not UTF-8: gb18030, gbk, big5, utf-16.' }
                 @{ Name = '--output'; Group = '--output'; Value = 'folder'; Many = $false; About = 'Folder of the pictures and of results.jsonl.' }
@@ -144,6 +145,7 @@ Register-ArgumentCompleter -Native -CommandName 'zimage', 'zimage.exe' -ScriptBl
             )
             Arguments = @(
                 @{ Value = 'batch_file'; Many = $false }
+                @{ Value = 'folder'; Many = $true }
             )
         }
         'validate' = @{

@@ -109,8 +109,9 @@ def names(cls: type) -> set[str]:
 
 
 def test_it_has_the_same_names_and_parameters() -> None:
-    # Those of the commands: a run as an object, the lines of a file, a recovery with progress.
-    assert names(Client) - names(AsyncClient) == {"start", "plan_file", "recovery"}
+    # Those of the commands: a run as an object, the lines of a file, a recovery with progress, and
+    # the folders of shards brought together.
+    assert names(Client) - names(AsyncClient) == {"start", "plan_file", "recovery", "merge"}
     assert names(AsyncClient) - names(Client) == {"aclose"}
     for name in {"__init__", *names(Client) & names(AsyncClient)}:
         own, other = (inspect.signature(getattr(cls, name)) for cls in (AsyncClient, Client))

@@ -37,7 +37,7 @@ SHOWN = {
 }
 
 # Of the commands, and so not promised.
-COMMANDS = {"start", "plan_file", "recovery"}
+COMMANDS = {"start", "plan_file", "recovery", "merge"}
 
 # As a notebook runs cells: one after the other, in a loop that is running already.
 NOTEBOOK = """

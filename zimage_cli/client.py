@@ -33,6 +33,7 @@ from zimage_cli.messages import Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
+    from zimage_cli.core.batch.merge import Merge
     from zimage_cli.core.batch.plan import FilePlan
     from zimage_cli.core.batch.reader import LineDefaults
     from zimage_cli.core.batch.source import Source
@@ -363,6 +364,7 @@ class Client:
         # One that there is not is told once, and not of every line.
         self.settings.presets(defaults.preset)
         folder = folder or self.settings.output_dir.value / FOLDER
+        book = self._book(always=not dry)
         routes = Routes(self.settings, self._flags)
         defaults = replace(
             defaults,
@@ -371,12 +373,17 @@ class Client:
             suffix=self.settings.wish.suffix,
             presets=self.settings.config.presets,
         )
-        path = self.settings.environment.history_file()
-        there = path is not None and path.exists()
-        book = self._session.history(time.sleep).book if there or not dry else None
         return FilePlan(
             self.settings, source, defaults, options, routes, folder, book, fresh=fresh, dry=dry
         )
+
+    def merge(self, folders: Sequence[Path], into: Path | None = None) -> Merge:
+        """Return what brings the folders of a batch's shards together in one; `run` does it."""
+        from zimage_cli.core.batch.merge import Merge
+        from zimage_cli.core.making.save import FOLDER
+
+        into = into or self.settings.output_dir.value / FOLDER
+        return Merge(folders, into, self._book(always=False))
 
     def start(
         self,
@@ -415,6 +422,12 @@ class Client:
         return run
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _book(self, *, always: bool) -> History | None:
+        """Return the history, None where there is none and it is not `always` to be made."""
+        path = self.settings.environment.history_file()
+        there = path is not None and path.exists()
+        return self._session.history(time.sleep).book if there or always else None
 
     def _usable(self, api_key: str | None) -> Key | None:
         target = self.settings.target

@@ -1,4 +1,7 @@
-"""Killed between any two steps of a picture that is whole: nothing is fetched or paid again."""
+"""Killed between any two steps of a picture that is whole: nothing is fetched or paid again.
+
+And a merge of pictures, killed between any two of them.
+"""
 
 from __future__ import annotations
 
@@ -81,3 +84,20 @@ def test_a_picture_that_was_whole_is_not_fetched_again(
             assert (image.format, image.size) == ("WEBP", (512, 512))
     else:
         assert (data if how is BARE else as_served(data)) == png
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_merge_goes_on(number: int, service: Any, strace: str, work: Path, prompts: Any) -> None:
+    file = prompts(5)
+    service("batch", file, "-o", "s1", *RUN)
+    words = ("batch", file, "--merge", "s1", "-o", "all")
+    killed_at(service, strace, "/^link", number, *words)
+    assert len([*(work / "all").glob("*.png")]) == number - 1
+    done = service(*words, *RUN)
+    before = f", {number - 1} taken before" if number > 1 else ""
+    assert done.stderr.splitlines() == [
+        f"s1/: {6 - number} taken{before}",
+        "✓ all 5 pictures are in all/",
+    ]
+    names = [{path.name for path in (work / name).iterdir()} for name in ("s1", "all")]
+    assert names[0] == names[1] | {".zimage-batch.salt"}

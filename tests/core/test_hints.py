@@ -26,6 +26,8 @@ OF_MONEY = re.compile(r"\b(pay|paid|billed|costs nothing|not made again)\b")
 
 FREE = {
     "Try again: zimage config edit",
+    # A merge sends nothing.
+    "Make room, then run the same command again: it goes on.",
     # Of a picture of the sandbox.
     "To make it again: zimage generate --like {number} --sandbox",
 }

@@ -24,9 +24,10 @@ _TEMPORARY = r"\.zimage-[0-9a-f]{12}(?P<tag>[0-9a-f]{4})?\.part"
 _KEPT_SECONDS = 25 * 3600
 """For as long as the service keeps a picture, what a dead process has of it may be taken up."""
 
-_NO_LINKS = frozenset(
+NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES, errno.ENOSYS}
 )
+"""Of a file system, or a limit, that gives a file no second name."""
 
 
 def make_temporary(folder: Path, mode: int = 0o666) -> tuple[int, Path]:
@@ -225,7 +226,7 @@ def _take_name(temporary: Path, path: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_LINKS:
             raise
         if path.exists():
             return False

@@ -11,6 +11,8 @@ import typer
 
 from zimage_cli.cli import asking, keys, options, process
 from zimage_cli.cli.app import App
+from zimage_cli.cli.batch import merge as merging
+from zimage_cli.cli.batch.merge import MergeReport
 from zimage_cli.cli.batch.progress import Progress
 from zimage_cli.cli.batch.report import Report, is_done, lines_of, show
 from zimage_cli.cli.batch.view import BatchView
@@ -44,7 +46,8 @@ app = App()
     epilog="Examples:\n\nzimage batch prompts.txt --sandbox\n\n"
     "zimage batch prompts.jsonl -o pictures/ --max-cost 50 --yes\n\n"
     "zimage batch prompts.txt --preset ink\n\n"
-    "zimage batch prompts.csv -o pictures/ --retry-failed",
+    "zimage batch prompts.csv -o pictures/ --retry-failed\n\n"
+    "zimage batch prompts.txt --merge shard1/ shard2/ -o all/",
     document={"type": "summary"},
     everyday=("--size", "--count", "--sandbox", "--max-cost", "--output", "--dry-run"),
     statuses=(0, 2, 3, 4, 5, 6, 7, 8, 9, 130),
@@ -57,6 +60,10 @@ def batch(
             help=".jsonl, .ndjson, .csv, .tsv or .txt, a prompt or request a line; - for stdin.",
         ),
     ],
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DIR]...", help="With --merge: the folders of the shards."),
+    ] = None,
     size: options.Size = None,
     seed: options.Seed = None,
     no_seed: options.NoSeed = False,
@@ -123,6 +130,12 @@ def batch(
             options.RUN, "--shard", "Only the I-th of N equal parts, for several machines.", "I/N"
         ),
     ] = None,
+    merge: Annotated[
+        bool,
+        options.option(
+            options.RUN, "--merge", "Bring the folders of shards together; makes no picture."
+        ),
+    ] = False,
     input_format: Annotated[
         str | None,
         options.option(
@@ -175,6 +188,7 @@ def batch(
 ) -> None:
     """Make a picture of every line of a file; run it again to go on where it stopped."""
     options.refuse_outside("--concurrency", concurrency, 1, MAX_CONCURRENCY)
+    merging.refuse_beside(folders or [], merge=merge, shard=shard, fresh=fresh, dry_run=dry_run)
     sweep = asking.sweep(
         count=count,
         expand=expand,
@@ -222,6 +236,9 @@ def batch(
             out.tell(source.guessed)
         for text in client.settings.warnings:
             out.warn(text)
+        if folders:
+            merged = client.merge([Path(one) for one in folders], output)
+            merging.run(out, merged)
         plan = client.plan_file(
             source,
             LineDefaults(
@@ -236,9 +253,17 @@ def batch(
             folder=output,
             trust_base_url=trust_base_url,
             fresh=fresh,
-            dry=dry_run,
+            dry=dry_run or merge,
         )
         with closing(plan):
+            if folders:
+                report = MergeReport(plan, merged, sys.argv[1:], folders)
+                report.show(out)
+                if json:
+                    out.json(report.document())
+                if not report.is_whole:
+                    raise typer.Exit(NOT_ALL_STATUS)
+                return
             _refuse_invalid(out, plan, skip_invalid=skip_invalid)
             if dry_run or not is_done(plan):
                 show(out, plan)

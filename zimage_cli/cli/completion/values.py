@@ -210,6 +210,7 @@ which wins."""
 ARGUMENTS: dict[str, Value] = {
     "generate prompt": FREE,
     "batch file": BATCH_FILE,
+    "batch folders": FOLDER,
     "validate prompt": FREE,
     "config get name": SETTING,
     "config set name": STORED_SETTING,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.core.batch import shard
 from zimage_cli.core.batch.reader import Invalid, JobReader, LineDefaults
 from zimage_cli.core.drafts import remove_abandoned, write_whole
 from zimage_cli.core.files import open_own, reason
@@ -130,6 +131,8 @@ class FilePlan:
             self._about = source.fingerprint()
             self.preflight = self._check()
             check_format(settings, self.template.said, self.preflight.formats)
+            if not fresh:
+                shard.refuse_other(folder, defaults.shard, self.preflight.kinds)
             self._stack = held.pop_all()
 
     def close(self) -> None:
@@ -261,6 +264,7 @@ class FilePlan:
             remove_abandoned(self.folder / name)
         with suppress(OSError):
             write_whole(self.folder / SALT_NAME, self._defaults.salt, mode=0o600)
+        shard.mark(self.folder, self._defaults.shard, fresh=self._fresh)
         if not self._fresh:
             return
         try:
@@ -275,7 +279,16 @@ class FilePlan:
             ) from None
 
     def jobs(self) -> Iterator[Job]:
-        """Yield the pictures of the file, as long as it is the one that was checked."""
+        """Yield the pictures of the file, as long as it is the one that was checked.
+
+        Those that are paid and not fetched come first: their addresses are good for a day.
+        """
+        to_fetch = self.preflight.kinds[Status.MADE] > 0
+        if to_fetch:
+            yield from self._jobs(lambda status: status is Status.MADE)
+        yield from self._jobs(lambda status: not to_fetch or status is not Status.MADE)
+
+    def _jobs(self, wanted: Callable[[Status], bool]) -> Iterator[Job]:
         for entry in JobReader(self._defaults).plan(self.source):
             if self.source.fingerprint() != self._about:
                 raise UsageError(
@@ -283,5 +296,7 @@ class FilePlan:
                     hint="Run the same command again: what is saved is not made again.",
                     file=self.source.name,
                 )
-            if not isinstance(entry, Invalid):
+            if not isinstance(entry, Invalid) and wanted(
+                self.known.of(entry.key).decide(self.options)
+            ):
                 yield entry

@@ -45,7 +45,8 @@ class LineDefaults:
 
     `fields` are request fields, `outright` those that the command line gives: they win over what a
     preset says. `presets` are those that there are, `preset` names what is put around the prompts
-    of lines that name none. `sweep` multiplies every line. `shard` is (i, n) with 1 <= i <= n.
+    of lines that name none. `sweep` multiplies every line. `shard` is (i, n) with 1 <= i <= n:
+    pictures of a line that share a drawn seed are in one.
     `folder` is where the pictures go. `check_base_url` raises UsageError for a line's base URL that
     is not asked; None refuses all of them. `salt` is what seeds are drawn with: the same line of
     the same batch gets the same one in every run. `suffix` is for a `name` that says no format.
@@ -107,12 +108,16 @@ class JobReader:
         shard, shards = self.defaults.shard
         own_name = template.varied(sweep)
         drawn: int | None = None
+        # Each folder draws its own seeds: what shares one is made in one shard, by its first key.
+        together: dict[int, bytes] = {}
         for number, variant in enumerate(variants(request, sweep), 1):
             self._number += 1
-            key = self._key(variant.request, template, output)
+            first = key = self._key(variant.request, template, output)
             if drawn is None:
                 drawn = self._draw(key)
-            if int.from_bytes(key[:8], "big") % shards == shard - 1:
+            if variant.request.seed is None and not sweep.no_seed:
+                first = together.setdefault(variant.step, key)
+            if int.from_bytes(first[:8], "big") % shards == shard - 1:
                 sent = variant.request if sweep.no_seed else variant.with_seed(drawn)
                 one = None if sweep.is_one else number
                 yield Job(line, self._number, sent, own_name, output, key, one)

@@ -66,8 +66,8 @@ class Journal:
         except OSError:
             return None
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Add a record. Raises OSError.
+    def append(self, record: dict[str, Any]) -> int:
+        """Add a record and return its place. Raises OSError.
 
         One write of a whole line to a file opened for appending: a kill leaves all of it or
         nothing. It is not synced: a line lost in a power cut is read from the history next time.
@@ -78,11 +78,18 @@ class Journal:
                 self._handle = _open(self.path)
             try:
                 _write(self._handle, line)
+                return os.lseek(self._handle, 0, os.SEEK_CUR) - len(line)
             except OSError:
                 # Half of it may be written: opened again, the file gets a line end first.
                 os.close(self._handle)
                 self._handle = None
                 raise
+
+    def sync(self) -> None:
+        """Return once all records are on disk. Raises OSError."""
+        with self._lock:
+            if self._handle is not None:
+                os.fsync(self._handle)
 
     def close(self) -> None:
         """Close the file."""

@@ -35,7 +35,8 @@ class State:
     """How far one picture is: NEW, SAVED, REFUSED, FAILED, LOST, or MADE where it can be fetched.
 
     `seed` is what it was asked for with, `entry` its row in the history, `at` the place of its
-    record in the journal. `record` is that record where only it has the address of the picture.
+    record in the journal: of a NEW one that was saved once, and is not there any more. `record` is
+    that record where only it has the address of the picture.
     """
 
     status: Status
@@ -84,6 +85,10 @@ class States:
             return State(Status.SAVED, at=found if found >= 0 else None)
         return found
 
+    def items(self) -> Iterator[tuple[bytes, State]]:
+        """Yield every picture that was ever tried, by key."""
+        return ((key, self.of(key)) for key in self._states)
+
     def to_fetch(self) -> list[tuple[bytes, State]]:
         """Return the pictures that are paid and not on disk, with their keys."""
         states = self._states.items()
@@ -104,7 +109,7 @@ class States:
             if record.get("status") == FRESH:
                 states._begin_anew()
             else:
-                states._take_record(record, place)
+                states.take_record(record, place)
         if fresh:
             states._begin_anew()
         elif book is not None:
@@ -115,7 +120,8 @@ class States:
         self.fresh_starts += 1
         self._states.clear()
 
-    def _take_record(self, record: dict[str, Any], place: int) -> None:
+    def take_record(self, record: dict[str, Any], place: int) -> None:
+        """Take what a record of the journal, which stands at a place in it, says of a picture."""
         key = _key(record.get("job"))
         if key is None:
             return
@@ -124,7 +130,7 @@ class States:
             case "saved":
                 file = record.get("file")
                 stands = isinstance(file, str) and _is_file(os.path.join(self.folder, file))  # noqa: PTH118 - 10,000 of them
-                self._states[key] = place if stands else State(Status.NEW, seed)
+                self._states[key] = place if stands else State(Status.NEW, seed, at=place)
             # "failed" is what it was called before it was told apart.
             case "made" | "failed" if isinstance(record.get("image_url"), str):
                 self._states[key] = _made(record, seed, place)
@@ -178,12 +184,15 @@ class States:
         either = {Status.FAILED, Status.REFUSED}
         return before.status is status or {before.status, status} <= either
 
+    def __len__(self) -> int:
+        return len(self._states)
+
     def __iter__(self) -> Iterator[State]:
         return map(self.of, self._states)
 
 
 def _place(state: State | int | None) -> int | None:
-    return state.at if isinstance(state, State) else None
+    return state.at if isinstance(state, State) and state.status is not Status.NEW else None
 
 
 def _has_address(state: State | int | None) -> bool:
