@@ -17,6 +17,7 @@ ALSO_IN_SDIST = {
     ".gitignore",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "Dockerfile",
     "LICENSE",
     "PKG-INFO",
     "README.md",

@@ -1,11 +1,12 @@
 """How fast and how small a batch is: ratios against a plain script, in one run.
 
-    python benchmarks/batch.py [--rounds N] [--day]
+    python benchmarks/batch.py [--rounds N] [--day] [--million]
 
 Prints pictures a second beside a plain httpx and thread-pool script, what syncing the folder takes
 of that, peak memory at 100 and at 10,000 lines, the rate kept at the account's limit with the
 number of 429, how long 10,000 saved lines take to resume and, with --day, how history and journal
-grow over a day at the limit.
+grow over a day at the limit. With --million: what the plan of a million lines takes, a journal of
+as many, and the merge of 100,000 pictures.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -31,6 +32,8 @@ from zimage_cli.core.run.state import States
 
 HERE = Path(__file__).parent
 COUNT, WORKERS = 200, 64
+ADDRESS = "https://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/7d/90/20261122/x.png"
+PROMPT = "A calm lake at dawn with mist over the water, cinematic, realistic, view "
 
 
 @contextmanager
@@ -54,7 +57,7 @@ def books(root: str) -> dict[str, object]:
         return found
 
 
-def zimage(home: Path, *args: str, root: str = "") -> float:
+def zimage(home: Path, *args: str, root: str = "", status: int = 0) -> float:
     """Run zimage and return the seconds it took; end with its words where it fails."""
     env = {
         "PATH": os.environ["PATH"],
@@ -71,7 +74,7 @@ def zimage(home: Path, *args: str, root: str = "") -> float:
         capture_output=True,
         check=False,
     )
-    if done.returncode:
+    if done.returncode != status:
         sys.exit(done.stderr.decode())
     return time.monotonic() - began
 
@@ -209,15 +212,50 @@ def day() -> None:
     print(f"  resume reads both in {load:.1f} s; history list takes {newest * 1000:.1f} ms")
 
 
+def million() -> None:
+    """Print what a million lines take: to be checked, to be gone on with, to be merged."""
+    count, merged = 1_000_000, 100_000
+    with tempfile.TemporaryDirectory() as text:
+        home = Path(text)
+        file = home / "prompts.txt"
+        file.write_text("".join(f"a calm lake at dawn, view {n}\n" for n in range(count)))
+        began = time.monotonic()
+        size = peak(home, "batch", str(file), "-o", "out", "--dry-run", "-q")
+        dry = time.monotonic() - began
+        print(f"{count:,} lines checked in {dry:.0f} s, with {size / 1024:.0f} MiB")
+        (home / "out").mkdir()
+        (home / "out" / "a.png").touch()
+        with closing(Journal(home / "out")) as journal:
+            note(journal, count, home / "out" / "a.png")
+            journal_size = journal.path.stat().st_size
+        began = time.monotonic()
+        again = peak(home, "batch", str(file), "-o", "out", "--dry-run", "-q")
+        resumed = time.monotonic() - began
+        print(
+            f"  beside a results.jsonl of as many, {journal_size / 1e6:.0f} MB, in {resumed:.0f} s"
+        )
+        print(f"  with {again / 1024:.0f} MiB")
+        shard = home / "shard"
+        shard.mkdir()
+        with closing(Journal(shard)) as journal:
+            for n in range(merged):
+                (shard / f"{n}.png").touch()
+                journal.append({"job": f"{n:032x}", "status": "saved", "file": f"{n}.png"})
+        (home / "one.txt").write_text("a line of no shard\n")
+        args = ("batch", "one.txt", "shard", "--merge", "-o", "all", "-q")
+        took = zimage(home, *args, status=9)
+        assert len(list((home / "all").glob("*.png"))) == merged
+    print(f"{merged:,} pictures merged by links in {took:.0f} s")
+
+
 def fill(book: History, journal: Journal, known: States, count: int, picture: Path) -> None:
     """Write a day's rows and records as a batch would, without waiting for the disk each time."""
-    prompt = "A calm lake at dawn with mist over the water, cinematic, realistic, view "
     columns = {
         "status": "saved", "created_at": "2026-11-22T08:00:00.000+00:00",
         "updated_at": "2026-11-22T08:00:05.000+00:00", "pid": 1, "size": "1024*1024",
         "prompt_extend": 0, "region": "beijing", "endpoint": "https://dashscope.aliyuncs.com",
         "attempts": 1, "answered_at": "2026-11-22T08:00:04.000+00:00",
-        "image_url": "https://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/7d/90/20261122/x.png",
+        "image_url": ADDRESS,
         "width": 1024, "height": 1024, "usage": '{"width": 1024, "height": 1024}',
         "path": str(picture), "bytes": 1_400_000, "sha256": "0" * 64, "batch": known.batch,
         "cost_amount": "0.10", "cost_currency": "CNY", "elapsed_seconds": 5.0,
@@ -228,17 +266,22 @@ def fill(book: History, journal: Journal, known: States, count: int, picture: Pa
         db.executemany(
             f"INSERT INTO generation ({names}) VALUES ({marks})",
             (
-                (*columns.values(), f"{prompt}{n}", n, f"{n:032x}", f"{n:036x}")
+                (*columns.values(), f"{PROMPT}{n}", n, f"{n:032x}", f"{n:036x}")
                 for n in range(count)
             ),
         )
+    note(journal, count, picture)
+
+
+def note(journal: Journal, count: int, picture: Path) -> None:
+    """Write the records of so many pictures."""
     for n in range(count):
         journal.append(
             {
-                "image_url": columns["image_url"], "width": 1024, "height": 1024,
-                "prompt": f"{prompt}{n}", "rewritten_prompt": None, "reasoning": None,
+                "image_url": ADDRESS, "width": 1024, "height": 1024,
+                "prompt": f"{PROMPT}{n}", "rewritten_prompt": None, "reasoning": None,
                 "request_id": f"{n:036x}", "path": str(picture), "seed": n, "size": "1024*1024",
-                "prompt_extend": False, "region": "beijing", "endpoint": columns["endpoint"],
+                "prompt_extend": False, "region": "beijing", "endpoint": "https://dashscope.aliyuncs.com",
                 "bytes": 1_400_000, "sha256": "0" * 64,
                 "cost": {"amount": "0.10", "currency": "CNY"}, "elapsed_seconds": 5.0,
                 "attempts": 1, "line": n, "status": "saved", "job": f"{n:032x}", "file": "a.png",
@@ -251,12 +294,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--day", action="store_true", help="also simulate a day at the limit")
+    parser.add_argument("--million", action="store_true", help="also plan a million lines")
     args = parser.parse_args()
     speed(args.rounds)
     memory()
     limit()
     if args.day:
         day()
+    if args.million:
+        million()
 
 
 if __name__ == "__main__":
