@@ -118,7 +118,7 @@ def test_what_is_missing_is_named_and_made_by_the_command_that_is_shown(
     ]
     document = service(*words, "--json", status=9).json
     assert document == {
-        "type": "merge",
+        "type": "summary",
         "schema": 1,
         "status": "partial",
         "folder": str(work / "all"),

@@ -165,7 +165,7 @@ class MergeReport:
         found = self._plan.preflight
         kinds = (Status.SAVED, Status.MADE, Status.REFUSED, Status.FAILED, Status.LOST)
         return {
-            "type": "merge",
+            "type": "summary",
             "schema": 1,
             "status": "ok" if self.is_whole else "partial",
             "folder": str(self._plan.folder.absolute()),

@@ -172,7 +172,7 @@ def batch_line_schema() -> Schema:
     return {
         "title": "Line of a batch",
         "description": "A line of `zimage batch --json` or of its results.jsonl: what became of "
-        "one picture, and at last the summary; --dry-run and --merge have others.",
+        "one picture, and at last the summary; those of --dry-run and --merge have other keys.",
         "examples": [examples.LINE],
         "oneOf": [
             shape("Saved", picture, ["billed"], statuses=[Status.SAVED]),
