@@ -305,7 +305,7 @@ def test_what_is_no_template_is_found(source: str, wrong: str) -> None:
         "class G(Exception):\n def __init__(self): super().__init__(str(self.said))",
         'raise E("no {a}" if a else "no {b}", a=a, b=b)',
         'def f(a):\n t, u = "no {a}", 1\n raise E(t, a=a)',
-        "raise E(error.said.template, **error.facts)",
+        "raise E(error.message.template, **error.facts)",
         'def f(a):\n t = "no"\n if a: t = "no {a}"\n raise E(t, a=a)',
         'D = {1: "no {a}"}\ndef f(a):\n t = D.get(a)\n raise E(t, a=a)',
         'D = {1: "no {a}"}\nraise E(D[b], a=a)',
@@ -408,13 +408,13 @@ def test_a_copy_may_have_other_facts_in_the_same_sentence() -> None:
 def test_an_error_cannot_be_changed(cls: type[ZimageError]) -> None:
     error = example(cls)
     before = told(error)
-    for name in [*ATTRIBUTES, "message", "facts", "said", "advice", "anything"]:
+    for name in [*ATTRIBUTES, "message", "hint", "facts", "anything"]:
         with pytest.raises(AttributeError):
             setattr(error, name, "other")
     with pytest.raises(TypeError):
         error.facts["path"] = "other"  # type: ignore[index]
     with pytest.raises(AttributeError):
-        error.said.template = "other"
+        error.message.template = "other"
     assert told(error) == before
 
 

@@ -74,8 +74,8 @@ class ZimageError(Exception):
         **facts: Any,
     ) -> None:
         vars(self).update(
-            said=Message(template, **facts),
-            advice=_filled(hint, facts),
+            message=Message(template, **facts),
+            hint=_filled(hint, facts),
             code=code,
             request_id=request_id,
             http_status=http_status,
@@ -86,9 +86,10 @@ class ZimageError(Exception):
         )
         super().__init__(self.message)
 
-    said: Message
-    """The message, to be rendered in any language; so `advice`, the hint."""
-    advice: Message | None
+    message: Message
+    """What happened: a text in English, which may be said in another language; so `hint`."""
+    hint: Message | None
+    """What to do next, where the place that raised knew."""
     code: str | None
     request_id: str | None
     http_status: int | None
@@ -96,19 +97,9 @@ class ZimageError(Exception):
     retry_after: float | None
 
     @property
-    def message(self) -> Message:
-        """What happened, in English as a text."""
-        return self.said
-
-    @property
-    def hint(self) -> Message | None:
-        """What to do next, in English as a text, where the place that raised knew."""
-        return self.advice
-
-    @property
     def facts(self) -> Mapping[str, Any]:
         """What the message speaks of, by name."""
-        return self.said.facts
+        return self.message.facts
 
     @property
     def maybe_billed(self) -> bool:
@@ -122,12 +113,12 @@ class ZimageError(Exception):
         """
         changed = {name: changes.pop(name) for name in _ATTRIBUTES & changes.keys()}
         if "hint" in changed:
-            hint = changed.pop("hint")
-            changed["advice"] = _filled(hint, changes)
+            changed["hint"] = _filled(changed["hint"], changes)
         if template is not None:
-            changed["said"] = Message(template, **{**self.facts, "cause": self.said, **changes})
+            facts = {**self.facts, "cause": self.message, **changes}
+            changed["message"] = Message(template, **facts)
         elif changes and self.facts:
-            changed["said"] = Message(self.said.template, **{**self.facts, **changes})
+            changed["message"] = Message(self.message.template, **{**self.facts, **changes})
         return _again(type(self), {**vars(self), **changed})
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -137,7 +128,7 @@ class ZimageError(Exception):
         super().__setattr__(name, value)
 
     def __str__(self) -> str:
-        return str(self.said)
+        return str(self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), vars(self))
@@ -266,13 +257,15 @@ class RequestInvalid(UsageError):
     """
 
     def __init__(self, problems: tuple[UsageError, ...]) -> None:
-        advice = {problem.facts["field"]: problem.advice for problem in problems}
-        hint = advice.get("size") or advice.get("prompt")
+        hints = {problem.facts["field"]: problem.hint for problem in problems}
+        hint = hints.get("size") or hints.get("prompt")
         if len(problems) == 1:
             only = problems[0]
-            super().__init__("{only}", hint=hint, only=only.said, problems=problems, **only.facts)
+            super().__init__(
+                "{only}", hint=hint, only=only.message, problems=problems, **only.facts
+            )
             return
-        said = [problem.said for problem in problems[:_LISTED]]
+        said = [problem.message for problem in problems[:_LISTED]]
         if more := len(problems) - len(said):
             said.append(Message("and {more} more", more=more))
         super().__init__(

@@ -260,7 +260,7 @@ def test_a_viewer_that_fails_is_told(
     # As long as it takes: how soon it fails is the machine's business.
     [error] = launch([path], patience=60).values()
     assert error.message == f"xdg-open did not open {path}: it ended with status 3."
-    assert f"xdg-open '{path}'" in str(error.advice)
+    assert f"xdg-open '{path}'" in str(error.hint)
 
 
 def test_a_viewer_that_stays_is_not_waited_for(zimage: Any, made: Any, viewer: Viewer) -> None:

@@ -74,7 +74,7 @@ def _add(found: Styles, line: int, called: str, prompt: str) -> None:
         try:
             preset = read_preset(name, {"prompt": prompt})
         except ZimageError as error:
-            why = Message("{name}: {why}", name=shown(called), why=error.said)
+            why = Message("{name}: {why}", name=shown(called), why=error.message)
             found.skipped.append((line, why))
             return
         if name in found.presets:

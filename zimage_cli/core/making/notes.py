@@ -154,7 +154,7 @@ class Notes(NamedTuple):
                 noted = AnswerLost(
                     "The answer to a try was lost: its picture may have been made and billed. "
                     "The last try ended so: {why}",
-                    why=error.said,
+                    why=error.message,
                 )
         self._ended(generation, Status.LOST if lost else status, noted)
         told = _MAY_BE_BILLED if generation.entry is None else _LOST

@@ -218,7 +218,7 @@ def _given_up(book: History, entry: Entry, error: NotSavedError) -> AddressRefus
     over = AddressRefused(
         "{cause} It is over: zimage history recover offers it no more.",
         hint=_OVER,
-        cause=error.said,
+        cause=error.message,
         number=entry.id,
         http_status=error.http_status,
     )

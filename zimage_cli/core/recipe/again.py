@@ -51,7 +51,7 @@ def command(found: Inspected) -> str:
             field="FILE",
             value=found.path,
             name=name,
-            problem=error.problems[0].said,
+            problem=error.problems[0].message,
         ) from None
 
 

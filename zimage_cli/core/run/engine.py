@@ -303,7 +303,7 @@ class Engine:
         try:
             if self._full is not None:
                 error = DiskError(
-                    "The picture was made and not fetched. {why}", why=self._full.said
+                    "The picture was made and not fetched. {why}", why=self._full.message
                 )
                 raise maker.leave(generation, error)
             picture = maker.save(generation)

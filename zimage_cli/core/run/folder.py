@@ -135,7 +135,7 @@ class FolderEngine(Engine):
             unsaved = NotSavedError(
                 "The picture was made and not fetched. {why}",
                 hint="Make room for it, then run the same command again: it is not paid twice.",
-                why=error.said,
+                why=error.message,
             )
             self._failed(job, maker.account, request, unsaved, generation)
         else:

@@ -191,7 +191,7 @@ def not_asked_for(run: Run, plan: RequestPlan, told: Collection[int]) -> Iterato
 
     if run.fatal is not None and not told:
         raise run.fatal
-    why = run.fatal.said if run.fatal else Message("the run was stopped")
+    why = run.fatal.message if run.fatal else Message("the run was stopped")
     for job in plan.jobs() if len(told) < len(plan.requests) else ():
         if job.number not in told:
             target = plan.settings.target

@@ -209,7 +209,9 @@ class Session:
                         if error.hint is not None:
                             hint = Message("{first}\n{second}", first=error.hint, second=_ALONE)
                         raise error.but("{cause} Nothing was sent.", hint=hint) from None
-                    watcher.warn(Message("{why} This machine keeps its own pace.", why=error.said))
+                    watcher.warn(
+                        Message("{why} This machine keeps its own pace.", why=error.message)
+                    )
                     return None
                 self._stack.callback(store.close)
                 pace = Pace(rps, store=store)

@@ -100,7 +100,7 @@ def check(text: str, path: Path) -> Config:
             else:
                 raise _unknown(name)
         except ZimageError as error:
-            note(None, name, error.said)
+            note(None, name, error.message)
     if problems:
         # The facts of what is wrong are those of the error, where it is the only one.
         facts = problems[0].facts["why"].facts if len(problems) == 1 else {}
@@ -200,7 +200,7 @@ def _presets(value: object, note: Callable[[str | None, str, Message], None]) ->
                 named = problem.but(
                     "[{table}.{name}] {cause}", table=PRESET, name=_shown_name(name)
                 )
-                note(f"{PRESET}.{name}", str(problem.facts.get("field")), named.said)
+                note(f"{PRESET}.{name}", str(problem.facts.get("field")), named.message)
     return found
 
 
@@ -230,7 +230,7 @@ def _by_region(
                     "[{table}] {name}: {cause}", table=table, name=redact(name)
                 ) from None
         except UsageError as error:
-            note(table, name, error.said)
+            note(table, name, error.message)
     return found
 
 

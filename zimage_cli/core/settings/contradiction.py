@@ -23,7 +23,7 @@ def two_regions(url: Setting[Any], its: Region, region: Setting[Any]) -> ZimageE
         other=its.name,
     )
     if url.origin.is_callers:
-        return UsageError(error.said.template, hint=error.advice, **error.facts)
+        return UsageError(error.message.template, hint=error.hint, **error.facts)
     return error
 
 

@@ -133,8 +133,8 @@ class Declared(Generic[T_co]):
         try:
             return Setting(self.name, self.check(self.name, given), source)
         except UsageError as error:
-            facts = {**error.facts, "cause": error.said, "source": source.said}
-            hint = error.advice
+            facts = {**error.facts, "cause": error.message, "source": source.said}
+            hint = error.hint
             if source.is_callers:
                 raise UsageError("{cause} (from {source})", hint=hint, **facts) from None
             hint = hint or Message("Correct or unset {variable}.", variable=source.name)

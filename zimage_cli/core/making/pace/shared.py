@@ -191,6 +191,6 @@ def _leave(link: Link) -> None:
 def _gone(error: PaceLost) -> Message:
     return Message(
         "{why} The run goes on at its own last pace, and tries every {seconds:g} s to come back.",
-        why=error.said,
+        why=error.message,
         seconds=RETRY,
     )
