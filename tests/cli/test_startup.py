@@ -107,7 +107,7 @@ def test_a_command_loads_no_other_command(zimage: Any) -> None:
     commands = {name for name in modules if name.startswith("zimage_cli.cli.")}
     assert commands <= {
         *("zimage_cli.cli.main", "zimage_cli.cli.app", "zimage_cli.cli.output"),
-        "zimage_cli.cli.process",
+        *("zimage_cli.cli.process", "zimage_cli.cli.streams"),
         *("zimage_cli.cli.options", "zimage_cli.cli.sizes", "zimage_cli.cli.errors"),
     }
     assert not [name for name in modules if name.startswith("zimage_cli.sandbox")]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from zimage_cli.cli.output import spelled
+from zimage_cli.cli.streams import spelled
 from zimage_cli.cli.table import Cell, Table, cell, folded
 from zimage_cli.text import is_safe
 

@@ -17,7 +17,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from zimage_cli.cli.output import Output, wants_colour
+from zimage_cli.cli.output import Output
+from zimage_cli.cli.streams import wants_colour
 from zimage_cli.messages import Message, said
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zimage_cli.cli.app import PROMISED, App, Group
-from zimage_cli.cli.output import SIGPIPE_STATUS, Output, set_up_streams
+from zimage_cli.cli.output import SIGPIPE_STATUS, Output
+from zimage_cli.cli.streams import set_up_streams
 
 if TYPE_CHECKING:
     from zimage_cli.errors import ZimageError

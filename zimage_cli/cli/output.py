@@ -6,7 +6,6 @@ to stderr. `isatty` decides colour, progress and width, and nothing else.
 
 from __future__ import annotations
 
-import codecs
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from zimage_cli.cli.streams import has_han, links_known, silence, spelled, wants_colour
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message, Translate, Words, translated
 from zimage_cli.text import json_text, redact, visible
@@ -41,76 +41,6 @@ CARD_WIDTH = 100
 
 _WARNING = Message("warning:")
 
-_LINK_PROGRAMS = frozenset(
-    {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "mintty"}
-)
-_LINK_TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "alacritty", "contour", "wezterm")
-
-_STAND_INS = str.maketrans("·×✓✗–…→─", "-x+x-~>-")
-"""One column for one column: lines are measured before it is known what can be shown."""
-
-_YEN, _WIDE_YEN = "¥", "￥"
-"""GBK has only the wide one."""
-
-
-def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return what a console shows for characters of ours that it does not have, or escapes."""
-    assert isinstance(error, UnicodeEncodeError)
-    shown = ""
-    for char in error.object[error.start : error.end]:
-        text = char.translate(_STAND_INS)
-        if char == _YEN and error.encoding.lower().startswith(("gb", "cp936")):
-            text = _WIDE_YEN
-        elif not text.isascii():
-            text = text.encode("ascii", "backslashreplace").decode()
-        shown += text
-    return shown, error.end
-
-
-codecs.register_error("zimage", _stand_in)
-
-
-def spelled(text: str, encoding: str) -> str:
-    """Return text as a terminal can show it that speaks this encoding."""
-    if encoding.lower().startswith("utf"):
-        return text
-    return text.encode(encoding, "zimage").decode(encoding)
-
-
-def _has_han(stream: TextIO) -> bool:
-    """Tell whether a stream can show Simplified Chinese: Big5, too, has other letters."""
-    return bool("\u8d39".encode(stream.encoding or "utf-8", "ignore"))
-
-
-def set_up_streams() -> None:
-    """Make stdout and stderr UTF-8 whatever the locale says, and the null device where closed.
-
-    A terminal that speaks another encoding keeps it, and gets stand-ins and escapes for what it
-    cannot show.
-    stdout keeps undecodable bytes of file names as they were.
-    """
-    _fill_closed()
-    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
-        if not hasattr(stream, "reconfigure"):
-            continue
-        if stream.isatty() and not (stream.encoding or "").lower().startswith("utf"):
-            stream.reconfigure(errors="zimage")
-        else:
-            stream.reconfigure(encoding="utf-8", errors=errors)
-
-
-def _fill_closed() -> None:
-    """Open the null device for every standard stream that is closed.
-
-    Otherwise the next file or socket to be opened gets its number, and whatever prints there.
-    """
-    if sys.stdin is None:
-        os.open(os.devnull, os.O_RDONLY)
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-
 
 def _labelled(label: str, text: str) -> str:
     """Return a label and what follows it; a mark of full width is followed by no blank."""
@@ -121,16 +51,6 @@ def _indent_of(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _silence(stream: TextIO) -> None:
-    """Send what a stream still holds, and all that is to come, nowhere."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-    with suppress(OSError, ValueError):
-        stream.flush()
-
-
 def document(
     status: str, *, errors: Iterable[Mapping[str, Any]] = (), **own: Any
 ) -> dict[str, Any]:
@@ -139,36 +59,6 @@ def document(
     `status` is `ok`, `partial`, `error` or `dry-run`.
     """
     return {"schema": 1, "status": status, **own, "errors": [*errors]}
-
-
-def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Tell whether a stream gets colour: NO_COLOR, then FORCE_COLOR, then being a terminal."""
-    if environ.get("NO_COLOR"):
-        return False
-    if environ.get("FORCE_COLOR"):
-        return True
-    return stream.isatty() and environ.get("TERM") != "dumb"
-
-
-def links_known(environ: Mapping[str, str]) -> bool:
-    """Tell whether the terminal is one that knows OSC 8 links: others may show the address raw.
-
-    FORCE_HYPERLINK says so, or with 0 that it does not.
-    """
-    forced = environ.get("FORCE_HYPERLINK")
-    if forced:
-        return forced != "0"
-    term = environ.get("TERM", "")
-    if environ.get("TMUX") or environ.get("STY") or term in {"", "dumb", "unknown"}:
-        return False
-    vte, konsole = environ.get("VTE_VERSION", ""), environ.get("KONSOLE_VERSION", "")
-    return (
-        environ.get("TERM_PROGRAM") in _LINK_PROGRAMS
-        or term.startswith(_LINK_TERMS)
-        or "WT_SESSION" in environ
-        or (vte.isdecimal() and int(vte) >= 5000)
-        or (konsole.isdecimal() and int(konsole) >= 201200)
-    )
 
 
 @dataclass(eq=False, repr=False)
@@ -222,7 +112,7 @@ class Output:
                 binary.write(chunk)
             binary.flush()
         except OSError:
-            _silence(self.stdout)
+            silence(self.stdout)
             raise
 
     def result_data(self, chunks: Iterable[bytes]) -> None:
@@ -264,7 +154,7 @@ class Output:
         from zimage_cli.cli.language import translation
 
         found = translation(self.environ)
-        return found if found and _has_han(self.stdout) and _has_han(self.stderr) else None
+        return found if found and has_han(self.stdout) and has_han(self.stderr) else None
 
     def note(self, words: Words) -> None:
         """Print a line for the person who waits; nothing under `quiet`. Facts in it are visible."""
@@ -344,7 +234,7 @@ class Output:
 
     def lose_stderr(self) -> None:
         """Print nothing more on stderr: its terminal is gone."""
-        _silence(self.stderr)
+        silence(self.stderr)
 
     def show_cursor(self) -> None:
         """Show the terminal's cursor again."""
@@ -429,9 +319,9 @@ class Output:
             yield
         except OSError as error:
             if stream is self.stderr:
-                _silence(self.stderr)
+                silence(self.stderr)
                 return
-            _silence(self.stdout)
+            silence(self.stdout)
             if isinstance(error, BrokenPipeError):
                 raise typer.Exit(SIGPIPE_STATUS) from None
             from zimage_cli.core.files import reason
