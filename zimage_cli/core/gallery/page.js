@@ -168,6 +168,7 @@ function loadAll() {
 // ---- Looking closely
 
 let current; // The picture in the viewer.
+let opener; // What had the focus before; the browser gives it back to that.
 
 function show(place) {
   if (!(place in shown)) return;
@@ -182,8 +183,16 @@ function show(place) {
   one("said").textContent = viewer.open ? `${position}: ${current.caption}` : "";
   button("previous").ariaDisabled = place === 0;
   button("next").ariaDisabled = place === shown.length - 1;
-  if (!viewer.open) viewer.showModal();
+  if (!viewer.open) {
+    opener = document.activeElement;
+    viewer.showModal();
+  }
   one("panel").scrollTo(0, 0);
+}
+
+/** Give the focus to the card looked at last; this is told a moment after the viewer is gone. */
+function giveFocusBack() {
+  if ([opener, document.body].includes(document.activeElement)) current.link.focus();
 }
 
 function button(name) {
@@ -365,7 +374,7 @@ one("search").addEventListener("input", search);
 // The first letter is then found as quickly as the others.
 one("search").addEventListener("focus", () => pictures.forEach((picture) => picture.searched));
 one("sort").addEventListener("change", sort);
-viewer.addEventListener("close", () => current.link.focus());
+viewer.addEventListener("close", giveFocusBack);
 // An image's error is told to the image only: it does not rise, but it can be caught on its way.
 grid.addEventListener("error", (event) => mend(event.target), true);
 // A browser prints at once what it has: of a small gallery all pictures are there before.
