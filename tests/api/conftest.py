@@ -88,8 +88,11 @@ def abandoned_sockets() -> Iterator[None]:
 
     httpcore leaves the socket of a failed SOCKS handshake to the garbage collector.
     """
+    # Without what was there before: all tests and what they have loaded.
+    gc.freeze()
     yield
     gc.collect()
+    gc.unfreeze()
 
 
 class Visit:
