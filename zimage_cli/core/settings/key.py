@@ -1,4 +1,4 @@
-"""An API key: its shape, and a class that shows it masked."""
+"""An API key: its shape, and classes that show it, and other secrets, masked."""
 
 from __future__ import annotations
 
@@ -23,47 +23,54 @@ CODING_PLAN_REASON = Message(
 )
 
 
-class Key:
-    """An API key that shows itself masked wherever it is printed, and whole only by `reveal()`."""
+class Secret:
+    """A text that shows itself masked wherever it is printed, and whole only by `reveal()`."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "masked")
     _text: str
+    masked: str
+    """The text as it may be shown."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, masked: str) -> None:
         object.__setattr__(self, "_text", text)
+        object.__setattr__(self, "masked", masked)
 
     def reveal(self) -> str:
-        """Return the key itself: for the Authorization header and the 0600 file alone."""
+        """Return the text itself: for the connection and the 0600 file alone."""
         return self._text
-
-    @property
-    def masked(self) -> str:
-        """The key as it may be shown: `sk-…cdef`."""
-        return mask(self._text)
 
     def __str__(self) -> str:
         return self.masked
 
     def __repr__(self) -> str:
-        return f"Key({self.masked!r})"
+        return f"{type(self).__name__}({self.masked!r})"
 
     def __format__(self, spec: str) -> str:
         return format(self.masked, spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Key) and other._text == self._text
+        return isinstance(other, type(self)) and other._text == self._text
 
     def __hash__(self) -> int:
-        return hash((Key, self._text))
+        return hash((type(self), self._text))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a Key cannot be changed: {name}")
+        raise AttributeError(f"a {type(self).__name__} cannot be changed: {name}")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a Key cannot be changed: {name}")
+        raise AttributeError(f"a {type(self).__name__} cannot be changed: {name}")
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Key is not to be pickled")
+        raise TypeError(f"a {type(self).__name__} is not to be pickled")
+
+
+class Key(Secret):
+    """An API key, which shows itself as `sk-…cdef`."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, mask(text))
 
 
 def check_key(text: str) -> str:

@@ -5,8 +5,9 @@ What is wrong with one is never quoted: a password may stand anywhere in it.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
+from zimage_cli.core.settings.key import Secret
 from zimage_cli.errors import UsageError
 from zimage_cli.text import redact
 
@@ -19,21 +20,15 @@ _MAX_URL = 1000
 _MAX_ACCOUNT = 100
 
 
-class PaceUrl:
-    """An address that shows itself without its password, and whole only by `reveal()`."""
+class PaceUrl(Secret):
+    """An address, which shows itself without its password."""
 
-    __slots__ = ("_password", "_shown", "_text")
-    _text: str
-    _shown: str
+    __slots__ = ("_password",)
     _password: str
 
-    def __init__(self, text: str, shown: str, password: str) -> None:
-        for name, value in (("_text", text), ("_shown", shown), ("_password", password)):
-            object.__setattr__(self, name, value)
-
-    def reveal(self) -> str:
-        """Return the address itself: for the connection and the 0600 file alone."""
-        return self._text
+    def __init__(self, text: str, masked: str, password: str) -> None:
+        super().__init__(text, masked)
+        object.__setattr__(self, "_password", password)
 
     @property
     def has_password(self) -> bool:
@@ -52,30 +47,6 @@ class PaceUrl:
         for secret in filter(None, {self._password, unquote(self._password)}):
             text = text.replace(secret, "…")
         return text
-
-    def __str__(self) -> str:
-        return self._shown
-
-    def __repr__(self) -> str:
-        return f"PaceUrl({self._shown!r})"
-
-    def __format__(self, spec: str) -> str:
-        return format(self._shown, spec)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PaceUrl) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash((PaceUrl, self._text))
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a PaceUrl cannot be changed: {name}")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a PaceUrl cannot be changed: {name}")
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a PaceUrl is not to be pickled")
 
 
 def check_pace_url(field: str, value: object) -> PaceUrl | None:
