@@ -51,6 +51,14 @@ def _message(template: str, facts: dict[str, Any]) -> Message:
     return Message(template, **facts)
 
 
+class Unfit(Exception):
+    """What cannot be used, or made; `said` is why."""
+
+    def __init__(self, template: str, /, **facts: Any) -> None:
+        self.said = Message(template, **facts)
+        super().__init__(str(self.said))
+
+
 class Listing(_Words):
     """Any number of texts as one; `between` stands between them."""
 

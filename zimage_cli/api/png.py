@@ -12,9 +12,8 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
-from zimage_cli.messages import Message
+from zimage_cli.messages import Unfit
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -35,12 +34,8 @@ _INFLATE_STEP = 1 << 20
 _LAST_FILTER = 4
 
 
-class PngError(ValueError):
-    """The bytes are not a whole, sound PNG; `said` is why."""
-
-    def __init__(self, template: str, /, **facts: Any) -> None:
-        self.said = Message(template, **facts)
-        super().__init__(str(self.said))
+class PngError(Unfit, ValueError):
+    """The bytes are not a whole, sound PNG."""
 
 
 @dataclass(frozen=True, slots=True)

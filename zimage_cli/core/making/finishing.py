@@ -53,9 +53,7 @@ def finished(
             if not done.changed:
                 return fetched, served
         except FinishError as error:
-            cause = error.__cause__
-            why = reason(cause) if isinstance(cause, OSError) else error.said
-            tell(_not_finished(wish, why))
+            tell(_not_finished(wish, error.said))
         except OSError as error:
             tell(_not_finished(wish, reason(error)))
         else:

@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from zimage_cli.core.recipe import exif, png, xmp
 from zimage_cli.core.request.wish import FORMATS, QUALITY
-from zimage_cli.messages import Message
+from zimage_cli.messages import Message, Unfit
 
 if TYPE_CHECKING:
     from zimage_cli.core.recipe.recipe import Recipe
@@ -18,15 +18,8 @@ _LONGEST = {
 """Bytes: a segment of a JPEG has a length of 16 bits, XMP's with a header of 29 bytes."""
 
 
-class ConversionError(ValueError):
-    """A picture that cannot become the other format without a loss that nobody asked for.
-
-    `said` is why.
-    """
-
-    def __init__(self, template: str, /, **facts: Any) -> None:
-        self.said = Message(template, **facts)
-        super().__init__(str(self.said))
+class ConversionError(Unfit):
+    """A picture that cannot become the other format without a loss that nobody asked for."""
 
 
 class _Served(NamedTuple):

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import io
 import threading
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from zimage_cli.core.files import reason
 from zimage_cli.core.recipe import png
 from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.core.request.wish import Wish
-from zimage_cli.messages import Message
+from zimage_cli.messages import Message, Unfit
 
 _splicing = threading.Lock()
 
 
-class FinishError(Exception):
-    """A picture that could not be finished; `said` is why. As it was served it is whole."""
-
-    def __init__(self, template: str, /, **facts: Any) -> None:
-        self.said = Message(template, **facts)
-        super().__init__(str(self.said))
+class FinishError(Unfit):
+    """A picture that could not be finished. As it was served it is whole."""
 
 
 class Finished(NamedTuple):
@@ -66,9 +62,9 @@ def finish(served: IO[bytes], finished: IO[bytes], wish: Wish, recipe: Recipe) -
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return reason(error)
-    return getattr(error, "said", None) or str(error) or type(error).__name__
+    if isinstance(error, Unfit):
+        return error.said
+    return (reason(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
 
 
 def _finished(
