@@ -161,6 +161,10 @@ class Output:
         if not self.quiet:
             self._write(self.stderr, self.text(words) + "\n")
 
+    def note_data(self, words: Words) -> None:
+        """Print a note with facts that may be any text, made visible."""
+        self.note(Message("{words}", words=visible(self.text(words))))
+
     def begin(self, words: Words) -> None:
         """Print the beginning of a line that a result on the same terminal ends."""
         if not self.quiet:

@@ -21,7 +21,6 @@ from zimage_cli.core.files import reason
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.messages import Message
-from zimage_cli.text import visible
 
 MARK = "# zimage completions install"
 """At the end of every line that was added to a start-up file."""
@@ -58,26 +57,22 @@ def install(output: Output, shell: str, script: bytes) -> None:
     files = _files(shell, home, ask=True)
     changed = _write(_inside(files.script, home, shell), script)
     output.result(str(files.script))
-    output.note(
-        Message(
-            "The script for {shell} written: {path}"
-            if changed
-            else "The script for {shell} is there already: {path}",
-            shell=shell,
-            path=visible(str(files.script)),
-        )
-    )
+    template = "The script for {shell} is there already: {path}"
+    if changed:
+        template = "The script for {shell} written: {path}"
+    output.note_data(Message(template, shell=shell, path=files.script))
     if files.rc is not None and files.lines:
         target = _inside(files.rc, home, shell)
         before = _read(target)
-        after, shown = _with_lines(before, files.lines), visible(str(files.rc))
+        after = _with_lines(before, files.lines)
         if before == after:
-            output.note(Message("{path} has what it needs already.", path=shown))
+            output.note_data(Message("{path} has what it needs already.", path=files.rc))
         else:
             _write(target, after)
-            output.note(Message("Added to {path}, since {why}:", path=shown, why=files.why))
+            said = Message("Added to {path}, since {why}:", path=files.rc, why=files.why)
+            output.note_data(said)
             for line in files.lines:
-                output.note(Message("{line}", line=visible(f"  {line}")))
+                output.note_data(Message("  {line}", line=line))
         output.result(str(files.rc))
     output.note(Message("It holds for shells that are started from now on."))
 
@@ -97,11 +92,9 @@ def uninstall(output: Output, shell: str) -> None:
                 break
         found = True
         output.result(str(files.script))
-        output.note(Message("Removed {path}", path=visible(str(files.script))))
+        output.note_data(Message("Removed {path}", path=files.script))
     elif data is not None:
-        output.warn(
-            Message("{path} is not of zimage's making, and stays", path=visible(str(files.script)))
-        )
+        output.warn(Message("{path} is not of zimage's making, and stays", path=files.script))
     if files.rc is not None:
         target = _inside(files.rc, home, shell)
         before = _read(target)
@@ -113,7 +106,7 @@ def uninstall(output: Output, shell: str) -> None:
                 _write(target, after)
             found = True
             output.result(str(files.rc))
-            output.note(Message("Removed zimage's lines from {path}", path=visible(str(files.rc))))
+            output.note_data(Message("Removed zimage's lines from {path}", path=files.rc))
     if not found:
         output.note(
             Message("There is no completion for {shell} of zimage's installing.", shell=shell)

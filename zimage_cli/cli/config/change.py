@@ -23,7 +23,6 @@ from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import TABLE, stored, text_of
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message
-from zimage_cli.text import visible
 
 
 def set_value(
@@ -89,14 +88,10 @@ def set_workspace(
     output, environment = Output(), Environment.current()
     where = key_region(environment, region)
     path = put(environment, config_file.WORKSPACES, where, checked)
-    output.note(
-        Message(
-            "workspace of {region} = {value} in {path}",
-            region=where,
-            value=visible(checked),
-            path=visible(str(path)),
-        )
+    said = Message(
+        "workspace of {region} = {value} in {path}", region=where, value=checked, path=path
     )
+    output.note_data(said)
     warn_if_overridden(output, environment, "workspace")
     describe_place(output, environment)
 
@@ -104,14 +99,8 @@ def set_workspace(
 def _store(output: Output, environment: Environment, name: str, value: Any) -> None:
     refuse_contradiction(environment, **{name: value})
     path = put(environment, None, name, stored(value))
-    output.note(
-        Message(
-            "{name} = {value} in {path}",
-            name=name,
-            value=visible(text_of(value)),
-            path=visible(str(path)),
-        )
-    )
+    said = Message("{name} = {value} in {path}", name=name, value=text_of(value), path=path)
+    output.note_data(said)
     warn_if_overridden(output, environment, name)
 
 

@@ -19,7 +19,6 @@ from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import NAMES, TABLE, VARIABLES
 from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.messages import Message
-from zimage_cli.text import visible
 
 RegionOption = Annotated[
     str | None,
@@ -144,15 +143,10 @@ def describe_place(output: Output, environment: Environment) -> None:
     if target.host:
         where = Message("{kind} endpoint, {host}", kind=target.endpoint, host=target.host)
     facts = {"region": target.region_name, "source": settings.region.origin.said, "where": where}
-    _note_visible(output, Message("region: {region} ({source}); {where}", **facts))
-    _note_visible(output, Message("key: {key}", key=key_words(settings)))
+    output.note_data(Message("region: {region} ({source}); {where}", **facts))
+    output.note_data(Message("key: {key}", key=key_words(settings)))
     for warning in settings.warnings:
         output.warn(warning)
-
-
-def _note_visible(output: Output, words: Message) -> None:
-    """Note words whose facts come from outside."""
-    output.note(Message("{words}", words=visible(output.text(words))))
 
 
 def drop(environment: Environment, table: str | None, name: str, words: str) -> None:
@@ -166,9 +160,9 @@ def drop(environment: Environment, table: str | None, name: str, words: str) -> 
     path = environment.require_config_file()
     if path.exists():
         config_change.change(path, edit)
-    what = visible(words)
+    what = words
     if table and find_region(name):
         what = Message("{setting} of {region}", setting=words, region=name)
     template = "{what} removed from {path}" if any(was) else "{what} was not in {path}"
-    output.note(Message(template, what=what, path=visible(str(path))))
+    output.note_data(Message(template, what=what, path=path))
     warn_if_overridden(output, environment, words)

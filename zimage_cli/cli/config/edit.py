@@ -20,7 +20,6 @@ from zimage_cli.core.settings.reason import reason
 from zimage_cli.core.settings.table import TABLE, text_of
 from zimage_cli.errors import ConfigurationError, ZimageError
 from zimage_cli.messages import Message
-from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -41,12 +40,12 @@ def edit() -> None:
             _run_editor([*command, str(copy)], environment, signals)
             after = _read_copy(copy)
             if after == offered:
-                output.note(Message("unchanged: {path}", path=visible(str(path))))
+                output.note_data(Message("unchanged: {path}", path=path))
                 return
             keep = True
             _accept(environment, path, copy, before, after)
             keep = False
-            output.note(Message("changed: {path}", path=visible(str(path))))
+            output.note_data(Message("changed: {path}", path=path))
         finally:
             if not keep:
                 copy.unlink(missing_ok=True)

@@ -23,7 +23,6 @@ from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.key import KEY_VARIABLE, MAX_LENGTH, Key, check_key
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message
-from zimage_cli.text import visible
 
 
 def set_key(
@@ -45,14 +44,8 @@ def set_key(
     before = now(environment)
     key = Key(check_key(_read(output, environment, where, from_env=from_env)))
     path = put(environment, config_file.KEYS, where, key.reveal())
-    output.note(
-        Message(
-            "key {key} stored for {region} in {path}",
-            key=key.masked,
-            region=where,
-            path=visible(str(path)),
-        )
-    )
+    said = Message("key {key} stored for {region} in {path}", key=key, region=where, path=path)
+    output.note_data(said)
     warn_if_overridden(output, environment, "key")
     after = now(environment)
     if after is None:

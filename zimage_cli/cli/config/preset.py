@@ -138,11 +138,7 @@ def set_preset(
     if json:
         output.document("ok", preset=stored._asdict(), config_file=str(path))
         return
-    output.note(
-        Message(
-            "preset {name} stored in {path}", name=visible(stored.name), path=visible(str(path))
-        )
-    )
+    output.note_data(Message("preset {name} stored in {path}", name=stored.name, path=path))
 
 
 @app.command(
@@ -160,7 +156,7 @@ def unset(name: Name, json: Document = False) -> None:
         output.document("ok", removed=was, config_file=str(path))
         return
     template = "preset {name} removed from {path}" if was else "preset {name} was not in {path}"
-    output.note(Message(template, name=visible(name), path=visible(str(path))))
+    output.note_data(Message(template, name=name, path=path))
 
 
 @app.command(
@@ -216,9 +212,8 @@ def import_styles(
             config_file=str(path),
         )
         return
-    where = visible(str(path))
     one, many = "{count:,} preset stored in {path}", "{count:,} presets stored in {path}"
-    output.note(counted(len(stored), one, many, path=where))
+    output.note_data(counted(len(stored), one, many, path=path))
     if overwrite and there:
         output.note(Message("replaced: {names}", names=_names(there)))
     if kept:

@@ -16,7 +16,6 @@ from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import NAMES, TABLE, Setting, text_of
 from zimage_cli.errors import ZimageError
 from zimage_cli.messages import Listing, Message
-from zimage_cli.text import visible
 
 
 def show(json: Json = False) -> None:
@@ -105,4 +104,4 @@ def _print_notes(output: Output, settings: Settings) -> None:
     else:
         there = where.exists()
         template = "config file: {path}" if there else "config file: {path} (not made yet)"
-        output.note(Message(template, path=visible(str(where))))
+        output.note_data(Message(template, path=where))

@@ -19,7 +19,7 @@ from zimage_cli.cli.output import Output
 from zimage_cli.client import Client
 from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.messages import Message
-from zimage_cli.text import shown, visible
+from zimage_cli.text import shown
 
 if TYPE_CHECKING:
     from zimage_cli.core.gallery.collect import Collection
@@ -220,12 +220,8 @@ def _folder(out: Output, words: Sequence[str], given: Sequence[str]) -> Path | N
                 filter={"statuses": "status"}.get(given[0], given[0]),
             )
         if not written:
-            out.note(
-                Message(
-                    "the folder {name}; for the word in the history: '\"{name}\"'",
-                    name=visible(word),
-                )
-            )
+            said = "the folder {name}; for the word in the history: '\"{name}\"'"
+            out.note_data(Message(said, name=word))
         return Path(word)
     return None
 

@@ -15,7 +15,6 @@ from zimage_cli.cli.output import Output
 from zimage_cli.cli.signals import Signals
 from zimage_cli.errors import Stopped
 from zimage_cli.messages import Listing, Message, counted
-from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -106,16 +105,11 @@ def tell(out: Output, made: Made) -> None:
     if more > 0:
         out.warn(Message("{count:,} more have no thumbnail and are shown as they are", count=more))
     for one in made.skipped[:_NAMED]:
-        _note(out, Message("skipped {path}: {why}", path=one.path, why=one.why))
+        out.note_data(Message("skipped {path}: {why}", path=one.path, why=one.why))
     text = summary(made)
     if made.skipped:
         text = Message("{pictures}; {skipped}", pictures=text, skipped=skipped(made.skipped))
-    _note(out, text)
-
-
-def _note(out: Output, words: Message) -> None:
-    """Print a note of names and reasons that may be any text."""
-    out.note(Message("{words}", words=visible(out.text(words))))
+    out.note_data(text)
 
 
 def skipped(files: Sequence[Skipped]) -> Message:

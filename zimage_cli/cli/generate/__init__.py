@@ -26,7 +26,6 @@ from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
 from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.messages import Listing, Message
-from zimage_cli.text import visible
 
 if TYPE_CHECKING:
     from zimage_cli.cli.generate.display import Display
@@ -209,7 +208,7 @@ def generate(
         for text in plan.warnings:
             out.warn(text)
         for text in plan.notes:
-            out.note(Message("{note}", note=visible(out.text(text))))
+            out.note_data(text)
         asks = plan.estimate.is_much and not (yes or dry_run)
         introduced = asks and shown_on_terminal(out)
         if introduced:

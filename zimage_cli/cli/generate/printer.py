@@ -66,7 +66,7 @@ class Printer:
             for line in request_lines(self._plan):
                 out.note(line)
         if self._new_folder is not None:
-            out.note(Message("made the folder {path}", path=visible(self._new_folder)))
+            out.note_data(Message("made the folder {path}", path=self._new_folder))
 
     def saved(self, job: Job, picture: Picture) -> None:
         """Show what was made: the rewritten prompt, then the picture, then the result itself."""
@@ -122,9 +122,9 @@ class Printer:
             return
         rewritten, reasoning = words
         if rewritten:
-            self._out.note(Message("rewritten prompt: {text}", text=visible(rewritten)))
+            self._out.note_data(Message("rewritten prompt: {text}", text=rewritten))
         if reasoning:
-            self._out.note(Message("reasoning: {text}", text=visible(reasoning)))
+            self._out.note_data(Message("reasoning: {text}", text=reasoning))
 
     def _show_saved(self, job: Job, picture: Picture) -> None:
         """Print the line of a saved picture, and on a terminal what can be done next."""
@@ -153,7 +153,7 @@ class Printer:
         if picture.path is None:
             out.note(Message("to standard output"))
         elif not self._path_follows(picture):
-            out.note(Message("{path}", path=visible(str(picture.path))))
+            out.note_data(Message("{path}", path=picture.path))
 
     def _note_saved(self, picture: Picture, facts: Words) -> None:
         out = self._out

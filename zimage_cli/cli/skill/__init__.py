@@ -68,7 +68,6 @@ def install(
     from zimage_cli.core.advice import USAGE_STATUS, error_documents
     from zimage_cli.errors import UsageError
     from zimage_cli.messages import Message
-    from zimage_cli.text import visible
 
     if project and user:
         raise UsageError("--project and --user are two places.", hint="Leave one of them out.")
@@ -81,7 +80,7 @@ def install(
         errors += problems
     for one in done:
         if one.action == UNCHANGED:
-            output.note(Message("{path} is there already", path=visible(str(one.path))))
+            output.note_data(Message("{path} is there already", path=one.path))
         elif one.action != KEPT and not json:
             output.path(one.path)
     for error in errors:
