@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import os
-import time
-from contextlib import suppress
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
-from zimage_cli.cli import keys
 from zimage_cli.cli.batch.report import lines_of, shown_folder
-from zimage_cli.cli.errors import Interrupted
 from zimage_cli.cli.output import Output
-from zimage_cli.cli.signals import Signals
+from zimage_cli.cli.waiting import wait_for
 from zimage_cli.core.status import Status
-from zimage_cli.errors import Stopped, UsageError
+from zimage_cli.errors import UsageError
 from zimage_cli.messages import Listing, Message, Words, counted
 from zimage_cli.text import shown, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.text import Text
-
     from zimage_cli.core.batch.merge import Merge, Taken
     from zimage_cli.core.batch.plan import FilePlan
 
-_MOMENT = 0.5
-"""Seconds after which it is shown how far a merge is."""
-_BAR = 24
 _STOPPED = Message("what is together stays; the same command goes on")
 
 
@@ -61,36 +52,12 @@ def refuse_beside(folders: list[str], *, merge: bool, **others: object) -> None:
 
 def run(out: Output, merge: Merge) -> None:
     """Bring the folders together, and show how far it is. Raises Interrupted."""
-    live = out.live() if out.moves and not out.quiet else None
-    began = time.monotonic()
 
-    def show() -> None:
-        if live is not None and time.monotonic() - began > _MOMENT:
-            live.update(_line(out, merge, time.monotonic() - began))
+    def far() -> tuple[float | None, Message]:
+        words = Message("{done:,} of {total:,} pictures", done=merge.done, total=merge.total)
+        return merge.done / merge.total if merge.total else None, words
 
-    with Signals() as signals:
-        if live is not None:
-            keys.give_back_on_signals()
-        try:
-            signals.wait_for(merge.run, merge.cancel, lambda: True, show if live else None)
-        except Stopped:
-            raise Interrupted(signals.numbers[0], note=_STOPPED) from None
-        finally:
-            if live is not None:
-                with suppress(OSError):
-                    live.stop()
-
-
-def _line(out: Output, merge: Merge, clock: float) -> Text:
-    from rich.text import Text
-
-    from zimage_cli.cli.bar import bar
-
-    ascii_only = out.stderr_console.options.ascii_only
-    share = merge.done / merge.total if merge.total else None
-    drawn = bar(share, _BAR, clock=clock, ascii_only=ascii_only)
-    words = Message("{done:,} of {total:,} pictures", done=merge.done, total=merge.total)
-    return Text.assemble("  ", drawn, f"  {out.text(words)}", no_wrap=True, end="")
+    wait_for(out, merge.run, merge.cancel, far, _STOPPED)
 
 
 class MergeReport:
@@ -126,7 +93,16 @@ class MergeReport:
             out.note(_from(taken))
         found, folder = self._plan.preflight, visible(shown_folder(self._plan))
         if self._strange:
-            out.note(_of_no_line(self._strange, visible(self._plan.source.name)))
+            out.note_data(
+                counted(
+                    self._strange,
+                    "{count:,} picture there is of no line of {file}: "
+                    "was it made with other options?",
+                    "{count:,} pictures there are of no line of {file}: "
+                    "were they made with other options?",
+                    file=self._plan.source.name,
+                )
+            )
         if self.is_whole:
             mark = out.style("✓", "32")
             out.note(
@@ -198,15 +174,6 @@ def _from(taken: Taken) -> Words:
 
 def _some(template: str, count: int) -> Message | None:
     return Message(template, count=count) if count else None
-
-
-def _of_no_line(count: int, file: str) -> Message:
-    return counted(
-        count,
-        "{count:,} picture there is of no line of {file}: was it made with other options?",
-        "{count:,} pictures there are of no line of {file}: were they made with other options?",
-        file=file,
-    )
 
 
 def _without(words: Sequence[str], folders: Sequence[str]) -> list[str]:
