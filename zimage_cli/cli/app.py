@@ -166,11 +166,8 @@ class _Helpful:
         # One column for all sections: all texts begin at the same place.
         wide = [len(name) for rows in sections.values() for name, _ in rows]
         column = max((one for one in wide if one <= _NAMES), default=1)
-
-        def order(name: str) -> int:
-            return 0 if name == _ARGUMENTS else 2 if name == _OPTIONS else 1
-
-        for name in sorted(sections, key=order):
+        order: dict[str, int] = {_ARGUMENTS: 0, _OPTIONS: 2}
+        for name in sorted(sections, key=lambda name: order.get(name, 1)):
             with formatter.section(heading(_said(formatter, name))):
                 rows = [
                     (option.ljust(column), _said(formatter, text))

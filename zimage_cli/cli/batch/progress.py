@@ -28,20 +28,17 @@ _ENDED = {
     Status.LOST: "{count:,} lost",
 }
 
-_CAUSES = {
-    str(one): one
-    for one in (
-        Message("authentication"),
-        Message("billing"),
-        Message("configuration"),
-        Message("connection"),
-        Message("quota"),
-        Message("refused"),
-        Message("service"),
-        Message("throttled"),
-        Message("usage"),
-    )
-}
+_CAUSES = (
+    Message("authentication"),
+    Message("billing"),
+    Message("configuration"),
+    Message("connection"),
+    Message("quota"),
+    Message("refused"),
+    Message("service"),
+    Message("throttled"),
+    Message("usage"),
+)
 """Types of errors that say why a picture was not saved; of most errors the code does."""
 
 _SLOW = 15.0
@@ -66,7 +63,8 @@ def not_saved(status: Status, count: int) -> Message:
 
 def cause_of(name: str) -> Message:
     """Return the code of an error, or its type, for a person."""
-    return _CAUSES.get(name) or Message("{name}", name=visible(name))
+    other = Message("{name}", name=visible(name))
+    return next((known for known in _CAUSES if known == name), other)
 
 
 def span(seconds: float) -> Message:

@@ -24,19 +24,13 @@ STATUSES = {
     "lost": Message("lost"),
     "sending": Message("sending"),
 }
-_MARKED = {
-    "saved": Message("✓ saved"),
-    "made": Message("! made"),
-    "refused": Message("✗ refused"),
-    "failed": Message("✗ failed"),
-    "lost": Message("✗ lost"),
-    "sending": Message("  sending"),
-}
+_MARKS = {"saved": "✓", "made": "!", "refused": "✗", "failed": "✗", "lost": "✗"}
 
 
 def marked(status: str) -> Cell:
     """Return a status with its mark."""
-    text = _MARKED.get(status) or visible(f"  {status}")
+    words = STATUSES.get(status) or visible(status)
+    text = Message("{mark} {words}", mark=_MARKS.get(status, " "), words=words)
     return Cell(text, STYLES.get(status, "dim"), piped=status)
 
 

@@ -59,11 +59,9 @@ def read(path: Path | None) -> Config:
     if path is None or not text:
         return Config(path)
     config = check(text, path)
-    warning = None
-    if config.keys:
-        warning = _permission_warning(path, keys=True)
-    elif (url := config.values.get("pace_url")) is not None and url.has_password:
-        warning = _permission_warning(path, keys=False)
+    url = config.values.get("pace_url")
+    secret = config.keys or (url is not None and url.has_password)
+    warning = _permission_warning(path, keys=bool(config.keys)) if secret else None
     return config._replace(warnings=(warning,)) if warning else config
 
 

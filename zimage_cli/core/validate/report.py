@@ -170,12 +170,10 @@ def check_settings(settings: Settings) -> Iterator[Check]:
     if path and path.exists():
         where = Message("{path}", path=path)
     if settings.warnings:
-        warnings = Listing("; ", settings.warnings)
-        yield Check(
-            name,
-            "warning",
-            Message("{where}; {warnings}", where=where, warnings=warnings),
+        warned = Message(
+            "{where}; {warnings}", where=where, warnings=Listing("; ", settings.warnings)
         )
+        yield Check(name, "warning", warned)
     else:
         yield Check(name, "ok", where)
     target = settings.target
@@ -216,7 +214,7 @@ def _request(asked: Request) -> Iterator[Check]:
     yield Check(Message("request"), "ok", Message("{parts}", parts=Listing(", ", parts)))
     warning = prompt_warning(asked.prompt)
     if warning:
-        yield Check(Message("prompt"), "warning", Message("{warning}", warning=warning))
+        yield Check(Message("prompt"), "warning", warning)
 
 
 def _online(settings: Settings) -> Iterator[Check]:
