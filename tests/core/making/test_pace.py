@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zimage_cli.core.making.pace import MARGIN, PENDING, SLOWEST, Pace, speaks_of_rate
+from zimage_cli.core.making.pace import Pace
+from zimage_cli.core.making.pace.rule import MARGIN, PENDING, SLOWEST, speaks_of_rate
 from zimage_cli.errors import ServiceError, ThrottledError, UsageError, ZimageError
 
 Open = Callable[..., Pace]

@@ -199,8 +199,7 @@ class Session:
         assert url is not None
         name = account_name(settings.pace_account.value, account.key)
         with self._opening:
-            pace, store = self._shared.get(name, (None, None))
-            if pace is None or store is None:
+            if name not in self._shared:
                 try:
                     store = RedisStore(rps, url, name, watcher.warn)
                 except PaceLost as error:
@@ -214,8 +213,8 @@ class Session:
                     )
                     return None
                 self._stack.callback(store.close)
-                pace = Pace(rps, store=store)
-                self._shared[name] = pace, store
+                self._shared[name] = Pace(rps, store=store), store
+            pace, store = self._shared[name]
             # Who watches the latest run hears what becomes of it.
             store.tell = watcher.warn
             return pace

@@ -19,13 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from zimage_cli.core.making.pace.file import FileStore
-from zimage_cli.core.making.pace.rule import (
-    MARGIN,
-    PENDING,
-    SLOWEST,
-    rest_after,
-    speaks_of_rate,
-)
+from zimage_cli.core.making.pace.rule import rest_after, speaks_of_rate
 from zimage_cli.errors import ZimageError
 
 LEAD = 0.02
@@ -140,15 +134,3 @@ class Pace:
         """Note a failure: where it speaks of the rate, the pace drops and everybody rests."""
         if self._store is not None and speaks_of_rate(error):
             self._store.failed(rest_after(error))
-
-
-__all__ = [
-    "LEAD",
-    "MARGIN",
-    "PENDING",
-    "SLOWEST",
-    "Pace",
-    "Store",
-    "Turn",
-    "speaks_of_rate",
-]
