@@ -194,11 +194,9 @@ class Output:
 
         On a terminal they are broken between words, but for `fold`.
         """
-        text, begin = visible(redact(self.text(words)), newlines=True), ""
-        if label is not None:
-            begin = self.text(label)
-            text = _labelled(begin, text)
-        text = indent + text
+        begin = "" if label is None else self.text(label)
+        text = visible(redact(self.text(words)), newlines=True)
+        text = indent + (_labelled(begin, text) if begin else text)
         if fold and self.stderr.isatty():
             from zimage_cli.cli.folding import folded
 

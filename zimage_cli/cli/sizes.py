@@ -68,12 +68,9 @@ def _print_table(output: Output) -> None:
                 row.append(cell(f"{size.pixels:,}", "dim", piped=str(size.pixels)))
         table.add_row(*row)
     output.result_table(table)
+    named = sizes.NAMED_RATIOS.items()
     names = Listing(
-        ", ",
-        [
-            Message("{name} is {ratio}", name=name, ratio=ratio)
-            for name, ratio in sizes.NAMED_RATIOS.items()
-        ],
+        ", ", (Message("{name} is {ratio}", name=name, ratio=one) for name, one in named)
     )
     output.note(Message("{names}; without @TIER it is @{tier}.", names=names, tier=sizes.TIERS[0]))
     output.note(

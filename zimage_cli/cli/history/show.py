@@ -10,6 +10,7 @@ import typer
 
 from zimage_cli.api.endpoint import SANDBOX
 from zimage_cli.cli import options
+from zimage_cli.cli.generate.facts import history
 from zimage_cli.cli.history.common import REF_HELP, STYLES, entry_document, local
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.preview import MOST, beside
@@ -98,7 +99,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         (Message("prompt"), entry.prompt),
         (Message("typed prompt"), entry.typed_prompt),
         (Message("preset"), entry.preset),
-        (Message("parent"), None if entry.parent is None else _history(entry.parent)),
+        (Message("parent"), None if entry.parent is None else history(entry.parent)),
         (Message("size"), entry.size.replace("*", "×")),
         (Message("seed"), Message("left to the service") if entry.seed is None else entry.seed),
         ("prompt_extend", Message("on") if entry.prompt_extend else Message("off")),
@@ -131,7 +132,3 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         for name, value in rows
         if value is not None
     ]
-
-
-def _history(number: int) -> Message:
-    return Message("history {number}", number=number)

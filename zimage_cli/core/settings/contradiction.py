@@ -12,7 +12,8 @@ from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
 
 def two_regions(url: Setting[Any], its: Region, region: Setting[Any]) -> ZimageError:
     """Return the error for a region, and a base URL as strong that is of another one."""
-    error = ConfigurationError(
+    cls = UsageError if url.origin.is_callers else ConfigurationError
+    return cls(
         "the region is {region} ({region_source}), and the base URL {url} ({url_source}) "
         "is of {other}",
         hint="A key belongs to one region, so both must name the same one: give only one of them.",
@@ -22,9 +23,6 @@ def two_regions(url: Setting[Any], its: Region, region: Setting[Any]) -> ZimageE
         url_source=url.origin.said,
         other=its.name,
     )
-    if url.origin.is_callers:
-        return UsageError(error.message.template, hint=error.hint, **error.facts)
-    return error
 
 
 _WAYS_OUT = {

@@ -107,6 +107,9 @@ class Resolver:
         self.config = config
         self.warnings: list[Message] = []
 
+    def _warn(self, template: str, **facts: Any) -> None:
+        self.warnings.append(Message(template, **facts))
+
     def _candidates(self, name: str) -> Iterator[Setting[Any]]:
         """Yield what was given for a setting, strongest first, each checked when it is reached."""
         declared = TABLE[name]
@@ -201,9 +204,7 @@ class Resolver:
                     flag=TABLE[name].flags[0],
                 )
         if self.request_base_url is not None:
-            self.warnings.append(
-                Message("the base_url of the request is ignored: {sandbox}", sandbox=shown)
-            )
+            self._warn("the base_url of the request is ignored: {sandbox}", sandbox=shown)
 
     def _base_urls(self) -> Iterator[Setting[Any]]:
         for given in self._candidates("base_url"):
@@ -220,11 +221,8 @@ class Resolver:
             same = False
         if not same:
             first, second = variables
-            self.warnings.append(
-                Message(
-                    "{first} and {second} differ: the first is used", first=first, second=second
-                )
-            )
+            template = "{first} and {second} differ: the first is used"
+            self._warn(template, first=first, second=second)
 
     def _url_holds(
         self, url: Setting[Any], region: Setting[Any], endpoint: Setting[Any] | None
@@ -272,13 +270,11 @@ class Resolver:
         return True
 
     def _ignore(self, template: str, stronger: Setting[Any], url: Setting[Any]) -> None:
-        self.warnings.append(
-            Message(
-                "the base URL {url} from {url_source} is ignored: {why}",
-                url=url.value,
-                url_source=url.origin.said,
-                why=Message(template, value=stronger.value, source=stronger.origin.said),
-            )
+        self._warn(
+            "the base URL {url} from {url_source} is ignored: {why}",
+            url=url.value,
+            url_source=url.origin.said,
+            why=Message(template, value=stronger.value, source=stronger.origin.said),
         )
 
     def _by_url(self, url: Setting[Any], region: Setting[Any]) -> _Place:
@@ -290,15 +286,13 @@ class Resolver:
         if region.value != (its.name if its else None) and (
             (region.origin.kind, url.origin.kind) in _SURPRISES
         ):
-            self.warnings.append(
-                Message(
-                    "calls go to {url} ({url_source}), "
-                    "and not to the region {region} ({region_source})",
-                    url=url.value,
-                    url_source=url.origin.said,
-                    region=region.value,
-                    region_source=region.origin.said,
-                )
+            self._warn(
+                "calls go to {url} ({url_source}), "
+                "and not to the region {region} ({region_source})",
+                url=url.value,
+                url_source=url.origin.said,
+                region=region.value,
+                region_source=region.origin.said,
             )
         if its:
             said = region.value == its.name and region.origin.kind != Kind.DEFAULT
@@ -334,12 +328,8 @@ class Resolver:
             if endpoint is None or not endpoint.origin.is_given:
                 endpoint = Setting("endpoint", "workspace", workspace.origin)
             elif endpoint.value != "workspace":
-                self.warnings.append(
-                    Message(
-                        "--workspace is not used: the endpoint is {endpoint}",
-                        endpoint=endpoint.value,
-                    )
-                )
+                template = "--workspace is not used: the endpoint is {endpoint}"
+                self._warn(template, endpoint=endpoint.value)
         if endpoint is None:
             endpoint = Setting("endpoint", TABLE["endpoint"].default, DEFAULT)
             if workspace.value:
