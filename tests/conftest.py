@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,13 @@ def forker() -> Iterator[Forker | None]:
     forker = Forker(base_environment(os.devnull))
     yield forker
     forker.close()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """What is opened for one test, and closed behind it."""
+    with ExitStack() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

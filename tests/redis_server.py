@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,15 @@ from typing import Any, Self
 import pytest
 
 PATIENCE = 60.0
+
+
+def until(what: Callable[[], object]) -> None:
+    """Return once it holds."""
+    for _ in range(int(PATIENCE / 0.01)):
+        if what():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it does not come")
 
 
 class RedisServer:
@@ -35,11 +44,7 @@ class RedisServer:
             ],
             stdout=subprocess.DEVNULL,
         )
-        for _ in range(int(PATIENCE / 0.01)):
-            if self.socket.exists() and self.answers():
-                return
-            time.sleep(0.01)
-        raise AssertionError("the Redis of the test does not start")
+        until(lambda: self.socket.exists() and self.answers())
 
     def answers(self) -> bool:
         import redis

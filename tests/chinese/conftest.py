@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from cli.conftest import png, prompts, serve, service, terminal, unpaced
+from cli.conftest import KEY, png, prompts, remembered, serve, service, terminal, unpaced
 
-__all__ = ["png", "prompts", "serve", "service", "terminal", "unpaced"]
+__all__ = ["KEY", "png", "prompts", "remembered", "serve", "service", "terminal", "unpaced"]
 
 CHINESE = {"ZIMAGE_LANG": "zh"}
+HAN = "[\u4e00-\u9fff]"
 
 _OTHER_EVERY_TIME = re.compile(
     r"[0-9a-f]{64}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chinese.conftest import CHINESE, unvarying
+from chinese.conftest import CHINESE, KEY, unvarying
 from cli.batch.test_screens import Screen, at_work, bar, job
 
 from zimage_cli.cli.output import Output
@@ -23,7 +23,7 @@ from zimage_cli.sandbox.faults import Fault
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals and signals")
 
-KEY = {"DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef"}
+KEYED = {"DASHSCOPE_API_KEY": KEY}
 FAULTS: list[Any] = [
     *("ok", "DataInspectionFailed", "close", "InvalidParameter"),
     *(Fault("picture-404", count=1), "ok", "empty-200", "InternalError"),
@@ -106,7 +106,7 @@ def test_the_card_before_it(terminal: Any, work: Path) -> None:
     ]
     (work / "list.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     args = ("batch", "list.jsonl", "-o", "out", "-j", "1", "--dry-run")
-    screen = terminal(*args, env={**KEY, **CHINESE})
+    screen = terminal(*args, env={**KEYED, **CHINESE})
     assert screen.end() == 0
     assert screen.text == (
         "╭─ 批量任务 ───────────────────────────────────────────────────────────────────╮\n"
@@ -252,7 +252,7 @@ WRONG = """\
 @posix
 def test_a_file_with_many_mistakes(terminal: Any, work: Path) -> None:
     (work / "list.jsonl").write_text(WRONG)
-    screen = terminal("batch", "list.jsonl", "-o", "out", env={**KEY, **CHINESE})
+    screen = terminal("batch", "list.jsonl", "-o", "out", env={**KEYED, **CHINESE})
     assert screen.end() == 2
     assert screen.text + "\n" == MISTAKES
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chinese.conftest import CHINESE
 
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.completions import script
 
-CHINESE = {"ZIMAGE_LANG": "zh"}
 SECONDS = 60
 ABOUT = "种子由服务端决定，服务端不会告知其值。"
 """What is said of `--no-seed`."""

@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chinese.conftest import CHINESE, HAN, KEY
 
 import zimage_cli
 
-KEY = "sk-0123456789abcdef0123456789abcdef"
-CHINESE = {"ZIMAGE_LANG": "zh"}
 PLACE = "/tmp/z-12345678"
 """Stands for the folder of a test's settings, which has another name each time."""
 
 ECHO = 8
-HAN = "[\u4e00-\u9fff]"
 
 
 @pytest.fixture

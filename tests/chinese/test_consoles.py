@@ -8,11 +8,11 @@ import subprocess
 from typing import Any
 
 import pytest
+from chinese.conftest import HAN
 
 from zimage_cli.cli.folding import columns_of
 
 GBK = "zh_CN.GBK"
-HAN = "[\u4e00-\u9fff]"
 
 REGIONS = """\
   地域       ID              价格           含改写        API Key

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chinese.conftest import CHINESE, unvarying
+from chinese.conftest import CHINESE, KEY, unvarying
 from test_errors_are_templates import all_classes
 
 from zimage_cli import Client
@@ -20,7 +20,6 @@ from zimage_cli.core.advice import EXIT_STATUSES, exit_status, hint_for
 from zimage_cli.errors import RequestInvalid, UsageError, ZimageError
 from zimage_cli.sandbox.faults import ANSWERS, ERRORS, PICTURES, Fault
 
-KEY = "sk-0123456789abcdef0123456789abcdef"
 KEYED = {"DASHSCOPE_API_KEY": KEY}
 ENGLISH = re.compile(r"(?<![\w/.'\"@-])[A-Za-z]+ [a-z]+(?![\w/.=@-])")
 NOT_OURS = re.compile(

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import typer
+from chinese.conftest import CHINESE
 from translations import without_commands
 
 from zimage_cli.cli.folding import columns_of
 from zimage_cli.cli.main import app
 
-CHINESE = {"ZIMAGE_LANG": "zh", "COLUMNS": "80"}
+NARROW = {**CHINESE, "COLUMNS": "80"}
 
 ROOT = """\
 用法：zimage 命令
@@ -219,7 +220,7 @@ CONFIG_SET = """\
     ],
 )
 def test_the_help(zimage: Any, args: list[str], text: str) -> None:
-    run = zimage(*args, env=CHINESE)
+    run = zimage(*args, env=NARROW)
     assert (run.stdout, run.stderr) == (text, "")
 
 
@@ -236,7 +237,7 @@ def commands(command: Any, *words: str) -> list[tuple[str, ...]]:
 
 def test_every_help_is_in_chinese_and_fits(zimage: Any) -> None:
     for words in commands(typer.main.get_command(app)):
-        text = zimage(*words, "--help", env=CHINESE).stdout
+        text = zimage(*words, "--help", env=NARROW).stdout
         prose, _, examples = text.partition("示例：\n")
         assert text.startswith(f"用法：{' '.join(('zimage', *words))} ")
         assert [line for line in prose.split("\n") if columns_of(line) > 80] == []
@@ -248,12 +249,12 @@ def test_every_help_is_in_chinese_and_fits(zimage: Any) -> None:
 
 
 def test_without_a_command_the_help_is_an_error(zimage: Any) -> None:
-    run = zimage("completions", env=CHINESE, status=2)
+    run = zimage("completions", env=NARROW, status=2)
     assert run.stderr.startswith("用法：zimage completions 命令\n\n  为 Shell 提供")
 
 
 def test_help_as_data_is_english(zimage: Any) -> None:
-    run = zimage("--help", "--json", env=CHINESE)
+    run = zimage("--help", "--json", env=NARROW)
     assert run.stdout == zimage("--help", "--json").stdout
     assert json.loads(run.stdout)["command"]["help"].startswith("Make pictures")
 
@@ -319,5 +320,5 @@ TYPOS = {
 
 @pytest.mark.parametrize("line", TYPOS)
 def test_what_is_wrong_with_a_command_line(zimage: Any, line: str) -> None:
-    run = zimage(*line.split(), env=CHINESE, status=2)
+    run = zimage(*line.split(), env=NARROW, status=2)
     assert (run.stdout, run.stderr) == ("", TYPOS[line])

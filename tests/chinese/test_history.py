@@ -10,27 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chinese.conftest import CHINESE
+from cli.test_inspect import RECIPE
 from PIL import Image
 
-from zimage_cli.core.history.history import History
 from zimage_cli.core.recipe.finish import Wish, finish
-from zimage_cli.core.recipe.recipe import Recipe
 from zimage_cli.sandbox.faults import Fault
 
-CHINESE = {"ZIMAGE_LANG": "zh", "TZ": "UTC", "NO_COLOR": "1"}
-
-ROW: dict[str, Any] = {
-    "status": "saved",
-    "created_at": "2001-02-03T04:05:06.000+00:00",
-    "prompt": "雪地里的狐狸",
-    "size": "1024*1024",
-    "seed": 7,
-    "prompt_extend": False,
-    "region": "singapore",
-    "endpoint": "https://dashscope-intl.aliyuncs.com",
-    "cost_amount": "0.015",
-    "cost_currency": "USD",
-}
 SAVED = {"bytes": 1_400_000, "elapsed_seconds": 4.25, "path": "/home/me/fox-7.png"}
 BEIJING = {"region": "beijing", "cost_amount": "0.10", "cost_currency": "CNY"}
 ROWS: list[dict[str, Any]] = [
@@ -50,13 +36,9 @@ ROWS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def path(home: Path) -> Path:
+def path(remembered: Any) -> Path:
     """A history with rows of every kind."""
-    path = home / ".local/share/zimage/history.db"
-    with closing(History(path)) as book:
-        for row in ROWS:
-            book.begin(**{**ROW, **row})
-    return path
+    return remembered(*({"prompt": "雪地里的狐狸", **row} for row in ROWS))
 
 
 @pytest.fixture
@@ -65,7 +47,7 @@ def shown(terminal: Any) -> Any:
 
     def run(*commands: str, status: int = 0, **env: str) -> list[str]:
         shell = "; ".join(f'"$@" {command}' for command in commands)
-        screen = terminal(shell=shell, rows=60, env={**CHINESE, **env})
+        screen = terminal(shell=shell, rows=60, env={**CHINESE, "TZ": "UTC", **env})
         assert screen.end(timeout=60) == status, screen.text
         return screen.lines
 
@@ -186,17 +168,8 @@ def test_pictures_are_recovered(
     assert (work / "path").read_text(encoding="utf-8") == f"{work / '0.png'}\n"
 
 
-RECIPE = Recipe(
-    prompt="雪地里的“红”狐狸",
-    size="1024*1024",
-    seed=7,
-    prompt_extend=True,
-    model="z-image-turbo",
-    region="beijing",
-    request_id="4a1f",
-    rewritten_prompt="雪地里的狐狸，晨雾弥漫",
-    time="2026-11-23T06:00:00Z",
-    version="0.1.0",
+FOX = RECIPE._replace(
+    prompt="雪地里的“红”狐狸", rewritten_prompt="雪地里的狐狸，晨雾弥漫", width=24, height=16
 )
 
 
@@ -208,7 +181,7 @@ def pictures(work: Path) -> Path:
     plain = io.BytesIO()
     Image.new("L", (24, 16)).save(plain, "PNG")
     with (folder / "fox.png").open("w+b") as file:
-        finish(plain, file, Wish("png"), RECIPE._replace(width=24, height=16))
+        finish(plain, file, Wish("png"), FOX)
     (folder / "none.png").write_bytes(plain.getvalue())
     (folder / "bad.png").write_bytes(b"x")
     return folder

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,23 @@ from typing import Any
 import pytest
 from stand_in import Sandbox
 
+from zimage_cli.core.history.history import History
 from zimage_cli.sandbox.server import SandboxServer
 
 KEY = "sk-0123456789abcdef0123456789abcdef"
+ROW: dict[str, Any] = {
+    "status": "saved",
+    "created_at": "2001-02-03T04:05:06.000+00:00",
+    "prompt": "a fox in snow",
+    "size": "1024*1024",
+    "seed": 7,
+    "prompt_extend": False,
+    "region": "singapore",
+    "endpoint": "https://dashscope-intl.aliyuncs.com",
+    "cost_amount": "0.015",
+    "cost_currency": "USD",
+}
+"""What the history knows of a picture."""
 SIZE = "512*512"
 
 
@@ -146,6 +160,20 @@ def files_in(folder: Path) -> set[str]:
 @pytest.fixture
 def files() -> Callable[[Path], set[str]]:
     return files_in
+
+
+@pytest.fixture
+def remembered(home: Path) -> Callable[..., Path]:
+    """Put rows into the history, each ROW but for what it says; return the file."""
+
+    def put(*rows: Mapping[str, Any]) -> Path:
+        path = home / ".local/share/zimage/history.db"
+        with closing(History(path)) as book:
+            for row in rows:
+                book.begin(**{**ROW, **row})
+        return path
+
+    return put
 
 
 @dataclass

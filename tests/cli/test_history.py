@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.conftest import ROW
 
 from zimage_cli.core.history.history import History
 from zimage_cli.sandbox.faults import Fault
@@ -101,27 +102,20 @@ def test_a_limit_out_of_range_is_told_in_our_words(zimage: Any, value: str) -> N
     assert run.stderr == f"error: --limit: {value} is not allowed; allowed: 1 … 1,000,000\n"
 
 
-ROW: dict[str, Any] = {
-    "status": "saved",
-    "created_at": "2001-02-03T04:05:06+00:00",
+LAKE: dict[str, Any] = {
+    **ROW,
     "prompt": "A calm lake at dawn, mist over the water",
-    "size": "1024*1024",
     "seed": 1189429956,
-    "prompt_extend": False,
-    "region": "singapore",
-    "endpoint": "https://dashscope-intl.aliyuncs.com",
-    "cost_amount": "0.015",
-    "cost_currency": "USD",
     "path": "/home/me/pictures/20010203-calm-lake-1189429956.png",
 }
 URL = "https://bucket.example/kite.png?Signature=secret"
 NOT_SAVED = {"path": None, "wanted_path": "/home/me/pictures/kite.png"}
 ROWS: list[dict[str, Any]] = [
-    ROW,
-    {**ROW, **NOT_SAVED, "status": "refused", "prompt": "一只红色的风筝在空中飞翔，远处是山和湖"},
-    {**ROW, **NOT_SAVED, "status": "lost", "size": "2048*1152", "prompt": "two\nlines"},
-    {**ROW, **NOT_SAVED, "status": "made", "seed": 7, "prompt": "kite " * 30, "image_url": URL},
-    {**ROW, "region": "sandbox", "cost_amount": None, "prompt": "\x1b[31mred"},
+    LAKE,
+    {**LAKE, **NOT_SAVED, "status": "refused", "prompt": "一只红色的风筝在空中飞翔，远处是山和湖"},
+    {**LAKE, **NOT_SAVED, "status": "lost", "size": "2048*1152", "prompt": "two\nlines"},
+    {**LAKE, **NOT_SAVED, "status": "made", "seed": 7, "prompt": "kite " * 30, "image_url": URL},
+    {**LAKE, "region": "sandbox", "cost_amount": None, "prompt": "\x1b[31mred"},
 ]
 SCREEN_80 = """\
 id        when  status           seed        cost  prompt
@@ -147,13 +141,9 @@ all 5, newest first
 
 
 @pytest.fixture
-def history(home: Path) -> Path:
+def history(remembered: Any) -> Path:
     """A history with rows of every kind."""
-    path = home / ".local/share/zimage/history.db"
-    with closing(History(path)) as book:
-        for row in ROWS:
-            book.begin(**row)
-    return path
+    return remembered(*ROWS)
 
 
 @pytest.mark.parametrize(("columns", "expected"), [(80, SCREEN_80), (200, SCREEN_200)])
@@ -166,7 +156,7 @@ def test_list_on_a_terminal(history: Path, terminal: Any, columns: int, expected
 def test_a_time_of_today_is_told_in_few_letters(zimage: Any, home: Path, terminal: Any) -> None:
     now = datetime.now(UTC)
     with closing(History(home / ".local/share/zimage/history.db")) as book:
-        book.begin(**{**ROW, "created_at": now.isoformat()})
+        book.begin(**{**LAKE, "created_at": now.isoformat()})
     screen = terminal("history", env={"TZ": "UTC"})
     assert screen.end() == 0
     # Midnight may pass meanwhile, and a year end.
@@ -199,7 +189,7 @@ def test_show_has_a_hanging_indent(history: Path, terminal: Any) -> None:
     screen = terminal("history", "show", "1", env={"TZ": "UTC"}, columns=60)
     assert screen.end() == 0
     # A path is not broken by us: the terminal itself goes on at its edge.
-    assert f"\x1b[2mpath\x1b[0m           {ROW['path']}\r\n" in screen.raw
+    assert f"\x1b[2mpath\x1b[0m           {LAKE['path']}\r\n" in screen.raw
 
 
 def test_show(service: Any) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 import redis_server
 from gate import Gate
-from redis_server import RedisServer
+from redis_server import PATIENCE, RedisServer, until
 
 import zimage_cli
 from zimage_cli.core.making.pace.rule import MARGIN
@@ -27,17 +26,8 @@ from zimage_cli.core.making.pace.rule import MARGIN
 if sys.platform != "linux":
     pytest.skip("Linux's kernel clock", allow_module_level=True)
 
-PATIENCE = 60.0
 SECRET = "hunter2hunter2"
 _accounts = count()
-
-
-def until(what: Callable[[], object], seconds: float = PATIENCE) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if what():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it does not come")
 
 
 class Machine:
@@ -147,12 +137,6 @@ class Team:
 @pytest.fixture
 def team(serve: Callable[..., Any], tmp_path: Path, stack: ExitStack) -> Callable[..., Team]:
     return lambda server: Team(serve(), server, tmp_path, stack)
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
 
 
 # -- the limit -----------------------------------------------------------------------------------

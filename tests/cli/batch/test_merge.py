@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.batch.conftest import kites
 from stand_in import Hold
 
 from zimage_cli.core.run.journal import alone_in
@@ -19,19 +20,6 @@ from zimage_cli.sandbox.faults import Fault
 
 FAST = ("--rps", "0", "--size", "512*512", "--no-evidence", "-q")
 SIZE = ("--size", "512*512")
-
-
-@pytest.fixture
-def prompts(work: Path) -> Callable[..., str]:
-    """Write a file of prompts, or of lines as JSON has them."""
-
-    def make(*lines: Any) -> str:
-        text = "".join(json.dumps({"prompt": one} if isinstance(one, str) else one) + "\n"
-                       for one in lines)  # fmt: skip
-        (work / "lines.jsonl").write_text(text, "utf-8")
-        return "lines.jsonl"
-
-    return make
 
 
 @pytest.fixture
@@ -46,8 +34,8 @@ def make_shard(service: Any, work: Path) -> Callable[..., Any]:
     return make
 
 
-def kites(count: int) -> list[str]:
-    return [f"kite {number}" for number in range(1, count + 1)]
+def objects(count: int) -> list[dict[str, str]]:
+    return [{"prompt": kite} for kite in kites(count)]
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
@@ -68,9 +56,9 @@ def pictures(folder: Path) -> dict[str, bytes]:
 
 
 def test_shards_come_together_and_nothing_is_made_again(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(20))
+    file = write(*kites(20))
     for part in (1, 2, 3):
         make_shard(file, part)
     before = [files(work / f"s{part}") for part in (1, 2, 3)]
@@ -101,9 +89,9 @@ def test_shards_come_together_and_nothing_is_made_again(
 
 
 def test_what_is_missing_is_named_and_made_by_the_command_that_is_shown(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(12), {"prompt": "wrong", "size": "9999*1"})
+    file = write(*objects(12), {"prompt": "wrong", "size": "9999*1"})
     for part in (1, 2):
         make_shard(file, part, 3, "--skip-invalid", status=9)
     made = {record["line"] for part in (1, 2) for record in records(work / f"s{part}")}
@@ -152,10 +140,10 @@ def test_what_is_missing_is_named_and_made_by_the_command_that_is_shown(
 
 
 def test_names_that_are_taken_get_a_number_and_no_file_is_replaced(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
     lines = [{"prompt": f"kite {n}", "output": "sub/kite.png", "seed": n} for n in range(9)]
-    file = prompts(*lines)
+    file = write(*lines)
     for part in (1, 2, 3):
         make_shard(file, part)
     (work / "all" / "sub").mkdir(parents=True)
@@ -171,9 +159,9 @@ def test_names_that_are_taken_get_a_number_and_no_file_is_replaced(
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="a second file system")
 def test_pictures_of_another_disk_are_copied_with_their_times(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(4))
+    file = write(*kites(4))
     make_shard(file, 1, 1)
     other = Path("/dev/shm") / f"zimage-{os.getpid()}"
     shutil.copytree(work / "s1", other)
@@ -200,10 +188,10 @@ def test_pictures_of_another_disk_are_copied_with_their_times(
 
 
 def test_a_merge_that_was_killed_before_a_record_goes_on(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
     # Two pictures, byte for byte the same, of two lines: each has its own file.
-    file = prompts(*kites(3), *2 * [{"prompt": "twin", "seed": 7, "output": "twin.png"}])
+    file = write(*objects(3), *2 * [{"prompt": "twin", "seed": 7, "output": "twin.png"}])
     make_shard(file, 1, 1, "--no-metadata")
     words = ("batch", file, "--merge", "s1", "-o", "all", *SIZE)
     service(*words)
@@ -222,9 +210,9 @@ def test_a_merge_that_was_killed_before_a_record_goes_on(
 
 
 def test_what_was_paid_and_not_fetched_is_fetched_afterwards(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(5))
+    file = write(*kites(5))
     late = Fault("picture-404", count=1)
     service.script("ok", "DataInspectionFailed", "close", late, "InvalidParameter")
     make_shard(file, 1, 1, "-j", "1", "--retries", "0", status=9)
@@ -251,13 +239,13 @@ def test_what_was_paid_and_not_fetched_is_fetched_afterwards(
 
 
 def test_what_is_paid_is_fetched_before_anything_is_made(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
     # The address is good for a day, and what is missing may take longer.
-    prompts("kite 9")
+    file = write("kite 9")
     service.script(Fault("picture-404", count=1))
-    make_shard("lines.jsonl", 1, 1, "--retries", "0", status=9)
-    file = prompts(*kites(9))
+    make_shard(file, 1, 1, "--retries", "0", status=9)
+    file = write(*kites(9))
     service("batch", file, "--merge", "s1", "-o", "all", *SIZE, status=9)
     service("batch", file, "-o", "all", "-j", "1", *FAST)
     assert service.books.billed_count == 9
@@ -265,11 +253,11 @@ def test_what_is_paid_is_fetched_before_anything_is_made(
 
 
 def test_what_only_the_history_knows_is_written_down_first(
-    serve: Any, work: Path, prompts: Any
+    serve: Any, work: Path, write: Any
 ) -> None:
     hold = Hold()
     service = serve(log=hold)
-    file = prompts("kite")
+    file = write("kite")
     words = ("batch", file, "-o", "s1", *FAST)
     with service.popen(*words) as run:
         assert service.books.wait_for(lambda books: books.post_count, 60)
@@ -286,10 +274,10 @@ def test_what_only_the_history_knows_is_written_down_first(
     assert "1 lost, may be billed" in merged.stderr
 
 
-def test_another_machine_takes_over_with_both_folders(serve: Any, work: Path, prompts: Any) -> None:
+def test_another_machine_takes_over_with_both_folders(serve: Any, work: Path, write: Any) -> None:
     hold = Hold()
     service = serve(log=hold)
-    file = prompts(*kites(4))
+    file = write(*kites(4))
     words = ("batch", file, "-o", "s1", "--shard", "1/1", "-j", "1", *FAST)
     env = {"ZIMAGE_HOME": str(work / "home1")}
     with service.popen(*words, env=env) as run:
@@ -307,9 +295,9 @@ def test_another_machine_takes_over_with_both_folders(serve: Any, work: Path, pr
 
 
 def test_a_picture_that_is_not_there_is_told(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(3))
+    file = write(*kites(3))
     make_shard(file, 1, 1)
     [first, *_] = records(work / "s1")
     (work / "s1" / first["file"]).unlink()
@@ -322,9 +310,9 @@ def test_a_picture_that_is_not_there_is_told(
 
 
 def test_a_shard_without_a_line_is_one_too(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts("kite")
+    file = write("kite")
     for part in (1, 2, 3):
         make_shard(file, part)
     assert service.books.billed_count == 1
@@ -332,9 +320,9 @@ def test_a_shard_without_a_line_is_one_too(
 
 
 def test_other_options_are_other_pictures(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts("kite")
+    file = write("kite")
     make_shard(file, 1, 1)
     merged = service("batch", file, "--merge", "s1", "-o", "all", status=9)
     assert merged.stderr.splitlines()[1:3] == [
@@ -345,9 +333,9 @@ def test_other_options_are_other_pictures(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links")
 def test_a_journal_names_only_pictures_of_its_own_folder(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts("kite")
+    file = write("kite")
     make_shard(file, 1, 1)
     (work / "secret.png").write_bytes(b"secret")
     (work / "s1" / "link.png").symlink_to(work / "secret.png")
@@ -370,9 +358,9 @@ def test_a_journal_names_only_pictures_of_its_own_folder(
 
 
 def test_folders_that_are_in_use_are_refused(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(2))
+    file = write(*kites(2))
     make_shard(file, 1, 1)
     words = ("batch", file, "--merge", "s1", "-o", "all", *SIZE)
     with alone_in(work / "s1"):
@@ -404,8 +392,8 @@ def test_folders_that_are_in_use_are_refused(
         (["s1"], "zimage batch takes only FILE: 's1' is too many."),
     ],
 )
-def test_what_cannot_be_merged(service: Any, prompts: Any, words: list[str], said: str) -> None:
-    file = prompts("kite")
+def test_what_cannot_be_merged(service: Any, write: Any, words: list[str], said: str) -> None:
+    file = write("kite")
     service("batch", file, "-o", "s1", *FAST)
     refused = service("batch", file, *words, "-o", "all", *SIZE, status=2)
     assert refused.stderr.splitlines()[0] == f"error: {said}"
@@ -422,9 +410,9 @@ def test_a_shard_that_cannot_be_locked_is_not_waited_for(service: Any, work: Pat
 
 
 def test_nothing_is_put_together_below_a_shard_that_may_be_removed(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(4))
+    file = write(*kites(4))
     make_shard(file, 1)
     before = sorted(work.rglob("*"))
     for words in (["-o", "s1/all"], ["-o", "s1/sub/../all", "--json"]):
@@ -434,9 +422,9 @@ def test_nothing_is_put_together_below_a_shard_that_may_be_removed(
 
 
 def test_another_shard_in_a_folder_is_refused_before_it_is_paid(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(12))
+    file = write(*kites(12))
     make_shard(file, 1)
     billed = service.books.billed_count
 
@@ -473,9 +461,9 @@ def test_another_shard_in_a_folder_is_refused_before_it_is_paid(
 
 
 def test_another_n_in_other_folders_pays_twice_and_the_merge_says_so(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*kites(12))
+    file = write(*kites(12))
     make_shard(file, 1, 1)
     make_shard(file, 2, 2)
     twice = len(pictures(work / "s2"))
@@ -491,9 +479,9 @@ def test_another_n_in_other_folders_pays_twice_and_the_merge_says_so(
 
 
 def test_words_of_a_line_share_a_seed_although_each_folder_draws_its_own(
-    service: Any, work: Path, prompts: Any, make_shard: Any
+    service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
-    file = prompts(*(f"{{red|blue|green}} kite {number}" for number in range(8)))
+    file = write(*(f"{{red|blue|green}} kite {number}" for number in range(8)))
     for part in (1, 2, 3):
         make_shard(file, part, 3, "--expand", "--count", "2")
     service("batch", file, "--merge", "s1", "s2", "s3", "-o", "all", "--expand", "-n", "2", *SIZE)

@@ -5,27 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zimage_cli.core.history.history import History
 from zimage_cli.core.history.query import STATUSES, TIMES
 
-ROW: dict[str, Any] = {
-    "status": "saved",
-    "created_at": "2001-02-03T04:05:06.000+00:00",
-    "prompt": "a fox in snow",
-    "size": "1024*1024",
-    "seed": 7,
-    "prompt_extend": False,
-    "region": "singapore",
-    "endpoint": "https://dashscope-intl.aliyuncs.com",
-    "cost_amount": "0.015",
-    "cost_currency": "USD",
-}
 ROWS: list[dict[str, Any]] = [
     {"path": "/pictures/a.png"},
     {"path": "/pictures/b\nc.png", "prompt": "a fox at night"},
@@ -35,11 +20,9 @@ ROWS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def search(zimage: Any, home: Path) -> Callable[..., Any]:
+def search(zimage: Any, remembered: Any) -> Callable[..., Any]:
     """`zimage history …` in a history of four rows."""
-    with closing(History(home / ".local/share/zimage/history.db")) as book:
-        for row in ROWS:
-            book.begin(**{**ROW, **row})
+    remembered(*ROWS)
 
     def search(*words: str, **how: Any) -> Any:
         return zimage("history", *words, **how)

@@ -16,26 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.conftest import ROW
 
 from zimage_cli.core.history.history import History
 
 # Where .ci/run has installed it: the tests' own environment is another.
 DATASETTE = os.environ.get("ZIMAGE_DATASETTE", "")
 
-ROW: dict[str, Any] = {
-    "status": "saved",
-    "created_at": "2001-02-03T04:05:06.000+00:00",
-    "prompt": "a fox in snow",
-    "size": "1024*1024",
-    "seed": 7,
-    "prompt_extend": False,
-    "region": "singapore",
-    "endpoint": "https://dashscope-intl.aliyuncs.com",
-    "cost_amount": "0.015",
-    "cost_currency": "USD",
-    "bytes": 1_400_000,
-    "elapsed_seconds": 4.25,
-}
+SUMMED = {**ROW, "bytes": 1_400_000, "elapsed_seconds": 4.25}
 URL = "https://bucket.example/kite.png?Signature=secret"
 ROWS: list[dict[str, Any]] = [
     {},
@@ -48,13 +36,9 @@ ROWS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def path(home: Path) -> Path:
+def path(remembered: Any) -> Path:
     """A history of four rows."""
-    path = home / ".local/share/zimage/history.db"
-    with closing(History(path)) as book:
-        for row in ROWS:
-            book.begin(**{**ROW, **row})
-    return path
+    return remembered(*({**SUMMED, **row} for row in ROWS))
 
 
 # -- stats -------------------------------------------------------------------------------------
@@ -212,7 +196,7 @@ def test_what_a_killed_export_left_goes_with_the_next(zimage: Any, path: Path, w
 def test_ctrl_c_leaves_no_half_of_an_export(zimage: Any, path: Path, work: Path) -> None:
     """It takes seconds, of which the first moment is waited for."""
     with closing(sqlite3.connect(path)) as db, db:
-        columns = ", ".join(ROW)
+        columns = ", ".join(SUMMED)
         db.execute(
             f"INSERT INTO generation ({columns}, updated_at) "
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
@@ -271,7 +255,7 @@ def test_datasette_shows_it(zimage: Any, path: Path) -> None:
             timeout=60,
         )
     rows = json.loads(run.stdout)
-    assert [row["prompt"] for row in rows] == [{**ROW, **row}["prompt"] for row in ROWS]
+    assert [row["prompt"] for row in rows] == [{**SUMMED, **row}["prompt"] for row in ROWS]
 
 
 # -- forget ------------------------------------------------------------------------------------

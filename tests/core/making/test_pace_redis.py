@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -20,7 +19,7 @@ import pytest
 import redis_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis_server import RedisServer
+from redis_server import PATIENCE, RedisServer, until
 from stand_in import kept_port
 
 import zimage_cli
@@ -30,7 +29,6 @@ from zimage_cli.core.making.pace.rule import MARGIN, PENDING, STALE, Limit
 from zimage_cli.core.making.pace.shared import RedisStore
 from zimage_cli.core.settings.pace_url import PaceUrl, check_pace_url
 
-PATIENCE = 60.0
 RARE = 0.05
 """A turn in 20 seconds: whatever a busy machine takes for a test, the next one is not free yet."""
 WHENEVER = 100.0
@@ -68,12 +66,6 @@ class Account:
 
 
 @pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
 def account(redis: RedisServer, stack: ExitStack) -> Account:
     return Account(redis, stack)
 
@@ -82,14 +74,6 @@ def account(redis: RedisServer, stack: ExitStack) -> Account:
 def own(stack: ExitStack) -> Account:
     """An account in a Redis that the test may stop."""
     return Account(stack.enter_context(redis_server.running()), stack)
-
-
-def until(what: Callable[[], object]) -> None:
-    for _ in range(int(PATIENCE / 0.02)):
-        if what():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it does not come")
 
 
 # -- whose turn it is ----------------------------------------------------------------------------
