@@ -197,14 +197,6 @@ def test_a_request_that_never_leaves_gives_its_place_back(pace: Open) -> None:
     assert wait_for(one) == 0
 
 
-def test_who_died_before_sending_is_not_waited_for_long(pace: Open, path: Path) -> None:
-    one = pace(1.0)
-    one.take()
-    long_ago = time.monotonic() - PENDING - 1.1
-    set_state(path, state_of(turns=[[long_ago, "of the dead"]]))
-    assert wait_for(one) == 0
-
-
 def test_a_turn_is_given_early_and_leaves_on_time(pace: Open) -> None:
     """What must be done before sending is done while waiting, and costs nothing of the limit."""
     one, waited = pace(1.0), list[float]()
