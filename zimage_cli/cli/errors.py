@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zimage_cli import errors
 from zimage_cli.core.advice import error_document, hint_for
 from zimage_cli.core.files import is_limited
-from zimage_cli.messages import Listing, Message
+from zimage_cli.messages import Listing, Message, Words
 from zimage_cli.text import redact, visible
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(
-        self, number: int, *, note: Message | None = None, document: dict[str, Any] | None = None
+        self, number: int, *, note: Words | None = None, document: dict[str, Any] | None = None
     ) -> None:
         super().__init__()
         self.number = int(number)
@@ -66,7 +66,7 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
     """Print what happened, the service's words with code and request id, and what to do next."""
     output.tell(error.message, label=_ERROR, sgr="1;31")
     facts = [
-        Message("{named}", named=error.code) if error.code else None,
+        error.code,
         Message("HTTP {status}", status=error.http_status) if error.http_status else None,
         Message("request id {id}", id=error.request_id) if error.request_id else None,
     ]
@@ -74,10 +74,9 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
     words = visible(redact(error.service_message or ""))
     # The message names the status already.
     if words or error.code or error.request_id:
-        line = Message("{words} ({about})", words=words, about=about) if words and about else None
-        output.tell(
-            line or Message("{words}", words=words or about), label=_SERVICE, sgr="1", indent="  "
-        )
+        template = "{words} ({about})" if words and about else "{words}"
+        line = Message(template, words=words or about, about=about)
+        output.tell(line, label=_SERVICE, sgr="1", indent="  ")
     if hint := hint_for(error):
         # A command to be copied: the terminal may wrap it, but no line feed stands in it.
         output.tell(hint, label=NEXT, sgr="1", indent="  ", fold="typed" not in hint.facts)

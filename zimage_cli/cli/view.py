@@ -29,6 +29,18 @@ def shown_on_terminal(out: Output) -> bool:
 
 TURN, CONNECTING = Message("waiting for its turn"), Message("connecting")
 PAINTING, RETRYING, DOWNLOADING = Message("painting"), Message("retrying"), Message("downloading")
+_COUNTS: dict[str, str] = {
+    PAINTING: "{count:,} painting",
+    DOWNLOADING: "{count:,} downloading",
+    RETRYING: "{count:,} retrying",
+    CONNECTING: "{count:,} connecting",
+    TURN: "{count:,} waiting for their turn",
+}
+
+
+def doing_words(doing: str, count: int) -> Message:
+    """Return how many pictures are doing the same."""
+    return Message(_COUNTS[doing], count=count)
 
 
 class Watch(Observer):

@@ -69,7 +69,7 @@ class WordFiles:
             line = error.object.count(b"\n", 0, error.start) + 1
             why = Message("line {line} is not UTF-8 text; save it as UTF-8", line=line)
         except (OSError, ValueError) as error:
-            why = Message("{why}", why=reason(error))
+            why = reason(error)
         raise _refused(name, why) from None
 
     def _path(self, name: str) -> Path:

@@ -136,7 +136,7 @@ def test_who_does_not_come_to_its_turn_is_not_waited_for(
 ) -> None:
     """It was killed while it waited; long ago; or the server's clock was set back since."""
     store, now = account.join(), account.now()
-    account.db.hset(account.name, "m:dead", f"{now + seen} 0 {now + till}".replace(" 0 ", " 1 "))
+    account.db.hset(account.name, "m:dead", f"{now + seen} 1 {now + till}")
     account.db.hset(account.name, "n", 5)
     assert store.take("a", 0.0)[0]
 

@@ -8,7 +8,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from zimage_cli.cli.signals import stopping_words
-from zimage_cli.cli.view import CONNECTING, DOWNLOADING, PAINTING, RETRYING, TURN, Watch
+from zimage_cli.cli.view import (
+    CONNECTING,
+    DOWNLOADING,
+    PAINTING,
+    RETRYING,
+    TURN,
+    Watch,
+    doing_words,
+)
 from zimage_cli.core.request.prices import Price
 from zimage_cli.core.run.forecast import Forecast
 from zimage_cli.core.run.money import money
@@ -44,16 +52,8 @@ _CAUSES = (
 _SLOW = 15.0
 """Seconds after which a line in flight is shown by name: the service usually takes 2 to 10."""
 
-_WAITING = "waiting"
 _IN_FLIGHT = (PAINTING, DOWNLOADING, RETRYING, CONNECTING)
 """What a line that has had its turn may be doing; in the order in which it is told."""
-_STAGES = {
-    PAINTING: "{count:,} painting",
-    DOWNLOADING: "{count:,} downloading",
-    RETRYING: "{count:,} retrying",
-    CONNECTING: "{count:,} connecting",
-    _WAITING: "{count:,} waiting for their turn",
-}
 
 
 def not_saved(status: Status, count: int) -> Message:
@@ -184,7 +184,7 @@ class Progress:
     def facts(self) -> list[Message]:
         """Return how long it still takes, what was spent of what, and how fast it goes."""
         now, stages = time.monotonic(), self._stages()
-        unsent = stages[_WAITING] + stages[CONNECTING] + stages[RETRYING]
+        unsent = stages[TURN] + stages[CONNECTING] + stages[RETRYING]
         with self._lock:
             since = [one.painting_since or 0.0 for one in self._flying.values()]
             painted_for = now - max(since) if any(since) else None
@@ -202,8 +202,8 @@ class Progress:
     def doing(self) -> list[Message]:
         """Return how many pictures are in flight, by what they are doing, and how many wait."""
         stages = self._stages()
-        known = (*_IN_FLIGHT, _WAITING)
-        return [Message(_STAGES[one], count=stages[one]) for one in known if stages[one]]
+        known = (*_IN_FLIGHT, TURN)
+        return [doing_words(one, stages[one]) for one in known if stages[one]]
 
     def still(self) -> Words:
         """Return what a run that stops still waits for: what was sent, and what has its turn."""
@@ -228,5 +228,5 @@ class Progress:
         if self.outage:
             # One of them tries now and then; no other has a connection.
             del stages[CONNECTING]
-        stages[_WAITING] = max(0, left - sum(stages[stage] for stage in _IN_FLIGHT))
+        stages[TURN] = max(0, left - sum(stages[stage] for stage in _IN_FLIGHT))
         return stages

@@ -284,11 +284,7 @@ class Report:
 
 
 def _marked(mark: str, words: Words) -> Message:
-    return (
-        Message("{mark} {words}", mark=mark, words=words)
-        if mark
-        else Message("{words}", words=words)
-    )
+    return Message("{mark} {words}" if mark else "{words}", mark=mark, words=words)
 
 
 def _fetching(unfetched: int, over: int, *, free: bool) -> Message:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -244,7 +243,7 @@ def _refuse_contradictions(
     wanted = [option for option, given in results if given]
     if len(wanted) > 1:
         raise UsageError(
-            "{options} both take standard output: give only one", options=reduce(_both, wanted)
+            "{options} both take standard output: give only one", options=Listing(" and ", wanted)
         )
     given = [option for option, text in sources if text is not None]
     if "--like" in given and len(given) > 1:
@@ -255,10 +254,6 @@ def _refuse_contradictions(
         raise UsageError("--dry-run sends nothing, so --print-response has nothing to print")
     if all(names):
         raise UsageError("--name and --output FILE both name the picture: give only one")
-
-
-def _both(one: str, other: str) -> Message:
-    return Message("{one} and {other}", one=one, other=other)
 
 
 def _deep_folder(output: str | None, output_dir: str | Path | None) -> str | None:
@@ -385,8 +380,7 @@ def _interrupted(
     ]
     if run.unsettled:
         notes.append(LEFT_BEHIND)
-    note = Message("{notes}", notes=Listing("\n", notes)) if notes else None
-    end = Interrupted(number, note=note)
+    end = Interrupted(number, note=Listing("\n", notes) if notes else None)
     if report == "json":
         found = _document(view, _errors(view.failures))
         found["status"] = "partial" if view.pictures else "error"

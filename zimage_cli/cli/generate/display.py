@@ -19,10 +19,10 @@ from zimage_cli.cli.view import (
     CONNECTING,
     DOWNLOADING,
     PAINTING,
-    RETRYING,
     TURN,
     View,
     Watch,
+    doing_words,
     shown_on_terminal,
 )
 from zimage_cli.messages import Listing, Message
@@ -49,14 +49,6 @@ _ROWS = 16
 """Pictures that are shown while they are made, a row each; fewer in a low terminal."""
 _OTHER_ROWS = 4
 """Rows of a terminal that are left to other lines."""
-
-
-_COUNTS = {
-    CONNECTING: "{count:,} connecting",
-    PAINTING: "{count:,} painting",
-    RETRYING: "{count:,} retrying",
-    DOWNLOADING: "{count:,} downloading",
-}
 
 
 class _PictureWatch(Watch):
@@ -354,15 +346,12 @@ class Display(View):
     def _doing(self, flying: list[Watch]) -> Words:
         """Return how many pictures are doing what, in words."""
         doing = [one.doing for one in flying]
-        words = [
-            Message(_COUNTS[word], count=doing.count(word))
-            for word in dict.fromkeys(doing)
-            if word != TURN
-        ]
+        known = [one for one in dict.fromkeys(doing) if one != TURN]
+        words = [doing_words(one, doing.count(one)) for one in known]
         left = self._count - self._ended - len(doing)
         waiting = doing.count(TURN) + left
         if waiting and not self._stopping:
-            words.append(Message("{count:,} waiting for their turn", count=waiting))
+            words.append(doing_words(TURN, waiting))
         return Listing(", ", words)
 
     def _usually(self, request: Request) -> Usual | None:

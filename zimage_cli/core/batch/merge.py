@@ -118,7 +118,7 @@ class Merge:
                 ) from None
 
     def _refuse_same(self) -> None:
-        seen: dict[Path, Path] = {self.into.resolve(): self.into}
+        seen = {self.into.resolve()}
         for folder in self.folders:
             if folder.resolve() in seen:
                 raise UsageError("{folder} is given twice.", field="merge", folder=folder)
@@ -130,7 +130,7 @@ class Merge:
                     path=self.into,
                     folder=folder,
                 )
-            seen[folder.resolve()] = folder
+            seen.add(folder.resolve())
 
     def _known(self, folder: Path) -> States:
         """Return what a folder's journal knows. Raises UsageError where the history knows more."""

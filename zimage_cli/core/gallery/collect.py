@@ -174,7 +174,7 @@ class Collection:
                 found = inspect(path, hashed=False)
             except UsageError as error:
                 why = error.facts.get("why")
-                self.skipped.append(Skipped(path, Message("{why}", why=why) if why else NO_PICTURE))
+                self.skipped.append(Skipped(path, why or NO_PICTURE))
                 return
             card = self._of_file(found, about)
             card = card if row is None else self._of_row(row, card)
@@ -237,7 +237,7 @@ class Collection:
         return masked
 
     def _unreadable(self, path: str, error: OSError | ValueError) -> None:
-        self.skipped.append(Skipped(path, Message("{why}", why=reason(error))))
+        self.skipped.append(Skipped(path, reason(error)))
 
     def _sort(self) -> None:
         self.found.sort(key=lambda one: (one.card.name, one.path))

@@ -124,7 +124,7 @@ def _why(error: Exception) -> Message:
     if isinstance(error, MemoryError):
         return Message("there is not enough memory")
     if isinstance(error, OSError) and error.errno:
-        return Message("{why}", why=reason(error))
+        return reason(error)
     # Pillow's words for that hold the path.
     if isinstance(error, UnidentifiedImageError) or not str(error):
         return Message("it is damaged")
