@@ -265,7 +265,7 @@ def test_what_only_the_history_knows_is_written_down_first(
     hold.release()
     merged = service("batch", file, "--merge", "s1", "-o", "all", *SIZE, status=2)
     assert merged.stderr == (
-        "error: s1 was left in mid-run: of 1 pictures only the history knows what became.\n"
+        "error: s1 was left in mid-run: what became of 1 of its pictures, only the history knows.\n"
         "  next: Run the command that fills it once more, then merge.\n"
     )
     assert not (work / "all").exists()
@@ -326,7 +326,7 @@ def test_other_options_are_other_pictures(
     make_shard(file, 1, 1)
     merged = service("batch", file, "--merge", "s1", "-o", "all", status=9)
     assert merged.stderr.splitlines()[1:3] == [
-        f"1 picture there is of no line of {file}: was it made with other options?",
+        f"1 picture is of no line of {file}: was it made with other options?",
         "0 of 1 pictures are in all/",
     ]
 

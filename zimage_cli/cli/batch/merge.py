@@ -93,16 +93,9 @@ class MergeReport:
             out.note(_from(taken))
         found, folder = self._plan.preflight, visible(shown_folder(self._plan))
         if self._strange:
-            out.note_data(
-                counted(
-                    self._strange,
-                    "{count:,} picture there is of no line of {file}: "
-                    "was it made with other options?",
-                    "{count:,} pictures there are of no line of {file}: "
-                    "were they made with other options?",
-                    file=self._plan.source.name,
-                )
-            )
+            one = "{count:,} picture is of no line of {file}: was it made with other options?"
+            many = "{count:,} pictures are of no line of {file}: were they made with other options?"
+            out.note_data(counted(self._strange, one, many, file=self._plan.source.name))
         if self.is_whole:
             mark = out.style("✓", "32")
             out.note(

@@ -143,8 +143,8 @@ class Merge:
         }
         if unwritten:
             raise UsageError(
-                "{folder} was left in mid-run: of {count:,} pictures only the history knows what "
-                "became.",
+                "{folder} was left in mid-run: what became of {count:,} of its pictures, only the "
+                "history knows.",
                 hint="Run the command that fills it once more, then merge.",
                 field="merge",
                 folder=folder,
