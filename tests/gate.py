@@ -40,6 +40,11 @@ class Gate:
         clocks = self.clocks
         return max(sum(0 <= late - early < seconds for late in clocks) for early in clocks)
 
+    def shortest(self, calls: int) -> float:
+        """Return the seconds of the shortest stretch between a call and the one so many later."""
+        clocks = sorted(self.clocks)
+        return min(late - early for early, late in zip(clocks, clocks[calls:], strict=False))
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
