@@ -136,6 +136,20 @@ def test_so_is_every_picture_s_of_a_batch(
     assert len(syncs(found, folder)) <= 12
 
 
+def test_what_a_merge_has_taken_is_on_disk_at_its_end(
+    trace: Callable[..., list[Call]], zimage: Any, work: Path
+) -> None:
+    lines = [f'{{"prompt": "a lake", "output": "view-{n}.png"}}' for n in range(3)]
+    (work / "lines.jsonl").write_text("\n".join(lines))
+    batch = ("batch", "lines.jsonl", "--size", "512*512")
+    zimage(*batch, "--sandbox", "-o", "shard", "--no-evidence")
+    found = trace(*batch, "--merge", "shard", "-o", "all")
+    named, folder = links(found), work / "all"
+    assert len(named) == 3
+    for path in (folder, folder / "results.jsonl"):
+        assert max(call.ended for call in named.values()) < syncs(found, path)[-1].began
+
+
 def test_so_is_one_that_recover_finds_in_its_place(
     trace: Callable[..., list[Call]], zimage: Any, home: Path, work: Path
 ) -> None:
