@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis_server
 from noise import noise
 from stand_in import Hold, Sandbox
 
@@ -433,3 +434,23 @@ def test_the_process_is_left_as_it_was(server: Any, zimage: Any, work: Path) -> 
     )
     assert done.stdout == "nothing was changed\n", done.stderr
     assert done.stderr == ""
+
+
+def test_who_watches_the_latest_run_hears_what_becomes_of_its_redis(
+    client: Any, stack: ExitStack
+) -> None:
+    class Ear(Watcher):
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def warn(self, text: str) -> None:
+            self.heard.append(text)
+
+    server = stack.enter_context(redis_server.running())
+    one, first, second = client(rps=20, pace_url=server.url), Ear(), Ear()
+    assert [outcome.take() for outcome in one.run(["a kite"], first)]
+    server.stop()
+    assert [outcome.take() for outcome in one.run(["a kite"], second)]
+    redis_server.until(lambda: second.heard)
+    assert "The run goes on at its own last pace" in second.heard[0]
+    assert first.heard == []
