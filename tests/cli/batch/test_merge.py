@@ -206,6 +206,24 @@ def test_a_merge_that_was_killed_before_a_record_goes_on(
         )
 
 
+def test_rows_and_evidence_are_those_of_this_machine_or_none(
+    service: Any, work: Path, write: Any
+) -> None:
+    file = write(*kites(8))
+    homes = {"ZIMAGE_HOME": str(work / "other"), "OUTPUT_DIR": str(work / "other")}
+    for part, env in ((1, homes), (2, {})):
+        words = ("--shard", f"{part}/2", "--rps", "0", "-q", *SIZE)
+        service("batch", file, "-o", f"s{part}", *words, env=env)
+    shutil.rmtree(work / "other")
+    service("batch", file, "--merge", "s1", "s2", "-o", "all", *SIZE)
+    own = {one["line"]: one for one in records(work / "s2")}
+    assert 0 < len(own) < 8
+    for record in records(work / "all"):
+        known = own.get(record["line"], {})
+        for name in ("history_id", "evidence_path"):
+            assert record[name] == known.get(name), name
+
+
 # -- what was not saved ----------------------------------------------------------------------------
 
 
@@ -458,6 +476,16 @@ def test_another_shard_in_a_folder_is_refused_before_it_is_paid(
     service("batch", file, "--merge", "s2", "-o", "s1", *SIZE, status=9)
     service("batch", file, "-o", "s1", *FAST)
     assert service.books.billed_count == 12
+
+
+def test_a_folder_that_is_begun_anew_has_no_shard_any_more(
+    service: Any, write: Any, make_shard: Any
+) -> None:
+    make_shard(write(*kites(4)), 1)
+    service("batch", write(*kites(4)), "-o", "s1", "--fresh", *FAST)
+    billed = service.books.billed_count
+    service("batch", write(*kites(5)), "-o", "s1", *FAST)
+    assert service.books.billed_count == billed + 1
 
 
 def test_another_n_in_other_folders_pays_twice_and_the_merge_says_so(
