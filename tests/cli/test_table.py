@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from zimage_cli.cli.folding import folded
 from zimage_cli.cli.streams import spelled
-from zimage_cli.cli.table import Cell, Table, cell, folded
+from zimage_cli.cli.table import Cell, Table, cell
 from zimage_cli.text import is_safe
 
 TEXTS = st.text(max_size=40)
@@ -126,6 +127,19 @@ def test_folding_loses_nothing(text: str, width: int) -> None:
     found = [*folded(text, width)]
     assert "".join("".join(found).split()) == "".join(text.split())
     assert all(cell_len(line) <= width or " " not in line.strip() for line in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("一二三四五", ["一二三四", "五"]),
+        ("一二三（四五）", ["一二三", "（四五）"]),
+        ("一二三四。五", ["一二三", "四。五"]),
+        ("一二 /三四五六/七 八", ["一二", "/三四五六/七", "八"]),
+    ],
+)
+def test_a_mark_stays_with_the_letter_that_it_belongs_to(text: str, found: list[str]) -> None:
+    assert [*folded(text, 8)] == found
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
