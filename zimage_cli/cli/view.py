@@ -29,7 +29,7 @@ def shown_on_terminal(out: Output) -> bool:
 
 TURN, CONNECTING = Message("waiting for its turn"), Message("connecting")
 PAINTING, RETRYING, DOWNLOADING = Message("painting"), Message("retrying"), Message("downloading")
-_COUNTS: dict[str, str] = {
+_COUNTS = {
     PAINTING: "{count:,} painting",
     DOWNLOADING: "{count:,} downloading",
     RETRYING: "{count:,} retrying",
@@ -38,7 +38,7 @@ _COUNTS: dict[str, str] = {
 }
 
 
-def doing_words(doing: str, count: int) -> Message:
+def doing_words(doing: Message, count: int) -> Message:
     """Return how many pictures are doing the same."""
     return Message(_COUNTS[doing], count=count)
 
