@@ -35,7 +35,7 @@ FAILURES: dict[str, tuple[Any, int, str]] = {
 错误：提示词未通过内容审核。未计费。
   服务端：Input data may contain inappropriate content.（DataInspectionFailed、
     HTTP 400、请求 ID ID）
-  下一步：换一种说法写提示词：换种子没有用。""",
+  下一步：请调整提示词的措辞：换种子没有用。""",
     ),
     "lost": (
         "close",
@@ -110,7 +110,7 @@ def test_the_same_in_a_pipe(unpaced: None, service: Any) -> None:
         "提示词：a fox",
         f"请求：512×512 · 种子 7 · prompt_extend · {service.server.origin} · 无目录价",
         "已创建目录 a/b",
-        "请求速率上升过快 [Throttling.BurstRate]：等待 N 秒（第 2 次尝试，共 5 次）",
+        "请求速率上升过快 [Throttling.BurstRate]：等待 N 秒（第 2 次尝试，最多 5 次）",
         f"改写后的提示词：{row['rewritten_prompt']}",
         f"思考过程：{row['reasoning']}",
         "已保存 a/b/x.png（512×512 · 26 kB · N 秒 · 无目录价 · 历史记录 1）",
@@ -149,7 +149,7 @@ def test_a_wait_and_a_download(unpaced: None, serve: Any, terminal: Any, until_s
     screen = terminal(*FOX, env={**service.env, **CHINESE})
     assert screen.end() == 0
     frames = ["\n".join(lines) for lines in screen.frames]
-    wait = re.compile(r"^. \d\.\d 秒后第 2 次尝试（共 5 次）：请求速率上升过快 \[Thr", re.MULTILINE)
+    wait = re.compile(r"^. \d\.\d 秒后第 2 次尝试（最多 5 次）：请求速率上升过快 \[Thr", re.MULTILINE)
     received = re.compile(r"^. 下载中  [━╸─]+  \d+ kB/\d+ kB$", re.MULTILINE)
     assert any(map(wait.search, frames))
     assert any(map(received.search, frames))
