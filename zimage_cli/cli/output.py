@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
@@ -24,7 +24,7 @@ from zimage_cli.text import json_text, redact, visible
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
     from rich.panel import Panel
     from rich.text import Text
 
@@ -135,10 +135,8 @@ class Output:
 
     def result_card(self, title: str, parts: Iterable[tuple[str, str]]) -> None:
         """Print a card that is the result: texts, ours or made visible, each with its style."""
-        from rich.text import Text
-
         encoding = self.stdout.encoding or "utf-8"
-        texts = [Text(spelled(self.result_text(text), encoding), style) for text, style in parts]
+        texts = [Prose(spelled(self.result_text(text), encoding), style) for text, style in parts]
         self._print(self._console(self.stdout), card(self.result_text(title), *texts))
 
     # -- everything else, on stderr -----------------------------------------------------------
@@ -329,6 +327,21 @@ class Output:
             raise UsageError(
                 "The standard output cannot be written to: {why}.", why=reason(error)
             ) from None
+
+
+class Prose(NamedTuple):
+    """Text for rich in a style: its lines end where they may in Chinese too."""
+
+    text: str
+    style: str = ""
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield the lines, in as much room as there is."""
+        from rich.text import Text
+
+        from zimage_cli.cli.folding import folded
+
+        yield Text("\n".join(folded(self.text, options.max_width)), style=self.style)
 
 
 def card(title: str, *parts: Any) -> Panel:
