@@ -141,6 +141,16 @@ def test_several_pictures(unpaced: None, serve: Any, terminal: Any, until_shown:
 
 
 @posix
+def test_each_of_several_failures_has_one_line(unpaced: None, service: Any, terminal: Any) -> None:
+    service.script("close", "close")
+    screen = terminal(*FOX, "-n", "2", "--retries", "0", env={**service.env, **CHINESE})
+    assert screen.end() == 6
+    told = f"请求已发送到 {ORIGIN}，但结果丢失：服务器没有返回响应就断开 …"
+    rows = plain(screen, service).splitlines()[4:6]
+    assert sorted(rows) == [f"✗ {number}  {told}" for number in (1, 2)]
+
+
+@posix
 def test_a_wait_and_a_download(unpaced: None, serve: Any, terminal: Any, until_shown: Any) -> None:
     from noise import noise
 
@@ -149,7 +159,9 @@ def test_a_wait_and_a_download(unpaced: None, serve: Any, terminal: Any, until_s
     screen = terminal(*FOX, env={**service.env, **CHINESE})
     assert screen.end() == 0
     frames = ["\n".join(lines) for lines in screen.frames]
-    wait = re.compile(r"^. \d\.\d 秒后第 2 次尝试（最多 5 次）：请求速率上升过快 \[Thr", re.MULTILINE)
+    wait = re.compile(
+        r"^. \d\.\d 秒后第 2 次尝试（最多 5 次）：请求速率上升过快 \[Thr", re.MULTILINE
+    )
     received = re.compile(r"^. 下载中  [━╸─]+  \d+ kB/\d+ kB$", re.MULTILINE)
     assert any(map(wait.search, frames))
     assert any(map(received.search, frames))

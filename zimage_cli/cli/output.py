@@ -299,7 +299,11 @@ class Output:
 
     def _print(self, console: Console, renderable: Any) -> None:
         with self._writing(console.file):
-            console.print(renderable)
+            # rich joins what it is given, and forgets that a text is one line.
+            no_wrap, overflow = (
+                getattr(renderable, name, None) for name in ("no_wrap", "overflow")
+            )
+            console.print(renderable, no_wrap=no_wrap, overflow=overflow)
 
     def _write(self, stream: TextIO, text: str) -> None:
         with self._writing(stream):
