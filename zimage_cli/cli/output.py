@@ -343,9 +343,12 @@ class Prose(NamedTuple):
         """Yield the lines, in as much room as there is."""
         from rich.text import Text
 
-        from zimage_cli.cli.folding import folded
+        from zimage_cli.cli import folding
 
-        yield Text("\n".join(folded(self.text, options.max_width)), style=self.style)
+        text = self.text
+        if folding.has_han(text):
+            text = "\n".join(folding.folded(text, options.max_width))
+        yield Text(text, style=self.style)
 
 
 def card(title: str, *parts: Any) -> Panel:
