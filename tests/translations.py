@@ -104,7 +104,7 @@ def _has_words(text: str) -> bool:
     except ValueError:
         rest = text
     # Chinese has a full stop of its own, and no blank behind it.
-    return bool(re.search(r"[^\W\d_]|[,;:()]", rest)) or "} {" in text or rest == "."
+    return bool(re.search(r"[^\W\d_]|[,;:()]", rest)) or "} {" in text or rest.endswith(".")
 
 
 def _in_code() -> Iterator[tuple[str, str]]:

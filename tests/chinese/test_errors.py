@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,15 @@ def test_what_never_reaches_the_service_is_the_same_for_programs(
     assert unvarying(told[0].stdout) == unvarying(told[1].stdout)
     assert english_in(told[0].stderr)
     assert english_in(told[1].stderr) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")
+def test_the_faults_of_the_sandbox_are_explained(terminal: Any) -> None:
+    screen = terminal("sandbox", "serve", "--fault", "list", rows=160, env=CHINESE)
+    assert screen.end() == 0
+    # The words of the service stand above.
+    service, title, ours = screen.text.partition("\n响应不正常\n")
+    assert title
+    assert service.startswith("请求被拒绝；不计费\n")
+    assert "  empty-200             200，没有响应体；已计费\n" in ours
+    assert english_in(ours) == []

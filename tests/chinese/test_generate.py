@@ -35,7 +35,7 @@ FAILURES: dict[str, tuple[Any, int, str]] = {
 错误：提示词未通过内容审核。未计费。
   服务端：Input data may contain inappropriate content.（DataInspectionFailed、
     HTTP 400、请求 ID ID）
-  下一步：换一种说法写提示词：换种子没有用。""",
+  下一步：请调整提示词的措辞：换种子没有用。""",
     ),
     "lost": (
         "close",
@@ -82,20 +82,20 @@ def until_shown() -> Any:
 
 
 @posix
-def test_one_picture(terminal: Any) -> None:
+def test_one_picture_and_no_line_begins_with_a_mark(terminal: Any) -> None:
     args = ("--sandbox", "--prompt-extend", "--seed", "7", "-o", "x.png")
-    screen = terminal("generate", "黎明时分平静的湖", *args, env=CHINESE)
+    screen = terminal("generate", "一只狐狸", *args, env=CHINESE)
     assert screen.end() == 0
     assert plain(screen).splitlines() == """\
 ╭─ 请求 ───────────────────────────────────────────────────────────────────────╮
-│ 黎明时分平静的湖                                                             │
+│ 一只狐狸                                                                     │
 │ 1024×1024 · 种子 7 · prompt_extend · 沙箱，免费                              │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ 改写后的提示词 ─────────────────────────────────────────────────────────────╮
-│ 黎明时分平静的湖。画面采用浅景深的近景，清冷月光与淡淡倒影，细节丰富，层次分 │
+│ 一只狐狸。画面采用主体居中、留白充足，清冷月光与淡淡倒影，细节丰富，层次分   │
 │ 明，质感真实。                                                               │
 │ 思考过程                                                                     │
-│ 用户想要的主体是“黎明时分平静的湖”。保留主体，补充构图（浅景深的近景）与光线 │
+│ 用户想要的主体是“一只狐狸”。保留主体，补充构图（主体居中、留白充足）与光线   │
 │ （清冷月光与淡淡倒影），不添加新的主体。                                     │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ✓ 已保存  1024×1024 · N kB · N 秒 · 沙箱，免费 · 历史记录 1
@@ -110,7 +110,7 @@ def test_the_same_in_a_pipe(unpaced: None, service: Any) -> None:
         "提示词：a fox",
         f"请求：512×512 · 种子 7 · prompt_extend · {service.server.origin} · 无目录价",
         "已创建目录 a/b",
-        "请求速率上升过快 [Throttling.BurstRate]：等待 N 秒（第 2 次尝试，共 5 次）",
+        "请求速率上升过快 [Throttling.BurstRate]：等待 N 秒（第 2 次尝试，最多 5 次）",
         f"改写后的提示词：{row['rewritten_prompt']}",
         f"思考过程：{row['reasoning']}",
         "已保存 a/b/x.png（512×512 · 26 kB · N 秒 · 无目录价 · 历史记录 1）",
@@ -141,6 +141,16 @@ def test_several_pictures(unpaced: None, serve: Any, terminal: Any, until_shown:
 
 
 @posix
+def test_each_of_several_failures_has_one_line(unpaced: None, service: Any, terminal: Any) -> None:
+    service.script("close", "close")
+    screen = terminal(*FOX, "-n", "2", "--retries", "0", env={**service.env, **CHINESE})
+    assert screen.end() == 6
+    told = f"请求已发送到 {ORIGIN}，但结果丢失：服务器没有返回响应就断开 …"
+    rows = plain(screen, service).splitlines()[4:6]
+    assert sorted(rows) == [f"✗ {number}  {told}" for number in (1, 2)]
+
+
+@posix
 def test_a_wait_and_a_download(unpaced: None, serve: Any, terminal: Any, until_shown: Any) -> None:
     from noise import noise
 
@@ -149,7 +159,9 @@ def test_a_wait_and_a_download(unpaced: None, serve: Any, terminal: Any, until_s
     screen = terminal(*FOX, env={**service.env, **CHINESE})
     assert screen.end() == 0
     frames = ["\n".join(lines) for lines in screen.frames]
-    wait = re.compile(r"^. \d\.\d 秒后第 2 次尝试（共 5 次）：请求速率上升过快 \[Thr", re.MULTILINE)
+    wait = re.compile(
+        r"^. \d\.\d 秒后第 2 次尝试（最多 5 次）：请求速率上升过快 \[Thr", re.MULTILINE
+    )
     received = re.compile(r"^. 下载中  [━╸─]+  \d+ kB/\d+ kB$", re.MULTILINE)
     assert any(map(wait.search, frames))
     assert any(map(received.search, frames))

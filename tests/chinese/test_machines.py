@@ -14,11 +14,11 @@ def test_a_redis_that_is_not_there(service: Any, work: Any) -> None:
     (work / "p.txt").write_text("风筝\n")
     run = service("batch", "p.txt", "-o", "out", "-q", env=ZH, status=2)
     *_, error, hint = run.stderr.splitlines()
-    assert error.startswith("错误：无法连接 redis://:…@127.0.0.1:1 的 Redis：")
+    assert error.startswith("错误：无法连接 Redis（redis://:…@127.0.0.1:1）：")
     assert error.endswith("未发送任何内容。")
-    assert hint == "  下一步：不使用它，按本机的请求速率继续：--pace-alone"
+    assert hint == "  下一步：不使用 Redis，按本机的请求速率继续：--pace-alone"
     run = service("validate", "--online", env=ZH, status=2)
-    assert "无法连接 redis://:…@127.0.0.1:1 的 Redis" in run.stderr
+    assert "无法连接 Redis（redis://:…@127.0.0.1:1）" in run.stderr
 
 
 def test_an_address_that_is_none(zimage: Any) -> None:

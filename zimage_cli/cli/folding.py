@@ -55,8 +55,11 @@ def folded(text: str, width: int, *, first: str = "", later: str = "") -> Iterat
         indent = later
 
 
+def has_han(text: str) -> bool:
+    """Tell whether a line of text may end between two letters."""
+    return not text.isascii() and re.search(_HAN, text) is not None
+
+
 def _pieces(word: str) -> list[str]:
     """Return the parts of a word between which a line may end."""
-    if word.isascii() or not re.search(_HAN, word):
-        return [word]
-    return re.findall(_PIECE, word)
+    return re.findall(_PIECE, word) if has_han(word) else [word]

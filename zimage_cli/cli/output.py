@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
@@ -24,7 +24,7 @@ from zimage_cli.text import json_text, redact, visible
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
     from rich.panel import Panel
     from rich.text import Text
 
@@ -135,10 +135,8 @@ class Output:
 
     def result_card(self, title: str, parts: Iterable[tuple[str, str]]) -> None:
         """Print a card that is the result: texts, ours or made visible, each with its style."""
-        from rich.text import Text
-
         encoding = self.stdout.encoding or "utf-8"
-        texts = [Text(spelled(self.result_text(text), encoding), style) for text, style in parts]
+        texts = [Prose(spelled(self.result_text(text), encoding), style) for text, style in parts]
         self._print(self._console(self.stdout), card(self.result_text(title), *texts))
 
     # -- everything else, on stderr -----------------------------------------------------------
@@ -303,7 +301,11 @@ class Output:
 
     def _print(self, console: Console, renderable: Any) -> None:
         with self._writing(console.file):
-            console.print(renderable)
+            # rich joins what it is given, and forgets that a text is one line.
+            no_wrap, overflow = (
+                getattr(renderable, name, None) for name in ("no_wrap", "overflow")
+            )
+            console.print(renderable, no_wrap=no_wrap, overflow=overflow)
 
     def _write(self, stream: TextIO, text: str) -> None:
         with self._writing(stream):
@@ -331,6 +333,24 @@ class Output:
             raise UsageError(
                 "The standard output cannot be written to: {why}.", why=reason(error)
             ) from None
+
+
+class Prose(NamedTuple):
+    """Text for rich in a style: its lines end where they may in Chinese too."""
+
+    text: str
+    style: str = ""
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield the lines, in as much room as there is."""
+        from rich.text import Text
+
+        from zimage_cli.cli import folding
+
+        text = self.text
+        if folding.has_han(text):
+            text = "\n".join(folding.folded(text, options.max_width))
+        yield Text(text, style=self.style)
 
 
 def card(title: str, *parts: Any) -> Panel:

@@ -84,60 +84,66 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
 )
 """Each documented error code → (HTTP status, the service's message)."""
 
-ANSWERS: Mapping[str, str] = MappingProxyType(
+ANSWERS: Mapping[str, Message] = MappingProxyType(
     {
-        **{f"html-{status}": f"{status} with a gateway's HTML page" for status in (502, 503, 504)},
-        **{f"empty-{status}": f"{status} and no body" for status in (500, 502, 503, 504)},
-        "empty-200": "200 and no body; billed",
-        "html-200": "200 with an HTML page; billed",
-        "not-json": "200 with half a JSON document; billed",
-        "json-list": "200 with JSON that is no object; billed",
-        "no-choices": "200 with an empty list of choices; billed",
-        "no-image": "200 whose content holds no image; billed",
-        "no-output": "200 without output and without code; billed",
-        "error-in-200": "200 whose body is an error: code and message, no output",
-        "reasoning-in-content": "the reasoning stands inside content, as in older notes",
-        "no-usage": "an answer without usage",
-        "no-request-id": "an answer without request_id",
-        "wrong-usage": "usage says other dimensions than the picture has",
-        "wrong-size": "the picture has other dimensions than were asked for",
-        "hostile-text": "escape sequences and control characters in its texts",
-        "hostile-error": "400 with escape sequences in code and message",
-        "foreign-url": "the image URL is none that may be fetched",
-        "reset": "a reset after the request was read; billed",
-        "reset-early": "a reset before the body is read",
-        "close": "the connection is closed without an answer; billed",
-        "cut-answer": "the answer stops before its Content-Length; billed",
-        "slow-answer": "the answer comes late, by 1 s or `seconds`",
-        "drip-answer": "the answer comes in small pieces, over 1 s or `seconds`",
-        "no-answer": "the connection stays open and no answer comes; billed",
-        "redirect": "307 to another origin",
+        **{
+            f"html-{status}": Message("{status} with a gateway's HTML page", status=status)
+            for status in (502, 503, 504)
+        },
+        **{
+            f"empty-{status}": Message("{status} and no body", status=status)
+            for status in (500, 502, 503, 504)
+        },
+        "empty-200": Message("200 and no body; billed"),
+        "html-200": Message("200 with an HTML page; billed"),
+        "not-json": Message("200 with half a JSON document; billed"),
+        "json-list": Message("200 with JSON that is no object; billed"),
+        "no-choices": Message("200 with an empty list of choices; billed"),
+        "no-image": Message("200 whose content holds no image; billed"),
+        "no-output": Message("200 without output and without code; billed"),
+        "error-in-200": Message("200 whose body is an error: code and message, no output"),
+        "reasoning-in-content": Message("the reasoning stands inside content, as in older notes"),
+        "no-usage": Message("an answer without usage"),
+        "no-request-id": Message("an answer without request_id"),
+        "wrong-usage": Message("usage says other dimensions than the picture has"),
+        "wrong-size": Message("the picture has other dimensions than were asked for"),
+        "hostile-text": Message("escape sequences and control characters in its texts"),
+        "hostile-error": Message("400 with escape sequences in code and message"),
+        "foreign-url": Message("the image URL is none that may be fetched"),
+        "reset": Message("a reset after the request was read; billed"),
+        "reset-early": Message("a reset before the body is read"),
+        "close": Message("the connection is closed without an answer; billed"),
+        "cut-answer": Message("the answer stops before its Content-Length; billed"),
+        "slow-answer": Message("the answer comes late, by 1 s or `seconds`"),
+        "drip-answer": Message("the answer comes in small pieces, over 1 s or `seconds`"),
+        "no-answer": Message("the connection stays open and no answer comes; billed"),
+        "redirect": Message("307 to another origin"),
     }
 )
 """What an answer to the call can be instead of a documented one."""
 
-PICTURES: Mapping[str, str] = MappingProxyType(
+PICTURES: Mapping[str, Message] = MappingProxyType(
     {
-        "picture-cut": "it ends before its Content-Length",
-        "picture-cut-chunked": "the connection ends in the middle of a chunked body",
-        "picture-reset": "the connection is reset half-way",
-        "picture-stall": "half of the picture comes and then nothing",
-        "picture-slow": "it comes in small pieces, over 1 s or `seconds`",
-        "picture-corrupt": "one bit of the image data is flipped",
-        "picture-undecodable": "every checksum is right and the image data is not",
-        "picture-truncated": "a whole body that holds a PNG without its end",
-        "picture-trailing": "a good PNG with other bytes behind its end",
-        "picture-html": "200 with an HTML page",
-        "picture-jpeg": "a JPEG under a PNG's name and type",
-        "picture-empty": "200 and no body",
-        "picture-expired": "403, as storage answers when the URL has expired",
-        "picture-404": "404, as storage answers for what it does not hold",
-        "picture-500": "500, as storage answers when it fails",
-        "picture-503": "503, as storage answers when it is busy",
-        "picture-too-large": "Content-Length over 64 MiB, and as many bytes",
-        "picture-too-large-chunked": "over 64 MiB that are not announced",
-        "picture-redirect": "2 or `hops` redirects before it, or one to `url`",
-        "picture-redirect-loop": "a redirect to itself",
+        "picture-cut": Message("it ends before its Content-Length"),
+        "picture-cut-chunked": Message("the connection ends in the middle of a chunked body"),
+        "picture-reset": Message("the connection is reset half-way"),
+        "picture-stall": Message("half of the picture comes and then nothing"),
+        "picture-slow": Message("it comes in small pieces, over 1 s or `seconds`"),
+        "picture-corrupt": Message("one bit of the image data is flipped"),
+        "picture-undecodable": Message("every checksum is right and the image data is not"),
+        "picture-truncated": Message("a whole body that holds a PNG without its end"),
+        "picture-trailing": Message("a good PNG with other bytes behind its end"),
+        "picture-html": Message("200 with an HTML page"),
+        "picture-jpeg": Message("a JPEG under a PNG's name and type"),
+        "picture-empty": Message("200 and no body"),
+        "picture-expired": Message("403, as storage answers when the URL has expired"),
+        "picture-404": Message("404, as storage answers for what it does not hold"),
+        "picture-500": Message("500, as storage answers when it fails"),
+        "picture-503": Message("503, as storage answers when it is busy"),
+        "picture-too-large": Message("Content-Length over 64 MiB, and as many bytes"),
+        "picture-too-large-chunked": Message("over 64 MiB that are not announced"),
+        "picture-redirect": Message("2 or `hops` redirects before it, or one to `url`"),
+        "picture-redirect-loop": Message("a redirect to itself"),
     }
 )
 """What can happen to the picture that a call made."""
@@ -161,7 +167,7 @@ def kinds() -> tuple[str, ...]:
     return (*ERRORS, *ANSWERS, *PICTURES)
 
 
-def groups() -> tuple[tuple[str, Mapping[str, str]], ...]:
+def groups() -> tuple[tuple[Message, Mapping[str, str]], ...]:
     """Return every fault in groups: the group's title, and what each of its kinds does."""
 
     def errors(*statuses: int) -> dict[str, str]:
@@ -172,12 +178,12 @@ def groups() -> tuple[tuple[str, Mapping[str, str]], ...]:
         }
 
     return (
-        ("The request is refused; nothing is billed", errors(400)),
-        ("The key, its rights or the model; nothing is billed", errors(401, 403, 404)),
-        ("Limits, quotas and overdue bills; nothing is billed", errors(429)),
-        ("The service fails; nothing is billed", errors(500, 503)),
-        ("The answer is not what it should be", ANSWERS),
-        ("The picture was made and billed, and cannot be fetched as it should", PICTURES),
+        (Message("The request is refused; nothing is billed"), errors(400)),
+        (Message("The key, its rights or the model; nothing is billed"), errors(401, 403, 404)),
+        (Message("Limits, quotas and overdue bills; nothing is billed"), errors(429)),
+        (Message("The service fails; nothing is billed"), errors(500, 503)),
+        (Message("The answer is not what it should be"), ANSWERS),
+        (Message("The picture was made and billed, and cannot be fetched as it should"), PICTURES),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.cli.batch.progress import cause_of, not_saved, span
 from zimage_cli.cli.folding import columns_of
-from zimage_cli.cli.output import CARD_WIDTH, card
+from zimage_cli.cli.output import CARD_WIDTH, Prose, card
 from zimage_cli.core.advice import error_documents
 from zimage_cli.core.request.prices import Price, format_price
 from zimage_cli.core.run.money import money
@@ -64,18 +64,17 @@ def show(out: Output, plan: FilePlan) -> None:
             out.note(Message("{name}{blanks} {value}", name=name, blanks=blanks, value=value))
         return
     from rich.table import Table
-    from rich.text import Text
 
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in rows:
-        grid.add_row(name, Text(value))
+        grid.add_row(name, Prose(value))
     # A path is never broken: one that is too long stands below the card.
     console, beside = out.stderr_console, max(columns_of(name) for name, _ in rows) + 2
     inside = columns_of(folder) <= min(console.width, CARD_WIDTH) - 4 - beside
     if inside:
-        grid.add_row(out.text(_FOLDER), Text(folder))
+        grid.add_row(out.text(_FOLDER), Prose(folder))
     out.show(card(out.text(Message("batch")), grid))
     if not inside:
         out.note(Message("{folder}", folder=folder))

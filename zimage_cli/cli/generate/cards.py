@@ -18,7 +18,7 @@ from zimage_cli.cli.generate.facts import (
     usually,
     wordings,
 )
-from zimage_cli.cli.output import card
+from zimage_cli.cli.output import Prose, card
 from zimage_cli.cli.view import CONNECTING, DOWNLOADING, PAINTING, RETRYING, TURN
 from zimage_cli.core.run.money import count_of
 from zimage_cli.messages import Message
@@ -49,14 +49,12 @@ def request_card(plan: RequestPlan, spelled: Callable[[str], str]) -> Any:
 
     `spelled` gives text as the terminal can show it.
     """
-    from rich.text import Text
-
     words = wordings(plan)
-    parts = [Text(spelled(text)) for text in words[:_WORDINGS]]
+    parts = [Prose(spelled(text)) for text in words[:_WORDINGS]]
     if len(words) > _WORDINGS:
         more = Message("… and {count:,} more wordings", count=len(words) - _WORDINGS)
-        parts.append(Text(spelled(more), style="dim"))
-    parts.append(Text(spelled(joined(request_facts(plan))), style="dim"))
+        parts.append(Prose(spelled(more), "dim"))
+    parts.append(Prose(spelled(joined(request_facts(plan))), "dim"))
     count = len(plan.requests)
     return card(spelled(Message("request") if count == 1 else count_of(count)), *parts)
 
@@ -66,14 +64,12 @@ def rewritten_card(picture: Picture, number: int | None, spelled: Callable[[str]
 
     `number` is the picture's, where there are several; `spelled` as above.
     """
-    from rich.text import Text
-
     rewritten, reasoning = picture.rewritten_prompt, picture.reasoning
-    parts = [Text(spelled(visible(rewritten, newlines=True)))] if rewritten else []
+    parts = [Prose(spelled(visible(rewritten, newlines=True)))] if rewritten else []
     if rewritten and reasoning:
-        parts.append(Text(spelled(Message("reasoning")), style="bold dim"))
+        parts.append(Prose(spelled(Message("reasoning")), "bold dim"))
     if reasoning:
-        parts.append(Text(spelled(visible(reasoning, newlines=True)), style="dim"))
+        parts.append(Prose(spelled(visible(reasoning, newlines=True)), "dim"))
     if number is None:
         title = Message("rewritten prompt" if rewritten else "reasoning")
     else:
