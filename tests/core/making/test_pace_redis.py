@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
@@ -403,6 +403,27 @@ def test_one_that_hangs_is_given_up_soon(own: Account) -> None:
     assert "does not answer within 1 s" in str(refused(own.server.url))
     assert time.monotonic() - began < PATIENCE / 2
     own.server.go_on()
+
+
+def test_an_answer_that_comes_drop_by_drop_is_given_up_too() -> None:
+    redis_server.needed()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def answer() -> None:
+            near, _ = door.accept()
+            with near, suppress(OSError):
+                while b"EVALSHA" not in (asked := near.recv(100_000)):
+                    near.sendall(b"+OK\r\n" * asked.count(b"*"))
+                # Never a second without a byte, and never a whole answer.
+                for _ in range(60):
+                    near.sendall(b"+")
+                    time.sleep(0.2)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        error = refused(f"redis://127.0.0.1:{door.getsockname()[1]}")
+        thread.join()
+    assert "does not answer within 1 s" in str(error)
 
 
 # -- lost in mid-run -----------------------------------------------------------------------------
