@@ -218,6 +218,36 @@ def test_a_merge_that_was_killed_before_a_record_goes_on(
         )
 
 
+def test_a_merge_that_did_not_end_makes_and_pays_nothing_again(
+    service: Any, work: Path, prompts: Any, make_shard: Any
+) -> None:
+    file = prompts(*({"prompt": f"kite {n}", "output": f"sub/{n}.png"} for n in range(6)))
+    for part in (1, 2):
+        make_shard(file, part, 2)
+    merge = ("batch", file, "--merge", "s1", "s2", "-o", "all", *SIZE)
+    # What it has then of a folder that it cannot make: a file is in the way.
+    (work / "all").mkdir()
+    (work / "all" / "sub").touch()
+    service(*merge, status=2)
+    (work / "all" / "sub").unlink()
+    for words in ((), ("--shard", "1/2")):
+        refused = service("batch", file, "-o", "all", *words, *FAST, status=2)
+        assert refused.stderr == (
+            "error: A merge into all did not end: what the other folders have would be made, and "
+            "paid, here again. Nothing was sent.\n"
+            "  next: Run the same command with --merge again: it goes on.\n"
+        )
+    # Of a killed one, which copied.
+    (work / "all" / "sub").mkdir()
+    (work / "all" / "sub" / ".zimage-0123456789ab.part").write_bytes(b"half")
+    service(*merge)
+    assert sorted(path.name for path in (work / "all" / "sub").iterdir()) == [
+        f"{n}.png" for n in range(6)
+    ]
+    service("batch", file, "-o", "all", *FAST)
+    assert service.books.billed_count == 6
+
+
 # -- what was not saved ----------------------------------------------------------------------------
 
 
