@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -197,6 +198,30 @@ def test_pictures_of_another_disk_are_copied_with_their_times(
         assert len(records(work / "all")) == 4
     finally:
         shutil.rmtree(other)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="mounts a file system, as root"
+)
+def test_a_shard_that_can_only_be_read_is_merged_unless_it_runs(
+    service: Any, work: Path, prompts: Any, make_shard: Any
+) -> None:
+    file = prompts(*kites(3))
+    make_shard(file, 1, 1)
+    (work / "read").mkdir()
+    mount = ["mount", "--bind", "-o", "ro", str(work / "s1"), str(work / "read")]
+    done = subprocess.run(mount, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("no file system can be mounted")
+    words = ("batch", file, "--merge", "read", "-o", "all", *SIZE)
+    try:
+        with alone_in(work / "s1"):
+            refused = service(*words, status=2)
+        assert refused.stderr.startswith("error: another zimage batch is writing to read\n")
+        service(*words)
+    finally:
+        subprocess.run(["umount", str(work / "read")], check=True)
+    assert pictures(work / "all") == pictures(work / "s1")
 
 
 def test_a_merge_that_was_killed_before_a_record_goes_on(
