@@ -229,6 +229,20 @@ def test_after_a_hash_was_lost_nobody_sends_who_may_have_sent_just_before(accoun
     assert account.join(RARE).take("c", 0.0)[0]
 
 
+def test_after_the_clock_was_set_back_nobody_sends_who_has_sent_just_before(
+    account: Account,
+) -> None:
+    known, now = account.join(RARE), account.now()
+    # A hash of long ago, and the clock is set back by half a minute after a turn.
+    account.db.hset(account.name, "e", f"{now - 1000:.6f}")
+    known.take("a", 0.0)
+    known.left("a", time.monotonic())
+    account.db.hset(account.name, "t:a", f"{now + 30:.6f} 1")
+    given, wait = known.take("b", 0.0)
+    assert not given
+    assert Limit(RARE).window() - 5 < wait <= Limit(RARE).window()
+
+
 @settings(max_examples=60)
 @given(
     fields=st.dictionaries(
