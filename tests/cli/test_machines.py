@@ -22,6 +22,7 @@ from redis_server import PATIENCE, RedisServer, until
 
 import zimage_cli
 from zimage_cli.core.making.pace.rule import MARGIN
+from zimage_cli.sandbox.faults import Fault
 
 if sys.platform != "linux":
     pytest.skip("Linux's kernel clock", allow_module_level=True)
@@ -292,7 +293,11 @@ def test_a_batch_begins_only_where_turns_can_be_taken(service: Any, work: Path) 
     assert error["type"] == "configuration"
     assert SECRET not in json.dumps(error)
     assert service.books.post_count == 0
-    service(*words, "--pace-alone", env=env)
+    service.script(Fault("picture-404", count=1))
+    service(*words, "--pace-alone", "--retries", "0", env=env, status=9)
+    # What is paid is fetched without it, and what is there asks for nothing.
+    for said in ("1 saved in out/", "nothing to do: the picture is in out/"):
+        assert said in service(*words, env=env).stderr
     assert service.books.billed_count == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -187,6 +188,30 @@ def test_pictures_of_another_disk_are_copied_with_their_times(
         shutil.rmtree(other)
 
 
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="mounts a file system, as root"
+)
+def test_a_shard_that_can_only_be_read_is_merged_unless_it_runs(
+    service: Any, work: Path, write: Any, make_shard: Any
+) -> None:
+    file = write(*kites(3))
+    make_shard(file, 1, 1)
+    (work / "read").mkdir()
+    mount = ["mount", "--bind", "-o", "ro", str(work / "s1"), str(work / "read")]
+    done = subprocess.run(mount, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("no file system can be mounted")
+    words = ("batch", file, "--merge", "read", "-o", "all", *SIZE)
+    try:
+        with alone_in(work / "s1"):
+            refused = service(*words, status=2)
+        assert refused.stderr.startswith("error: another zimage batch is writing to read\n")
+        service(*words)
+    finally:
+        subprocess.run(["umount", str(work / "read")], check=True)
+    assert pictures(work / "all") == pictures(work / "s1")
+
+
 def test_a_merge_that_was_killed_before_a_record_goes_on(
     service: Any, work: Path, write: Any, make_shard: Any
 ) -> None:
@@ -222,6 +247,36 @@ def test_rows_and_evidence_are_those_of_this_machine_or_none(
         known = own.get(record["line"], {})
         for name in ("history_id", "evidence_path"):
             assert record[name] == known.get(name), name
+
+
+def test_a_merge_that_did_not_end_makes_and_pays_nothing_again(
+    service: Any, work: Path, write: Any, make_shard: Any
+) -> None:
+    file = write(*({"prompt": f"kite {n}", "output": f"sub/{n}.png"} for n in range(6)))
+    for part in (1, 2):
+        make_shard(file, part, 2)
+    merge = ("batch", file, "--merge", "s1", "s2", "-o", "all", *SIZE)
+    # What it has then of a folder that it cannot make: a file is in the way.
+    (work / "all").mkdir()
+    (work / "all" / "sub").touch()
+    service(*merge, status=2)
+    (work / "all" / "sub").unlink()
+    for words in ((), ("--shard", "1/2")):
+        refused = service("batch", file, "-o", "all", *words, *FAST, status=2)
+        assert refused.stderr == (
+            "error: A merge into all did not end: what the other folders have would be made, and "
+            "paid, here again. Nothing was sent.\n"
+            "  next: Run the same command with --merge again: it goes on.\n"
+        )
+    # Of a killed one, which copied.
+    (work / "all" / "sub").mkdir()
+    (work / "all" / "sub" / ".zimage-0123456789ab.part").write_bytes(b"half")
+    service(*merge)
+    assert sorted(path.name for path in (work / "all" / "sub").iterdir()) == [
+        f"{n}.png" for n in range(6)
+    ]
+    service("batch", file, "-o", "all", *FAST)
+    assert service.books.billed_count == 6
 
 
 # -- what was not saved ----------------------------------------------------------------------------

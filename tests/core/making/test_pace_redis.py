@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
@@ -213,6 +213,20 @@ def test_after_a_hash_was_lost_nobody_sends_who_may_have_sent_just_before(accoun
     assert account.join(RARE).take("c", 0.0)[0]
 
 
+def test_after_the_clock_was_set_back_nobody_sends_who_has_sent_just_before(
+    account: Account,
+) -> None:
+    known, now = account.join(RARE), account.now()
+    # A hash of long ago, and the clock is set back by half a minute after a turn.
+    account.db.hset(account.name, "e", f"{now - 1000:.6f}")
+    known.take("a", 0.0)
+    known.left("a", time.monotonic())
+    account.db.hset(account.name, "t:a", f"{now + 30:.6f} 1")
+    given, wait = known.take("b", 0.0)
+    assert not given
+    assert Limit(RARE).window() - 5 < wait <= Limit(RARE).window()
+
+
 @settings(max_examples=60)
 @given(
     fields=st.dictionaries(
@@ -387,6 +401,27 @@ def test_one_that_hangs_is_given_up_soon(own: Account) -> None:
     assert "does not answer within 1 s" in str(refused(own.server.url))
     assert time.monotonic() - began < PATIENCE / 2
     own.server.go_on()
+
+
+def test_an_answer_that_comes_drop_by_drop_is_given_up_too() -> None:
+    redis_server.needed()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def answer() -> None:
+            near, _ = door.accept()
+            with near, suppress(OSError):
+                while b"EVALSHA" not in (asked := near.recv(100_000)):
+                    near.sendall(b"+OK\r\n" * asked.count(b"*"))
+                # Never a second without a byte, and never a whole answer.
+                for _ in range(60):
+                    near.sendall(b"+")
+                    time.sleep(0.2)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        error = refused(f"redis://127.0.0.1:{door.getsockname()[1]}")
+        thread.join()
+    assert "does not answer within 1 s" in str(error)
 
 
 # -- lost in mid-run -----------------------------------------------------------------------------

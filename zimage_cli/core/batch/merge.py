@@ -79,6 +79,8 @@ class Merge:
     total: int = 0
     """Pictures that were looked at, and all; 0 where nobody knows it yet."""
     _cancelled: threading.Event = field(default_factory=threading.Event)
+    _cleared: set[Path] = field(default_factory=set)
+    """Folders that took pictures, without what a killed merge left of its copies."""
     _names: set[str] | None = None
     """The files that the journal of `into` has, once one of them was in the way."""
 
@@ -98,15 +100,17 @@ class Merge:
             self.total = sum(map(len, sources))
             held.enter_context(made_for(self.into, lambda: True))
             held.enter_context(alone_in(self.into))
-            remove_abandoned(self.into)
             journal = Journal(self.into)
             held.callback(journal.close)
             known = States.load(self.into, journal, self.book, fresh=False)
             try:
-                shard.unmark(self.into)
+                shard.mark_merging(self.into)
                 for source in sources:
                     self._take_all(source, journal, known)
+                for folder in self._cleared:
+                    sync_folder(folder)
                 journal.sync()
+                shard.unmark(self.into)
             except OSError as error:
                 raise DiskError(
                     "{path} cannot take all pictures: {why}. What is there stays, and so do the "
@@ -155,7 +159,7 @@ class Merge:
     def _take_all(self, source: States, journal: Journal, known: States) -> None:
         found = Taken(source.folder)
         self.taken.append(found)
-        own, folders = Journal(source.folder), {self.into}
+        own = Journal(source.folder)
         for key, state in source.items():
             if self._cancelled.is_set():
                 raise Stopped
@@ -176,13 +180,10 @@ class Merge:
                 if file is None:
                     found.gone += 1
                     continue
-                folders.add((self.into / file).parent)
             else:
                 found.ends += 1
             record = {**record, **self._own(record, file), "file": file}
             known.take_record(record, journal.append(record))
-        for folder in folders:
-            sync_folder(folder)
 
     def _own(self, record: dict[str, Any], file: str | None) -> dict[str, Any]:
         """Return what a record says of this machine: another's history and files are none here."""
@@ -211,6 +212,9 @@ class Merge:
         except (OSError, UsageError):
             return None
         wanted, number = within(self.into, file, make=True), 0
+        if wanted.parent not in self._cleared:
+            remove_abandoned(wanted.parent)
+            self._cleared.add(wanted.parent)
         while True:
             number += 1
             path = numbered(wanted, number)

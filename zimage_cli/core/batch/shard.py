@@ -14,6 +14,8 @@ from zimage_cli.errors import UsageError
 
 MARK_NAME = ".zimage-batch.shard"
 WHOLE = (1, 1)
+MERGING = "merging"
+"""In place of a shard: a merge into this folder has begun, and not ended."""
 _LONGEST = 64
 
 
@@ -39,6 +41,12 @@ def mark(folder: Path, shard: tuple[int, int], *, fresh: bool = False) -> None:
             unmark(folder)
 
 
+def mark_merging(folder: Path) -> None:
+    """Note that a merge begins; where that cannot be written, it goes on."""
+    with suppress(OSError):
+        write_whole(folder / MARK_NAME, f"{MERGING}\n".encode())
+
+
 def unmark(folder: Path) -> None:
     """Forget which shard a folder has. Raises OSError."""
     (folder / MARK_NAME).unlink(missing_ok=True)
@@ -52,7 +60,16 @@ def refuse_other(folder: Path, shard: tuple[int, int], kinds: Iterable[Status]) 
     """
     found, asked, known = marked(folder), "{}/{}".format(*shard), set(kinds)
     begun = Status.NEW in known and len(known) > 1
-    if shard == WHOLE:
+    if found == MERGING:
+        if Status.NEW in known:
+            raise UsageError(
+                "A merge into {folder} did not end: what the other folders have would be made, "
+                "and paid, here again. Nothing was sent.",
+                hint="Run the same command with --merge again: it goes on.",
+                field="merge",
+                folder=folder,
+            )
+    elif shard == WHOLE:
         if found is not None and Status.NEW in known:
             raise UsageError(
                 "{folder} has shard {found} of a file: without --shard, what other folders have "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -187,6 +188,11 @@ def _open_lock(path: Path) -> int:
         # A batch that had made the folder, and did not begin, has removed it just now.
         make_folder(path.parent)
         return open_locked(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        # Of a shard that is only read: who writes there by another way has locked it too.
+        return open_locked(path, os.O_RDONLY)
 
 
 def _refuse_planted(path: Path) -> None:

@@ -69,6 +69,10 @@ class Plan(Protocol):
     def lines(self) -> int:
         """How many pictures are in flight at most."""
 
+    @property
+    def estimate(self) -> Estimate:
+        """How many pictures are to be paid, and their list price together."""
+
     def engine(self, maker: Maker, options: RunOptions, watcher: Watcher) -> Engine:
         """Return what makes these pictures; `maker` is the one for the service of the settings."""
 

@@ -175,7 +175,8 @@ class Session:
             return None
         from zimage_cli.core.making.pace import Pace
 
-        if settings.pace_url.value is not None:
+        # What only fetches pictures, or has them all, takes no turn.
+        if settings.pace_url.value is not None and plan.estimate.pictures:
             shared = self._shared_pace(plan, account, watcher)
             if shared is not None:
                 return shared

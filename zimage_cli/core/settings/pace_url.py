@@ -13,7 +13,7 @@ from zimage_cli.text import redact
 
 SCHEMES = ("redis://", "rediss://", "unix://")
 
-_QUERY = ("db", "ssl_ca_certs")
+_QUERY = {"rediss": ("db", "ssl_ca_certs"), "redis": ("db",), "unix": ("db",)}
 """What may stand behind `?`: timeouts and retries are not for who shares a pace."""
 
 _MAX_URL = 1000
@@ -92,8 +92,8 @@ def _parsed(field: str, text: str) -> PaceUrl:
         raise _refused(
             "{field}: user and password stand before the host: USER:PASSWORD@HOST:PORT", field
         )
-    if not {*names} <= {*_QUERY}:
-        allowed = ", ".join(_QUERY)
+    if not {*names} <= {*_QUERY[url.scheme]}:
+        allowed = ", ".join(_QUERY[url.scheme])
         raise _refused(
             "{field}: behind ? may stand {allowed}, and nothing else", field, allowed=allowed
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from zimage_cli.api import threads
 from zimage_cli.core.making.pace import rule
 from zimage_cli.errors import ConfigurationError
 from zimage_cli.text import redact
@@ -20,6 +22,12 @@ T = TypeVar("T")
 
 SECONDS = 1.0
 """How long a connection, and each answer, is waited for."""
+
+WHOLE = 3 * SECONDS
+"""Seconds for all that is read and sent for one answer. redis-py bounds each of it, not the sum."""
+
+_CONNECTED = 10.0
+"""Seconds until a connection can be used: the name may be looked up at a second server."""
 
 FORMAT = 1
 """Of what stands in the hash: zimages of another format do not share it."""
@@ -92,21 +100,24 @@ class Link:
         self._errors = (redis.RedisError, OSError, ValueError, RecursionError)
         # Not all versions of it do so by themselves.
         secure = {"ssl_check_hostname": True} if url.is_secure else {}
-        self._redis = self._call(
-            lambda: redis.Redis.from_url(
+        self._pool = self._call(
+            lambda: redis.ConnectionPool.from_url(
                 url.reveal(),
                 socket_timeout=SECONDS,
                 socket_connect_timeout=SECONDS,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,
                 decode_responses=True,
-                # One connection, and none in its place within a turn: making it may take long.
-                single_connection_client=True,
                 **secure,
             )
         )
         try:
-            self._script = self._redis.register_script(_script())
+            # One connection, and none in its place within a turn: making it may take long.
+            db = self._call(
+                lambda: redis.Redis(connection_pool=self._pool, single_connection_client=True),
+                _CONNECTED,
+            )
+            self._script = db.register_script(_script())
             self.greeting = self.say("hello")
         except BaseException:
             self.close()
@@ -139,13 +150,13 @@ class Link:
     def close(self) -> None:
         """Close the connection."""
         try:
-            self._redis.close()
+            self._pool.disconnect()
         except self._errors:
             return
 
-    def _call(self, call: Callable[[], T]) -> T:
+    def _call(self, call: Callable[[], T], seconds: float = WHOLE) -> T:
         try:
-            return call()
+            return _within(seconds, call)
         except self._errors as error:
             raise self._why(error) from None
 
@@ -160,7 +171,7 @@ class Link:
         code = next((_SAME.get(one, one) for one in words if one in _CODES), "")
         if code:
             return self._lost(_REFUSALS.get(code, ""), hint=_HINTS.get(code), why=said)
-        if isinstance(error, redis.TimeoutError):
+        if isinstance(error, redis.TimeoutError | TimeoutError):
             return self._lost(
                 "The Redis at {where} does not answer within {seconds:g} s.", seconds=SECONDS
             )
@@ -199,6 +210,33 @@ _SAME = {
     **dict.fromkeys(("ClusterCrossSlotError", "ASK", "CROSSSLOT"), "MOVED"),
 }
 _CODES = frozenset({*_REFUSALS, *_SAME})
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """Return what a call returns, or raise what it raises, or TimeoutError after so many seconds.
+
+    It goes on in a thread of its own then, until its connection is closed.
+    """
+    found: list[T] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(call())
+        except Exception as error:  # noqa: BLE001 - raised below, in the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    try:
+        threads.start(thread)
+    except (RuntimeError, MemoryError):
+        return call()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise TimeoutError
+    return found[0]
 
 
 def _script() -> str:

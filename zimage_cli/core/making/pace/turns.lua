@@ -21,10 +21,7 @@ local fields = redis.call('HGETALL', key)
 local hash, turns, processes = {}, {}, {}
 for i = 1, #fields, 2 do hash[fields[i]] = fields[i + 1] end
 if hash.v and hash.v ~= FORMAT then return {'format', hash.v} end
-if not hash.e or number(hash.e, now + 1) > now then
-  hash.e = text(now)
-  redis.call('HSET', key, 'v', FORMAT, 'e', hash.e)
-end
+local anew = number(hash.e, now + 1) > now
 if hash.n and not (#hash.n < 16 and string.match(hash.n, '^%d+$')) then
   redis.call('HDEL', key, 'n')
 end
@@ -42,6 +39,7 @@ for name, value in pairs(hash) do
     if at and at <= now + MOST_LEAD then
       turns[id] = {at = at, left = left == '1'}
     else
+      anew = true
       redis.call('HDEL', key, name)
     end
   elseif kind == 'm:' then
@@ -53,6 +51,10 @@ for name, value in pairs(hash) do
       redis.call('HDEL', key, name)
     end
   end
+end
+if anew then
+  hash.e = text(now)
+  redis.call('HSET', key, 'v', FORMAT, 'e', hash.e)
 end
 
 local own = processes[process] or {ticket = 0, till = 0}
