@@ -127,7 +127,10 @@ def test_what_is_missing_is_named_and_made_by_the_command_that_is_shown(
         "missing": len(left),
         "missing_lines": left,
         "of_no_line": 0,
-        "commands": {"go_on": f"zimage batch {file} --size '512*512' --rps 0 -o all --json"},
+        "commands": {
+            "go_on": f"zimage batch {file} --size '512*512' --rps 0 -o all --json",
+            **dict.fromkeys(("retry_failed", "retry_lost")),
+        },
         "errors": [],
     }
     service("batch", file, *SIZE, "--rps", "0", "-o", "all", "--skip-invalid", status=9)
@@ -291,7 +294,9 @@ def test_what_was_paid_and_not_fetched_is_fetched_afterwards(
     make_shard(file, 1, 1, "-j", "1", "--retries", "0", status=9)
     kinds = Counter(record["status"] for record in records(work / "s1"))
     assert kinds == {"saved": 1, "refused": 1, "lost": 1, "made": 1, "failed": 1}
-    merged = service("batch", file, "--merge", "s1", "-o", "all", *SIZE, status=9)
+    words = ("batch", file, "--merge", "s1", "-o", "all", *SIZE)
+    merged = service(*words, status=9)
+    go_on = f"zimage batch {file} -o all --size '512*512'"
     assert merged.stderr.splitlines() == [
         "s1/: 1 taken, 4 not saved",
         "1 of 5 pictures are in all/",
@@ -300,8 +305,18 @@ def test_what_was_paid_and_not_fetched_is_fetched_afterwards(
         "1 failed",
         "1 lost, may be billed",
         "To go on:",
-        f"  zimage batch {file} -o all --size '512*512'",
+        f"  {go_on}",
+        "What was refused needs other words: a changed line is made like a new one.",
+        "To try again what failed:",
+        f"  {go_on} --retry-failed",
+        "What was lost may have been billed; to make it again and pay it:",
+        f"  {go_on} --retry-lost",
     ]
+    assert service(*words, "--json", status=9).json["commands"] == {
+        "go_on": f"{go_on} --json",
+        "retry_failed": f"{go_on} --json --retry-failed",
+        "retry_lost": f"{go_on} --json --retry-lost",
+    }
     billed = service.books.billed_count
     service("batch", file, "-o", "all", *FAST, status=9)
     assert service.books.billed_count == billed

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from shlex import join
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.cli.batch.again import Again
 from zimage_cli.cli.batch.report import lines_of, shown_folder
 from zimage_cli.cli.output import Output
 from zimage_cli.cli.waiting import wait_for
@@ -78,8 +78,13 @@ class MergeReport:
         saved = sum(state.status is Status.SAVED for _, state in known.items())
         self._saved = plan.preflight.kinds[Status.SAVED]
         self._strange = saved - self._saved
-        rest = self._missing or plan.preflight.kinds[Status.MADE]
-        self._go_on = visible(join(["zimage", *_without(words, folders)])) if rest else None
+        self._rest = bool(self._missing or plan.preflight.kinds[Status.MADE])
+        self._again = Again(
+            _without(words, folders),
+            rest=self._rest,
+            ends={kind for kind, count in plan.preflight.kinds.items() if count},
+            free=plan.settings.target.is_sandbox,
+        )
 
     @property
     def is_whole(self) -> bool:
@@ -125,9 +130,10 @@ class MergeReport:
             out.note(words)
         if self._missing:
             out.note(Message("missing: {lines}", lines=lines_of(self._missing)))
-        if self._go_on is not None:
+        if self._rest:
             out.note(Message("To go on:"))
-            out.note(Message("  {command}", command=self._go_on))
+            self._again.show_rest(out)
+        self._again.show_retries(out)
 
     def document(self) -> dict[str, Any]:
         """Return the document of `--json`."""
@@ -146,7 +152,7 @@ class MergeReport:
             "missing": found.to_make,
             "missing_lines": self._missing,
             "of_no_line": self._strange,
-            "commands": {"go_on": self._go_on},
+            "commands": self._again.document(),
             "errors": [],
         }
 

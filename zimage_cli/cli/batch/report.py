@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from functools import reduce
-from shlex import join
 from typing import TYPE_CHECKING, Any
 
+from zimage_cli.cli.batch.again import Again
 from zimage_cli.cli.batch.progress import cause_of, not_saved, span
 from zimage_cli.cli.folding import columns_of
 from zimage_cli.cli.output import CARD_WIDTH, Prose, card
@@ -158,9 +158,14 @@ class Report:
         self._plan = plan
         self._tally = tally
         self._seconds = seconds
-        own = {"--fresh", "--retry-failed", "--retry-lost"}
-        self._words = [word for word in words if word not in own]
         self._left = plan.preflight.pictures - tally.ended
+        self._again = Again(
+            words,
+            rest=self._left > 0 or tally.counts[Status.MADE] > 0,
+            # In this run, or in an earlier one that it leaves alone.
+            ends={kind for kind in Status if tally.counts[kind] or kind in tally.left},
+            free=plan.settings.target.is_sandbox,
+        )
 
     def show(self, out: Output) -> None:
         """Print what a run came to, what failed and where, and the commands that go on."""
@@ -171,40 +176,22 @@ class Report:
             out.note(
                 Message("Stopped at --max-cost {bound}; with a higher one, to go on:", bound=bound)
             )
-            out.note(self._command())
+            self._again.show_rest(out)
         unfetched = tally.counts[Status.MADE] - tally.printed
         if unfetched or (self._left > 0 and not tally.over_budget):
             words = [Message("{count:,} left", count=self._left)] if self._left > 0 else []
             if unfetched:
                 words.append(_fetching(unfetched, tally.over, free=free))
             out.note(Message("{words}; to go on:", words=Listing(", ", words)))
-            out.note(self._command())
+            self._again.show_rest(out)
         if tally.printed and not free:
             template = "{count:,} paid, and the address is printed above: no file could take it"
             out.say(Message(template, count=tally.printed))
-        if self._has(Status.REFUSED):
-            out.note(
-                Message(
-                    "What was refused needs other words: a changed line is made like a new one."
-                )
-            )
-        if self._has(Status.FAILED):
-            out.note(Message("To try again what failed:"))
-            out.note(self._command("--retry-failed"))
-        if self._has(Status.LOST):
-            if free:
-                out.note(Message("To make again what was lost:"))
-            else:
-                out.note(
-                    Message("What was lost may have been billed; to make it again and pay it:")
-                )
-            out.note(self._command("--retry-lost"))
+        self._again.show_retries(out)
 
     def document(self, status: int, error: ZimageError | None) -> dict[str, Any]:
         """Return the last object of `--json`: the counts, what was billed, and how to go on."""
         found, tally = self._plan.preflight, self._tally
-        go_on = self._left > 0 or tally.counts[Status.MADE]
-        failed, lost = self._has(Status.REFUSED, Status.FAILED), self._has(Status.LOST)
         return {
             "type": "summary",
             "schema": 1,
@@ -212,24 +199,9 @@ class Report:
             "lines": found.lines,
             "invalid": found.invalid,
             **tally.document(found.pictures, found.cost.currency if found.cost else None),
-            "commands": {
-                "go_on": self._again() if go_on else None,
-                "retry_failed": self._again("--retry-failed") if failed else None,
-                "retry_lost": self._again("--retry-lost") if lost else None,
-            },
+            "commands": self._again.document(),
             "errors": [] if error is None else error_documents(error),
         }
-
-    def _has(self, *kinds: Status) -> bool:
-        """Tell whether anything ended so, in this run or in an earlier one that it leaves alone."""
-        return any(self._tally.counts[kind] or kind in self._tally.left for kind in kinds)
-
-    def _command(self, *options: str) -> Message:
-        return Message("  {command}", command=self._again(*options))
-
-    def _again(self, *options: str) -> str:
-        """Return the command that goes on."""
-        return visible(join(["zimage", *self._words, *options]))
 
     def _show_counts(self, out: Output) -> None:
         """Print the counts, and under `quiet` too what failed and where."""
