@@ -48,6 +48,35 @@ def test_without_a_signal_what_was_before_comes_back(handlers: None) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+QUESTION = """
+import _thread, signal, threading
+from zimage_cli.cli.signals import raising
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+with raising():
+    # As if it had come in the instant before the read: nothing wakes that.
+    threading.Timer(0.3, _thread.interrupt_main).start()
+    try:
+        input("Prompt: ")
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+"""
+
+
+def test_a_question_sees_a_signal_that_came_just_before_it() -> None:
+    command = [sys.executable, "-c", QUESTION]
+    # Nobody types, and nobody closes.
+    near, far = os.pipe()
+    try:
+        done = subprocess.run(command, stdin=near, capture_output=True, timeout=60, check=True)
+    finally:
+        os.close(near)
+        os.close(far)
+    assert done.stdout == b"Prompt: interrupted\n"
+
+
 def test_each_is_taken_once_and_the_end_is_not_cut_off(handlers: None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with Signals() as signals:

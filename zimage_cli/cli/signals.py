@@ -24,7 +24,7 @@ _MOST = 3
 """Signals that are noted; the next one has its default action: what hangs can always be ended."""
 
 _FRAME = 0.1
-"""Seconds between two looks at work that is shown."""
+"""Seconds between two looks at work that is shown, and of a question at signals."""
 
 WORK = ("work", "zimage-run", "askers-", "savers-")
 """What the names of threads begin with that make pictures."""
@@ -42,9 +42,25 @@ def raising() -> Iterator[None]:
         return
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        yield
+        with _woken():
+            yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _woken() -> Iterator[None]:
+    """Have a read that waits look for signals now and then: it misses what came just before it."""
+    if not hasattr(signal, "setitimer"):  # Windows.
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, _FRAME, _FRAME)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def install(handler: Callable[[int, FrameType | None], None], *names: str) -> dict[int, Any]:
