@@ -52,10 +52,14 @@ def hold(descriptor: int) -> bool:
     with _lock:
         if descriptor in _held or _away:
             return False
-        before = _change(descriptor, termios.NOFLSH | termios.ECHO, termios.NOFLSH)
-        if before is not None:
-            _held[descriptor] = before
-        return before is not None
+        before = _change(descriptor, 0, 0)
+        if before is None:
+            return False
+        # Before and behind: a signal's handler may give back, and come back, at any line.
+        _held[descriptor] = before
+        _change(descriptor, termios.NOFLSH | termios.ECHO, termios.NOFLSH)
+        _held[descriptor] = before
+        return True
 
 
 def echo_again(descriptor: int) -> None:
@@ -72,8 +76,10 @@ def restore() -> None:
     while _held:
         import termios
 
-        descriptor, before = _held.popitem()
+        descriptor, before = next(iter(_held.items()), (-1, 0))
         _change(descriptor, termios.NOFLSH | termios.ECHO, before)
+        # Not sooner: a second signal here ends the process, and has to give it back itself.
+        _held.pop(descriptor, None)
 
 
 def undone_by(descriptor: int, undo: bytes) -> None:
@@ -177,9 +183,11 @@ def _give_back_first(number: int, _frame: object) -> None:
 def _give_back(*, window: bool) -> None:
     for descriptor in list(_held):
         # Not through a stream: the signal may have come while it is written to.
-        undo = _after.pop(descriptor, b"") if window else b""
+        undo = _after.get(descriptor, b"") if window else b""
         with suppress(OSError):
             os.write(descriptor, _SHOW_CURSOR + undo)
+        if window:
+            _after.pop(descriptor, None)
     restore()
 
 

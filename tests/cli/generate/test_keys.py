@@ -148,6 +148,62 @@ def test_however_it_ends_keys_are_shown_again(
     assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
 
 
+QUITTING = """
+import os, resource, signal, sys, termios
+from itertools import count
+from zimage_cli.cli import keys
+
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+def quit_twice(line, told):
+    seen = 0
+
+    def trace(frame, event, _):
+        nonlocal seen
+        if event == "line" and frame.f_code.co_filename == keys.__file__:
+            seen += 1
+            if seen == line:
+                os.write(told, b"!")
+                signal.raise_signal(signal.SIGQUIT)
+        return trace
+
+    keys.give_back_on_signals()
+    sys.settrace(trace)
+    keys.hold(0)
+    signal.raise_signal(signal.SIGQUIT)
+
+
+before = termios.tcgetattr(0)
+for line in count(1):
+    near, far = os.pipe()
+    if (child := os.fork()) == 0:
+        quit_twice(line, far)
+        os._exit(0)
+    os.close(far)
+    status = os.waitpid(child, 0)[1]
+    left = termios.tcgetattr(0)
+    if left[3] != before[3] or os.WTERMSIG(status) != signal.SIGQUIT:
+        print("left at line", line, left[3], status)
+        termios.tcsetattr(0, termios.TCSANOW, before)
+    if not os.read(near, 1):
+        break
+print("lines", line)
+"""
+
+
+def test_a_second_ctrl_backslash_at_any_line_leaves_the_keys_shown(
+    terminal: Any, work: Path
+) -> None:
+    (work / "program.py").write_text(QUITTING)
+    screen = terminal(shell=f"{sys.executable} program.py")
+    assert screen.end() == 0
+    words, lines = screen.text.split()
+    assert words == "lines"
+    assert int(lines) > 20
+
+
 def test_ctrl_c_says_how_many_are_waited_for(
     slow: Any, terminal: Any, shown: threading.Event
 ) -> None:

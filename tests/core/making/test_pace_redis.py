@@ -463,7 +463,8 @@ def test_a_429_while_alone_slows_this_process_down(own: Account) -> None:
     assert slower > 1.5 * Limit(RARE).window()
     for _ in range(20):
         store.succeeded()
-    assert store.take("b", 0.0)[1] <= Limit(RARE).window()
+    # Sums of times are as exact as a clock that may be old.
+    assert store.take("b", 0.0)[1] < Limit(RARE).window() + 0.001
     store.left("a", None)
     store.gave_up()
 
