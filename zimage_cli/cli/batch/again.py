@@ -28,9 +28,9 @@ class Again:
         self._ends = ends
         self._free = free
 
-    def show_rest(self, out: Output) -> None:
-        """Print the command that does what is left."""
-        self._show(out)
+    def show(self, out: Output, *options: str) -> None:
+        """Print the command that does what is left, or with options what they name."""
+        out.note(Message("  {command}", command=self._command(*options)))
 
     def show_retries(self, out: Output) -> None:
         """Print what can be done about pictures that were refused, failed or were lost."""
@@ -42,11 +42,11 @@ class Again:
             )
         if Status.FAILED in self._ends:
             out.note(Message("To try again what failed:"))
-            self._show(out, "--retry-failed")
+            self.show(out, "--retry-failed")
         if Status.LOST in self._ends:
             lost = Message("What was lost may have been billed; to make it again and pay it:")
             out.note(Message("To make again what was lost:") if self._free else lost)
-            self._show(out, "--retry-lost")
+            self.show(out, "--retry-lost")
 
     def document(self) -> dict[str, str | None]:
         """Return the commands by name; None for one that would do nothing."""
@@ -56,9 +56,6 @@ class Again:
             "retry_failed": self._command("--retry-failed") if failed else None,
             "retry_lost": self._command("--retry-lost") if Status.LOST in self._ends else None,
         }
-
-    def _show(self, out: Output, *options: str) -> None:
-        out.note(Message("  {command}", command=self._command(*options)))
 
     def _command(self, *options: str) -> str:
         return visible(join(["zimage", *self._words, *options]))

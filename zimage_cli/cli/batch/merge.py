@@ -132,7 +132,7 @@ class MergeReport:
             out.note(Message("missing: {lines}", lines=lines_of(self._missing)))
         if self._rest:
             out.note(Message("To go on:"))
-            self._again.show_rest(out)
+            self._again.show(out)
         self._again.show_retries(out)
 
     def document(self) -> dict[str, Any]:

@@ -176,14 +176,14 @@ class Report:
             out.note(
                 Message("Stopped at --max-cost {bound}; with a higher one, to go on:", bound=bound)
             )
-            self._again.show_rest(out)
+            self._again.show(out)
         unfetched = tally.counts[Status.MADE] - tally.printed
         if unfetched or (self._left > 0 and not tally.over_budget):
             words = [Message("{count:,} left", count=self._left)] if self._left > 0 else []
             if unfetched:
                 words.append(_fetching(unfetched, tally.over, free=free))
             out.note(Message("{words}; to go on:", words=Listing(", ", words)))
-            self._again.show_rest(out)
+            self._again.show(out)
         if tally.printed and not free:
             template = "{count:,} paid, and the address is printed above: no file could take it"
             out.say(Message(template, count=tally.printed))
