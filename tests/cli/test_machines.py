@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -101,9 +101,8 @@ class Team:
                 machine.process.kill()
                 machine.process.wait()
 
-    @contextmanager
-    def gathered(self, machines: int) -> Iterator[None]:
-        """Let nobody begin until all that are started meanwhile wait for their turn."""
+    def gather(self, machines: int, *, lines: int, rps: float) -> list[Machine]:
+        """Start machines, and let none of them begin until all wait for their turn."""
         name, db = f"zimage:pace:{self.account}", self.server.client()
         done = threading.Event()
 
@@ -120,7 +119,7 @@ class Team:
         keeper = threading.Thread(target=hold)
         keeper.start()
         try:
-            yield
+            return [self.start(lines, rps) for _ in range(machines)]
         except BaseException:
             done.set()
             raise
@@ -147,10 +146,7 @@ def test_four_machines_keep_the_limit_use_it_and_share_it(
     team: Callable[..., Team], redis: RedisServer
 ) -> None:
     four = team(redis)
-    with four.gathered(4):
-        for _ in range(4):
-            four.start(lines=5, rps=4)
-    for machine in four.machines:
+    for machine in four.gather(4, lines=5, rps=4):
         machine.end()
         assert machine.saved() == Counter(dict.fromkeys(range(1, 6), 1))
     assert len(four.gate.clocks) == four.service.books.billed_count == 20
@@ -230,8 +226,7 @@ def test_a_batch_goes_on_without_its_redis_and_comes_back(
 ) -> None:
     server = stack.enter_context(redis_server.running())
     two = team(server)
-    with two.gathered(2):
-        machines = [two.start(lines=900, rps=10) for _ in range(2)]
+    machines = two.gather(2, lines=900, rps=10)
     books = two.service.books
     until(lambda: books.post_count >= 6)
     back = lose(server)
@@ -261,8 +256,7 @@ def test_a_redis_that_forgets_everything_lets_nobody_over_the_limit(
 ) -> None:
     server = stack.enter_context(redis_server.running())
     two = team(server)
-    with two.gathered(2):
-        machines = [two.start(lines=900, rps=10) for _ in range(2)]
+    machines = two.gather(2, lines=900, rps=10)
     books = two.service.books
     for wiped in range(3):
         before = books.post_count
