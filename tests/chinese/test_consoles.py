@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,3 +127,30 @@ def test_all_other_locales_are_english(zimage: Any, env: dict[str, str | None]) 
         )
         assert (here.stdout, here.stderr) == (english.stdout, english.stderr)
         assert not re.search(HAN, here.stdout + here.stderr)
+
+
+@pytest.mark.parametrize("shell", ['"$@"', '"$@" > result'])
+def test_questions_on_a_console_of_gbk(terminal: Any, locales: str, shell: str, work: Path) -> None:
+    """A file has UTF-8, and the terminal what it understands."""
+    env = {"LOCPATH": locales, "LANG": GBK}
+    screen = terminal("generate", "-n", "11", env=env, shell=shell, encoding="gbk")
+    screen.until(lambda it: it.text == "提示词：", 60)
+    screen.child.send("狐狸\r")
+    screen.until(lambda it: it.text.endswith("是否继续？[y/N]："), 60)
+    screen.child.send("否\r")
+    assert screen.end(60) == 130
+    assert screen.lines[0] == "提示词： 狐狸"
+    assert screen.lines[-2:] == ["是否继续？[y/N]： 否", "未发送任何内容。"]
+    if ">" in shell:
+        assert (work / "result").read_bytes() == b""
+
+
+def test_a_prompt_that_is_no_text(service: Any, terminal: Any, locales: str) -> None:
+    env = {"LOCPATH": locales, "LANG": GBK, **service.env}
+    screen = terminal("generate", env=env, encoding="latin-1")
+    screen.until(lambda it: it.raw.endswith("\xcc\xe1\xca\xbe\xb4\xca\xa3\xba "), 60)
+    screen.child.send("\xff\r")
+    assert screen.end(60) == 2
+    error = screen.raw.split("\n")[-2].encode("latin-1").decode("gbk").rstrip()
+    assert error.endswith("输入的内容不是终端编码 gbk 的文本"), error
+    assert service.books.post_count == 0

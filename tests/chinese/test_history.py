@@ -126,7 +126,7 @@ def test_nothing_was_made(shown: Any) -> None:
 
 def test_rows_are_forgotten(path: Path, terminal: Any, shown: Any) -> None:
     asked = terminal("history", "forget", "3-4", env=CHINESE)
-    asked.until(lambda screen: "是否" in screen.text, timeout=60)
+    asked.until(lambda screen: screen.text.endswith("[y/N]："), timeout=60)
     asked.child.sendline("n")
     assert asked.end(timeout=60) == 130
     warnings = [

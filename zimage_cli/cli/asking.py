@@ -26,9 +26,6 @@ LONG_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 _MAX_INPUT = 8 * 1024 * 1024
 """Bytes. The service reads 800 characters of a prompt."""
 
-_ANSWERS = {"y": True, "yes": True, "是": True, "n": False, "no": False, "否": False, "": False}
-"""What is understood, whatever the language."""
-
 _CONTRADICTIONS = (
     ("--size", "--sizes"),
     ("--seed", "--seeds"),
@@ -186,44 +183,6 @@ def agree(
         count, cost = count_of(estimate.pictures), money(estimate.cost)
         out.note(Message(template, pictures=count, cost=cost))
     if estimate.is_much and not yes:
+        from zimage_cli.cli.question import confirm
+
         confirm(out, Message("This costs up to {cost}.", cost=money(estimate.cost)), told=told)
-
-
-def confirm(
-    out: Output,
-    text: Message,
-    *,
-    told: bool = False,
-    otherwise: Message = Message("Nothing was sent."),  # noqa: B008 - it never changes
-) -> None:
-    """Ask whether to go on; `text`, where it was `told` already, is not said again.
-
-    `otherwise` says what has not happened where nobody agreed. Raises UsageError without a
-    terminal, typer.Exit for a no.
-    """
-    import typer
-
-    from zimage_cli.cli.errors import INTERRUPTED_STATUS
-    from zimage_cli.cli.signals import raising
-
-    if not (sys.stdin and sys.stdin.isatty() and out.stderr.isatty()):
-        raise UsageError(
-            "{text} {otherwise}",
-            hint="Add --yes to agree beforehand.",
-            text=text,
-            otherwise=otherwise,
-        )
-    template = "Go on? [y/N]:" if told else "{text} Go on? [y/N]:"
-    question = f"{out.text(Message(template, text=text))} "
-    agreed = None
-    while agreed is None:
-        with raising():
-            answer = typer.prompt(
-                question, default="", show_default=False, prompt_suffix="", err=True
-            )
-        agreed = _ANSWERS.get(answer.strip().lower())
-        if agreed is None:
-            out.say(Message("Error: invalid input"))
-    if not agreed:
-        out.say(otherwise)
-        raise typer.Exit(INTERRUPTED_STATUS)

@@ -168,6 +168,10 @@ class Output:
         if not self.quiet:
             self._write(self.stderr, self.text(words))
 
+    def ask(self, words: Words) -> None:
+        """Print a question in one write, even under `quiet`: the answer ends its line."""
+        self._write(self.stderr, f"{self.text(words)} ")
+
     def warn(self, words: Words) -> None:
         """Print a warning, made visible, and each text once; nothing under `quiet`."""
         if not self.quiet and words not in self._warned:

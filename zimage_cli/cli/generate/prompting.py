@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zimage_cli.cli.signals import raising
-from zimage_cli.errors import ZimageError
+from zimage_cli.cli.question import asking
+from zimage_cli.errors import UsageError, ZimageError
 from zimage_cli.messages import Message
 from zimage_cli.text import visible
 
@@ -24,9 +24,6 @@ _PROMPTS = 50
 _ROWS = 500
 """Rows of the history in which they are looked for."""
 
-_NO_WORDS = Message("{words}", words="")
-"""An empty line: no sentence at all stands for the catalogue's header in gettext."""
-
 
 def ask_for_prompt(out: Output, client: Client) -> str | None:
     """Ask for a prompt, with this user's last ones by arrow up; None where none is given.
@@ -39,15 +36,17 @@ def ask_for_prompt(out: Output, client: Client) -> str | None:
     if readline is not None:
         for prompt in _last_prompts(client):
             readline.add_history(prompt)
-    with raising(), _stdout_on_terminal():
-        try:
+    try:
+        with asking(out), _stdout_on_terminal():
             text = input(f"{out.text(Message('Prompt:'))} ")
-        except EOFError:
-            out.say(_NO_WORDS)
-            return None
-        except KeyboardInterrupt:
-            out.say(_NO_WORDS)
-            raise
+    except EOFError:
+        return None
+    except UnicodeDecodeError:
+        raise UsageError(
+            "what was typed is not text in the terminal's encoding, {encoding}",
+            field="prompt",
+            encoding=sys.stdin.encoding,
+        ) from None
     return text if text.strip() else None
 
 
@@ -84,10 +83,15 @@ def _stdout_on_terminal() -> Iterator[None]:
 
     What is asked is no result: it must not get into a pipe.
     """
-    kept = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    stdout: Any = sys.stdout
+    stderr: Any = sys.stderr
+    kept, encoding, errors = os.dup(stdout.fileno()), stdout.encoding, stdout.errors
+    # A file has UTF-8, whatever the terminal has.
+    stdout.reconfigure(encoding=stderr.encoding, errors=stderr.errors)
+    os.dup2(stderr.fileno(), stdout.fileno())
     try:
         yield
     finally:
-        os.dup2(kept, sys.stdout.fileno())
+        os.dup2(kept, stdout.fileno())
         os.close(kept)
+        stdout.reconfigure(encoding=encoding, errors=errors)

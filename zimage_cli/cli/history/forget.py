@@ -30,7 +30,7 @@ def forget(
     json: options.Json = False,
 ) -> None:
     """Delete pictures from the history; their files stay."""
-    from zimage_cli.cli.asking import confirm
+    from zimage_cli.cli.question import confirm
     from zimage_cli.core.history.forget import forget, forgetting
 
     out = Output()
