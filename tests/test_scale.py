@@ -152,6 +152,9 @@ def test_the_indexes_of_the_job(machine: Machine, server: Server, zimage: Any) -
     assert str(Path(environment["DASHSCOPE_API_KEY_FILE_PATH"]).parent) in mounts
     assert worker["workingDir"] in mounts
     assert {one["name"] for one in job["template"]["spec"]["volumes"]} == {*mounts.values()}
+    disrupted, ended = job["podFailurePolicy"]["rules"]
+    assert disrupted["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
+    assert ended["onExitCodes"]["containerName"] == worker["name"]
     for index in range(job["completions"]):
         # Kubernetes would put its own in place of $(NAME).
         assert not re.search(r"\$\(\w+\)", worker["args"][0])
