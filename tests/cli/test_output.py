@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +55,30 @@ def test_results_without_a_reader_end_like_any_program_in_a_pipe(zimage: Any) ->
         if line.isdigit() or "rror" in line or "Exc" in line
     ]
     assert lines == ["141"] * len(RESULTS)
+
+
+@pytest.mark.parametrize("args", ["sizes --nonsense", "history show 99", "batch nothing.txt"])
+def test_a_failure_whose_document_nobody_takes_stays_that_failure(zimage: Any, args: str) -> None:
+    reads, broken = os.pipe()
+    os.close(reads)
+    said = "error: " + zimage(*args.split(), status=2).stderr.partition("error: ")[2]
+    with Path("/dev/full").open("wb") as full, os.fdopen(broken, "wb") as broken_pipe:
+        for stdout, more in ((full, FULL), (broken_pipe, "")):
+            ended = zimage.popen(*args.split(), "--json", stdout=stdout)
+            _, stderr = ended.communicate(timeout=60)
+            assert (stderr.decode(), ended.returncode) == (said + more, 2)
+
+
+def test_an_interrupt_whose_document_nobody_takes_stays_one(serve: Any) -> None:
+    service = serve(latency=60)
+    with Path("/dev/full").open("wb") as full:
+        run = service.popen("generate", "lake", "--json", stdout=full, start_new_session=True)
+        while not service.books.post_count:
+            assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert stderr.decode().endswith(FULL)
 
 
 def test_closed_streams(zimage: Any) -> None:

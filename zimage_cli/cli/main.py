@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zimage_cli.cli.app import PROMISED, App, Group
-from zimage_cli.cli.output import SIGPIPE_STATUS, Output
+from zimage_cli.cli.output import SIGPIPE_STATUS, Output, document
 from zimage_cli.cli.streams import set_up_streams
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class _Failure:
         if end.note:
             self._output.tell(end.note, indent="  ")
         if end.document is not None:
-            self._output.json(end.document)
+            self._print(end.document)
         else:
             self._print_document(end.error_document())
         return 128 + end.number
@@ -199,4 +199,17 @@ class _Failure:
 
     def _print_document(self, *problems: dict[str, Any]) -> None:
         if self._promised is not None:
-            self._output.document("error", errors=problems, **self._promised)
+            self._print(document("error", errors=problems, **self._promised))
+
+    def _print(self, found: dict[str, Any]) -> None:
+        """Print a document; where that cannot be done, it is said, and the failure stays."""
+        from zimage_cli.cli import errors
+        from zimage_cli.errors import ZimageError
+
+        try:
+            self._output.json(found)
+        except ZimageError as error:
+            errors.print_error(self._output, error)
+        except typer.Exit:
+            # Nobody reads it any more.
+            pass
