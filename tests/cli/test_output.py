@@ -149,6 +149,22 @@ def test_no_picture_is_bought_for_a_closed_stdout(service: Any) -> None:
     assert service.books.post_count == 0
 
 
+@pytest.mark.parametrize("command", ["", "sandbox", "skill"])
+def test_the_help_of_a_missing_command_has_the_styles_of_stderr(
+    terminal: Any, zimage: Any, command: str
+) -> None:
+    plain = zimage(*command.split(), status=2).stderr
+    assert "\nCommands:\n" in plain
+    shown = terminal(*command.split(), shell='"$@" 2>err')
+    assert shown.end() == 2
+    assert shown.raw == ""
+    assert (zimage.cwd / "err").read_text() == plain
+    shown = terminal(*command.split(), shell='"$@" >out')
+    assert shown.end() == 2
+    assert "\x1b[1mCommands\x1b[0m:" in shown.raw
+    assert (zimage.cwd / "out").read_text() == ""
+
+
 def test_stdout_is_the_result_and_nothing_else(unpaced: None, service: Any, png: bytes) -> None:
     run = service.generate("lake", "-n", "2", "--seed", "7", "-o", "pictures/")
     assert len(run.lines) == 2

@@ -42,6 +42,9 @@ _NAMES = 28
 _SHORT = "zimage.short"
 """Where a context notes that the short help is wanted."""
 
+_MISSING = "zimage.missing"
+"""Where a context notes that no command was named: the help that is shown then is no result."""
+
 _AS_DATA = "zimage.as-data"
 """Where a context notes that the help is wanted as JSON."""
 
@@ -49,9 +52,10 @@ _ARGUMENTS, _OPTIONS, _COMMANDS = Message("Arguments"), Message("Options"), Mess
 _STATUSES, _EXAMPLES = Message("Exit status"), Message("Examples")
 
 
-def heading(text: str) -> str:
-    """Return a section's heading, bold where stdout shows it."""
-    return f"\x1b[1m{text}\x1b[0m" if wants_colour(sys.stdout, os.environ) else text
+def heading(ctx: Any, text: str) -> str:
+    """Return a section's heading, bold where the stream shows it that the help goes to."""
+    stream = sys.stderr if ctx.meta.get(_MISSING) else sys.stdout
+    return f"\x1b[1m{text}\x1b[0m" if wants_colour(stream, os.environ) else text
 
 
 def _said(formatter: Any, text: str) -> str:
@@ -168,7 +172,7 @@ class _Helpful:
         column = max((one for one in wide if one <= _NAMES), default=1)
         order: dict[str, int] = {_ARGUMENTS: 0, _OPTIONS: 2}
         for name in sorted(sections, key=lambda name: order.get(name, 1)):
-            with formatter.section(heading(_said(formatter, name))):
+            with formatter.section(heading(ctx, _said(formatter, name))):
                 rows = [
                     (option.ljust(column), _said(formatter, text))
                     for option, text in sections[name]
@@ -184,13 +188,13 @@ class _Helpful:
         if self.statuses and not short:
             from zimage_cli.core.advice import EXIT_STATUSES
 
-            with formatter.section(heading(_said(formatter, _STATUSES))):
+            with formatter.section(heading(ctx, _said(formatter, _STATUSES))):
                 formatter.write_dl(
                     [(str(one), _said(formatter, EXIT_STATUSES[one])) for one in self.statuses]
                 )
         lines = [line for line in (self.epilog or "").splitlines() if line.strip()]  # type: ignore[attr-defined]
         if lines:
-            with formatter.section(heading(_said(formatter, _EXAMPLES))):
+            with formatter.section(heading(ctx, _said(formatter, _EXAMPLES))):
                 for line in lines[1:]:
                     formatter.write(f"  {line.strip()}\n")
         if short:
@@ -272,7 +276,7 @@ class Group(_Helpful, TyperGroup):
         if bare and self.default is not None:
             args = [self.default, *args]
         if not args:
-            ctx.meta[_SHORT] = True
+            ctx.meta[_SHORT] = ctx.meta[_MISSING] = True
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
@@ -288,7 +292,7 @@ class Group(_Helpful, TyperGroup):
                 about = (command.help or "").strip().partition("\n\n")[0]
                 rows.append((name, _summary(_said(formatter, " ".join(about.split())))))
         if rows:
-            with formatter.section(heading(_said(formatter, _COMMANDS))):
+            with formatter.section(heading(ctx, _said(formatter, _COMMANDS))):
                 formatter.write_dl(rows)
         super().format_options(ctx, formatter)
 
