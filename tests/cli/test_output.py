@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,6 +164,18 @@ def test_the_help_of_a_missing_command_has_the_styles_of_stderr(
     assert shown.end() == 2
     assert "\x1b[1mCommands\x1b[0m:" in shown.raw
     assert (zimage.cwd / "out").read_text() == ""
+
+
+def test_what_is_no_number_of_columns_or_lines_is_none(terminal: Any) -> None:
+    def screen(**env: str) -> str:
+        words = ("generate", "lake", "--sandbox", "--prompt-extend", "--seed", "7", "-o", "a.png")
+        shown = terminal(*words, "--overwrite", "--size", "512x512", env=env)
+        assert shown.end() == 0, shown.text
+        return re.sub(r"\d+\.\d s|history \d+", "N", shown.text)
+
+    usual = screen()
+    for value in ("0", "²", "9" * 5000):
+        assert screen(COLUMNS=value, LINES=value) == usual
 
 
 def test_stdout_is_the_result_and_nothing_else(unpaced: None, service: Any, png: bytes) -> None:

@@ -39,6 +39,9 @@ _PIPE_WIDTH = 100_000
 
 CARD_WIDTH = 100
 
+_DIGITS = 6
+"""As many are no number of columns any more."""
+
 _WARNING = Message("warning:")
 
 
@@ -269,8 +272,9 @@ class Output:
                 raise  # noqa: PLE0704 - called while the error is handled
 
         colour = wants_colour(stream, self.environ)
-        columns = self.environ.get("COLUMNS", "")
-        wide = not stream.isatty() and not columns.isdecimal()
+        wide = not stream.isatty() and not self._named("COLUMNS")
+        # rich takes more for a number than is one, and 0 columns for a width.
+        wrong = {name for name in ("COLUMNS", "LINES") if not self._named(name)}
         return Careful(
             file=stream,
             markup=False,
@@ -280,16 +284,20 @@ class Output:
             color_system="auto" if colour else None,
             force_terminal=True if colour else None,
             width=_PIPE_WIDTH if wide else None,
-            _environ=self.environ,
+            _environ={name: self.environ[name] for name in self.environ.keys() - wrong},
         )
+
+    def _named(self, name: str) -> int:
+        """Return the columns or lines that a variable names; 0 where it names none."""
+        text = self.environ.get(name, "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else 0
 
     def _columns(self, stream: TextIO) -> int:
         """Return the columns of a terminal: COLUMNS, then what it says itself, then 80."""
-        named = self.environ.get("COLUMNS", "")
-        try:
-            found = int(named) if named.isdecimal() else os.get_terminal_size(stream.fileno())[0]
-        except (OSError, ValueError):
-            found = 0
+        found = self._named("COLUMNS")
+        if not found:
+            with suppress(OSError, ValueError):
+                found = os.get_terminal_size(stream.fileno())[0]
         return max(found or 80, 20)
 
     def _table(self, stream: TextIO, table: Table) -> None:
