@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,44 @@ def test_no_picture_is_bought_for_a_closed_stdout(service: Any) -> None:
     assert (service.work / "st").read_text() == "2\n"
     assert done.stderr == "error: -o -: the standard output is closed\n"
     assert service.books.post_count == 0
+
+
+def test_a_pipe_that_does_not_block_gets_all_of_the_result(zimage: Any) -> None:
+    whole = zimage("--help", "--json").stdout_bytes
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    run = zimage.popen("--help", "--json", stdout=writes)
+    os.close(writes)
+    with os.fdopen(reads, "rb", buffering=0) as reading:
+        # So slowly that it is full again and again.
+        found = b"".join(iter(lambda: reading.read(1), b""))
+    _, stderr = run.communicate(timeout=60)
+    assert (found, stderr, run.returncode) == (whole, b"", 0)
+    assert len(whole) > 65_536
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["generate - --dry-run --json --seed 7 -o a.png", "batch - --input-format txt --dry-run"],
+)
+def test_a_pipe_that_does_not_block_is_read_to_its_end(zimage: Any, command: str) -> None:
+    import fcntl
+    import termios
+
+    pieces = b"a calm ", b"lake\na red ", b"kite\n"
+    whole = zimage(*command.split(), stdin=b"".join(pieces))
+    reads, writes = os.pipe()
+    os.set_blocking(reads, False)
+    run = zimage.popen(*command.split(), stdin=reads)
+    with os.fdopen(writes, "wb", buffering=0) as writing:
+        for piece in pieces:
+            writing.write(piece)
+            # Until it has taken that, or ended.
+            while any(fcntl.ioctl(reads, termios.FIONREAD, bytes(4))) and run.poll() is None:
+                time.sleep(0.01)
+    os.close(reads)
+    stdout, stderr = run.communicate(timeout=60)
+    assert (stdout, stderr, run.returncode) == (whole.stdout_bytes, whole.stderr_bytes, 0)
 
 
 @pytest.mark.parametrize("command", ["", "sandbox", "skill"])

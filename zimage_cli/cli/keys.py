@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
 from collections.abc import Iterator
@@ -129,11 +128,7 @@ def write(raw: RawIOBase, data: bytes) -> None:
     rest = memoryview(data)
     try:
         while rest and not _away:
-            written = raw.write(rest[:_PIECE])
-            if written is None:
-                # It does not block: whoever shares the terminal may have made it so.
-                select.select([], [raw.fileno()], [])
-            rest = rest[written or 0 :]
+            rest = rest[raw.write(rest[:_PIECE]) :]
     finally:
         if rest:
             with suppress(OSError):

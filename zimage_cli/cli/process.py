@@ -172,7 +172,11 @@ class Input:
             self._fed.shutdown(socket.SHUT_WR)
 
     def _feed(self) -> None:
-        with suppress(OSError), open(self._real, "rb") as real:  # noqa: PTH123
+        from io import BufferedReader
+
+        from zimage_cli.cli.streams import Waiting
+
+        with suppress(OSError), BufferedReader(Waiting(self._real)) as real:
             for line in real:
                 self._fed.sendall(self._mend(line))
         self.close()

@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TextIO
+from io import BufferedReader, BufferedWriter, FileIO, RawIOBase, TextIOWrapper
+from typing import Any, TextIO
 
 _LINK_PROGRAMS = frozenset(
     {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "mintty"}
@@ -50,6 +51,50 @@ def has_han(stream: TextIO) -> bool:
     return bool("\u8d39".encode(stream.encoding or "utf-8", "ignore"))
 
 
+class Waiting(FileIO):
+    """A standard stream that waits where it would not block.
+
+    Whoever shares it may have made it so, at any time. Python takes what has come by then for all
+    of the input, and ends a program whose output is not read at once.
+    """
+
+    read: Any = RawIOBase.read
+    readall: Any = RawIOBase.readall
+    # Of FileIO itself, these two do not ask `readinto`.
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what has come, and wait until something has."""
+        while (count := super().readinto(buffer)) is None:
+            self._wait([self], [])
+        return count
+
+    def write(self, data: Any) -> int:
+        """Write what is taken, and wait until something is."""
+        while (count := super().write(data)) is None:
+            self._wait([], [self])
+        return count
+
+    def _wait(self, reading: list[Any], writing: list[Any]) -> None:
+        from select import select
+
+        select(reading, writing, [])
+
+
+def _wait_for_all() -> None:
+    """Have the standard streams wait where they would not block."""
+    for name, mode, kind in (
+        ("stdin", "rb", BufferedReader),
+        ("stdout", "wb", BufferedWriter),
+        ("stderr", "wb", BufferedWriter),
+    ):
+        old: Any = getattr(sys, name)
+        if isinstance(old, TextIOWrapper):
+            raw: Any = Waiting(old.fileno(), mode, closefd=False)
+            raw.name = old.name
+            new = TextIOWrapper(kind(raw), old.encoding, old.errors, "\n", old.line_buffering)
+            setattr(sys, name, new)
+
+
 def set_up_streams() -> None:
     """Make stdout and stderr UTF-8 whatever the locale says, and the null device where closed.
 
@@ -57,6 +102,8 @@ def set_up_streams() -> None:
     cannot show.
     stdout keeps undecodable bytes of file names as they were.
     """
+    if sys.platform != "win32":
+        _wait_for_all()
     _fill_closed()
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if not hasattr(stream, "reconfigure"):
