@@ -123,6 +123,22 @@ def test_no_stream_costs_a_picture(service: Any, streams: str, status: int) -> N
     assert "bug" not in done.stderr
 
 
+@pytest.mark.parametrize("report", ["", "--json", "--print-response"])
+def test_a_picture_is_told_also_where_its_result_cannot_be(service: Any, report: str) -> None:
+    script = f"z generate lake --size 512x512 -q {report} >/dev/full"
+    done = shell(service.zimage, script, **service.env)
+    assert done.stderr == FULL + "  next: What was made is saved: zimage history list\n"
+    assert done.returncode == 2
+    assert service.books.post_count == len(service.pictures()) == 1
+
+
+def test_what_was_forgotten_is_told_also_where_its_document_cannot_be(zimage: Any) -> None:
+    zimage("generate", "lake", "--sandbox", "--size", "512x512")
+    done = shell(zimage, "z history forget last --yes --json >/dev/full")
+    told = "1 picture forgotten. The files stay: pictures, evidence, and what a batch wrote.\n"
+    assert (done.stderr, done.returncode) == (told + FULL, 2)
+
+
 def test_a_lost_stderr_does_not_stop_the_run(unpaced: None, service: Any) -> None:
     script = "(sleep 0.3; z generate lake --size 512x512 -n 3 >out; echo $? >st) 2>&1 | true"
     shell(service.zimage, script, **service.env)

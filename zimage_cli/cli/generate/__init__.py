@@ -325,7 +325,7 @@ def _run(
             ended = [one for one in failures if one.job.number not in view.stopped]
             _print_errors(out, plan, [error for error, _ in _errors(ended)])
             if view.lost is not None:
-                raise view.lost
+                raise _untaken(view.lost, view)
             raise _interrupted(signals.numbers[0], run, plan, view, report)
     errors = _errors(failures)
     if run.fatal is not None and run.fatal not in [error for error, _ in errors]:
@@ -337,7 +337,10 @@ def _run(
         template = "{left:,} of {count:,} pictures were not asked for"
         out.say(Message(template, left=left, count=len(plan.requests)))
     if report == "json":
-        out.json(_document(view, errors))
+        try:
+            out.json(_document(view, errors))
+        except UsageError as error:
+            raise _untaken(error, view) from None
     if opens:
         from zimage_cli.cli.viewer import open_files
 
@@ -345,6 +348,13 @@ def _run(
         open_files(out, [path for path in made if path is not None])
     if errors:
         raise typer.Exit(exit_status(errors[0][0]))
+
+
+def _untaken(error: Exception, view: Display) -> Exception:
+    """Return the error of a standard output that took no result, with where the pictures are."""
+    if not (view.pictures and isinstance(error, UsageError)):
+        return error
+    return error.but(hint="What was made is saved: zimage history list")
 
 
 def _errors(failures: list[Outcome]) -> list[tuple[ZimageError, str]]:

@@ -60,14 +60,14 @@ def forget(
             status = "partial" if count else "error"
             out.document(status, forgotten=count, errors=error_documents(error))
         raise typer.Exit(USAGE_STATUS)
-    if json:
-        out.document("ok", forgotten=count)
     out.note(
         Message(
             "{pictures} forgotten. The files stay: pictures, evidence, and what a batch wrote.",
             pictures=count_of(count),
         )
     )
+    if json:
+        out.document("ok", forgotten=count)
 
 
 def _warn(out: Output, what: Forgetting) -> None:
