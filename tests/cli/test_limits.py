@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
 import sys
 from typing import Any
 
@@ -55,3 +56,34 @@ def test_a_picture_under_a_limit(unpaced: None, serve: Any, what: int, limit: in
         assert rows or b"in zimage history" not in stderr
         assert b"Nothing was sent" not in stderr
     assert "sending" not in rows
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "history export -o x.jsonl --json",
+        "open fox.png --json",
+        "batch - --input-format txt --sandbox --dry-run -q --json",
+        "mcp --print-config claude",
+        "skill install --project --json",
+    ],
+)
+def test_a_current_folder_that_was_deleted_is_no_bug(zimage: Any, args: str) -> None:
+    gone = zimage.cwd / "gone"
+    gone.mkdir()
+    run = subprocess.run(
+        ["sh", "-c", 'rmdir ../gone && exec "$@"', "sh", *zimage.command, *args.split()],
+        env=zimage.environment(),
+        cwd=gone,
+        input=b"a kite\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    said = "the current folder cannot be used: no such file or directory"
+    assert (run.stderr.decode(), run.returncode) == (
+        f"error: {said}\n  next: Go to another one: cd\n",
+        2,
+    )
+    if "--json" in args:
+        assert [error["message"] for error in json.loads(run.stdout)["errors"]] == [said]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from zimage_cli import errors
 from zimage_cli.core.advice import error_document, hint_for
-from zimage_cli.core.files import is_limited
+from zimage_cli.core.files import is_limited, reason
 from zimage_cli.messages import Listing, Message, Words
 from zimage_cli.text import redact, visible
 
@@ -84,6 +85,20 @@ def print_error(output: Output, error: errors.ZimageError) -> None:
 
 _SCARCE = ("start new thread", "allocate lock")
 """Words of Python's errors where the system gives no more threads."""
+
+
+def gone_folder(error: Exception) -> errors.ConfigurationError | None:
+    """Return the error for a current folder that was deleted, say; None for another cause."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError as gone:
+        if isinstance(error, type(gone)) and error.filename is None:
+            return errors.ConfigurationError(
+                "the current folder cannot be used: {why}",
+                hint="Go to another one: cd",
+                why=reason(gone),
+            )
+    return None
 
 
 def shortage(error: Exception) -> errors.ConfigurationError | None:

@@ -190,9 +190,9 @@ class _Failure:
     def of_unknown(self, error: Exception) -> int:
         from zimage_cli.cli import errors
 
-        shortage = errors.shortage(error)
-        if shortage is not None:
-            return self.of(shortage)
+        known = errors.shortage(error) or errors.gone_folder(error)
+        if known is not None:
+            return self.of(known)
         errors.print_bug(self._output, error)
         self._print_document(errors.bug_document(error))
         return errors.BUG_STATUS

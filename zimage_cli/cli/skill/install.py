@@ -45,7 +45,7 @@ def places(agents: Iterable[str], *, user: bool) -> tuple[Path, list[Path]]:
     """Return the folder that nothing is written outside of, and those of the skill in it.
 
     Without agents: the common folder, and that of each agent that has one there already. Raises
-    UsageError for an unknown agent, ConfigurationError where there is no home or current folder.
+    UsageError for an unknown agent, ConfigurationError where there is no home folder.
     """
     wanted = [_folder_of(name, user=user) for name in agents]
     root = _home() if user else _project()
@@ -81,12 +81,7 @@ def _home() -> Path:
 
 def _project() -> Path:
     """Return the nearest folder, from the current one upwards, with `.git`; else the current."""
-    try:
-        here = Path.cwd()
-    except OSError as error:
-        raise ConfigurationError(
-            "the current folder cannot be used: {why}", why=reason(error)
-        ) from None
+    here = Path.cwd()
     return next((one for one in (here, *here.parents) if lexists(one / ".git")), here)
 
 
