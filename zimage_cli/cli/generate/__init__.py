@@ -352,9 +352,10 @@ def _run(
 
 def _untaken(error: Exception, view: Display) -> Exception:
     """Return the error of a standard output that took no result, with where the pictures are."""
-    if not (view.pictures and isinstance(error, UsageError)):
+    paths = [str(one.path) for _, one in sorted(view.pictures.items()) if one.path is not None]
+    if not (paths and isinstance(error, UsageError)):
         return error
-    return error.but(hint="What was made is saved: zimage history list")
+    return error.but(hint="These pictures are saved: {paths}", paths=", ".join(paths))
 
 
 def _errors(failures: list[Outcome]) -> list[tuple[ZimageError, str]]:
