@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import sys
 import time
@@ -211,8 +212,10 @@ class Terminal:
         except pexpect.EOF:
             return False
         self.raw += data
-        self.stream.feed(data)
-        self.frames.append(self.lines)
+        # What moves begins anew with that: a reader that is late sees every frame all the same.
+        for piece in re.split(r"(?=\r\x1b\[2K)", data):
+            self.stream.feed(piece)
+            self.frames.append(self.lines)
         return True
 
     @property
@@ -222,7 +225,7 @@ class Terminal:
 
         return int(termios.tcgetattr(self.child.child_fd)[3])
 
-    def until(self, condition: Callable[[Terminal], bool], timeout: float = 15) -> Terminal:
+    def until(self, condition: Callable[[Terminal], bool], timeout: float = 60) -> Terminal:
         """Read until the screen satisfies a condition; fails with the screen."""
         deadline = time.monotonic() + timeout
         alive = True
@@ -232,10 +235,11 @@ class Terminal:
             alive = self.read()
         return self
 
-    def end(self, timeout: float = 20) -> int:
+    def end(self, timeout: float = 60) -> int:
         """Read to the end and return the exit status (128 + signal for a signal)."""
         deadline = time.monotonic() + timeout
-        while self.read():
+        # Its streams are closed an instant before it has ended: `close` would send it a hangup.
+        while self.read() or self.child.isalive():
             if time.monotonic() > deadline:
                 self.child.close(force=True)
                 raise AssertionError(f"it does not end:\n{self.text}")
@@ -272,7 +276,7 @@ def terminal(zimage: Any) -> Iterator[Callable[..., Terminal]]:
             dimensions=(rows, columns),
             encoding=encoding,
             codec_errors="backslashreplace" if encoding == "utf-8" else "strict",
-            timeout=20,
+            timeout=60,
         )
         child.delaybeforesend = None
         child.delayafterclose = 0.02

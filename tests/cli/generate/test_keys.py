@@ -230,12 +230,13 @@ def test_a_terminal_that_cuts_lines_off_keeps_no_stale_one(
         if columns > screen.screen.columns:
             screen.screen.resize(40, columns)
         screen.child.setwinsize(40, columns)
-        screen.until(lambda it, columns=columns: it.frames and fits(it.lines, columns), timeout=60)
+        screen.until(lambda it, columns=columns: it.frames and fits(it.lines, columns))
         # What was on its way has come: now the lines above are cut off.
         screen.screen.resize(40, columns)
-        moves(screen)
+        # After ten seconds, 40 columns have no room for the bar.
+        moves(screen, "painting")
         # What is read may end in the middle of a frame. A line that is stale stays for good.
-        screen.until(lambda it, columns=columns: fits(it.lines, columns), timeout=60)
+        screen.until(lambda it, columns=columns: fits(it.lines, columns))
     shown.set()
     assert screen.end() == 0
     assert "painting" not in screen.text
