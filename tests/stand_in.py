@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -134,10 +135,16 @@ class Seen:
 
 
 class Records(Books):
-    """Books that keep the latest calls, and in which one can wait for what is to come."""
+    """Books that keep the latest calls, and in which one can wait for what is to come.
+
+    `free`: so many POSTs are answered at once; those that come later wait until `let_go` is set.
+    Pictures are served meanwhile.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.free: float = math.inf
+        self.let_go = threading.Event()
         self._changed = threading.Condition(self._lock)
         self._calls: deque[Seen] = deque(maxlen=KEPT_CALLS)
         self._pictures: deque[Seen] = deque(maxlen=KEPT_CALLS)
@@ -147,6 +154,9 @@ class Records(Books):
             self._calls.append(Seen(call))
             super().arrived(call)
             self._changed.notify_all()
+            held = call.request.method == "POST" and self.post_count > self.free
+        if held:
+            self.let_go.wait(120)
 
     def answered(self, call: Call, *, status: int, billed: Billed | None = None) -> None:
         with self._changed:

@@ -46,8 +46,8 @@ time.sleep(600)
 
 
 @pytest.fixture
-def pane(zimage: Any, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
-    """Change the width, have something drawn, and return the lines of the screen then."""
+def pane(zimage: Any, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Change the width, have something drawn, and wait for what the screen comes to show."""
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "orders").mkdir()
     env = zimage.environment()
@@ -57,19 +57,18 @@ def pane(zimage: Any, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
         done = subprocess.run(words, capture_output=True, check=True, timeout=60, env=env)
         return done.stdout.decode()
 
-    def draw(columns: int, *lines: str, sign: str) -> list[str]:
+    def draw(columns: int, *lines: str, shown: list[str]) -> None:
         tmux("resize-window", "-x", str(columns))
         number = len(list((tmp_path / "orders").iterdir()))
         (tmp_path / "order").write_text("\n".join([str(columns), *lines]))
         (tmp_path / "order").rename(tmp_path / "orders" / str(number))
         end = time.monotonic() + 60
-        while True:
-            # Lines that were wrapped are joined again.
-            found = tmux("capture-pane", "-p", "-J", "-S", "-").rstrip().splitlines()
-            if any(sign in line for line in found):
-                return [line.rstrip() for line in found]
+        found = None
+        # It comes in pieces. Lines that were wrapped are joined again.
+        while found != shown:
             assert time.monotonic() < end, found
-            time.sleep(0.05)
+            found = tmux("capture-pane", "-p", "-J", "-S", "-").rstrip().splitlines()
+            found = [line.rstrip() for line in found]
 
     words = [sys.executable, str(tmp_path / "program.py"), str(tmp_path / "orders")]
     tmux("new-session", "-d", "-x", "100", "-y", "30", shlex.join(words))
@@ -81,10 +80,10 @@ def pane(zimage: Any, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
 
 def test_lines_that_were_wrapped_are_erased_whole(pane: Any) -> None:
     above = [f"what stands above {number}" for number in range(20)]
-    assert pane(100, "1" * 200, "2" * 50, sign="22") == [*above, "1" * 99, "2" * 50]
-    assert pane(40, "3" * 200, "4" * 30, sign="44") == [*above, "3" * 39, "4" * 30]
+    pane(100, "1" * 200, "2" * 50, shown=[*above, "1" * 99, "2" * 50])
+    pane(40, "3" * 200, "4" * 30, shown=[*above, "3" * 39, "4" * 30])
     # Several rows of each line are erased, and not one of those above.
-    assert pane(12, "5" * 200, "6" * 7, sign="66") == [*above, "5" * 11, "6" * 7]
-    assert pane(90, "7" * 200, "8" * 9, sign="88") == [*above, "7" * 89, "8" * 9]
-    assert pane(30, "say something", sign="say") == [*above, "say something", "7" * 29, "8" * 9]
-    assert pane(30, "end", sign="the end") == [*above, "say something", "the end"]
+    pane(12, "5" * 200, "6" * 7, shown=[*above, "5" * 11, "6" * 7])
+    pane(90, "7" * 200, "8" * 9, shown=[*above, "7" * 89, "8" * 9])
+    pane(30, "say something", shown=[*above, "say something", "7" * 29, "8" * 9])
+    pane(30, "end", shown=[*above, "say something", "the end"])

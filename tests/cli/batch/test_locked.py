@@ -49,10 +49,13 @@ def until_it_waits(run: Any) -> bytes:
 def test_it_waits_for_a_locked_history_and_goes_on(
     serve: Any, prompts: str, home: Path, work: Path
 ) -> None:
-    service = serve(latency=0.1)
+    service = serve()
+    service.books.free = 8
     with service.popen("batch", prompts, *ARGS) as run:
-        assert service.books.wait_for(lambda books: books.post_count >= 8, 60)
+        # Four wait for their answers, so it has not come to its end before the lock is held.
+        assert service.books.wait_for(lambda books: books.post_count == 12, 60)
         with locked(home) as let_go:
+            service.books.let_go.set()
             until_it_waits(run)
             let_go()
         _, errors = run.communicate(timeout=60)
@@ -65,10 +68,12 @@ def test_it_waits_for_a_locked_history_and_goes_on(
 def test_ctrl_c_while_it_waits_sends_nothing_more(
     serve: Any, prompts: str, home: Path, work: Path
 ) -> None:
-    service = serve(latency=0.1)
+    service = serve()
+    service.books.free = 8
     with service.popen("batch", prompts, *ARGS) as run:
-        assert service.books.wait_for(lambda books: books.post_count >= 8, 60)
+        assert service.books.wait_for(lambda books: books.post_count == 12, 60)
         with locked(home) as let_go:
+            service.books.let_go.set()
             until_it_waits(run)
             run.send_signal(signal.SIGINT)
             for line in run.stderr:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_in import Hold, kept_port
+from stand_in import kept_port
 
 FAST = ("--rps", "0", "--size", "512*512", "--no-evidence")
 
@@ -108,25 +108,14 @@ def statuses(folder: Path) -> Counter[str]:
 def test_it_waits_until_the_service_is_back_and_nothing_fails(
     road: Any, prompts: Any, work: Path
 ) -> None:
-    hold, answered = Hold(), list[Any]()
-
-    def log(line: Any) -> None:
-        # Pictures come by another road; those who fetch them are threads of their own.
-        if line["method"] == "POST":
-            if service.books.post_count >= 20:
-                hold(line)
-            answered.append(line)
-
-    def all_wait(books: Any) -> bool:
-        return books.post_count - len(answered) == 8
-
-    service, way = road(latency=0.1, log=log)
+    service, way = road()
+    service.books.free = 12
     args = ("batch", prompts(60), "-o", "out", "-j", "8", "--retries", "0", *FAST)
     with service.popen(*args, env=way.env) as run:
-        assert service.books.wait_for(lambda books: books.post_count >= 20 and all_wait(books))
+        assert service.books.wait_for(lambda books: books.post_count == 20)
         # Nobody connects in this moment, so what comes next is refused and nothing is cut off.
         way.close()
-        hold.release()
+        service.books.let_go.set()
         said = read_until(run.stderr, b"cannot be reached since")
         time.sleep(1.5)  # the length of the outage: one try falls into it
         way.open()
@@ -227,11 +216,14 @@ def test_another_place_that_a_line_names_does_not_stop_the_others(
 
 
 def test_the_live_view_shows_it(road: Any, terminal: Any, prompts: Any) -> None:
-    service, way = road(latency=0.1)
+    service, way = road()
+    service.books.free = 4
     args = ("batch", prompts(30), "-o", "out", "-j", "2", *FAST)
     screen = terminal(*args, env={**service.env, **way.env})
-    screen.until(lambda it: service.books.post_count >= 4)
+    screen.until(lambda it: service.books.post_count == 6)
+    # As above: both wait for an answer.
     way.close()
+    service.books.let_go.set()
     screen.until(
         lambda it: re.search(r"^the service cannot be reached since \S+$", it.text, re.MULTILINE)
     )
