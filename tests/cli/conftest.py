@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import sqlite3
 import sys
 import time
@@ -203,13 +204,16 @@ class Terminal:
 
     def read(self, seconds: float = 0.05) -> bool:
         """Take what comes within so many seconds; False at the end."""
-        import pexpect
+        from pexpect.spawnbase import EOF, SpawnBase
 
+        # What it writes last may come after nothing did for so long: `spawn` looks then whether it
+        # has ended, and leaves that unread.
+        alive = self.child.isalive()
+        if not select.select([self.child], [], [], seconds)[0]:
+            return bool(alive)
         try:
-            data = self.child.read_nonblocking(65536, timeout=seconds)
-        except pexpect.TIMEOUT:
-            return True
-        except pexpect.EOF:
+            data = SpawnBase.read_nonblocking(self.child, 65536)
+        except EOF:
             return False
         self.raw += data
         # What moves begins anew with that: a reader that is late sees every frame all the same.

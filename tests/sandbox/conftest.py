@@ -113,7 +113,7 @@ class Client:
 
     def connect(self, origin: str) -> socket.socket:
         parts = urlsplit(origin)
-        return socket.create_connection((parts.hostname, parts.port), timeout=10)
+        return socket.create_connection((parts.hostname, parts.port), timeout=60)
 
     def read_reply(self, sock: socket.socket) -> tuple[bytes, bool]:
         """Read one answer from a kept connection: its body, and whether that goes on."""

@@ -215,7 +215,7 @@ def test_errors_of_storage(server, client, kind, status, code):
 def test_too_large(server, client, kind):
     url = made(server, client, kind)
     parts = http.client.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     try:
         connection.request("GET", url.partition(parts.netloc)[2])
         with connection.getresponse() as answer:
