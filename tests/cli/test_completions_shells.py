@@ -654,8 +654,11 @@ def test_no_tab_starts_a_process(shell: str, terminal, tmp_path: Path) -> None:
     one.run(WATCH[shell].replace("{log}", str(log)))
     before = faults_of_children(one.child.pid)
     one.run("python --version")
-    wait_for(log.exists, "a trap that works")
-    assert faults_of_children(one.child.pid) > before, "a child goes unnoticed"
+    # It counts once the shell knows that it has ended.
+    wait_for(
+        lambda: log.exists() and faults_of_children(one.child.pid) > before,
+        "a trap that works, and a child that is noticed",
+    )
     for keys, last in KEYS.items():
         log.write_text("")
         before = faults_of_children(one.child.pid)
