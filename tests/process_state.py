@@ -94,7 +94,7 @@ def importing(*names: str) -> Iterator[list[str]]:
     done = threading.Event()
 
     def work(name: str) -> None:
-        while not done.is_set():
+        while not done.is_set() or not rounds[name]:
             sys.modules.pop(name, None)
             try:
                 module = importlib.import_module(name)

@@ -137,13 +137,13 @@ class Seen:
 class Records(Books):
     """Books that keep the latest calls, and in which one can wait for what is to come.
 
-    `free`: so many POSTs are answered at once; those that come later wait until `let_go` is set.
-    Pictures are served meanwhile.
+    `free`: so many POSTs are answered at once; those that come later wait until `let_go` is set, by
+    a test or by the POST with the number `last`. Pictures are served meanwhile.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.free: float = math.inf
+        self.free = self.last = math.inf
         self.let_go = threading.Event()
         self._changed = threading.Condition(self._lock)
         self._calls: deque[Seen] = deque(maxlen=KEPT_CALLS)
@@ -155,6 +155,8 @@ class Records(Books):
             super().arrived(call)
             self._changed.notify_all()
             held = call.request.method == "POST" and self.post_count > self.free
+            if self.post_count >= self.last:
+                self.let_go.set()
         if held:
             self.let_go.wait(120)
 

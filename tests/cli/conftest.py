@@ -187,6 +187,7 @@ class Terminal:
     stream: Any
     raw: str = ""
     frames: list[list[str]] = field(default_factory=list)
+    """What stood there whenever what moves was drawn anew, and at the end."""
     left: int = 0
     """The terminal's local modes at the end."""
 
@@ -214,12 +215,14 @@ class Terminal:
         try:
             data = SpawnBase.read_nonblocking(self.child, 65536)
         except EOF:
+            self.frames.append(self.lines)
             return False
         self.raw += data
-        # What moves begins anew with that: a reader that is late sees every frame all the same.
-        for piece in re.split(r"(?=\r\x1b\[2K)", data):
+        # It comes in pieces of any length: a frame is whole when the next one begins to erase it.
+        for number, piece in enumerate(re.split(r"(?=\r\x1b\[2K)", data)):
+            if number:
+                self.frames.append(self.lines)
             self.stream.feed(piece)
-            self.frames.append(self.lines)
         return True
 
     @property

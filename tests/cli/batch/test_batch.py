@@ -492,13 +492,15 @@ def test_no_line_gets_out_of_the_folder(service: Any, write: Any, work: Path) ->
 def test_a_file_that_changes_after_it_was_checked_is_not_worked_through(
     serve: Any, write: Any, work: Path
 ) -> None:
-    service = serve(latency=0.1)
+    service = serve()
+    service.books.free = 2
     file = write(*kites(60))
     run = service.popen("batch", file, "-o", "out", "-j", "2", *FAST)
     with run:
         assert service.books.wait_for(lambda books: books.post_count >= 2)
         with Path(file).open("a") as more:
             more.write("one more kite\n")
+        service.books.let_go.set()
         _, errors = run.communicate()
     assert run.returncode == 2
     assert b"was changed after it was checked" in errors
@@ -620,7 +622,8 @@ def test_the_sandbox_of_its_own_needs_no_key(zimage: Any, write: Any, work: Path
 
 
 def test_a_folder_takes_one_run_at_a_time(serve: Any, write: Any) -> None:
-    service = serve(latency=0.3)
+    service = serve()
+    service.books.free = 0
     file = write(*kites(40))
     args = ("batch", file, "-o", "out", "-j", "2", *FAST)
     with service.popen(*args) as first:
@@ -631,6 +634,7 @@ def test_a_folder_takes_one_run_at_a_time(serve: Any, write: Any) -> None:
         assert "nothing was sent" in service(*args, "--dry-run").stderr
         first.kill()
         first.communicate()
+    service.books.let_go.set()
     service(*args[:-1], "-j", "32", "--retry-lost", "--no-evidence")
 
 

@@ -51,7 +51,8 @@ def test_few_open_files_mean_fewer_lines_at_a_time(files: int, serve: Any, work:
 def test_a_soft_limit_of_files_is_raised(serve: Any, work: Path) -> None:
     import resource
 
-    service = serve(latency=2.0)
+    service = serve()
+    service.books.free, service.books.last = 0, 9
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     (work / "prompts.txt").write_text("".join(f"kite {number}\n" for number in range(LINES)))
     with service.popen(

@@ -216,9 +216,10 @@ def test_typing_and_a_narrower_window_leave_nothing(
     screen.until(lambda it: "4 painting" in it.text)
     screen.child.send("debris\r")
     screen.child.setwinsize(40, 60)
-    screen.screen.resize(40, 60)
     narrower = re.compile(r"^─{51}  0 of 4$", re.MULTILINE)
     screen.until(lambda it: narrower.search(it.text) is not None)
+    # What was on its way has come.
+    screen.screen.resize(40, 60)
     heard.set()
     assert screen.end() == 0
     assert "debris" not in screen.text

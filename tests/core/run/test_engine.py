@@ -612,7 +612,8 @@ def test_a_batch_with_patience_waits_and_one_without_tells_no_line(
 
 
 def test_pictures_in_memory_are_made_several_at_once(studio: Any, run: Any) -> None:
-    it = studio(latency=1.5)
+    it = studio()
+    it.server.books.free, it.server.books.last = 0, 4
     done = run(it, kites(8), journal=False, concurrency=4).end()
     assert done.view.statuses == {"saved": 8}
     assert it.server.books.peak_in_flight == 4
