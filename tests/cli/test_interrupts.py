@@ -159,7 +159,8 @@ def test_a_wait_for_another_try_is_not_told_as_lost(serve: Any) -> None:
 
 
 def test_the_terminal_goes_away_and_the_picture_is_saved(serve: Any, terminal: Any) -> None:
-    service = serve(latency=1.5)
+    hold = Hold()
+    service = serve(log=hold)
     screen = terminal(
         "generate", "fox", "--size", "512x512", "-o", "x.png",
         env=service.env, shell='trap "" HUP; exec "$@"',
@@ -168,6 +169,7 @@ def test_the_terminal_goes_away_and_the_picture_is_saved(serve: Any, terminal: A
     pid = screen.child.pid
     os.close(screen.child.child_fd)
     screen.child.closed = True
+    hold.release()
     os.waitpid(pid, 0)
     screen.child.ptyproc.terminated = True
     assert (service.work / "x.png").is_file()

@@ -152,9 +152,9 @@ def test_four_machines_keep_the_limit_use_it_and_share_it(
     assert len(four.gate.clocks) == four.service.books.billed_count == 20
     # What is strict never answered 429: more than that did not come in any second.
     assert four.gate.most_in(1.0) <= 4
-    # On a busy machine a turn is late now and then, so the best stretch of four turns counts: by
-    # the limit alone it takes 1.02 s. How much of the limit is used says benchmarks/machines.py.
-    assert four.gate.shortest(4) < 1.25 * (1 + MARGIN)
+    # On a busy machine turns are late, so the best stretch of four counts: by the limit alone it
+    # takes 1.02 s. How much of the limit is used says benchmarks/machines.py.
+    assert four.gate.shortest(4) < 1.5 * (1 + MARGIN)
     # When the first has made its five, no other has made less than three.
     posts = four.posts()
     first = min(len(posts) - posts[::-1].index(one) for one in range(4))

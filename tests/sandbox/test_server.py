@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from noise import noise
-from stand_in import Sandbox
+from stand_in import Sandbox, kept_port
 
 from zimage_cli.errors import UsageError
 from zimage_cli.sandbox.books import Books, Call, mask
@@ -404,8 +404,7 @@ def test_fixed_ports_and_taken_ones():
             Sandbox(port=server.port).start()
         assert str(server.port) in caught.value.message
         assert "already in use" in caught.value.message
-        free = server.port
-    with Sandbox(port=free) as again:
+    with kept_port() as free, Sandbox(port=free) as again:
         assert again.api_root == f"http://127.0.0.1:{free}/api/v1"
 
 
