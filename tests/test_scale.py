@@ -137,8 +137,8 @@ def test_the_workers_of_compose_make_every_line_once_at_the_limit(
         assert (FOLDER / worker["build"] / "Dockerfile").is_file()
         workers.append(machine.start(["zimage", *worker["command"]], worker["environment"]))
     assert [worker.wait(120) for worker in workers] == [0, 0, 0]
-    # No second had more than the limit. On a busy machine turns are late, so the best stretch of four
-    # says what they use of it: one that takes twice as long would be half of it.
+    # No second had more than the limit. On a busy machine turns are late, so the best stretch of
+    # four says what they use of it: one that takes twice as long would be half of it.
     assert gate.most_in(1.0) <= 4
     assert gate.shortest(4) < 1.5 * (1 + MARGIN)
     check(machine, server, zimage)
