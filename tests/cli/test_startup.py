@@ -152,7 +152,8 @@ import time
 first = {}
 def hook(event, args):
     if event == "import":
-        first.setdefault(args[0].partition(".")[0], time.monotonic())
+        for name in (args[0], args[0].partition(".")[0]):
+            first.setdefault(name, time.monotonic())
     elif event == "socket.connect":
         first.setdefault(event, time.monotonic())
 sys.addaudithook(hook)
@@ -178,7 +179,10 @@ from zimage_cli.__main__ import run
     assert child.exitstatus == 0
     first = json.loads((report.parent / "modules.json.first").read_text())
     assert service.books.post_count == 1
-    assert first["httpx"] < first["socket.connect"] < first["rich"]
+    assert first["httpx"] < first["socket.connect"]
+    # Where that has not left after a second, it is not waited for any longer.
+    late = first["zimage_cli.cli.generate.display"] + 1
+    assert first["socket.connect"] < first["rich"] or late < first["rich"]
     assert not {"PIL", "tomlkit"} & set(first)
 
 
