@@ -108,7 +108,9 @@ keys.give_back_on_signals()
 with Output().live() as live:
     thread = threading.Thread(target=draw)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        # In the instant before a wait without an end, a signal would not be heard.
+        thread.join(0.1)
 print("drawn")
 """
 
