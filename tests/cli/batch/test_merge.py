@@ -591,3 +591,31 @@ def test_words_of_a_line_share_a_seed_although_each_folder_draws_its_own(
         red, blue, green = line.values()
         assert red == blue == green
         assert len(red) == 2
+
+
+def test_what_is_missing_of_a_line_shares_the_seed_of_what_is_there(
+    service: Any, work: Path, write: Any, make_shard: Any
+) -> None:
+    file = write(*(f"{{red|blue|green}} kite {number}" for number in range(8)))
+    expanded = ("--expand", "--count", "2")
+    for part in (1, 2):
+        make_shard(file, part, 2, *expanded)
+        # It died in the middle of its lines, and its disk had no more of them.
+        journal = work / f"s{part}" / "results.jsonl"
+        lines = journal.read_bytes().splitlines(keepends=True)
+        journal.write_bytes(b"".join(lines[::4]))
+    service("batch", file, "--merge", "s1", "s2", "-o", "all", *expanded, *SIZE, status=9)
+    there = {one["job"]: one for one in records(work / "all")}
+    assert service.books.billed_count == 48
+    service("batch", file, "-o", "all", *expanded, *FAST)
+    assert service.books.billed_count == 2 * 48 - len(there)
+    drawn: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for record in records(work / "all"):
+        drawn[record["line"], record["variant"] % 2].add(record["seed"])
+        assert str(record["seed"]) in record["file"]
+        if record["job"] in there:
+            assert record["seed"] == there.pop(record["job"])["seed"]
+    assert not there
+    assert len(drawn) == 16
+    assert {len(seeds) for seeds in drawn.values()} == {1}
+    assert len(set.union(*drawn.values())) == 16

@@ -83,7 +83,10 @@ def test_an_empty_folder_knows_nothing(folder: Path, book: History) -> None:
 @pytest.mark.parametrize(
     ("record", "kind", "seed"),
     [
-        ({"status": "saved", "file": "a.png", "seed": 3}, Status.SAVED, None),
+        ({"status": "saved", "file": "a.png", "seed": 3}, Status.SAVED, 3),
+        ({"status": "saved", "file": "a.png", "seed": 0}, Status.SAVED, 0),
+        ({"status": "saved", "file": "a.png", "seed": 2**31 - 1}, Status.SAVED, 2**31 - 1),
+        ({"status": "saved", "file": "a.png", "seed": None}, Status.SAVED, None),
         ({"status": "saved", "file": "gone.png", "seed": 3}, Status.NEW, 3),
         ({"status": "saved", "file": None}, Status.NEW, None),
         ({"status": "failed", "seed": 4}, Status.FAILED, 4),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zimage_cli.core.batch import shard
 from zimage_cli.core.batch.reader import Invalid, JobReader, LineDefaults
+from zimage_cli.core.batch.seeds import SharedSeeds
 from zimage_cli.core.drafts import remove_abandoned, write_whole
 from zimage_cli.core.files import open_own, reason
 from zimage_cli.core.making.save import FolderPlace
@@ -129,6 +130,7 @@ class FilePlan:
                 self._find_saved(book)
             self._defaults = replace(defaults, salt=self._salt())
             self._about = source.fingerprint()
+            self._seeds = SharedSeeds()
             self.preflight = self._check()
             check_format(settings, self.template.said, self.preflight.formats)
             if not fresh:
@@ -170,7 +172,7 @@ class FilePlan:
         found, routes = Preflight(), self.routes
         base = routes.price(None, prompt_extend=False)
         total = Decimal(0)
-        last = None
+        last, begun = None, len(self.known) > 0
         for entry in JobReader(self._defaults).plan(self.source):
             if entry.line != last:
                 found.lines += 1
@@ -185,7 +187,10 @@ class FilePlan:
                 continue
             found.pictures += 1
             found.formats.add(format_of(entry.output or "x" + entry.template.suffix))
-            status = self.known.of(entry.key).decide(self.options)
+            state = self.known.of(entry.key)
+            status = state.decide(self.options)
+            if begun and entry.shared and state.seed != entry.request.seed:
+                self._seeds.note(entry, state.seed)
             found.kinds[status] += 1
             if entry.output is not None and "/" in entry.output:
                 found.folders.add(entry.output.rpartition("/")[0])
@@ -198,6 +203,7 @@ class FilePlan:
                 if price is not None:
                     found.prices.add(price)
                     total += price.amount
+        self._seeds.end_line()
         found.cost = Price(total, base.currency) if base else None
         return found
 
@@ -299,4 +305,4 @@ class FilePlan:
             if not isinstance(entry, Invalid) and wanted(
                 self.known.of(entry.key).decide(self.options)
             ):
-                yield entry
+                yield self._seeds.given(entry)

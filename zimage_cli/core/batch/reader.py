@@ -110,17 +110,18 @@ class JobReader:
         drawn: int | None = None
         # Each folder draws its own seeds: what shares one is made in one shard, by its first key.
         together: dict[int, bytes] = {}
+        shares = sweep.multiplies and not sweep.no_seed
         for number, variant in enumerate(variants(request, sweep), 1):
             self._number += 1
-            first = key = self._key(variant.request, template, output)
+            key, shared = self._key(variant.request, template, output), b""
             if drawn is None:
                 drawn = self._draw(key)
-            if variant.request.seed is None and not sweep.no_seed:
-                first = together.setdefault(variant.step, key)
-            if int.from_bytes(first[:8], "big") % shards == shard - 1:
+            if shares and variant.request.seed is None:
+                shared = together.setdefault(variant.step, key)
+            if int.from_bytes((shared or key)[:8], "big") % shards == shard - 1:
                 sent = variant.request if sweep.no_seed else variant.with_seed(drawn)
                 one = None if sweep.is_one else number
-                yield Job(line, self._number, sent, own_name, output, key, one)
+                yield Job(line, self._number, sent, own_name, output, key, one, shared)
 
     def _request(self, fields: dict[str, object], preset: object) -> Request:
         """Return the request of a line. Raises RequestInvalid, UsageError."""

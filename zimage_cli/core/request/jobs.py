@@ -26,7 +26,8 @@ class Job(NamedTuple):
     `line` is the line of the file that it comes from, 1 where there is no file; `variant` counts
     the pictures of that line, None where it is the only one; `number` counts those of a run. `key`
     tells a picture of a batch from all others, for ever. `output` is its path within the folder of
-    pictures, where it does not follow from the `template`.
+    pictures, where it does not follow from the `template`. `shared` is the key of the first picture
+    of the line that shares its drawn seed; empty where none can.
     """
 
     line: int
@@ -36,6 +37,7 @@ class Job(NamedTuple):
     output: str | None = None
     key: bytes = b""
     variant: int | None = None
+    shared: bytes = b""
 
     @property
     def place(self) -> Message:

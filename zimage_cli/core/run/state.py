@@ -71,7 +71,8 @@ class States:
     """The ids, by key, of rows of the history whose end the journal does not have, because the
     process died between both writes."""
     _states: dict[bytes, State | int] = field(default_factory=dict)
-    """A saved picture is only the place of its record, or -1: it takes less memory."""
+    """A saved picture that has a record is only a number, which takes less memory: the place of
+    that, before the bits of its seed; or, without a seed, -1 - the place."""
 
     @property
     def batch(self) -> str:
@@ -82,7 +83,9 @@ class States:
         """Return the state of a picture."""
         found = self._states.get(key, _NEW)
         if isinstance(found, int):
-            return State(Status.SAVED, at=found if found >= 0 else None)
+            if found < 0:
+                return State(Status.SAVED, at=~found)
+            return State(Status.SAVED, found & MAX_SEED, at=found >> MAX_SEED.bit_length())
         return found
 
     def items(self) -> Iterator[tuple[bytes, State]]:
@@ -98,8 +101,9 @@ class States:
 
     def found(self, key: bytes) -> None:
         """Note that a picture that was to be fetched is on disk and in the history."""
-        self.unrecorded[key] = self.of(key).entry or 0
-        self._states[key] = -1
+        state = self.of(key)
+        self.unrecorded[key] = state.entry or 0
+        self._states[key] = State(Status.SAVED, state.seed, state.entry)
 
     @classmethod
     def load(cls, folder: Path, journal: Journal, book: History | None, *, fresh: bool) -> States:
@@ -130,7 +134,8 @@ class States:
             case "saved":
                 file = record.get("file")
                 stands = isinstance(file, str) and _is_file(os.path.join(self.folder, file))  # noqa: PTH118 - 10,000 of them
-                self._states[key] = place if stands else State(Status.NEW, seed, at=place)
+                packed = ~place if seed is None else place << MAX_SEED.bit_length() | seed
+                self._states[key] = packed if stands else State(Status.NEW, seed, at=place)
             # "failed" is what it was called before it was told apart.
             case "made" | "failed" if isinstance(record.get("image_url"), str):
                 self._states[key] = _made(record, seed, place)
@@ -153,7 +158,8 @@ class States:
             seed, state = _seed(drawn), self._states.get(key)
             match status:
                 case Status.SAVED:
-                    state = -1 if _is_file(path) else State(Status.NEW, seed)
+                    saved = State(Status.SAVED, seed, entry)
+                    state = saved if _is_file(path) else State(Status.NEW, seed)
                 case Status.MADE if region == SANDBOX:
                     # It ended with its process, and the next picture is as free.
                     state = State(Status.NEW, seed)
