@@ -271,6 +271,14 @@ def test_a_merge_that_did_not_end_makes_and_pays_nothing_again(
             "paid, here again. Nothing was sent.\n"
             "  next: Run the same command with --merge again: it goes on.\n"
         )
+    # Nor is it taken for all that the two have.
+    refused = service("batch", file, "--merge", "all", "-o", "other", *SIZE, status=2)
+    assert refused.stderr == (
+        "error: A merge into all did not end: what it did not take would be made, and paid, "
+        "again.\n"
+        "  next: Run the command with --merge that fills it again: it goes on.\n"
+    )
+    assert not (work / "other").exists()
     # Of a killed one, which copied.
     (work / "all" / "sub").mkdir()
     (work / "all" / "sub" / ".zimage-0123456789ab.part").write_bytes(b"half")

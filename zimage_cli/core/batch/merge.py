@@ -68,7 +68,8 @@ class Taken:
 class Merge:
     """Brings folders of shards together in `into`; `book` is this machine's history.
 
-    Raises UsageError where a folder cannot be used, has no batch, or has one that still runs.
+    Raises UsageError where a folder cannot be used, has no batch or one that still runs, or was
+    itself merged and that did not end.
     """
 
     folders: Sequence[Path]
@@ -244,6 +245,14 @@ class Merge:
 @contextmanager
 def _ended(folder: Path) -> Iterator[None]:
     """Hold a shard's folder, whose batch must have ended. Raises UsageError."""
+    if shard.marked(folder) == shard.MERGING:
+        raise UsageError(
+            "A merge into {folder} did not end: what it did not take would be made, and paid, "
+            "again.",
+            hint="Run the command with --merge that fills it again: it goes on.",
+            field="merge",
+            folder=folder,
+        )
     if not any((folder / name).is_file() for name in (NAME, SALT_NAME)):
         raise UsageError(
             "{folder} has no pictures of a batch: there is no {name}.",
