@@ -255,3 +255,26 @@ def test_what_is_printed_is_in_the_stream_too(
     for record in told:
         assert f"'{record['image_url']}'" in errors or record["image_url"] in known
         assert f"'{record['image_url']}'" in record["hint"]
+
+
+def test_a_merge_that_fills_the_disk_pays_nothing_and_goes_on(
+    serve: Any, work: Path, small_disk: Any, large: bytes
+) -> None:
+    service = serve(picture_bytes=large)
+    file = prompts(work)
+    service("batch", file, "-o", "s1", *ARGS[2:], "-q")
+    merge = ("batch", file, "--merge", "s1", "-o", "all", "--size", "512*512")
+    out = small_disk(work / "all", size="18m")
+    full = service(*merge, status=8)
+    assert full.stderr == (
+        "error: all cannot take all pictures: no space left on device. What is there stays, and so "
+        "do the folders that they come from.\n"
+        "  next: Make room, then run the same command again: it goes on.\n"
+    )
+    assert 0 < len(records(out)) < LINES
+    subprocess.run(["mount", "-o", "remount,size=60m", str(out)], check=True)
+    refused = service("batch", file, "-o", "all", *ARGS[2:], status=2)
+    assert "A merge into all did not end" in refused.stderr
+    service(*merge)
+    assert len([*out.glob("*.png")]) == len(records(out)) == service.books.billed_count == LINES
+    assert not [*out.glob(".*.part")]
