@@ -75,6 +75,16 @@ def test_prompt_extend_and_a_place_of_its_own(client: Any, work: Path) -> None:
     assert picture.reasoning
 
 
+def test_a_place_is_a_text_or_a_path(client: Any, work: Path) -> None:
+    one = client()
+    (work / "kites").mkdir()
+    for place in ("kites", work / "kites"):
+        [outcome] = one.run(one.plan_all(["a kite"], output=place, name="kite"))
+        assert outcome.take().path.parent.resolve() == work / "kites"
+        [outcome] = one.run(one.plan({"prompt": "a kite"}, output=place))
+        assert outcome.take().path.parent.resolve() == work / "kites"
+
+
 def test_a_format_for_all_and_one_of_its_own(client: Any, work: Path) -> None:
     one = client(format="jpg", quality=60, metadata=False)
     picture = one.generate("a lake")

@@ -152,7 +152,7 @@ class AsyncClient:
             like=like,
             rewritten=rewritten,
             preset=preset,
-            output=None if output is None else str(output),
+            output=output,
         )
         loop = asyncio.get_running_loop()
         async with self._gates.setdefault(loop, asyncio.Semaphore(AT_ONCE)):
@@ -244,7 +244,7 @@ class AsyncClient:
         requests: Requests,
         sweep: Sweep = ONE,
         *,
-        output: str | None = None,
+        output: str | Path | None = None,
         stream: Callable[[Iterator[bytes]], None] | None = None,
         name: str | None = None,
         overwrite: bool = False,

@@ -150,7 +150,7 @@ class Client:
             like=like,
             rewritten=rewritten,
             preset=preset,
-            output=None if output is None else str(output),
+            output=output,
         )
         [outcome] = self.run(plan)
         return outcome.take()
@@ -296,7 +296,7 @@ class Client:
         requests: Sequence[str | Mapping[str, object] | Request],
         sweep: Sweep = ONE,
         *,
-        output: str | None = None,
+        output: str | Path | None = None,
         stream: Callable[[Iterator[bytes]], None] | None = None,
         name: str | None = None,
         overwrite: bool = False,

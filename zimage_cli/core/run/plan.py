@@ -187,7 +187,7 @@ def multiplied(requests: Sequence[Request], sweep: Sweep) -> tuple[Request, ...]
 
 
 def place_for(
-    output: str | None,
+    output: str | Path | None,
     stream: Callable[[Iterator[bytes]], None] | None,
     folder: Path,
     *,
@@ -204,7 +204,7 @@ def place_for(
     if output is None:
         return FolderPlace(folder, overwrite=overwrite), None
     path = Path(output)
-    if is_folder(output):
+    if is_folder(os.fspath(output)):
         return FolderPlace(path, overwrite=overwrite), None
     return FolderPlace(path.parent, filename=path.name, overwrite=overwrite), path.name
 
