@@ -89,6 +89,12 @@ def test_slug(prompt: str, expected: str) -> None:
     assert slug(prompt) == expected
 
 
+def test_a_key_in_a_prompt_is_in_no_name() -> None:
+    assert slug("sk-" + "0123456789abcdef" * 2) == "sk-cdef"
+    assert slug("A fox sk-" + "0123456789abcdef" * 2) == "a-fox-sk-cdef"
+    assert slug("st-petersburg") == "st-petersburg"
+
+
 @pytest.mark.parametrize(
     ("prompt", "length"), [("a" * 100, 32), ("湖" * 50, 30), ("é" * 50, 32), ("a" + "湖" * 50, 31)]
 )

@@ -15,7 +15,7 @@ from zimage_cli.core.request.sizes import dimensions
 from zimage_cli.core.request.wish import OTHER_SUFFIXES, format_of
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message
-from zimage_cli.text import INVISIBLE, is_safe, shown
+from zimage_cli.text import INVISIBLE, is_safe, shown, without_keys
 
 if TYPE_CHECKING:
     from zimage_cli.core.request.request import Request
@@ -49,12 +49,12 @@ def slug(prompt: str, most: int = SLUG_BYTES) -> str:
     """Return a prompt as part of a file name: letters and digits of any script, `-` for the rest.
 
     At most so many UTF-8 bytes, lower case, NFC, cut between words where there are any; never a
-    separator, a leading dot, or a name that Windows keeps for itself. `picture` where nothing is
-    left.
+    separator, a leading dot, a name that Windows keeps for itself, or an API key. `picture` where
+    nothing is left.
     """
     kept: list[str] = []
-    # Enough characters for the slug, whatever the rest of a long prompt holds.
-    for char in unicodedata.normalize("NFC", prompt[:2000]).lower():
+    # Enough characters for the slug, whatever the rest of a long prompt holds. A file is handed on.
+    for char in unicodedata.normalize("NFC", without_keys(prompt[:2000])).lower():
         category = unicodedata.category(char)
         if char in INVISIBLE or category == "Cf" or (category == "Cc" and not char.isspace()):
             continue
