@@ -253,6 +253,7 @@ def test_what_looks_like_a_key_is_masked_but_in_paths() -> None:
         (ServiceError("What?", billed=Billed.MAYBE), "maybe", "Ask the person", "search_history"),
         (UsageError("{field}", field="seed"), "no", "change them first", ""),
         (UsageError("{path}", hint="--output", path="/x"), "no", "before the person", "set up."),
+        (UsageError("Wrong.", hint="--dry-run", http_status=400), "no", "them first", "by that."),
     ],
 )
 def test_every_error_says_whether_to_call_again(

@@ -126,6 +126,8 @@ def hint(error: ZimageError) -> str | None:
             "Ask the person before you pay for another try; search_history shows it as lost where "
             "a history is kept."
         )
+    if isinstance(error, UsageError) and error.http_status is not None:
+        return "The service says in the message what is wrong: change the arguments by that."
     if _is_place(error):
         return "Tell the person: the output folder is set where this server is set up."
     if isinstance(error, NotSavedError) and error.hint is None:
