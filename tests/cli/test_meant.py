@@ -257,6 +257,9 @@ VALUES = [
         "--latency: 'soon' is not a number.",
         "zimage sandbox serve --help",
     ),
+    # Of a variable that is not set; Path would make the folder of it in which the command runs.
+    (["mcp", "--output-dir", ""], "--output-dir: '' is not a path.", "zimage mcp --help"),
+    (["batch", "x.txt", "-o", ""], "--output: '' is not a path.", "zimage batch --help"),
 ]
 ARGUMENTS = [
     (["history", "show"], "zimage history show: REF is missing.", "zimage history show REF"),

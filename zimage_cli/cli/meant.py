@@ -160,13 +160,14 @@ def _wrong_use(line: Line, name: str) -> UsageError:
 
 
 def _wrong_value(line: Line, param: Any) -> UsageError | None:
-    """Return the error for a value that is no number; None for any other."""
+    """Return the error for a value that is no number, or no path; None for any other."""
     if param.param_type_name == "option":
         parts = [part for part in line.parts() if part.param and part.param.name == param.name]
         given = [part.value for part in parts if part.value is not None]
     else:
         given = line.arguments[[one.name for one in line.places].index(param.name) :]
     kind = param.type.name
+    kinds = {"int": Message("a whole number"), "path": Message("a path")}
     # An option with a parser of its own takes more than numbers.
     takes = getattr(param.type, "func", None)
     number = int if "int" in kind else float if "float" in kind else str
@@ -182,7 +183,7 @@ def _wrong_value(line: Line, param: Any) -> UsageError | None:
         field=param.name,
         option=_label(param),
         value=_shown(wrong),
-        kind=Message("a whole number") if number is int else Message("a number"),
+        kind=kinds.get("int" if number is int else kind, Message("a number")),
         allowed=allowed,
     )
 

@@ -19,17 +19,22 @@ REPORT = "Report"
 RUN = "Run"
 
 
-def option(panel: str, names: str, about: str, metavar: str | None = None) -> Any:
+def option(panel: str, names: str, about: str, metavar: str | None = None, **more: Any) -> Any:
     """Return an option with its names (`--count -n`) and a help that stands in a panel."""
-    return typer.Option(*names.split(), help=about, metavar=metavar, rich_help_panel=panel)
+    return typer.Option(*names.split(), help=about, metavar=metavar, rich_help_panel=panel, **more)
 
 
-def _setting(name: str, panel: str) -> Any:
+def _setting(name: str, panel: str, **more: Any) -> Any:
     """Return the option of a setting, as the table declares it."""
     one = TABLE[name]
-    return typer.Option(
-        *one.flags, help=one.help, metavar=one.metavar, rich_help_panel=panel, show_default=False
-    )
+    return option(panel, " ".join(one.flags), one.help, one.metavar, show_default=False, **more)
+
+
+def path(text: str) -> Path:
+    """Return the path in a text. Raises ValueError for none, which Path takes for this folder."""
+    if not text.strip():
+        raise ValueError(text)
+    return Path(text)
 
 
 def refuse_outside(name: str, value: float, least: float, most: float | None = None) -> None:
@@ -97,7 +102,7 @@ RetryLost = Annotated[
 ]
 Rps = Annotated[str | None, _setting("rps", RUN)]
 PaceAlone = Annotated[bool, _setting("pace_url", RUN)]
-OutputDir = Annotated[Path | None, _setting("output_dir", SAVING)]
+OutputDir = Annotated[Path | None, _setting("output_dir", SAVING, parser=path)]
 NameOption = Annotated[
     str | None,
     option(

@@ -157,7 +157,11 @@ def batch(
     output: Annotated[
         Path | None,
         options.option(
-            options.SAVING, "--output -o", "Folder of the pictures and of results.jsonl.", "DIR"
+            options.SAVING,
+            "--output -o",
+            "Folder of the pictures and of results.jsonl.",
+            "DIR",
+            parser=options.path,
         ),
     ] = None,
     output_dir: options.OutputDir = None,
