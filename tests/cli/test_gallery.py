@@ -229,6 +229,7 @@ def test_a_folder_needs_no_home_and_no_history(zimage: Any, work: Path) -> None:
         (("photos", "--title", "a\nb"), "is not a line of text in UTF-8"),
         (("photos", "--title", "\udce9"), "is not a line of text in UTF-8"),
         (("photos", "-o", ""), "--output is empty."),
+        (("",), "A word to look for has 1 to 8,000 characters"),
         (("photos", "-o", "mine.html"), "exists, and zimage did not write it"),
         (("photos", "-o", "/proc/page.html"), "/proc/page.html cannot be written"),
     ],

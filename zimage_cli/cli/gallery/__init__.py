@@ -235,7 +235,8 @@ def _is_path(word: str) -> bool:
 
 def _is_folder(word: str) -> bool:
     try:
-        return Path(word).is_dir()
+        # Of an empty text Path makes the current folder.
+        return bool(word) and Path(word).is_dir()
     except (OSError, ValueError):
         return False
 
