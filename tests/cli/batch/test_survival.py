@@ -470,3 +470,24 @@ def test_who_only_waits_for_a_turn_is_not_lost_to_a_kill(
     # What was sent, and at most the one that was next. The service may still be reading the last.
     rows = len(service.history())
     assert service.books.wait_for(lambda books: books.post_count in {rows - 1, rows}, 60)
+
+
+@pytest.mark.parametrize("rps", ["1", "3"])
+def test_nothing_is_sent_without_a_row_after_the_current_folder_is_gone(
+    rps: str, unpaced: None, serve: Any, work: Path
+) -> None:
+    service = serve(latency=1)
+    here = work / "here"
+    here.mkdir()
+    (here / "lines.txt").write_text("a\nb\nc\nd\n")
+    command = ("batch", "lines.txt", "-o", "out", "--size", "512x512", "-j", "3", "--rps", rps)
+    shell = ["sh", "-c", 'cd here && exec "$@"', "sh", *service.zimage.command, *command]
+    run = subprocess.Popen(shell, cwd=work, env=service.zimage.environment(service.env))
+    while not service.books.post_count:
+        assert run.poll() is None
+    while here.exists():
+        shutil.rmtree(here, ignore_errors=True)
+    assert run.wait(60)
+    rows = service.history()
+    assert len(rows) == service.books.post_count
+    assert {row["status"] for row in rows} <= {"made", "saved"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,3 +94,15 @@ def test_nobody_is_asked_where_a_prompt_is_given_or_nobody_answers(
     screen = terminal("generate", env=service.env, shell=shell)
     assert screen.end() == 2
     assert screen.text == ""
+
+
+def test_nothing_is_sent_from_a_folder_that_is_gone(
+    service: Any, terminal: Any, work: Path
+) -> None:
+    (work / "gone").mkdir()
+    screen = asked(terminal(*ASK, env=service.env, shell='cd gone; "$@"'))
+    (work / "gone").rmdir()
+    screen.child.send("a kite\r")
+    assert screen.end() == 2
+    assert screen.lines[1].startswith("error: The folder . cannot be written to: no such file")
+    assert service.books.post_count == 0

@@ -204,9 +204,11 @@ class Notes(NamedTuple):
         )
 
     def _begin(self, generation: Generation, **columns: Any) -> None:
-        generation.begun = True
         request, account, wanted = generation.request, generation.account, generation.wanted
+        # Raises where the current folder is gone: then nothing is sent.
+        path = wanted if wanted == "-" else str(Path(wanted).absolute())
         price = cost(generation.price)
+        generation.begun = True
         generation.entry = self.history.begin(
             prompt=request.prompt,
             size=request.size,
@@ -216,7 +218,7 @@ class Notes(NamedTuple):
             endpoint=account.origin,
             workspace=account.workspace,
             finish=self.wish.to(wanted).spelled,
-            wanted_path=wanted if wanted == "-" else str(Path(wanted).absolute()),
+            wanted_path=path,
             cost_amount=price["amount"],
             cost_currency=price["currency"],
             **request.origin._asdict(),
