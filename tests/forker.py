@@ -249,14 +249,31 @@ def _prepare() -> Any:
             if error.name not in {"chafa", "mcp", "pydantic"}:
                 raise
     assert threading.active_count() == 1
-    # Half of the time of a short command would go into taking apart, at its end, what was imported
-    # here. So the end forgets these modules, and a frozen circle that holds them is not collected.
-    names = set(sys.modules) - {"sys", "builtins", "__main__"}
-    kept: list[Any] = list(sys.modules.values())
-    kept.append(kept)
-    atexit.register(lambda: [sys.modules.pop(name, None) for name in names])
     gc.freeze()
     return way_in
+
+
+def _run_to_the_end(program: Any) -> None:
+    """Run it and end as an interpreter does, but leave all of it in memory.
+
+    To take apart what was imported before the fork is half of the time of a short command. What is
+    not an exit with a number, or cannot be written any more, is left to the interpreter.
+    """
+    status = 0
+    try:
+        program.run()
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        status = end.code
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.exit(status)
+    os._exit(status & 0xFF)
 
 
 if __name__ == "__main__":
@@ -264,4 +281,4 @@ if __name__ == "__main__":
     asked = _serve(socket.socket(fileno=int(sys.argv[1])))
     if asked is not None:
         _become(asked[0], *asked[1])
-        main.run()
+        _run_to_the_end(main)
