@@ -6,6 +6,7 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def repeats_unawares(hint: str) -> bool:
     return bool(REPEATS.search(hint)) and not OF_MONEY.search(hint)
 
 
+@cache
 def classes() -> list[type[ZimageError]]:
     """Return every class of errors in the package but those that are made of other errors."""
     for path in PACKAGE.rglob("*.py"):
