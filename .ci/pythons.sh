@@ -33,6 +33,11 @@ is_python() {
     [ "$("$1" -c 'import ensurepip, sys, venv; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$2" ]
 }
 
+# Compile the tests for a Python: else all workers do it at the same time. What is wrong is said later.
+compile_tests() {
+    "$1" -m pytest --collect-only -qq >/dev/null 2>&1 || true
+}
+
 # Run the suite in an environment and keep the closing line. Goes on after a failure.
 suite() {
     local label=$1 log="$scratch/tests.log" closing
@@ -49,6 +54,7 @@ suite_on() {
     shift 2
     "$python" -m venv "$venv"
     if "$venv/bin/python" -m pip install -q "$@" -e '.[test]'; then
+        compile_tests "$venv/bin/python"
         suite "$label" "$venv/bin/python" -m pytest -n auto
     else
         failures=$((failures + 1))
