@@ -50,7 +50,8 @@ SLOW = (
     *("tests/cli/batch/", "tests/cli/test_interrupts.py", "tests/cli/test_completions_shells.py"),
     "tests/cli/test_machines.py",
     *("tests/cli/generate/test_terminal.py", "tests/cli/test_history.py", "tests/api/test_body.py"),
-    *("tests/cli/test_locale.py", "tests/api/test_deadline.py"),
+    *("tests/cli/test_locale.py", "tests/api/test_deadline.py", "tests/test_readme.py"),
+    *("tests/test_scale.py", "tests/test_translations.py"),
 )
 
 
