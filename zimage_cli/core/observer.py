@@ -53,7 +53,10 @@ class Observer:
 
 
 class Watcher:
-    """Sees a run. Every method may be left as it is; they are called from many threads."""
+    """Sees a run. Every method may be left as it is; many threads call them.
+
+    These make the pictures: a method that closes the client would wait for itself.
+    """
 
     def started(self, job: Job) -> Observer:  # noqa: ARG002
         """Note that a picture is being made; return who watches it."""
