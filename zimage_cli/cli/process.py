@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from io import BufferedReader, TextIOWrapper
 from threading import RLock, Thread
 from types import ModuleType
 from typing import Any
+
+from zimage_cli.cli.streams import Waiting
 
 _M_ARENA_MAX = -8
 """From glibc's malloc.h."""
@@ -153,7 +156,6 @@ class Input:
 
     def __init__(self, mend: Callable[[bytes], bytes]) -> None:
         import socket
-        from io import TextIOWrapper
 
         self._real = os.dup(0)
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -172,10 +174,6 @@ class Input:
             self._fed.shutdown(socket.SHUT_WR)
 
     def _feed(self) -> None:
-        from io import BufferedReader
-
-        from zimage_cli.cli.streams import Waiting
-
         with suppress(OSError), BufferedReader(Waiting(self._real)) as real:
             for line in real:
                 self._fed.sendall(self._mend(line))
