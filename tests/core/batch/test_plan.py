@@ -140,18 +140,23 @@ class StopAtFirst(Watcher):
         self.outcomes.append(outcome)
 
 
+def stopped_at_first(client: Client, plan: FilePlan) -> list[Outcome]:
+    """Run a batch until its first picture begins; return what was made all the same."""
+    watcher = StopAtFirst()
+    run = client.start(plan, watcher)
+    watcher.run.put(run)
+    assert run.wait(60)
+    run.join()
+    plan.close()
+    return watcher.outcomes
+
+
 def test_a_batch_that_was_stopped_goes_on_with_the_same_seeds(
     plan: Any, client: Client, tmp_path: Path
 ) -> None:
     first = plan(LINES)
     expected = seeds(first)
-    watcher = StopAtFirst()
-    run = client.start(first, watcher)
-    watcher.run.put(run)
-    assert run.wait(60)
-    run.join()
-    first.close()
-    assert 0 < len(watcher.outcomes) < len(expected)
+    assert 0 < len(stopped_at_first(client, first)) < len(expected)
 
     second = plan(LINES)
     assert seeds(second) == expected
@@ -354,14 +359,8 @@ def test_what_is_no_seed_is_none_to_share(plan: Any, tmp_path: Path, seed: Any) 
 def test_a_seed_that_only_the_history_has_is_shared(
     client: Client, plan: Any, tmp_path: Path
 ) -> None:
-    first = plan(LINES)
-    watcher = StopAtFirst()
-    run = client.start(first, watcher)
-    watcher.run.put(run)
-    assert run.wait(60)
-    run.join()
-    first.close()
-    made = {one.request.prompt: one.request.seed for one in watcher.outcomes}
+    ended = stopped_at_first(client, plan(LINES))
+    made = {one.request.prompt: one.request.seed for one in ended}
     for name in (NAME, SALT_NAME):
         (tmp_path / "out" / name).unlink()
     found = seeds(plan(LINES))
