@@ -72,8 +72,7 @@ def test_an_interrupt_whose_document_nobody_takes_stays_one(serve: Any) -> None:
     service = serve(latency=60)
     with Path("/dev/full").open("wb") as full:
         run = service.popen("generate", "lake", "--json", stdout=full, start_new_session=True)
-        while not service.books.post_count:
-            assert run.poll() is None
+        assert service.books.wait_for(lambda books: books.post_count >= 1, 60)
         run.send_signal(signal.SIGINT)
         _, stderr = run.communicate(timeout=60)
     assert run.returncode == 130

@@ -17,7 +17,7 @@ ASK = "Go on? [y/N]:"
 
 
 def asked(screen: Any, question: str = ASK) -> Any:
-    return screen.until(lambda it: it.text.endswith(question), 60)
+    return screen.until(lambda it: it.text.endswith(question))
 
 
 def test_a_question_is_no_result(terminal: Any, work: Path) -> None:
@@ -25,13 +25,13 @@ def test_a_question_is_no_result(terminal: Any, work: Path) -> None:
     shell = '"$@" > result'
     screen = asked(terminal(*ELEVEN, "--json", shell=shell))
     screen.child.send("y\r")
-    assert screen.end(60) == 3
+    assert screen.end() == 3
     result = (work / "result").read_text()
     assert result.startswith("{")
     assert json.loads(result)["status"] == "error"
     screen = asked(terminal(*ELEVEN, shell=shell))
     screen.child.send("n\r")
-    assert screen.end(60) == 130
+    assert screen.end() == 130
     assert (work / "result").read_bytes() == b""
 
 
@@ -48,14 +48,14 @@ def test_a_question_is_no_result(terminal: Any, work: Path) -> None:
 def test_what_ends_a_question(keys: str, status: int, told: list[str], terminal: Any) -> None:
     screen = asked(terminal(*ELEVEN))
     screen.child.send(keys)
-    assert screen.end(60) == status
+    assert screen.end() == status
     assert "\n".join(told) in screen.text
 
 
 def test_a_question_is_asked_where_stdout_is_closed(terminal: Any) -> None:
     screen = asked(terminal(*ELEVEN, shell='"$@" >&-'))
     screen.child.send("n\r")
-    assert screen.end(60) == 130
+    assert screen.end() == 130
     assert screen.lines[-2:] == [f"{ASK} n", "Nothing was sent."]
 
 
@@ -64,5 +64,5 @@ def test_what_is_no_text_is_no_answer(terminal: Any) -> None:
     screen.child.send("\xff\r")
     asked(screen, f"\nError: invalid input\n{ASK}")
     screen.child.send("n\r")
-    assert screen.end(60) == 130
+    assert screen.end() == 130
     assert screen.lines[-2:] == [f"{ASK} n", "Nothing was sent."]
