@@ -497,13 +497,16 @@ def test_one_ctrl_c_saves_what_is_paid_and_sends_no_more(serve: Any) -> None:
     told = iter(process.stderr.readline, b"")
     still = rb"stopping: \d+ pictures? .*; Ctrl-C again leaves at once\n"
     assert any(re.fullmatch(still, line) for line in told)
+    begun = len(service.history())
     hold.release()
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     document = json.loads(stdout)
     assert document["status"] == "partial"
     assert [error["type"] for error in document["errors"]] == ["interrupted"]
-    assert len(document["images"]) == service.books.billed_count == service.books.post_count < 40
+    assert len(document["images"]) == service.books.billed_count == service.books.post_count
+    # In that moment those of a second may have had their turn, and no row yet.
+    assert service.books.post_count <= begun + 2
     assert {row["status"] for row in service.history()} == {"saved"}
 
 
