@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,6 +270,22 @@ def redis() -> Iterator[RedisServer]:
 def zimage(home: Path, work: Path, isolation: None, forker: Any) -> Zimage:
     """The real command: `zimage("sizes", "--json", status=0).json`."""
     return Zimage(base_environment(str(home)), work, forker)
+
+
+@pytest.fixture
+def shim(zimage: Zimage, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Write a module that stands before all others, and return the environment.
+
+    `sitecustomize` runs before anything of the command's.
+    """
+    folder = tmp_path / "shim"
+
+    def write(text: str, module: str = "sitecustomize") -> dict[str, str]:
+        folder.mkdir()
+        (folder / f"{module}.py").write_text(text, encoding="utf-8")
+        return {"PYTHONPATH": os.pathsep.join((str(folder), zimage.env["PYTHONPATH"]))}
+
+    return write
 
 
 @pytest.fixture

@@ -221,13 +221,11 @@ ASKED = "from pathlib import Path\nPath(__file__).with_name('asked').touch()\n"
 
 
 @pytest.fixture
-def asked(zimage: Any, tmp_path: Path) -> Callable[..., dict[str, str]]:
+def asked(shim: Any) -> Callable[..., dict[str, str]]:
     """Put something in the place of chafa; return the environment."""
 
     def make(text: str = "") -> dict[str, str]:
-        (tmp_path / "shim").mkdir()
-        (tmp_path / "shim" / "chafa.py").write_text(ASKED + text)
-        return {"PYTHONPATH": f"{tmp_path / 'shim'}:{zimage.env['PYTHONPATH']}", **KITTY}
+        return {**shim(ASKED + text, "chafa"), **KITTY}
 
     return make
 

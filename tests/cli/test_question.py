@@ -15,6 +15,23 @@ ELEVEN = ("generate", "kite", "-n", "11", "-o", "out")
 """More than is spent without a question. There is no key."""
 ASK = "Go on? [y/N]:"
 
+PRESSED = """
+import io, signal, sys
+
+def follow(frame, event, called):
+    if (
+        event == "c_return"
+        and called.__name__ == "write"
+        and isinstance(called.__self__, io.FileIO)
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGINT)
+
+sys.setprofile(follow)
+"""
+"""Presses Ctrl-C in the moment in which the question is written."""
+
 
 def asked(screen: Any, question: str = ASK) -> Any:
     return screen.until(lambda it: it.text.endswith(question))
@@ -50,6 +67,12 @@ def test_what_ends_a_question(keys: str, status: int, told: list[str], terminal:
     screen.child.send(keys)
     assert screen.end() == status
     assert "\n".join(told) in screen.text
+
+
+def test_a_question_that_is_answered_at_once_is_seen_once(terminal: Any, shim: Any) -> None:
+    screen = terminal(*ELEVEN, env=shim(PRESSED))
+    assert screen.end() == 130
+    assert screen.lines[-2:] == [ASK, "interrupted"]
 
 
 def test_a_question_is_asked_where_stdout_is_closed(terminal: Any) -> None:

@@ -21,12 +21,9 @@ sys.meta_path.insert(0, Missing())
 
 
 @pytest.fixture
-def bare(zimage: Any, tmp_path: Path) -> dict[str, str | None]:
+def bare(shim: Any) -> dict[str, str | None]:
     """The environment of a command in a container where nothing of these is."""
-    (tmp_path / "shim").mkdir()
-    (tmp_path / "shim" / "sitecustomize.py").write_text(WITHOUT, encoding="utf-8")
-    path = f"{tmp_path / 'shim'}:{zimage.env['PYTHONPATH']}"
-    return {"PYTHONPATH": path, "PATH": "/nowhere", "DISPLAY": None}
+    return {**shim(WITHOUT), "PATH": "/nowhere", "DISPLAY": None}
 
 
 def test_pictures_are_made_found_and_read(

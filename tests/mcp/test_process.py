@@ -62,12 +62,8 @@ def held(priced: Callable[..., Any]) -> Any:
 # -- what goes over its pipes -----------------------------------------------------------------
 
 
-def test_only_the_protocol_is_on_stdout(priced: Any, wire: Any, tmp_path: Path) -> None:
-    service = priced()
-    (tmp_path / "shim").mkdir()
-    (tmp_path / "shim" / "sitecustomize.py").write_text(PRINTER, encoding="utf-8")
-    path = os.pathsep.join((str(tmp_path / "shim"), service.zimage.env["PYTHONPATH"]))
-    server = wire(service, env={"PYTHONPATH": path})
+def test_only_the_protocol_is_on_stdout(priced: Any, wire: Any, shim: Any) -> None:
+    server = wire(priced(), env=shim(PRINTER))
     server.shake_hands()
     for _ in range(3):
         made = server.request("tools/call", **FOX)

@@ -69,10 +69,15 @@ class Waiting(FileIO):
         return count
 
     def write(self, data: Any) -> int:
-        """Write what is taken, and wait until something is."""
-        while (count := super().write(data)) is None:
-            self._wait([], [self])
-        return count
+        """Write all, and wait where nothing is taken: no buffer need keep a rest."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            count = super().write(rest)
+            if count is None:
+                self._wait([], [self])
+            else:
+                rest = rest[count:]
+        return len(data)
 
     def _wait(self, reading: list[Any], writing: list[Any]) -> None:
         from select import select
@@ -81,17 +86,23 @@ class Waiting(FileIO):
 
 
 def _wait_for_all() -> None:
-    """Have the standard streams wait where they would not block."""
+    """Have the standard streams wait where they would not block.
+
+    stderr gets no buffer of bytes: where Ctrl-C raises just after a write, it would keep what is
+    written, and a question would be seen twice.
+    """
     for name, mode, kind in (
         ("stdin", "rb", BufferedReader),
         ("stdout", "wb", BufferedWriter),
-        ("stderr", "wb", BufferedWriter),
+        ("stderr", "wb", None),
     ):
         old: Any = getattr(sys, name)
         if isinstance(old, TextIOWrapper):
             raw: Any = Waiting(old.fileno(), mode, closefd=False)
             raw.name = old.name
-            new = TextIOWrapper(kind(raw), old.encoding, old.errors, "\n", old.line_buffering)
+            new = TextIOWrapper(
+                kind(raw) if kind else raw, old.encoding, old.errors, "\n", old.line_buffering
+            )
             setattr(sys, name, new)
 
 
