@@ -86,7 +86,8 @@ def test_zsh_gets_fpath_and_compinit_once(zimage, home: Path) -> None:
 
 @needs("zsh")
 def test_zsh_that_looks_there_already_gets_the_file_alone(zimage, home: Path) -> None:
-    text = "fpath=(~/.zfunc $fpath)\nautoload -Uz compinit && compinit -u -D\n"
+    # However long its start takes: on a busy machine that is seconds.
+    text = "sleep 6\nfpath=(~/.zfunc $fpath)\nautoload -Uz compinit && compinit -u -D\n"
     (home / ".zshrc").write_text(text)
     assert zimage("completions", "install", "zsh").lines == [str(home / ZSH)]
     assert (home / ".zshrc").read_text() == text

@@ -27,7 +27,7 @@ MARK = "# zimage completions install"
 
 _NEW_FILE = " (and this file)"
 _NEW_LINE = " (and the line break before)"
-_ASK_SECONDS = 5.0
+_ASK_SECONDS = 30.0
 """A start-up file that takes longer is not waited for: the lines are added then."""
 
 _ANCESTORS = 8
