@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -216,6 +217,17 @@ def holding(answers: str) -> Iterator[dict[str, str]]:
         server.stop()
 
 
+def end(child: Any) -> None:
+    """End what pexpect has started, however long that takes.
+
+    Its `close` gives it a tenth of a second after a kill, and raises.
+    """
+    if child.isalive():
+        child.kill(signal.SIGKILL)
+        child.wait()
+    child.close()
+
+
 def typed(line: str, work: Path, env: Mapping[str, str], size: tuple[int, int]) -> Generator[str]:
     """Run a line in a shell in a terminal of that size, and yield what it prints."""
     import pexpect
@@ -234,7 +246,7 @@ def typed(line: str, work: Path, env: Mapping[str, str], size: tuple[int, int]) 
     except pexpect.EOF:
         child.wait()
     finally:
-        child.close(force=True)
+        end(child)
     if child.exitstatus:
         raise SystemExit(f"{line} ended with {child.exitstatus}")
 

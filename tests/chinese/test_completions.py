@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from chinese.conftest import CHINESE
+from screens import end
 
 from zimage_cli.cli.completion import SCRIPTS
 from zimage_cli.cli.completions import script
@@ -110,4 +111,4 @@ def test_zsh_shows_chinese(zimage: Any, home: Path) -> None:
         shell.send("zimage generate --no-\t\t")
         shell.expect_exact(ABOUT)
     finally:
-        shell.close(force=True)
+        end(shell)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screens import end
 from stand_in import Sandbox
 
 from zimage_cli.core.history.history import History
@@ -248,13 +249,19 @@ class Terminal:
         # Its streams are closed an instant before it has ended: `close` would send it a hangup.
         while self.read() or self.child.isalive():
             if time.monotonic() > deadline:
-                self.child.close(force=True)
                 raise AssertionError(f"it does not end:\n{self.text}")
         self.left = self.local_modes
         self.child.close()
         if self.child.signalstatus is not None:
             return 128 + int(self.child.signalstatus)
         return int(self.child.exitstatus)
+
+    def hang_up(self) -> None:
+        """Take the terminal away; the command goes on.
+
+        By what owns the number of its file: it would close that again, whatever has it by then.
+        """
+        self.child.ptyproc.fileobj.close()
 
 
 @pytest.fixture
@@ -293,5 +300,4 @@ def terminal(zimage: Any) -> Iterator[Callable[..., Terminal]]:
 
     yield start
     for child in opened:
-        if child.isalive():
-            child.close(force=True)
+        end(child)

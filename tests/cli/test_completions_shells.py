@@ -13,6 +13,8 @@ import pytest
 
 pexpect = pytest.importorskip("pexpect")
 
+from screens import end  # noqa: E402
+
 from zimage_cli.cli.completion import SCRIPTS  # noqa: E402
 from zimage_cli.cli.completion.model import Command, read_tree  # noqa: E402
 from zimage_cli.cli.completion.render import render  # noqa: E402
@@ -269,7 +271,7 @@ def zsh_offers(
         return found
 
     yield ask
-    shell.close(force=True)
+    end(shell)
 
 
 def wait_for(done: Callable[[], bool], what: str) -> None:
@@ -414,9 +416,6 @@ class Terminal:
         self.child.send(f"{line}\r")
         self.settle()
 
-    def close(self) -> None:
-        self.child.close(force=True)
-
 
 @pytest.fixture
 def terminal(scripts: Path, things: Path, home: Path, zimage) -> Iterator[Callable[..., Terminal]]:
@@ -431,7 +430,7 @@ def terminal(scripts: Path, things: Path, home: Path, zimage) -> Iterator[Callab
 
     yield open_terminal
     for one in opened:
-        one.close()
+        end(one.child)
 
 
 TYPED: list[tuple[str, list[str]]] = [

@@ -166,12 +166,9 @@ def test_the_terminal_goes_away_and_the_picture_is_saved(serve: Any, terminal: A
         env=service.env, shell='trap "" HUP; exec "$@"',
     )  # fmt: skip
     screen.until(lambda it: "painting" in it.text)
-    pid = screen.child.pid
-    os.close(screen.child.child_fd)
-    screen.child.closed = True
+    screen.hang_up()
     hold.release()
-    os.waitpid(pid, 0)
-    screen.child.ptyproc.terminated = True
+    screen.child.wait()
     assert (service.work / "x.png").is_file()
     assert statuses(service) == ["saved"]
 

@@ -500,7 +500,7 @@ def test_a_terminal_that_goes_away_costs_no_picture(terminal: Any, zimage: Any, 
     line = 'trap "" HUP; "$@"; echo $? >status'
     screen = terminal(*GENERATE, "-o", "fox.png", shell=line, env=KITTY)
     until_picture(screen)
-    os.close(screen.child.child_fd)
+    screen.hang_up()
     end = time.monotonic() + 60
     while not (work / "status").exists() or not (work / "status").read_text():
         assert time.monotonic() < end
