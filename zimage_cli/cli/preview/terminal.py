@@ -106,7 +106,7 @@ def tmux_passes(environ: Mapping[str, str]) -> bool:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=2,
+            timeout=10,
             check=True,
             text=True,
             errors="replace",
