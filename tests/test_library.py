@@ -219,7 +219,8 @@ def test_a_program_that_ends_waits_for_what_is_paid(server: Any, zimage: Any, wo
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_while_it_closes_costs_no_picture(server: Any, zimage: Any, work: Path) -> None:
-    service = server(latency=2.0)
+    hold = Hold()
+    service = server(log=hold)
     code = (
         "import os, signal, threading\n"
         "from zimage_cli import Client\n"
@@ -231,17 +232,19 @@ def test_ctrl_c_while_it_closes_costs_no_picture(server: Any, zimage: Any, work:
         "    sent = lambda self: sent.set()\n"
         "client.start(client.plan_all(['a']), Ear())\n"
         "sent.wait()\n"
-        "threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
         "try:\n"
+        "    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
         "    client.close()\n"
         "except KeyboardInterrupt:\n"
-        "    print('interrupted')\n"
+        "    print('interrupted', flush=True)\n"
     )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, env=zimage.environment(), cwd=work, check=True, capture_output=True, timeout=60
-    )
-    assert done.stdout == b"interrupted\n"
+    command, env = [sys.executable, "-c", code], zimage.environment()
+    with subprocess.Popen(command, env=env, cwd=work, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"interrupted\n"
+        # Until then it waits for the picture: `close` does not end by itself.
+        hold.release()
+        assert program.wait(60) == 0
     assert service.books.billed_count == 1
     assert len(list(work.rglob("*.png"))) == 1
 

@@ -54,9 +54,9 @@ from zimage_cli.cli.signals import raising
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 with raising():
-    # As if it had come in the instant before the read: nothing wakes that.
-    threading.Timer(0.3, _thread.interrupt_main).start()
     try:
+        # As if it had come in the instant before the read: nothing wakes that.
+        threading.Timer(0.3, _thread.interrupt_main).start()
         input("Prompt: ")
     except KeyboardInterrupt:
         print("interrupted", flush=True)
