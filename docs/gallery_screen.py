@@ -20,6 +20,15 @@ from screens import SOURCE, environment
 
 PICTURE = SOURCE / "docs" / "gallery.png"
 WIDE, TALL = 1200, 800
+# A limit that only serves against hanging, in milliseconds.
+MINUTE = 60_000
+# Waits until every thumbnail can be drawn: the page asks for them when it is drawn itself.
+DRAWN = """() => Promise.all(
+    [...document.querySelectorAll("figure img")].map((image) => {
+        image.loading = "eager";
+        return image.decode();
+    })
+)"""
 PROMPTS = (
     ("A calm lake at dawn, a wooden boat in the reeds", "1024*1024"),
     ("A red fox in the snow, soft light", "1152*864"),
@@ -62,13 +71,14 @@ def taken(page: Path) -> bytes:
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=arguments
+            executable_path=shutil.which("chromium"), args=arguments, timeout=MINUTE
         )
         tab = browser.new_page(
             viewport={"width": WIDE, "height": TALL}, locale="en-GB", timezone_id="UTC"
         )
+        tab.set_default_timeout(MINUTE)
         tab.goto(page.as_uri())
-        tab.wait_for_load_state("networkidle")
+        tab.evaluate(DRAWN)
         shown = tab.screenshot()
         browser.close()
     out = io.BytesIO()
