@@ -69,6 +69,12 @@ class Cloud:
         self.listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def close(self) -> None:
+        # `close` alone does not wake who accepts: stopped and gone on with, it would do so for the
+        # next cloud, whose listener has the same number by then.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
     @property
     def env(self) -> dict[str, str]:
         return {
@@ -136,5 +142,5 @@ def clouds(certificate: Path, **config: Any) -> Iterator[Cloud]:
             running.enter_context(Sandbox(keys=frozenset({key}), **config)) for key in KEYS.values()
         ]
         found = Cloud(*servers, certificate)
-        running.callback(found.listener.close)
+        running.callback(found.close)
         yield found
