@@ -287,14 +287,14 @@ def test_several_pictures_have_a_row_each(
     args = ("a {red|blue} kite", "--expand", "--sizes", "512*512,512*768", "--seed", "7")
     screen = terminal("generate", *args, "-o", "out/", columns=columns, env=service.env)
     rows = [
-        re.compile(rf"^. {number}  {name} +painting     [━─]+  \d\.\d s$", re.MULTILINE)
+        re.compile(rf"^. {number}  {name} +painting     [━─]+  \d+\.\d s$", re.MULTILINE)
         for number, name in enumerate(
             ("512×512 · …red kite", "512×768 · …red kite", "512×512 · …blue kite",
              "512×768 · …blue kite"), 1,
         )
     ]  # fmt: skip
     screen.until(lambda it: all(row.search(it.text) for row in rows))
-    overall = re.compile(r"^─{26,}  0 of 4  4 painting · \d\.\d s$", re.MULTILINE)
+    overall = re.compile(r"^─{26,}  0 of 4  4 painting · \d+\.\d s$", re.MULTILINE)
     screen.until(lambda it: overall.search(it.text))
     until_shown.set()
     assert screen.end() == 4
@@ -309,7 +309,7 @@ def test_several_pictures_have_a_row_each(
     assert len(saved) == 3
     failure = re.compile(r"^✗ [1-4]  Content moderation refused the prompt\. It ", re.MULTILINE)
     assert len(failure.findall(told)) == 1
-    assert re.search(r"\n✓ 3 saved · ✗ 1 not saved · \d\.\d s · history [\d–, ]+\nerror: ", told)
+    assert re.search(r"\n✓ 3 saved · ✗ 1 not saved · \d+\.\d s · history [\d–, ]+\nerror: ", told)
     # What moved is gone.
     assert "painting" not in told
     assert " of 4  " not in told
