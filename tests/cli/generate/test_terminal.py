@@ -89,7 +89,8 @@ def held(event: threading.Event) -> Any:
 def test_the_whole_show(
     serve: Any, terminal: Any, until_shown: Any, large: bytes, columns: int
 ) -> None:
-    config = {"extend_latency": 0.0, "bandwidth": 60_000, "picture_bytes": large}
+    # It takes four seconds to come.
+    config = {"extend_latency": 0.0, "bandwidth": 25_000, "picture_bytes": large}
     service = serve(log=held(until_shown), **config)
     screen = terminal(*ARGS, "--prompt-extend", columns=columns, env=service.env)
     screen.until(lambda it: len(seen(it, ELAPSED)) >= 2)
