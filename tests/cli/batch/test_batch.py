@@ -227,7 +227,9 @@ def test_a_cause_that_ends_it_has_its_own_status(
     code: str, status: int, serve: Any, write: Any, work: Path
 ) -> None:
     service = serve()
-    service.script(Fault("slow-answer", seconds=1.5, times=2), code)
+    # None of the three is answered before all are asked for.
+    service.books.free, service.books.last = 0, 3
+    service.script(Fault("slow-answer", seconds=3, times=2), code)
     result = service(
         "batch", write(*kites(30)), "-o", "out", "-j", "3", "--json", *FAST, status=status
     )
