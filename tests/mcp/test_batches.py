@@ -126,6 +126,8 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_sent(
     async def meet(client: Any) -> None:
         said = told(await client.call_tool("start_batch", {"prompts": prompts}), wrong=True)
         assert said["billed"] == "no"
+        # It takes no list of prompts.
+        assert "Of those of generate_image check_request tells" in said["hint"]
         problems = [one["message"] for one in said["errors"]]
         for place, word in (
             ("2, 8", "size"),

@@ -89,6 +89,21 @@ def test_some_that_fail_do_not_hide_the_others(inside: Any) -> None:
     assert said["repeat"].startswith("Do not repeat this call")
 
 
+def test_what_some_were_made_of_is_not_called_again(inside: Any) -> None:
+    """Nothing was billed of what failed, but the same call would pay again for the others."""
+    server = inside()
+    server.service.script("ok", "InternalError", "ok")
+
+    async def talk(host: Any) -> Any:
+        return await make(host, 3, seed=1)
+
+    said = check(server(talk, confirm_above=BIG, retries=0))
+    assert (said["billed"], said["cost"]["amount"]) == ("no", "0.20")
+    assert said["repeat"].startswith("Do not repeat this call: the pictures it made would be paid")
+    [missing] = said["errors"]
+    assert missing["seed"] in {1, 2, 3} - {one["seed"] for one in said["pictures"]}
+
+
 def test_what_would_fail_again_is_not_asked_for(inside: Any) -> None:
     server = inside()
     server.service.script("Arrearage")
@@ -102,6 +117,21 @@ def test_what_would_fail_again_is_not_asked_for(inside: Any) -> None:
     assert said["spent"]["amount"] == "0.00"
     assert said["notes"][0].startswith("3 of 4 were not asked for: ")
     assert len(server.service.books.posts) == 1
+
+
+def test_what_is_left_out_is_what_the_person_has_set(inside: Any) -> None:
+    """A rewritten prompt costs twice as much: a model that leaves it out is to know it."""
+    server = inside()
+
+    async def talk(host: Any) -> Any:
+        return {tool.name: tool.input_schema for tool in (await host.list_tools()).tools}
+
+    schemas = server(talk, size="1280*720", prompt_extend=True)
+    batch = schemas["start_batch"]["properties"]["prompts"]["items"]["anyOf"][1]
+    for schema in (schemas["generate_image"], schemas["check_request"], batch):
+        properties = schema["properties"]
+        assert properties["size"]["default"] == "1280*720"
+        assert properties["prompt_extend"]["default"] is True
 
 
 def test_all_that_is_wrong_with_the_arguments_comes_at_once(inside: Any) -> None:

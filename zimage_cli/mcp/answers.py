@@ -42,7 +42,7 @@ def made(
         worst = min(failed, key=lambda one: _GRAVITY.index(one.billed))
         assert worst.error is not None
         # The sandbox bills nothing, whatever an error says.
-        document |= errors.said(worst.error.but(billed=worst.billed))
+        document |= errors.said(worst.error.but(billed=worst.billed), partly=bool(pictures))
     document["pictures"] = [_picture(one) for one in pictures]
     if failed:
         document["errors"] = [_failure(one) for one in failed]

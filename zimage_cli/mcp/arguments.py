@@ -50,12 +50,12 @@ _OWN: dict[str, dict[str, Any]] = {
 _NAME = "a file name and no path, such as red-kite or red-kite.jpg"
 
 
-def input_schema(settings: Settings | None = None) -> dict[str, Any]:
-    """Return the schema of the arguments; with settings, their defaults are the person's own."""
+def input_schema(settings: Settings) -> dict[str, Any]:
+    """Return the schema of the arguments; their defaults are the person's own."""
     from zimage_cli.core.schema.request import tool_properties
 
     properties = {**tool_properties(), **_OWN}
-    for name, value in ({} if settings is None else settings.request_defaults).items():
+    for name, value in settings.request_defaults.items():
         properties[name]["default"] = value
     return {
         "type": "object",
@@ -144,12 +144,10 @@ def _wrong_count(count: Any) -> UsageError:
         nearest = 1
     return UsageError(
         "{field}: {value} is not allowed; allowed: {allowed}; nearest: {nearest}",
-        hint="For more than {most} pictures: start_batch",
         field="count",
         value=shown(count),
-        allowed=Message("a whole number, 1 to {most}", most=MOST),
+        allowed=Message("a whole number, 1 to {most}; for more: start_batch", most=MOST),
         nearest=Shown(str(nearest), nearest),
-        most=MOST,
     )
 
 

@@ -198,7 +198,7 @@ def tools(desk: Desk) -> Sequence[Tool]:
     """Return these tools."""
     from mcp_types import ToolAnnotations
 
-    batches = Batches(desk)
+    batches, request = Batches(desk), request_schema(desk.client.settings)
     return (
         tool(
             batches.start,
@@ -216,7 +216,7 @@ def tools(desk: Desk) -> Sequence[Tool]:
                         "minItems": 1,
                         "maxItems": MOST,
                         "description": "Texts, or requests with a prompt and other fields.",
-                        "items": {"anyOf": [{"type": "string"}, request_schema()]},
+                        "items": {"anyOf": [{"type": "string"}, request]},
                     }
                 },
                 "required": ["prompts"],

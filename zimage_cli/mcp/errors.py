@@ -40,8 +40,8 @@ def failed(error: ZimageError, more: Mapping[str, Any] | None = None) -> CallToo
     return result({**document, **(more or {})}, is_error=True)
 
 
-def said(error: ZimageError) -> dict[str, Any]:
-    """Return what an answer says of an error as a whole."""
+def said(error: ZimageError, *, partly: bool = False) -> dict[str, Any]:
+    """Return what an answer says of an error as a whole; `partly` where it has pictures too."""
     found = short(error_document(error))
     if isinstance(error, RequestInvalid) and len(error.problems) > 1:
         # The problems follow one by one.
@@ -50,7 +50,7 @@ def said(error: ZimageError) -> dict[str, Any]:
         **found,
         "hint": hint(error),
         "billed": error.billed.value,
-        "repeat": repeat(error),
+        "repeat": _REST if partly and error.billed is Billed.NO else repeat(error),
     }
 
 
@@ -88,6 +88,10 @@ def short(document: Mapping[str, Any]) -> dict[str, Any]:
 
 _NEVER = "Do not repeat this call: it may be billed already. Ask the person before paying again."
 _PAID = "Do not repeat this call: the picture is made and billed, and would be paid twice."
+_REST = (
+    "Do not repeat this call: the pictures it made would be paid twice. What is missing can be "
+    "asked for by itself: count 1, and the seed that stands in errors."
+)
 _PERSON = "Do not repeat this call before the person has changed something."
 _CHANGED = "Do not repeat the same arguments: change them first."
 _LATER = "Nothing was billed. It may be called again in a minute, once."
@@ -119,8 +123,11 @@ def repeat(error: ZimageError) -> str:
 
 def hint(error: ZimageError) -> str | None:
     """Return the next step for a model, which has tools and no command line."""
-    if isinstance(error, RequestInvalid):
-        return "Correct the arguments. check_request tells, free of charge, whether they are right."
+    if isinstance(error, RequestInvalid) or error.facts.get("field") == "preset":
+        return (
+            "Correct the arguments. Of those of generate_image check_request tells, free of "
+            "charge, whether they are right."
+        )
     if isinstance(error, AnswerLost) or (isinstance(error, ServiceError) and error.maybe_billed):
         return (
             "Ask the person before you pay for another try; search_history shows it as lost where "

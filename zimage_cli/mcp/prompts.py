@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from zimage_cli.client import Client
     from zimage_cli.core.batch.plan import FilePlan
+    from zimage_cli.core.settings.settings import Settings
 
 MOST = 1000
 """Prompts of a batch, and pictures."""
@@ -31,10 +32,11 @@ _LISTED = 12
 _SIZES = 3
 
 
-def request_schema() -> dict[str, Any]:
+def request_schema(settings: Settings) -> dict[str, Any]:
     """Return the schema of a prompt that says more than its words: as generate_image has them."""
-    schema = arguments.input_schema()
-    schema["properties"]["count"] = {"type": "integer", "minimum": 1, "maximum": MOST}
+    schema = arguments.input_schema(settings)
+    count = schema["properties"]["count"]
+    schema["properties"]["count"] = {**count, "maximum": MOST}
     return schema
 
 
