@@ -108,6 +108,25 @@ def test_where_the_key_is(zimage: Any, args: Any, env: Any, note: str | None) ->
     assert "sk-" not in result.stdout
 
 
+def test_what_only_this_shell_knows_is_in_it_or_told(zimage: Any, tmp_path: Path) -> None:
+    """A host has another environment: the server would ask, and bill, in another region."""
+    env = {"ZIMAGE_REGION": "ap-southeast-1", "ZIMAGE_HOME": str(tmp_path)}
+    env["ZIMAGE_PACE_ACCOUNT"] = "team"
+    result = zimage("mcp", "--print-config", "claude", env=env)
+    assert entry("claude", result.stdout)["args"][-2:] == ["--region", "singapore"]
+    assert result.stderr.splitlines()[-1] == (
+        "In this shell's environment, which a host may not have: ZIMAGE_PACE_ACCOUNT, ZIMAGE_HOME"
+    )
+    env = {"DASHSCOPE_BASE_URL": "https://dashscope-intl.aliyuncs.com"}
+    result = zimage("mcp", "--print-config", "claude", env=env)
+    assert entry("claude", result.stdout)["args"][-2:] == ["--region", "singapore"]
+    assert result.stderr.endswith(" may not have: DASHSCOPE_BASE_URL\n")
+    env = {"DASHSCOPE_BASE_URL": "https://gateway.example"}
+    result = zimage("mcp", "--print-config", "claude", env=env)
+    assert "--region" not in result.stdout
+    assert result.stderr.endswith(" may not have: DASHSCOPE_BASE_URL\n")
+
+
 def test_a_stored_key_needs_no_word(zimage: Any, config_file: Path) -> None:
     config_file.parent.mkdir(parents=True)
     config_file.write_text('[keys]\nbeijing = "sk-0123456789abcdef0123456789abcdef"\n')

@@ -15,15 +15,19 @@ from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.core.history.query import one_of
 from zimage_cli.core.run.money import parse_bound
-from zimage_cli.core.settings.environment import Environment
+from zimage_cli.core.settings.environment import HOME, Environment
 from zimage_cli.core.settings.settings import Flags, resolve
 from zimage_cli.core.settings.source import Kind
 from zimage_cli.errors import ConfigurationError, UsageError
 from zimage_cli.mcp.bounds import CONFIRM_ABOVE, MAX_COST, Bounds
 from zimage_cli.mcp.hosts import HOSTS
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 
 app = App()
+
+_HERE = (Kind.FLAG, Kind.ENVIRONMENT)
+_OF_SHELL = ("endpoint", "workspace", "base_url", "pace_url", "pace_account")
+"""Settings that say where is asked, and in whose turn, and that no option of this command gives."""
 
 
 @app.command(
@@ -90,6 +94,7 @@ def mcp(
 def _print_config(out: Output, host: str, bounds: Bounds, flags: Flags) -> None:
     """Print what a host is told of this server: it holds in whatever folder that starts it."""
     settings = resolve(Environment.current(), flags)
+    region = settings.region
     command = [
         *_own_command(),
         "mcp",
@@ -97,25 +102,36 @@ def _print_config(out: Output, host: str, bounds: Bounds, flags: Flags) -> None:
         *("--output-dir", str(settings.output_dir.value.absolute())),
         *("--max-cost", str(bounds.max_cost)),
         *("--confirm-above", str(bounds.confirm_above)),
-        *(("--region", flags.region) if flags.region else ()),
         *(("--sandbox",) if flags.sandbox else ()),
+        # And an environment of its own: another region would be another bill.
+        *(("--region", region.value) if region.origin.kind in _HERE and not flags.sandbox else ()),
     ]
     try:
         "".join(command).encode()
     except UnicodeEncodeError:
         raise UsageError("A path is not UTF-8: no configuration can hold it.") from None
-    key, region = settings.key(), settings.target.key_region
+    key, key_region = settings.key(), settings.target.key_region
     for line in HOSTS[host].written(command).split("\n"):
         out.result(line)
     out.note(Message("It belongs into {file}.", file=HOSTS[host].file))
-    store = f"zimage config set-key --region {region}"
-    if region is not None and key is None:
+    store = f"zimage config set-key --region {key_region}"
+    if key_region is not None and key is None:
         out.note(Message("There is no key yet. Store one: {command}", command=store))
     elif key is not None and key.origin.kind is Kind.ENVIRONMENT:
         out.note(
             Message(
                 "The key is in this shell's environment, which a host may not have: {command}",
                 command=store,
+            )
+        )
+    origins = (settings.resolved[name].origin for name in _OF_SHELL)
+    lost = [one.name for one in origins if one.kind is Kind.ENVIRONMENT and one != region.origin]
+    lost += [HOME] if settings.environment.get(HOME) else []
+    if lost:
+        out.note(
+            Message(
+                "In this shell's environment, which a host may not have: {names}",
+                names=Listing(", ", dict.fromkeys(lost)),
             )
         )
 

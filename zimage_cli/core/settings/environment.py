@@ -13,6 +13,8 @@ from zimage_cli.errors import ConfigurationError
 APP = "zimage"
 CONFIG_NAME = "config.toml"
 HISTORY_NAME = "history.db"
+HOME = "ZIMAGE_HOME"
+"""Names the one folder of settings and history, in place of the user's own."""
 
 _XDG = {"config": ".config", "data": ".local/share"}
 
@@ -81,7 +83,7 @@ class Environment(NamedTuple):
         return path
 
     def _own_folder(self) -> Path | None:
-        named = self.get("ZIMAGE_HOME")
+        named = self.get(HOME)
         return Path(os.path.abspath(self.expand(named))) if named else None  # noqa: PTH100 - keeps links
 
     def _user_folder(self, kind: Literal["config", "data"]) -> Path | None:
