@@ -176,3 +176,5 @@ def test_a_lost_try_that_is_made_again_counts_against_the_bound(
     else:
         assert len(documents[0]["images"]) == 2
         assert [error["type"] for error in documents[0]["errors"]] == ["lost", "max-cost"]
+        # It draws other seeds, and would buy the two that are saved once more.
+        assert "zimage generate would pay for all of it again" in run.stderr

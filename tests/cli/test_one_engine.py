@@ -152,7 +152,7 @@ def test_more_than_the_bound_is_refused_before_anything_is_sent(
     env = {"DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef"}
     for more in ((), ("--dry-run",)):
         result = zimage(*four(command, "--max-cost", "0.39", *more), env=env, status=2)
-        assert "4 pictures at CNY 0.40 are over --max-cost 0.39" in result.stderr
+        assert "4 pictures at CNY 0.40 would go over --max-cost 0.39" in result.stderr
 
 
 @BOTH

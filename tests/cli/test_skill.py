@@ -82,6 +82,14 @@ def test_it_is_found_by_what_people_say_and_not_by_what_it_cannot_do() -> None:
     assert agent["policy"] == {"allow_implicit_invocation": "true"}
 
 
+@pytest.mark.parametrize("name", ["SKILL.md", "references/errors.md"])
+def test_what_is_paid_already_is_not_asked_for_again(name: str) -> None:
+    """Every exit status may be that of a run which saved some of its pictures."""
+    before, after = TEXTS[name].split("`status` `partial`")
+    assert "once more in a minute" in after
+    assert "same command once more" not in before
+
+
 def test_the_references_are_up_to_date() -> None:
     for name, text in render().items():
         assert TEXTS[name] == text, "python -m zimage_cli.cli.skill.references makes it anew"

@@ -184,7 +184,7 @@ def test_check_request_needs_no_key_and_sends_nothing(
     assert check(cheap)["status"] == "invalid"
     said = check(much)
     assert (said["status"], said["cost"]["amount"], said["asks"]) == ("refused", "0.80", False)
-    assert said["message"].startswith("4 pictures at CNY 0.80 are over what is left: CNY 0.50")
+    assert said["message"].startswith("4 pictures at CNY 0.80 would go over what is left: CNY 0.50")
     assert said["warnings"][0].startswith("the prompt has 801 characters")
     assert "key" in check(made, is_error=True)["message"]
     assert server.service.books.calls == []

@@ -41,7 +41,7 @@ def test_what_is_set_aside_cannot_be_spent_twice() -> None:
     with pytest.raises(BoundReached) as caught:
         purse.hold(pictures(2))
     assert caught.value.message == (
-        "2 pictures at CNY 0.20 are over what is left: CNY 0.10 of --max-cost 0.30. "
+        "2 pictures at CNY 0.20 would go over what is left: CNY 0.10 of --max-cost 0.30. "
         "Nothing was sent."
     )
     assert caught.value.hint == ASK
@@ -122,7 +122,7 @@ def test_five_calls_over_the_cap_are_not_in_the_books(inside: Any) -> None:
     assert all(answer.is_error for answer in answers)
     said = answers[4].structured_content
     assert said["message"] == (
-        "4 pictures at CNY 0.40 are over what is left: CNY 0.39 of --max-cost 0.39. "
+        "4 pictures at CNY 0.40 would go over what is left: CNY 0.39 of --max-cost 0.39. "
         "Nothing was sent."
     )
     assert (said["billed"], said["hint"]) == ("no", ASK)

@@ -35,7 +35,13 @@ TABLE: dict[type[errors.ZimageError], Row] = {
             "Wait a minute and try again; the limit counts the whole account, 2 requests a second."
         ),
     ),
-    errors.BoundReached: Row(9, Message("With a higher --max-cost it goes on.")),
+    errors.BoundReached: Row(
+        9,
+        Message(
+            "With a higher --max-cost a batch goes on; zimage generate would pay for all of it "
+            "again."
+        ),
+    ),
     errors.ConnectionFailed: Row(
         6, Message("Check the network and proxy settings, then: zimage validate --online")
     ),

@@ -100,7 +100,7 @@ class Purse:
         left = self._left()
         if estimate.cost.amount > left:
             raise BoundReached(
-                "{pictures} at {cost} are over what is left: {left} of --max-cost {bound}. "
+                "{pictures} at {cost} would go over what is left: {left} of --max-cost {bound}. "
                 "Nothing was sent.",
                 hint=ASK_THE_PERSON,
                 field="max_cost",

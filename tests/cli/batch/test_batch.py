@@ -422,7 +422,7 @@ def test_max_cost_refuses_to_start(zimage: Any, service: Any, write: Any, work: 
     file = write(*kites(20))
     args = ("batch", file, "-o", "out", "--yes")
     result = zimage(*args, "--max-cost", "1.99", env=NOWHERE, status=2)
-    assert "20 pictures at CNY 2.00 are over --max-cost 1.99. Nothing was sent." in result.stderr
+    assert "20 pictures at CNY 2.00 would go over --max-cost 1.99. Nothing" in result.stderr
     assert not (work / "out" / "results.jsonl").exists()
     for bad in ("", "x", "-1", "nan", "inf", "5 CNY"):
         zimage(*args, f"--max-cost={bad}", env=NOWHERE, status=2)

@@ -100,7 +100,7 @@ def test_number_and_price_come_before_anything_is_paid(zimage: Any) -> None:
     assert "Nothing was sent" in result.stderr
     assert "--yes" in result.stderr
     result = zimage(*args, "--yes", "--max-cost", "1.19", env=NOWHERE, status=2)
-    assert "12 pictures at CNY 1.20 are over --max-cost 1.19. Nothing was sent." in result.stderr
+    assert "12 pictures at CNY 1.20 would go over --max-cost 1.19. Nothing" in result.stderr
     result = zimage(*args, "--prompt-extend", "--max-cost", "2.39", env=NOWHERE, status=2)
     assert "CNY 2.40" in result.stderr
 

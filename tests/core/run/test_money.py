@@ -42,10 +42,9 @@ def test_a_bound_refuses_what_is_over_it_and_what_nobody_knows() -> None:
     Estimate(5, None).refuse_over(None, "host")
     Estimate(5, None, free=True).refuse_over(Decimal(0), "host")
     with pytest.raises(UsageError) as caught:
-        Estimate(6, cny("0.60")).refuse_over(Decimal("0.50"), "host")
-    assert (
-        caught.value.message == "6 pictures at CNY 0.60 are over --max-cost 0.50. Nothing was sent."
-    )
+        Estimate(1, cny("0.10")).refuse_over(Decimal("0.05"), "host")
+    said = "1 picture at CNY 0.10 would go over --max-cost 0.05. Nothing was sent."
+    assert caught.value.message == said
     assert caught.value.facts["field"] == "max_cost"
     with pytest.raises(UsageError, match=r"no list price is known at example\.org"):
         Estimate(6, None).refuse_over(Decimal(9), "example.org")

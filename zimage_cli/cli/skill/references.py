@@ -55,7 +55,7 @@ _TO_DO = {
   disk was the reason.
 - Never: generate it again; it is paid.""",
     9: """\
-- Do: read the summary, the last line of `batch --json`. The same command goes on, with
+- Do: read the summary, the last line of `batch --json`. The same `batch` command goes on, with
   `--retry-failed` also where a line failed. A higher `--max-cost` needs a new consent.
 - Never: start over in another folder, or with `--fresh`; both pay again.""",
     130: """\
@@ -136,6 +136,10 @@ def _errors() -> Iterator[str]:
     yield "`code`, `message`, `hint`, `field`, `value`, `allowed`, `nearest`, `retryable`,"
     yield "`billed`, `http_status`, `request_id` and `prompt`. `hint` is the next step; ask the"
     yield "person before one that pays. `billed` is `no`, `maybe` or `yes`."
+    yield ""
+    yield "With `status` `partial`, what is in `images` is made and paid, and the same `generate`"
+    yield "would pay for all of it again. Make what is missing by itself, with `generate --like`"
+    yield "and the ids that `zimage history list --status failed` shows."
     yield ""
     yield "## By exit status"
     for number, meaning in EXIT_STATUSES.items():

@@ -51,7 +51,7 @@ class Estimate(NamedTuple):
             )
         if self.cost.amount > bound:
             raise UsageError(
-                "{pictures} at {cost} are over --max-cost {bound}. Nothing was sent.",
+                "{pictures} at {cost} would go over --max-cost {bound}. Nothing was sent.",
                 field="max_cost",
                 pictures=count_of(self.pictures),
                 cost=money(self.cost),
