@@ -56,10 +56,9 @@ asyncio.run(main())
 
 @pytest.fixture
 def sandbox(zimage: Any) -> dict[str, str]:
-    """A home whose settings ask the sandbox for small pictures, at once, and with a preset."""
+    """A home whose settings ask the sandbox for small pictures, at once."""
     zimage("config", "set", "size", "512*512")
     zimage("config", "set", "rps", "0")
-    zimage("config", "preset", "set", "ink", "--prompt", "{prompt}, ink")
     return dict(zimage.environment({"ZIMAGE_REGION": "sandbox"}))
 
 
@@ -161,7 +160,7 @@ def test_what_the_other_sections_name_is_there() -> None:
 
 def test_what_calls_take_and_give_is_there() -> None:
     given = set[str]().union(*map(public, (Request, Recovered, Ping, Report, Check)))
-    calls = (Client, Client.plan_all)
+    calls = (Client, Client.generate, Client.plan_all)
     takes = set[str]().union(*(inspect.signature(call).parameters for call in calls))
     known = {*given, *takes, *TABLE, *public(Client), "settings", "with", "Picture", "Outcome"}
     assert names_in(section("Client"), r"(\w+)") <= known
