@@ -177,7 +177,7 @@ def test_settings_that_cannot_be_used(service: Any, config_file: Path) -> None:
 
 def test_on_a_terminal_it_says_what_it_is(terminal: Any) -> None:
     screen = terminal("mcp", "--sandbox")
-    screen.until(lambda shown: "--print-config claude|codex|cursor|vscode" in shown.text, 60)
+    screen.until(lambda shown: "  next: zimage mcp --print-config claude" in shown.lines, 60)
     assert "zimage mcp speaks MCP to the program that starts it; Ctrl-D ends it." in screen.text
     screen.child.sendeof()
     assert screen.end(60) == 0

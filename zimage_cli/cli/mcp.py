@@ -86,7 +86,7 @@ def mcp(
     _refuse_without_mcp()
     if sys.stdin and sys.stdin.isatty():
         out.say(Message("zimage mcp speaks MCP to the program that starts it; Ctrl-D ends it."))
-        config = "zimage mcp --print-config claude|codex|cursor|vscode"
+        config = "zimage mcp --print-config claude"
         out.tell(Message("{command}", command=config), label=NEXT, indent="  ", fold=False)
     _serve(out, client, bounds)
 
