@@ -131,9 +131,8 @@ def test_rows_are_forgotten(path: Path, terminal: Any, shown: Any) -> None:
     assert asked.end(timeout=60) == 130
     warnings = [
         "警告：历史记录 4：已生成、已计费但未保存；没有历史记录就无法取回。",
-        # The terminal goes on at its edge.
-        "警告：历史记录 3：属于批量任务；再次运行同一批量任务时，可能会重新生成并再次付费",
-        "。",
+        "警告：历史记录 3：属于批量任务；再次运行同一批量任务时，可能会重新生成并再次付",
+        "  费。",
     ]
     assert asked.lines[:3] == warnings
     assert asked.lines[3].startswith("将删除 2 张图片的历史记录；文件保留。")

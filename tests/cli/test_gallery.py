@@ -327,6 +327,16 @@ def test_the_page_is_not_written_onto_a_terminal(terminal: Any, work: Path) -> N
     assert "onto the terminal" in screen.text
 
 
+def test_a_warning_is_broken_between_words(terminal: Any, work: Path) -> None:
+    picture(work / "photos" / "a.png")
+    screen = terminal("gallery", "photos/", "-o", "pages/", columns=80)
+    assert screen.end() == 0
+    assert screen.lines[-3:-1] == [
+        "warning: 1 picture lies outside the page's folder: its path stands in the page,",
+        "  and who gets the folder alone sees its thumbnail only",
+    ]
+
+
 def test_too_many_to_embed(zimage: Any, work: Path) -> None:
     (work / "many").mkdir()
     picture(work / "a.png")

@@ -179,8 +179,8 @@ class Output:
         """Print a warning, made visible, and each text once; nothing under `quiet`."""
         if not self.quiet and words not in self._warned:
             self._warned.add(words)
-            label = self.style(self.text(_WARNING), "33")
-            self._write(self.stderr, f"{_labelled(label, visible(self.text(words)))}\n")
+            one_line = Message("{words}", words=visible(self.text(words)))
+            self.tell(one_line, label=_WARNING, sgr="33")
 
     def say(self, words: Words) -> None:
         """Print a line on stderr even under `quiet`: errors and what must not be missed."""

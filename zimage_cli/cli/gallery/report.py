@@ -52,8 +52,8 @@ def tell(out: Output, made: Made) -> None:
         out.warn(
             counted(
                 made.outside,
-                "{count:,} picture lies outside the page's folder: their paths stand in the page, "
-                "and who gets the folder alone sees thumbnails only",
+                "{count:,} picture lies outside the page's folder: its path stands in the page, "
+                "and who gets the folder alone sees its thumbnail only",
                 "{count:,} pictures lie outside the page's folder: their paths stand in the page, "
                 "and who gets the folder alone sees thumbnails only",
             )
