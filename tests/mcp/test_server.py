@@ -65,6 +65,9 @@ def check(tools: list[Any], answers: dict[str, Any]) -> None:
         assert tool.annotations.open_world_hint is not None, tool.name
         Draft202012Validator.check_schema(tool.input_schema)
         assert tool.input_schema["additionalProperties"] is False, tool.name
+        if tool.name == "batch_status":
+            # A picture that is made and not saved is paid: nobody is to start it again.
+            assert tool.output_schema["properties"]["made"]["description"].startswith("Billed")
         result = answers[tool.name]
         assert not result.is_error, (tool.name, result.content)
         if tool.name == "view_picture":

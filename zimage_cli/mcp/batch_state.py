@@ -53,6 +53,8 @@ STATUS_SCHEMA: dict[str, Any] = {
             "description": "running, running in another zimage, ended, or done: all are saved.",
         },
         **{one.value: WHOLE for one in (Status.SAVED, *_UNSAVED)},
+        "lost": {"type": "integer", "description": "Without an answer: may be billed."},
+        "made": {"type": "integer", "description": "Billed and not saved: go_on fetches them."},
         "pictures": WHOLE,
         "to_make": {"type": "integer", "description": "Not asked for yet."},
         "cost": {"type": "object", "description": "So far; up_to with what may be billed."},
