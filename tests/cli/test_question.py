@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def follow(frame, event, called):
         event == "c_return"
         and called.__name__ == "write"
         and isinstance(called.__self__, io.FileIO)
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        and signal.getitimer(signal.ITIMER_REAL)[1]  # a question is asked
     ):
         sys.setprofile(None)
         signal.raise_signal(signal.SIGINT)
@@ -31,6 +32,24 @@ def follow(frame, event, called):
 sys.setprofile(follow)
 """
 """Presses Ctrl-C in the moment in which the question is written."""
+
+ALONE = """
+import signal, sys
+
+def hear(event, what):
+    if event == "import" and signal.getitimer(signal.ITIMER_REAL)[1]:
+        raise RuntimeError(what[0])
+
+sys.addaudithook(hear)
+"""
+"""Refuses what is imported while a signal raises: Python prints, and forgets, what is raised then
+in a callback of its imports."""
+
+QUESTIONS = pytest.mark.parametrize(
+    ("command", "question"),
+    [(ELEVEN, ASK), (("generate",), "Prompt:"), (("config", "set-key"), "not shown:")],
+    ids=["yes or no", "prompt", "key"],
+)
 
 
 def asked(screen: Any, question: str = ASK) -> Any:
@@ -73,6 +92,36 @@ def test_a_question_that_is_answered_at_once_is_seen_once(terminal: Any, shim: A
     screen = terminal(*ELEVEN, env=shim(PRESSED))
     assert screen.end() == 130
     assert screen.lines[-2:] == [ASK, "interrupted"]
+
+
+@QUESTIONS
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "terminated"),
+    ],
+)
+def test_a_signal_leaves_the_terminal_as_it_was(
+    command: tuple[str, ...], question: str, number: int, status: int, word: str, terminal: Any
+) -> None:
+    screen = terminal(*command)
+    before = screen.local_modes
+    asked(screen, question).child.kill(number)
+    assert screen.end() == status
+    assert screen.left == before
+    assert screen.lines[-1] == word
+    assert screen.lines[-2].endswith(question)
+
+
+@QUESTIONS
+def test_nothing_is_imported_while_a_signal_raises(
+    command: tuple[str, ...], question: str, terminal: Any, shim: Any
+) -> None:
+    screen = asked(terminal(*command, env=shim(ALONE)), question)
+    screen.child.sendintr()
+    assert screen.end() == 130
 
 
 def test_a_question_is_asked_where_stdout_is_closed(terminal: Any) -> None:

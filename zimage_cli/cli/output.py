@@ -171,9 +171,9 @@ class Output:
         if not self.quiet:
             self._write(self.stderr, self.text(words))
 
-    def ask(self, words: Words) -> None:
+    def ask(self, words: str) -> None:
         """Print a question in one write, even under `quiet`: the answer ends its line."""
-        self._write(self.stderr, f"{self.text(words)} ")
+        self._write(self.stderr, words)
 
     def warn(self, words: Words) -> None:
         """Print a warning, made visible, and each text once; nothing under `quiet`."""

@@ -22,11 +22,15 @@ _NO_WORDS = Message("{words}", words="")
 
 
 @contextmanager
-def asking(out: Output) -> Iterator[None]:
-    """Have Ctrl-C raise KeyboardInterrupt while a person types; what ends it ends the line too."""
+def asking(out: Output, question: Message) -> Iterator[str]:
+    """Have signals raise Interrupted while a person types; what ends it ends the line too.
+
+    Yields the question's words: a translation is loaded before.
+    """
+    words = f"{out.text(question)} "
     with raising():
         try:
-            yield
+            yield words
         except (EOFError, KeyboardInterrupt):
             out.say(_NO_WORDS)
             raise
@@ -42,7 +46,7 @@ def confirm(
     """Ask whether to go on; `text`, where it was `told` already, is not said again.
 
     `otherwise` says what has not happened where nobody agreed. Raises UsageError without a
-    terminal, typer.Exit for a no, KeyboardInterrupt.
+    terminal, typer.Exit for a no, Interrupted.
     """
     import typer
 
@@ -71,8 +75,8 @@ def _answer(out: Output, question: Message) -> str:
 
     `input` writes the question, or a part of it, to a stdout that is redirected.
     """
-    with asking(out):
-        out.ask(question)
+    with asking(out, question) as words:
+        out.ask(words)
         line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):  # Ctrl-D
         out.say(_NO_WORDS)

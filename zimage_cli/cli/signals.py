@@ -32,20 +32,23 @@ WORK = ("work", "zimage-run", "askers-", "savers-")
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Have Ctrl-C raise KeyboardInterrupt: a question has to give the terminal back as it was.
+    """Have a signal raise Interrupted: a question has to give the terminal back as it was.
 
     Only where nothing else runs and nothing is imported.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from zimage_cli.cli.errors import Interrupted
+
+    def end(number: int, _frame: object) -> None:
+        raise Interrupted(number)
+
+    before: dict[int, Any] = {}
     try:
+        before |= install(end, "SIGINT", "SIGTERM", "SIGHUP")
         with _woken():
             yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -55,8 +58,8 @@ def _woken() -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, _FRAME, _FRAME)
     try:
+        signal.setitimer(signal.ITIMER_REAL, _FRAME, _FRAME)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

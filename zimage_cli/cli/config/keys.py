@@ -17,7 +17,6 @@ from zimage_cli.cli.config.common import (
     warn_if_overridden,
 )
 from zimage_cli.cli.output import Output
-from zimage_cli.cli.signals import raising
 from zimage_cli.core.settings import config_file
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.core.settings.key import KEY_VARIABLE, MAX_LENGTH, Key, check_key
@@ -112,6 +111,8 @@ def _ask(output: Output, region: str) -> str:
     import warnings
     from getpass import GetPassWarning, getpass
 
+    from zimage_cli.cli.question import asking
+
     known = find_region(region)
     question = Message("API key for {region}, not shown:", region=region)
     if known:
@@ -122,8 +123,8 @@ def _ask(output: Output, region: str) -> str:
         # Where echo cannot be turned off, getpass only warns: then the key is not asked for.
         warnings.simplefilter("error", GetPassWarning)
         try:
-            with raising():
-                return getpass(f"{output.text(question)} ")
+            with asking(output, question) as words:
+                return getpass(words)
         except GetPassWarning:
             raise UsageError(
                 "this terminal cannot hide what is typed", hint="Pipe the key into it instead."

@@ -28,7 +28,7 @@ _ROWS = 500
 def ask_for_prompt(out: Output, client: Client) -> str | None:
     """Ask for a prompt, with this user's last ones by arrow up; None where none is given.
 
-    Only on a terminal. Ctrl-C raises KeyboardInterrupt.
+    Only on a terminal. Raises Interrupted.
     """
     if not out.stderr.isatty():
         return None
@@ -37,8 +37,8 @@ def ask_for_prompt(out: Output, client: Client) -> str | None:
         for prompt in _last_prompts(client):
             readline.add_history(prompt)
     try:
-        with asking(out), _stdout_on_terminal():
-            text = input(f"{out.text(Message('Prompt:'))} ")
+        with asking(out, Message("Prompt:")) as words, _stdout_on_terminal():
+            text = input(words)
     except EOFError:
         return None
     except UnicodeDecodeError:
