@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import RawIOBase
+from typing import Any
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -155,6 +156,11 @@ def give_back_on_signals() -> None:
             signal.signal(number, _give_back_first)
 
 
+def giving_back(handler: Any) -> Any:
+    """Return a signal's handler, or one that gives the terminal back where it would be left."""
+    return _give_back_first if _held and handler is signal.SIG_DFL else handler
+
+
 def stops() -> int:
     """Return how often Ctrl-Z has stopped this process: others have written there since."""
     return _stops
@@ -171,8 +177,8 @@ def _give_back_first(number: int, _frame: object) -> None:
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     # After `fg`.
-    _away = False
     signal.signal(number, _give_back_first)
+    _away = False
 
 
 def _give_back(*, window: bool) -> None:

@@ -145,8 +145,10 @@ class Signals:
         if self.numbers:
             # The process ends now: one more Ctrl-C must not cut off what it still has to say.
             return
+        keys = sys.modules.get("zimage_cli.cli.keys")
         while self._before:
-            signal.signal(*self._before.popitem())
+            number, handler = self._before.popitem()
+            signal.signal(number, keys.giving_back(handler) if keys else handler)
 
     def wait(self, seconds: float | None = None) -> int | None:
         """Return the next signal that was not yet taken; None at the time-out or on `wake`.

@@ -220,6 +220,28 @@ def test_ctrl_c_says_how_many_are_waited_for(
     assert len(list((slow.work / "out").iterdir())) == 3
 
 
+PRESSED = """
+import signal, sys
+
+def follow(frame, event, called):
+    if event == "call" and frame.f_code.co_name == "restore":
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGINT)
+
+sys.setprofile(follow)
+"""
+"""Presses Ctrl-C just before the terminal is given back at the end."""
+
+
+def test_ctrl_c_at_the_end_gives_the_terminal_back(serve: Any, terminal: Any, shim: Any) -> None:
+    service = serve()
+    screen = terminal(*ARGS, env={**service.env, **shim(PRESSED)})
+    before = screen.local_modes
+    assert screen.end() == 130
+    assert screen.left == before
+    assert (service.work / "x.png").is_file()
+
+
 # -- another size ----------------------------------------------------------------------------------
 
 
