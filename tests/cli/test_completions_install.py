@@ -57,6 +57,14 @@ def test_bash_without_bash_completion_gets_one_marked_line(zimage, home: Path) -
 
 
 @needs("bash")
+def test_what_a_killed_install_left_goes_with_the_next(zimage, home: Path) -> None:
+    left = home / ".zimage-0123456789ab.part"
+    left.write_text("half of a start-up file")
+    zimage("completions", "install", "bash")
+    assert not left.exists()
+
+
+@needs("bash")
 @pytest.mark.skipif(not BASH_COMPLETION.exists(), reason="bash-completion is not installed")
 def test_bash_with_bash_completion_gets_the_file_alone(zimage, home: Path) -> None:
     (home / ".bashrc").write_text(LOADS_IT)

@@ -309,6 +309,14 @@ def test_what_is_emptied_leaves_nothing_behind(zimage: Any, config_file: Path) -
     assert list(config_file.parent.iterdir()) == []
 
 
+def test_what_a_killed_change_left_goes_with_the_next(zimage: Any, config_file: Path) -> None:
+    write(config_file, "")
+    for command in (("set", "size", "16:9"), ("unset", "size")):
+        write(config_file.with_name(".zimage-0123456789ab.part"), f'[keys]\nbeijing = "{KEY}"\n')
+        zimage("config", *command)
+        assert {*config_file.parent.iterdir()} <= {config_file}
+
+
 def test_unset_repairs_a_file_with_a_name_that_is_no_setting(
     zimage: Any, config_file: Path
 ) -> None:

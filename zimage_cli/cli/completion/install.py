@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zimage_cli.cli.completion import SCRIPTS, TITLE
 from zimage_cli.cli.output import Output
-from zimage_cli.core.drafts import write_whole
+from zimage_cli.core.drafts import remove_abandoned, write_whole
 from zimage_cli.core.files import reason
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.errors import ConfigurationError, UsageError
@@ -316,6 +316,8 @@ def _write(path: Path, data: bytes) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = path.stat().st_mode & 0o7777 if path.exists() else None
+        # Of a zimage that was killed.
+        remove_abandoned(path.parent)
         write_whole(path, data, mode=mode)
     except OSError as error:
         raise ConfigurationError(

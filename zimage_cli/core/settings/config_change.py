@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zimage_cli.api.endpoint import find_region
-from zimage_cli.core.drafts import write_whole
+from zimage_cli.core.drafts import remove_abandoned, write_whole
 from zimage_cli.core.files import open_locked
 from zimage_cli.core.settings.config_file import MAX_BYTES, TABLES, parse, read_text
 from zimage_cli.core.settings.reason import reason
@@ -104,6 +104,8 @@ def replace(path: Path, text: str) -> None:
     """
     try:
         target = path.resolve(strict=False)
+        # Of a zimage that was killed: it holds keys.
+        remove_abandoned(target.parent)
         if not text.strip() and not path.is_symlink():
             target.unlink(missing_ok=True)
             return
