@@ -193,7 +193,34 @@ def test_what_a_killed_export_left_goes_with_the_next(zimage: Any, path: Path, w
     assert [one.name for one in work.iterdir()] == ["a.csv"]
 
 
-def test_ctrl_c_leaves_no_half_of_an_export(zimage: Any, path: Path, work: Path) -> None:
+PRESSED = """
+import os, signal, sys
+
+def follow(frame, event, called):
+    if event == "c_return" and called.__name__ == "fsync":
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGINT)
+
+sys.setprofile(follow)
+"""
+"""Presses Ctrl-C when the first file is on disk, and has no name yet."""
+
+
+def test_ctrl_c_comes_too_late_for_an_export(
+    zimage: Any, path: Path, work: Path, shim: Any
+) -> None:
+    run = zimage("history", "export", "-o", "a.csv", env=shim(PRESSED))
+    assert run.lines == [str(work / "a.csv")]
+    assert [*work.iterdir()] == [work / "a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [(signal.SIGINT, 130, b"interrupted\n"), (signal.SIGTERM, 143, b"terminated\n")],
+)
+def test_a_signal_leaves_no_half_of_an_export(
+    number: int, status: int, said: bytes, zimage: Any, path: Path, work: Path
+) -> None:
     """It takes seconds, of which the first moment is waited for."""
     with closing(sqlite3.connect(path)) as db, db:
         columns = ", ".join(SUMMED)
@@ -205,9 +232,9 @@ def test_ctrl_c_leaves_no_half_of_an_export(zimage: Any, path: Path, work: Path)
     run = zimage.popen("history", "export", "-o", "a.csv")
     while run.poll() is None and not any(one.stat().st_size for one in work.glob(".zimage-*")):
         time.sleep(0.01)
-    run.send_signal(signal.SIGINT)
-    assert run.communicate(timeout=60)[1] == b"interrupted\n"
-    assert run.returncode == 130
+    run.send_signal(number)
+    assert run.communicate(timeout=60)[1] == said
+    assert run.returncode == status
     assert [*work.iterdir()] == []
 
 

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from zimage_cli.cli import options
+from zimage_cli.cli.errors import Interrupted
 from zimage_cli.cli.history import filters
 from zimage_cli.cli.output import Output
-from zimage_cli.cli.signals import raising
+from zimage_cli.cli.signals import Signals
 from zimage_cli.client import Client
 from zimage_cli.errors import UsageError
 from zimage_cli.messages import Message, counted
@@ -65,7 +66,8 @@ def export(
                 out.result(line, end="")
             return
         path = Path(output or "").absolute()
-        write(path, _interruptible(text), overwrite=overwrite)
+        with Signals() as signals:
+            write(path, _interruptible(text, signals), overwrite=overwrite)
     if json:
         out.document("ok", path=str(path), entries=len(found))
     else:
@@ -73,13 +75,12 @@ def export(
         out.note(counted(len(found), "{count:,} entry written", "{count:,} entries written"))
 
 
-def _interruptible(lines: Iterable[str]) -> Iterator[str]:
-    """Yield lines; Ctrl-C raises meanwhile, so that no half of a file is left behind.
-
-    Not before the first: a file that is just being made could not be removed yet.
-    """
-    with raising():
-        yield from lines
+def _interruptible(lines: Iterable[str], signals: Signals) -> Iterator[str]:
+    """Yield lines. Raises Interrupted between them: nothing of the file is left behind."""
+    for line in lines:
+        if signals.numbers:
+            raise Interrupted(signals.numbers[0])
+        yield line
 
 
 def _format(output: str | None, form: str | None) -> str:
