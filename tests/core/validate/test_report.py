@@ -222,6 +222,13 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(work: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["validate.txt"]
 
 
+def test_what_a_killed_check_left_goes_with_the_next(work: Path) -> None:
+    path = write_report(work, [])
+    path.with_name(".zimage-0123456789ab.part").write_text("half")
+    write_report(work, [])
+    assert [file.name for file in path.parent.iterdir()] == ["validate.txt"]
+
+
 def test_a_module_that_does_not_compile_is_named(zimage: Any, tmp_path: Path) -> None:
     """A copy of the package with one broken module, checked by its own command."""
     import shutil

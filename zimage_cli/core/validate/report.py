@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zimage_cli.core.advice import USAGE_STATUS, exit_status
-from zimage_cli.core.drafts import make_writable_folder, write_whole
+from zimage_cli.core.drafts import make_writable_folder, remove_abandoned, write_whole
 from zimage_cli.core.files import reason
 from zimage_cli.core.history.file import HistoryFull, HistoryLocked
 from zimage_cli.core.history.history import History
@@ -199,6 +199,8 @@ def write_report(base: Path, checks: Sequence[Check]) -> Path:
     first = COMPILED if code is not None and code.status == OK else "py_compile_failed"
     path = base / evidence.FOLDER / REPORT
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Of a report, or of evidence, whose process was killed.
+    remove_abandoned(path.parent)
     text = "\n".join([first, *(check.line for check in checks), str(verdict(checks))]) + "\n"
     write_whole(path, text.encode("utf-8", "backslashreplace"))
     return path
