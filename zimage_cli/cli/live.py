@@ -102,6 +102,8 @@ class Live:
         with console:
             # Last of all, and written at once: the terminal may change its size at any moment.
             self._erase()
+            if self._lines is None:
+                lines = []
             if above:
                 console.print(*above, soft_wrap=whole)
             self._drawn = [Segment.get_line_length(line) for line in lines]
@@ -113,8 +115,9 @@ class Live:
         from rich.segment import ControlType
 
         if (stops := keys.stops()) != self._stops:
-            # Also in the middle of an update: what stands above the cursor now is not ours.
-            self._stops, self._drawn = stops, []
+            # Also in the middle of an update: what stands above the cursor now is not ours. The
+            # next update draws again, when it has taken the terminal.
+            self._stops, self._drawn, self._lines = stops, [], None
         if not self._drawn:
             return
         columns = self._size()[0] if self._wraps else 0

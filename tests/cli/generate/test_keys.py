@@ -98,16 +98,17 @@ class Slow:
         Path("drawing").touch()
         while not Path("go on").exists():
             time.sleep(0.01)
-        yield Text("drawn again")
+        yield Text("drawn again\\nin two lines")
 
 def draw():
     live.update(Text("one\\ntwo\\nthree\\nfour"))
     live.update(Slow())
+    live.update(Text("and again"))
 
 keys.give_back_on_signals()
 with Output().live() as live:
     thread = threading.Thread(target=draw)
-    thread.start()
+    (thread.start if sys.argv[1:] else draw)()
     while thread.is_alive():
         # In the instant before a wait without an end, a signal would not be heard.
         thread.join(0.1)
@@ -115,11 +116,12 @@ print("drawn")
 """
 
 
-def test_a_stop_in_the_middle_of_drawing_erases_nothing_of_the_shell(
-    terminal: Any, work: Path
+@pytest.mark.parametrize("thread", ["", "another"])
+def test_a_stop_in_the_middle_of_drawing_erases_what_is_drawn_and_nothing_of_the_shell(
+    thread: str, terminal: Any, work: Path
 ) -> None:
     (work / "program.py").write_text(DRAWING)
-    program = f"{sys.executable} program.py"
+    program = f"{sys.executable} program.py {thread}"
     screen = terminal(shell=f"set -m; {program}; echo stopped; read go; fg > /dev/null; echo end")
     screen.until(lambda _: (work / "drawing").exists())
     screen.child.sendcontrol("z")
@@ -128,6 +130,7 @@ def test_a_stop_in_the_middle_of_drawing_erases_nothing_of_the_shell(
     screen.child.send("go\r")
     assert screen.end() == 0
     assert "stopped" in screen.text
+    assert "drawn again" not in screen.text
     own = {"one", "two", "three", "go", "drawn again", "drawn", "end"}
     found = [line for line in screen.lines if line in own]
     assert found == ["one", "two", "three", "go", "drawn", "end"]
