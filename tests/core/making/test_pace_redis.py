@@ -292,11 +292,13 @@ def test_a_user_who_may_not(redis: RedisServer) -> None:
     db.execute_command("ACL", "SETUSER", "reader", "on", ">pw-of-reader", "~*", "+@read", "+auth")
     error = refused(redis.url.replace("://", "://reader:pw-of-reader@"))
     assert "does not allow its user what is needed" in str(error)
+    assert str(error).endswith(".")
     # What the hint says is enough.
     assert str(error.hint).startswith("Allow it: ACL SETUSER NAME ")
     rights = str(error.hint).removeprefix("Allow it: ACL SETUSER NAME ").split()
     db.execute_command("ACL", "SETUSER", "zimage", "on", ">pw-of-zimage", *rights)
-    url = url_of(redis.url.replace("://", "://zimage:pw-of-zimage@"))
+    # A database of its own is chosen by a command of its own.
+    url = url_of(redis.url.replace("://", "://zimage:pw-of-zimage@") + "?db=1")
     store = RedisStore(2.0, url, "zimage:pace:allowed", print)
     assert store.take("a", 0.0)[0]
     store.close()

@@ -164,7 +164,7 @@ class Link:
         """Return what an error of redis-py means."""
         import redis
 
-        said = redact(self._url.without_password(str(error)))[:_MOST_WORDS]
+        said = redact(self._url.without_password(str(error)))[:_MOST_WORDS].rstrip(".")
         # redis-py tells most codes by a class alone, and Redis 6 has other words before them where
         # it is a script that fails.
         words = [type(error).__name__, *(word.strip("-") for word in said.split())]
@@ -176,8 +176,8 @@ class Link:
                 "The Redis at {where} does not answer within {seconds:g} s.", seconds=SECONDS
             )
         if isinstance(error, redis.ConnectionError | OSError):
-            return self._lost("The Redis at {where} cannot be reached: {why}", why=said)
-        return self._lost("The Redis at {where} refuses: {why}", why=said)
+            return self._lost("The Redis at {where} cannot be reached: {why}.", why=said)
+        return self._lost("The Redis at {where} refuses: {why}.", why=said)
 
     def _lost(self, template: str, *, hint: str | None = None, **facts: Any) -> PaceLost:
         return PaceLost(template, hint=hint, where=str(self._url), name=self._name, **facts)
@@ -185,7 +185,7 @@ class Link:
 
 _REFUSALS = {
     "NOAUTH": "The Redis at {where} refuses the user or the password.",
-    "NOPERM": "The Redis at {where} does not allow its user what is needed: {why}",
+    "NOPERM": "The Redis at {where} does not allow its user what is needed: {why}.",
     "READONLY": "The Redis at {where} is a replica, and cannot be written to.",
     "OOM": "The Redis at {where} has no memory left.",
     "WRONGTYPE": "{name} in the Redis at {where} is not a pace of zimage.",
@@ -194,7 +194,7 @@ _REFUSALS = {
 """By the code in its answer."""
 _HINTS = {
     "NOAUTH": "Correct pace_url: both stand before the host, as USER:PASSWORD@HOST:PORT",
-    "NOPERM": "Allow it: ACL SETUSER NAME ~zimage:pace:* +@hash +@scripting +pexpire +time",
+    "NOPERM": "Allow it: ACL SETUSER NAME ~zimage:pace:* +@hash +@scripting +pexpire +time +select",
     "READONLY": "Name its primary in pace_url.",
     "OOM": "Give it more (maxmemory), or name another one in pace_url.",
     "WRONGTYPE": "Remove it, or choose another pace_account.",
