@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -436,6 +437,23 @@ def test_without_a_key_nothing_begins(zimage: Any, write: Any, work: Path) -> No
     file = write(*kites(3))
     zimage("batch", file, "-o", "out", "--fresh", status=3)
     assert not (work / "out" / "results.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "end", "status"),
+    [("--fresh", "ok", 0), ("--retry-failed", "InvalidParameter", 9), ("--retry-lost", "close", 9)],
+)
+def test_what_a_run_could_not_begin_stands_in_the_command_that_goes_on(
+    service: Any, write: Any, option: str, end: str, status: int
+) -> None:
+    service.script(end)
+    args = ("batch", write("a kite"), "-o", "out", "--retries", "0", "--no-evidence")
+    service(*args, status=status)
+    stopped = service(*args, option, "--json", env={"DASHSCOPE_API_KEY": None}, status=3)
+    go_on = stopped.json["commands"]["go_on"]
+    assert f"1 left; to go on:\n  {go_on}\n" in stopped.stderr
+    # It does what is said of it.
+    assert statuses(stream(service(*shlex.split(go_on)[1:]))) == {"saved": 1}
 
 
 def test_a_line_does_not_decide_where_the_key_goes(

@@ -165,6 +165,7 @@ class Report:
             # In this run, or in an earlier one that it leaves alone.
             ends={kind for kind in Status if tally.counts[kind] or kind in tally.left},
             free=plan.settings.target.is_sandbox,
+            begun=plan.has_begun(),
         )
 
     def show(self, out: Output) -> None:

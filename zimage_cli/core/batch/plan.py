@@ -120,8 +120,8 @@ class FilePlan:
         self._begun = False
         with ExitStack() as held:
             if not dry:
-                held.enter_context(made_for(folder, self._has_begun))
-                held.enter_context(alone_in(folder, self._has_begun))
+                held.enter_context(made_for(folder, self.has_begun))
+                held.enter_context(alone_in(folder, self.has_begun))
             held.callback(self.journal.close)
             if book is not None and not dry:
                 book.settle_abandoned()
@@ -141,7 +141,8 @@ class FilePlan:
         """Free the folder; before `begin`, what was made of it is removed again."""
         self._stack.close()
 
-    def _has_begun(self) -> bool:
+    def has_begun(self) -> bool:
+        """Tell whether `begin` was called."""
         return self._begun
 
     def _salt(self) -> bytes:
