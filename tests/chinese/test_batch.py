@@ -66,17 +66,17 @@ AGAIN = """\
 """
 
 MISTAKES = """\
-第 1 行：sise：不是行的字段；可用：prompt, size, seed, prompt_extend, base_url,
-  model, name, output, count, preset；是否想用 size？
+第 1 行：sise：不是行的字段；可用：prompt、size、seed、prompt_extend、base_url、
+  model、name、output、count、preset；是否想用 size？
 第 2 行：prompt："" 是空白。
-第 2 行：size："5:4" 不是推荐的宽高比；允许：1:1, 2:3, 3:2, 3:4, 4:3, 7:9, 9:7,
-  9:16, 9:21, 16:9, 21:9，或宽*高；最接近的有效尺寸：9:7（1152*896）
+第 2 行：size："5:4" 不是推荐的宽高比；允许：1:1、2:3、3:2、3:4、4:3、7:9、9:7、
+  9:16、9:21、16:9、21:9，或宽*高；最接近的有效尺寸：9:7（1152*896）
 第 2 行：seed：-1 超出范围；允许：0 到 2147483647 的整数；最接近：0
 第 3 行：prompt：类型不对：3；允许：非空白的文本
 第 4 行：第 10 列处不是有效的 JSON：此处应为分隔符 ':'
 第 5 行：应为 JSON 对象，实际是：数组
-第 6、7 行：steps：不是行的字段；可用：prompt, size, seed, prompt_extend,
-  base_url, model, name, output, count, preset
+第 6、7 行：steps：不是行的字段；可用：prompt、size、seed、prompt_extend、
+  base_url、model、name、output、count、preset
 第 8 行：output："../a.png" 不是输出目录内的普通路径
 错误：list.jsonl：共 9 行，其中 8 行无法使用。未发送任何内容。
   下一步：请改正这些行，或只生成其余的行：--skip-invalid

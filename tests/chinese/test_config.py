@@ -124,9 +124,9 @@ def test_what_a_setting_cannot_be(shown: Any, folder: Path) -> None:
     assert (
         shown("config", "set", "sise", "1", status=2)
         == """
-错误：没有名为 "sise" 的设置；是否想用 size？可用：region, endpoint, workspace,
-  base_url, key, size, prompt_extend, output_dir, format, quality, metadata,
-  timeout, retries, rps, pace_url, pace_account, evidence, preview, language
+错误：没有名为 "sise" 的设置；是否想用 size？可用：region、endpoint、workspace、
+  base_url、key、size、prompt_extend、output_dir、format、quality、metadata、
+  timeout、retries、rps、pace_url、pace_account、evidence、preview、language
 """
     )
     store(folder, "timeout = 0\nsize = 7\n")

@@ -313,7 +313,7 @@ TYPOS = {
   下一步：zimage --help
 """,
     "schema requst": """\
-错误：NAME：没有 "requst"；可用：request, response, result, batch-line, error。是否想用 request？
+错误：NAME：没有 "requst"；可用：request、response、result、batch-line、error。是否想用 request？
 """,
 }
 

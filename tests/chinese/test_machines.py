@@ -25,7 +25,7 @@ def test_an_address_that_is_none(zimage: Any) -> None:
     env = {**ZH, "ZIMAGE_PACE_URL": "http://localhost"}
     error, hint = zimage("config", "get", "size", env=env, status=2).stderr.splitlines()
     assert error == (
-        "错误：pace_url：所给的值不以下列任何一项开头：redis://, rediss://, unix://"
+        "错误：pace_url：所给的值不以下列任何一项开头：redis://、rediss://、unix://"
         "（来源：环境变量 ZIMAGE_PACE_URL）"
     )
     assert hint == "  下一步：请修正或取消设置 ZIMAGE_PACE_URL。"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message, Shown
+from zimage_cli.messages import Listing, Message, Shown
 from zimage_cli.text import redact
 
 API_PATH = "/api/v1"
@@ -103,7 +103,7 @@ def region_name(text: str) -> str:
             "region: {value} is not a region; allowed: {allowed}",
             field="region",
             value=_given(text),
-            allowed=", ".join([*known, SANDBOX]),
+            allowed=Listing(", ", [*known, SANDBOX]),
         )
     return region.name
 

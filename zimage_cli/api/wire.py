@@ -29,7 +29,7 @@ from zimage_cli.errors import (
     Stopped,
     ZimageError,
 )
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 
 if TYPE_CHECKING:
     import ssl
@@ -394,7 +394,7 @@ def _proxy_hint(url: str) -> Message | None:
         return None
     return Message(
         "A proxy is set by {names}: does it run, and does it let you through?",
-        names=", ".join(names),
+        names=Listing(", ", names),
     )
 
 

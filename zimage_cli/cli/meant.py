@@ -23,7 +23,7 @@ from zimage_cli.core.request.lacking import lacking
 from zimage_cli.core.request.sizes import ALLOWED as ALLOWED_SIZES
 from zimage_cli.core.request.sweep import MAX_COUNT
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message, Shown
+from zimage_cli.messages import Listing, Message, Shown
 from zimage_cli.text import clip, redact, visible
 
 if TYPE_CHECKING:
@@ -234,13 +234,13 @@ def _too_many(line: Line) -> UsageError | None:
         else "{command} takes no argument: {value} is too many.",
         line,
         value=_shown(extra[0]),
-        names=", ".join(map(_label, line.places)),
+        names=Listing(", ", map(_label, line.places)),
     )
 
 
 def _unknown_command(line: Line) -> UsageError:
     """Return the error for a word that is no command: one that is misspelt, or a prompt."""
-    allowed = ", ".join(line.commands)
+    allowed = Listing(", ", line.commands)
     if not line.arguments:
         return _wrong(
             "{command}: no command was given; allowed: {allowed}",
@@ -272,7 +272,7 @@ def _elsewhere(line: Line, word: str) -> Message | None:
     found = [f"{one.name} {word}" for one in groups if word in one.commands]
     if f"--{word}" in line.options:
         found = [f"{line.name} --{word}"]
-    return Message("Did you mean: {found}", found=", ".join(found)) if found else None
+    return Message("Did you mean: {found}", found=Listing(", ", found)) if found else None
 
 
 def _prompt(line: Line) -> Message | None:

@@ -21,7 +21,7 @@ from zimage_cli.core.history import ref
 from zimage_cli.core.request.wish import SUFFIXES, format_of
 from zimage_cli.core.status import Status
 from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.entry import Entry
@@ -161,7 +161,7 @@ def _file_of(one: _Named) -> Path:
                 field="REF",
                 value=text,
                 path=name,
-                allowed=", ".join(SUFFIXES),
+                allowed=Listing(", ", SUFFIXES),
             )
     inspect(str(path), hashed=False)
     return path

@@ -10,7 +10,7 @@ from zimage_cli.cli.app import App
 from zimage_cli.cli.output import Output
 from zimage_cli.core.schema import NAMES, TARGETS, schema, tool
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import json_text, shown
 
 _REQUEST = "request"
@@ -79,7 +79,7 @@ def _known(field: str, value: str, names: list[str] | tuple[str, ...]) -> None:
     from difflib import get_close_matches
 
     nearest = next(iter(get_close_matches(value.lower()[:100], names, n=1)), None)
-    facts: dict[str, Any] = {"field": field, "value": shown(value), "allowed": ", ".join(names)}
+    facts: dict[str, Any] = {"field": field, "value": shown(value), "allowed": Listing(", ", names)}
     if nearest is None:
         raise UsageError("{field}: {value} is not known; allowed: {allowed}", **facts)
     raise UsageError(

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message, Shown
+from zimage_cli.messages import Listing, Message, Shown
 
 if TYPE_CHECKING:
     import random
@@ -227,7 +227,7 @@ class Fault:
                 hint="Kinds: {allowed}",
                 field="fault",
                 value=Shown(repr(self.kind), self.kind),
-                allowed=", ".join(kinds()),
+                allowed=Listing(", ", kinds()),
             )
 
     @property

@@ -20,7 +20,7 @@ from zimage_cli.core.drafts import remove_abandoned, write_whole
 from zimage_cli.core.files import reason
 from zimage_cli.core.settings.environment import Environment
 from zimage_cli.errors import ConfigurationError, UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 
 MARK = "# zimage completions install"
 """At the end of every line that was added to a start-up file."""
@@ -133,7 +133,7 @@ def current_shell() -> str:
         "which shell this is cannot be told; allowed: {allowed}",
         hint="Name it: zimage completions install bash",
         field="shell",
-        allowed=", ".join(SCRIPTS),
+        allowed=Listing(", ", SCRIPTS),
     )
 
 

@@ -18,7 +18,7 @@ from zimage_cli.core.settings.settings import Settings, resolve
 from zimage_cli.core.settings.source import Kind, Source
 from zimage_cli.core.settings.table import NAMES, TABLE, VARIABLES
 from zimage_cli.errors import UsageError, ZimageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 
 RegionOption = Annotated[
     str | None,
@@ -41,7 +41,7 @@ def setting_name(text: str) -> str:
         return "key"
     import difflib
 
-    allowed, near = ", ".join(NAMES), difflib.get_close_matches(name, NAMES, n=1)
+    allowed, near = Listing(", ", NAMES), difflib.get_close_matches(name, NAMES, n=1)
     if near:
         raise UsageError(
             "{value} is not a setting; did you mean {nearest}?; allowed: {allowed}",

@@ -283,7 +283,7 @@ def _refuse_unseen(output: str | None) -> None:
             field="output",
             value=output,
             path=output,
-            allowed=", ".join(SUFFIXES),
+            allowed=Listing(", ", SUFFIXES),
         )
 
 
@@ -355,7 +355,7 @@ def _untaken(error: Exception, view: Display) -> Exception:
     paths = [str(one.path) for _, one in sorted(view.pictures.items()) if one.path is not None]
     if not (paths and isinstance(error, UsageError)):
         return error
-    return error.but(hint="These pictures are saved: {paths}", paths=", ".join(paths))
+    return error.but(hint="These pictures are saved: {paths}", paths=Listing(", ", paths))
 
 
 def _errors(failures: list[Outcome]) -> list[tuple[ZimageError, str]]:

@@ -15,7 +15,7 @@ from zimage_cli.core.advice import USAGE_STATUS, error_documents
 from zimage_cli.core.history import ref
 from zimage_cli.core.run.money import count_of
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 
 if TYPE_CHECKING:
     from zimage_cli.core.history.forget import Forgetting
@@ -91,6 +91,6 @@ def _warn(out: Output, what: Forgetting) -> None:
 def _named(ids: tuple[int, ...]) -> Message:
     return Message(
         "history {ids} and {more:,} more" if len(ids) > _NAMED else "history {ids}",
-        ids=", ".join(map(str, ids[:_NAMED])),
+        ids=Listing(", ", map(str, ids[:_NAMED])),
         more=len(ids) - _NAMED,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zimage_cli.errors import ConfigurationError, UsageError
-from zimage_cli.messages import Shown
+from zimage_cli.messages import Listing, Shown
 
 NAME = "zimage"
 """Of the skill, and of its folder wherever it is."""
@@ -43,7 +43,7 @@ def shipped(name: str) -> bytes:
             "{value} is no file of the skill; allowed: {allowed}",
             field="file",
             value=Shown(repr(name), name),
-            allowed=", ".join(FILES),
+            allowed=Listing(", ", FILES),
         )
     try:
         return (Path(__file__).parents[2] / "skill" / NAME / name).read_bytes()

@@ -19,7 +19,7 @@ from zimage_cli.cli.skill.files import AGENTS, COMMON, FILES, NAME, shipped
 from zimage_cli.core.drafts import remove_abandoned, write_whole
 from zimage_cli.core.files import make_folder, open_own, reason
 from zimage_cli.errors import ConfigurationError, UsageError, ZimageError
-from zimage_cli.messages import Shown
+from zimage_cli.messages import Listing, Shown
 from zimage_cli.text import json_text
 from zimage_cli.version import __version__
 
@@ -64,7 +64,7 @@ def _folder_of(agent: str, *, user: bool) -> str:
             hint="For any other, put it in place yourself: zimage skill show",
             field="agent",
             value=Shown(repr(agent), agent),
-            allowed=", ".join(AGENTS),
+            allowed=Listing(", ", AGENTS),
         )
     return AGENTS[agent][user]
 

@@ -20,7 +20,7 @@ from zimage_cli.core.request.request import Request, parse_request
 from zimage_cli.core.request.sweep import MAX_COUNT, ONE, Sweep
 from zimage_cli.core.request.wish import format_of
 from zimage_cli.errors import UsageError, ZimageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import is_safe, shown
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _said(problem: ZimageError) -> Message:
     name = problem.facts.get("field")
     if name is None or name in COLUMNS:
         return problem.message
-    allowed, nearest = ", ".join(COLUMNS), nearest_column(str(name))
+    allowed, nearest = Listing(", ", COLUMNS), nearest_column(str(name))
     template = "{name}: is not a field of a line; allowed: {allowed}; did you mean {nearest}?"
     if nearest is None:
         template = "{name}: is not a field of a line; allowed: {allowed}"

@@ -18,7 +18,7 @@ from zimage_cli.core.batch.records import LINE_LIMIT, Record, line_records
 from zimage_cli.core.batch.table import DELIMITERS, is_header, table_records
 from zimage_cli.core.files import reason
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import clip, shown, visible
 
 INPUT_FORMATS = ("jsonl", "csv", "tsv", "txt")
@@ -172,7 +172,7 @@ def open_source(
 
 
 def _format(path: str, name: str, input_format: str | None) -> str:
-    allowed = ", ".join(INPUT_FORMATS)
+    allowed = Listing(", ", INPUT_FORMATS)
     if input_format is not None:
         found = _SUFFIXES.get("." + input_format.strip().lower())
         if found is None:
@@ -189,7 +189,7 @@ def _format(path: str, name: str, input_format: str | None) -> str:
         return found
     if suffix == ".json":
         raise _one_document(name)
-    known = ", ".join(_SUFFIXES)
+    known = Listing(", ", _SUFFIXES)
     unknown = Message("has the unknown suffix {suffix}", suffix=shown(suffix))
     raise UsageError(
         "{name}: {problem}; say with --input-format what it holds: {allowed}",

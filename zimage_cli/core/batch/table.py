@@ -271,7 +271,7 @@ def _header(cells: list[str], delimiter: str, file: str, line: int) -> list[str]
             hint="Put a line above it that names the columns, such as: {example}",
             file=file,
             line=line,
-            allowed=", ".join(COLUMNS),
+            allowed=Listing(", ", COLUMNS),
             example=delimiter.join(COLUMNS[: min(len(cells), 3)]),
         )
     raise UsageError(
@@ -280,7 +280,7 @@ def _header(cells: list[str], delimiter: str, file: str, line: int) -> list[str]
         file=file,
         line=line,
         wrong=Listing(", ", wrong),
-        allowed=", ".join(COLUMNS),
+        allowed=Listing(", ", COLUMNS),
         mended=visible(delimiter.join(mended), newlines=True),
     )
 

@@ -13,7 +13,7 @@ from zimage_cli.api.endpoint import CUSTOM, REGION_NAMES, SANDBOX, region_name
 from zimage_cli.core.history.entry import batch_name, columns
 from zimage_cli.core.history.file import FOLDED, HistoryError, fold
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import shown
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ def one_of(option: str, text: str, allowed: Sequence[str]) -> str:
         option=option,
         field=option.lstrip("-"),
         value=shown(text),
-        allowed=", ".join(allowed),
+        allowed=Listing(", ", allowed),
         nearest=near,
     )
 

@@ -17,7 +17,7 @@ from zimage_cli.core.making.fetching import once
 from zimage_cli.core.making.recover import WHERE_IT_WENT, TakenError, recover, wanted_path
 from zimage_cli.core.status import Status
 from zimage_cli.errors import AddressRefused, NotSavedError, UsageError, ZimageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 
 if TYPE_CHECKING:
     from zimage_cli.api.wire import Wire
@@ -235,6 +235,6 @@ def pick(found: list[Candidate], ids: Sequence[int]) -> list[Candidate]:
         raise UsageError(
             "nothing to recover under {ids}",
             hint="See what is recoverable: zimage history recover --dry-run",
-            ids=", ".join(unknown),
+            ids=Listing(", ", unknown),
         )
     return [by_id[number] for number in ids] if ids else found

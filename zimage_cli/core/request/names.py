@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zimage_cli.core.request.sizes import dimensions
 from zimage_cli.core.request.wish import OTHER_SUFFIXES, format_of
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import INVISIBLE, is_safe, shown, without_keys
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def numbered(path: Path, k: int) -> Path:
 
 
 def _refuse(template: str, text: str, **facts: Any) -> UsageError:
-    fields = ", ".join(f"{{{name}}}" for name in FIELDS)
+    fields = Listing(", ", (f"{{{name}}}" for name in FIELDS))
     return UsageError(
         template,
         hint="The default is {default}",

@@ -10,7 +10,7 @@ from unicodedata import category, normalize
 
 from zimage_cli.core.request.request import Request, parse_request
 from zimage_cli.errors import RequestInvalid, UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message, Words
 from zimage_cli.text import is_safe, shown
 
 FIELDS = ("prompt", "size", "seed", "prompt_extend")
@@ -89,7 +89,7 @@ def read_preset(name: str, table: object) -> Preset:
 
     Raises UsageError, or RequestInvalid with every problem of its fields.
     """
-    name, allowed = check_name(name), ", ".join(FIELDS)
+    name, allowed = check_name(name), Listing(", ", FIELDS)
     if not isinstance(table, Mapping):
         raise UsageError("is no table; allowed: a table with {allowed}", allowed=allowed)
     if not table:
@@ -149,7 +149,7 @@ def unknown(name: str, presets: Iterable[str]) -> UsageError:
             field="preset",
             value=shown(name),
         )
-    allowed: Message | str = ", ".join(known[:_LISTED])
+    allowed: Words = Listing(", ", known[:_LISTED])
     if len(known) > _LISTED:
         allowed = Message("{names} and {more:,} more", names=allowed, more=len(known) - _LISTED)
     # What differs by upper and lower case alone is nearest.
@@ -212,5 +212,5 @@ def _no_field(name: str, value: object) -> UsageError:
         name=shown(name),
         value=shown(value),
         nearest=near[0] if near else None,
-        allowed=", ".join(FIELDS),
+        allowed=Listing(", ", FIELDS),
     )

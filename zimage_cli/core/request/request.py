@@ -346,7 +346,7 @@ def _whole_number(value: str | float) -> str | None:
 
 def _unknown_field(name: str, value: object) -> UsageError:
     text = clip(redact(name[:2000]), 60)
-    field, given, allowed = visible(text), shown(value), ", ".join(FIELDS)
+    field, given, allowed = visible(text), shown(value), Listing(", ", FIELDS)
     from zimage_cli.core.request.lacking import lacking
 
     why = lacking(text)

@@ -13,7 +13,7 @@ from os.path import lexists
 from typing import Any, NamedTuple
 
 from zimage_cli.errors import UsageError
-from zimage_cli.messages import Message
+from zimage_cli.messages import Listing, Message
 from zimage_cli.text import shown
 
 MIN_PIXELS = 512 * 512
@@ -180,7 +180,7 @@ def _recommended(text: str, ratio: str, tier: str | None) -> str:
             "size: {value} is not a recommended ratio; allowed: {allowed}; "
             "nearest valid size: {name} ({nearest})",
             value=shown(text),
-            allowed=Message("{ratios}, or W*H", ratios=", ".join(RATIOS)),
+            allowed=Message("{ratios}, or W*H", ratios=Listing(", ", RATIOS)),
             name=name,
             nearest=best.text,
         )
@@ -189,7 +189,7 @@ def _recommended(text: str, ratio: str, tier: str | None) -> str:
         "nearest valid size: {name} ({nearest})",
         value=shown(text),
         tier=shown(wanted)[1:-1],
-        allowed=", ".join(map(str, TIERS)),
+        allowed=Listing(", ", map(str, TIERS)),
         name=name,
         nearest=best.text,
     )

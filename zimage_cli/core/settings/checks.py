@@ -15,7 +15,7 @@ from zimage_cli.api import endpoint, limits
 from zimage_cli.core.request.wish import FORMATS, SUFFIXES
 from zimage_cli.errors import UsageError
 from zimage_cli.locale import LANGUAGES, known_language
-from zimage_cli.messages import Message, Shown
+from zimage_cli.messages import Listing, Message, Shown
 from zimage_cli.text import redact
 
 MAX_RPS = 1000.0
@@ -62,7 +62,7 @@ def check_endpoint(field: str, value: object) -> str:
             "{field}: {value} is not an endpoint; allowed: {allowed}",
             field,
             value,
-            allowed=", ".join(endpoint.ENDPOINTS),
+            allowed=Listing(", ", endpoint.ENDPOINTS),
         )
     return text
 
@@ -112,7 +112,7 @@ def check_preview(field: str, value: object) -> str:
             "{field}: {value} is not a kind of preview; allowed: {allowed}",
             field,
             value,
-            allowed=", ".join(PREVIEWS),
+            allowed=Listing(", ", PREVIEWS),
         )
     return text
 
@@ -125,7 +125,7 @@ def check_language(field: str, value: object) -> str:
             "{field}: {value} is not a language of zimage; allowed: {allowed}",
             field,
             value,
-            allowed=", ".join(LANGUAGES),
+            allowed=Listing(", ", LANGUAGES),
         )
     return found
 
@@ -172,7 +172,7 @@ def check_format(field: str, value: object) -> str:
             "{field}: {value} is not a format; allowed: {allowed}",
             field,
             value,
-            allowed=", ".join(FORMATS),
+            allowed=Listing(", ", FORMATS),
         )
     return found
 

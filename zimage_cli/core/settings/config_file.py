@@ -238,7 +238,7 @@ def _region_of(table: str, name: str, found: Mapping[str, Any]) -> str:
         template = "[{table}] {value}: not a region; allowed: {allowed}"
         if name == SANDBOX:
             template = "[{table}] {value}: it needs none; allowed: {allowed}"
-        allowed = ", ".join(REGION_NAMES)
+        allowed = Listing(", ", REGION_NAMES)
         raise UsageError(template, table=table, value=shown(name), allowed=allowed)
     if region.name in found:
         raise UsageError(
@@ -264,7 +264,7 @@ def _unknown(name: str) -> UsageError:
     import difflib
 
     known = [setting for setting, declared in TABLE.items() if declared.toml]
-    allowed = ", ".join((*known, *(f"[{table}]" for table in TABLES)))
+    allowed = Listing(", ", ((*known, *(f"[{table}]" for table in TABLES))))
     near = difflib.get_close_matches(name, (*known, *TABLES), n=1)
     template = "{value} is not a setting; allowed: {allowed}"
     if name == "workspace":

@@ -9,6 +9,7 @@ from typing import Any
 
 from zimage_cli.core.settings.key import Secret
 from zimage_cli.errors import UsageError
+from zimage_cli.messages import Listing
 from zimage_cli.text import redact
 
 SCHEMES = ("redis://", "rediss://", "unix://")
@@ -58,7 +59,7 @@ def check_pace_url(field: str, value: object) -> PaceUrl | None:
         raise _refused(
             "{field}: what was given begins with none of {allowed}",
             field,
-            allowed=", ".join(SCHEMES),
+            allowed=Listing(", ", SCHEMES),
         )
     if len(text) > _MAX_URL or not text.isprintable() or " " in text:
         raise _refused("{field}: what was given is too long, or holds what no address has", field)
@@ -93,7 +94,7 @@ def _parsed(field: str, text: str) -> PaceUrl:
             "{field}: user and password stand before the host: USER:PASSWORD@HOST:PORT", field
         )
     if not {*names} <= {*_QUERY[url.scheme]}:
-        allowed = ", ".join(_QUERY[url.scheme])
+        allowed = Listing(", ", _QUERY[url.scheme])
         raise _refused(
             "{field}: behind ? may stand {allowed}, and nothing else", field, allowed=allowed
         )
