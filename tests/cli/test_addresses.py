@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -85,6 +86,20 @@ def test_errors_that_are_alike_say_how_many_pictures_they_cost(unpaced: None, se
     assert service.books.billed_count == 3
     assert stderr.count("error:") == 1
     assert "pictures: 3 of 3 ended so" in stderr
+
+
+def test_only_what_is_missing_is_made_again(unpaced: None, serve: Any) -> None:
+    service = serve()
+    service.script("ok", *["InternalError"] * 2, "ok")
+    options = ("--retries", "0", "--size", "512*512", "-o", "out/")
+    said = service.generate("a kite", "-n", "4", *options, status=7).stderr
+    found = re.search(r"what is missing, for each ID of (\d+), (\d+): (.*) ID\n", said)
+    assert found is not None, said
+    for number in found[1], found[2]:
+        service(*found[3].split()[1:], number, *options)
+    seeds = {one["seed"] for one in service("history", "list", "--json").json["entries"]}
+    made = list((service.work / "out").iterdir())
+    assert len(made) == len(seeds) == service.books.billed_count == 4
 
 
 def test_what_was_not_asked_for_is_told(unpaced: None, serve: Any) -> None:

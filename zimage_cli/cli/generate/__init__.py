@@ -13,7 +13,7 @@ import typer
 
 from zimage_cli.cli import asking, options
 from zimage_cli.cli.app import App
-from zimage_cli.cli.errors import LEFT_BEHIND, Interrupted, print_error
+from zimage_cli.cli.errors import LEFT_BEHIND, NEXT, Interrupted, print_error
 from zimage_cli.cli.output import Output, document
 from zimage_cli.cli.signals import Signals
 from zimage_cli.cli.view import shown_on_terminal
@@ -23,8 +23,9 @@ from zimage_cli.core.run.money import parse_bound
 from zimage_cli.core.run.plan import is_folder
 from zimage_cli.core.run.tally import RunOptions
 from zimage_cli.core.settings.settings import Flags
+from zimage_cli.core.status import Status
 from zimage_cli.errors import UsageError, ZimageError
-from zimage_cli.messages import Listing, Message
+from zimage_cli.messages import Listing, Message, counted
 
 if TYPE_CHECKING:
     from zimage_cli.cli.generate.display import Display
@@ -332,6 +333,8 @@ def _run(
         number = min(len(view.pictures), len(plan.requests) - 1)
         errors.append((run.fatal, plan.requests[number].prompt))
     _print_errors(out, plan, [error for error, _ in errors])
+    if view.pictures:
+        _tell_missing(out, failures)
     left = len(plan.requests) - len(view.pictures) - len(failures)
     if left and len(plan.requests) > 1:
         template = "{left:,} of {count:,} pictures were not asked for"
@@ -378,6 +381,22 @@ def _print_errors(out: Output, plan: RequestPlan, errors: Sequence[ZimageError])
         if len(alike) > 1:
             template = "  pictures: {count:,} of {all:,} ended so"
             out.say(Message(template, count=len(alike), all=len(plan.requests)))
+
+
+def _tell_missing(out: Output, failures: list[Outcome]) -> None:
+    """Say how to make only what is missing: the same command would pay for the others again."""
+    ids = [one.history_id for one in failures if one.status in {Status.FAILED, Status.LOST}]
+    if not ids or None in ids:
+        return
+    words = counted(
+        len(ids),
+        "The same command makes all pictures again. To make only what is missing: "
+        "zimage generate --like {ids}",
+        "The same command makes all pictures again. To make only what is missing, for each ID "
+        "of {ids}: zimage generate --like ID",
+        ids=Listing(", ", sorted(filter(None, ids))),
+    )
+    out.tell(words, label=NEXT, sgr="1", indent="  ")
 
 
 def _interrupted(
