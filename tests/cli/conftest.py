@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import select
 import sqlite3
@@ -186,6 +187,8 @@ class Terminal:
     child: Any
     screen: Any
     stream: Any
+    before: int
+    """The terminal's local modes when it was new: the command may be faster than a test."""
     raw: str = ""
     frames: list[list[str]] = field(default_factory=list)
     """What stood there whenever what moves was drawn anew, and at the end."""
@@ -281,6 +284,12 @@ def terminal(zimage: Any) -> Iterator[Callable[..., Terminal]]:
         shell: str | None = None,
         encoding: str = "utf-8",
     ) -> Terminal:
+        import termios
+
+        new = os.openpty()
+        modes = int(termios.tcgetattr(new[1])[3])
+        for number in new:
+            os.close(number)
         command = ["/bin/sh", "-c", shell, "sh", *zimage.command] if shell else zimage.command
         child = pexpect.spawn(
             command[0],
@@ -296,7 +305,7 @@ def terminal(zimage: Any) -> Iterator[Callable[..., Terminal]]:
         child.delayafterclose = 0.02
         opened.append(child)
         screen = pyte.Screen(columns, rows)
-        return Terminal(child, screen, pyte.Stream(screen))
+        return Terminal(child, screen, pyte.Stream(screen), modes)
 
     yield start
     for child in opened:

@@ -107,10 +107,9 @@ def test_a_signal_leaves_the_terminal_as_it_was(
     command: tuple[str, ...], question: str, number: int, status: int, word: str, terminal: Any
 ) -> None:
     screen = terminal(*command)
-    before = screen.local_modes
     asked(screen, question).child.kill(number)
     assert screen.end() == status
-    assert screen.left == before
+    assert screen.left == screen.before
     assert screen.lines[-1] == word
     assert screen.lines[-2].endswith(question)
 

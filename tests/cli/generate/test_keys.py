@@ -64,12 +64,11 @@ def test_ctrl_z_gives_the_terminal_back(slow: Any, terminal: Any, shown: threadi
 
     shell = 'set -m; "$@"; echo stopped; read go; fg > /dev/null; echo "ended with $?"'
     screen = terminal(*SEVERAL, env=slow.env, shell=shell)
-    before = screen.local_modes
     moves(screen)
     assert not screen.local_modes & termios.ECHO
     screen.child.sendcontrol("z")
     screen.until(lambda it: "stopped" in it.raw)
-    assert screen.local_modes == before
+    assert screen.local_modes == screen.before
     assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
     assert screen.raw.count(HIDE) == 1
     screen.child.send("go\r")
@@ -79,7 +78,7 @@ def test_ctrl_z_gives_the_terminal_back(slow: Any, terminal: Any, shown: threadi
     shown.set()
     assert screen.end() == 0
     assert screen.lines[-1] == "ended with 0"
-    assert screen.left == before
+    assert screen.left == screen.before
     assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
     # What the shell has written meanwhile was not erased.
     assert "go" in screen.lines
@@ -141,15 +140,14 @@ def test_however_it_ends_keys_are_shown_again(
     slow: Any, terminal: Any, key: str, number: int
 ) -> None:
     screen = terminal(*SEVERAL, env=slow.env)
-    before = screen.local_modes
     moves(screen)
-    assert screen.local_modes != before
+    assert screen.local_modes != screen.before
     with suppress(OSError):
         # Again and again, also while it says what became of the pictures.
         while screen.read(0.02):
             screen.child.send(key)
     assert screen.end() == 128 + number
-    assert screen.left == before
+    assert screen.left == screen.before
     assert screen.raw.rfind(SHOW) > screen.raw.rfind(HIDE)
 
 
@@ -239,9 +237,8 @@ sys.setprofile(follow)
 def test_ctrl_c_at_the_end_gives_the_terminal_back(serve: Any, terminal: Any, shim: Any) -> None:
     service = serve()
     screen = terminal(*ARGS, env={**service.env, **shim(PRESSED)})
-    before = screen.local_modes
     assert screen.end() == 130
-    assert screen.left == before
+    assert screen.left == screen.before
     assert (service.work / "x.png").is_file()
 
 

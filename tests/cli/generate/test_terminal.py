@@ -427,16 +427,15 @@ def test_ctrl_c_twice(serve: Any, terminal: Any) -> None:
 
     service = serve(latency=600)
     screen = terminal(*ARGS, env=service.env)
-    before = screen.local_modes
     screen.until(lambda screen: "painting" in screen.text)
     # Ctrl-C throws away nothing that was written, the line that shows the cursor for example; and
     # what is typed is not shown among the lines that move.
-    assert screen.local_modes == (before | termios.NOFLSH) & ~termios.ECHO != before
+    assert screen.local_modes == (screen.before | termios.NOFLSH) & ~termios.ECHO != screen.before
     for _ in range(3):
         screen.child.sendintr()
         screen.read()
     assert screen.end() == 130
-    assert screen.left == before
+    assert screen.left == screen.before
     assert screen.raw.rindex(HIDE) < screen.raw.rindex(SHOW)
     assert "Traceback" not in screen.text
     assert service.history()[0]["status"] in {"lost", "sending"}
